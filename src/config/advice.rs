@@ -1,0 +1,113 @@
+//! What works and is still not wise: the documented defaults stay, and whoever
+//! relies on an unsafe one is told so.
+
+use super::ini::Entry;
+use super::keys::{self, Key};
+use super::problem::{Problem, Severity, place};
+use super::websmsd::Incoming;
+use super::{Auth, Config};
+
+/// What the administrator should know about a configuration without mistakes.
+pub(super) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
+    let mut advice = Vec::new();
+    outgoing(config, &mut advice);
+    incoming(config, entries, &mut advice);
+    call_files(config, &mut advice);
+    advice
+}
+
+fn outgoing(config: &Config, advice: &mut Vec<Problem>) {
+    for outgoing in &config.outgoing {
+        let loopback = matches!(
+            outgoing.url.host_str(),
+            Some("localhost" | "127.0.0.1" | "[::1]")
+        );
+        if outgoing.url.scheme() == "http" && !loopback {
+            let what = if matches!(outgoing.auth, Auth::Basic { .. } | Auth::Plain { .. }) {
+                "texts and password go over the network in the clear"
+            } else {
+                "texts go over the network in the clear"
+            };
+            let message = format!("is http, so {what}: write https:// before the host");
+            advice.push(note(
+                &keys::websms::HOST,
+                outgoing.interface.as_str(),
+                message,
+            ));
+        }
+    }
+}
+
+fn incoming(config: &Config, entries: &[Entry], advice: &mut Vec<Problem>) {
+    for incoming in &config.incoming {
+        if incoming.permitted.is_none() {
+            let message = "is not set, so anyone who reaches the port can send texts to your \
+                           phones: list the addresses that your provider posts from"
+                .to_owned();
+            advice.push(note(
+                &keys::websmsd::PERMIT_ADDR,
+                incoming.interface.as_str(),
+                message,
+            ));
+        }
+    }
+    let set = |key: &Key| {
+        entries
+            .iter()
+            .any(|entry| entry.section == key.section.name() && key.is_called(&entry.key))
+    };
+    if !set(&keys::websmsd::PROXY_ADDR) {
+        let key = &keys::websmsd::PROXY_ADDR;
+        let message = format!(
+            "is not set, so whoever has an address in {} can claim to be anyone: list your \
+             reverse proxy alone, or set it to \"\" if you have none",
+            key.default
+        );
+        advice.push(note(key, "", message));
+    }
+    for (position, incoming) in config.incoming.iter().enumerate() {
+        let earlier = config.incoming.iter().take(position);
+        for other in earlier.filter(|other| same_door(other, incoming)) {
+            let message = format!(
+                "cannot be told from interface {}, whose address and path are the same, and \
+                 takes all its messages: give each its own request_uri",
+                other.interface
+            );
+            advice.push(note(
+                &keys::websmsd::REQUEST_URI,
+                incoming.interface.as_str(),
+                message,
+            ));
+        }
+    }
+}
+
+fn same_door(one: &Incoming, other: &Incoming) -> bool {
+    one.permitted == other.permitted && one.paths == other.paths
+}
+
+fn call_files(config: &Config, advice: &mut Vec<Problem>) {
+    let call = &config.queue.call;
+    if call.max_retries == 0 {
+        let message = "is 0, so Asterisk tries once and then deletes the message of a phone that \
+                       is off: the shipped websms.conf has 4320"
+            .to_owned();
+        advice.push(note(&keys::astqueue::MAXRETRIES, "", message));
+    }
+    if !call.archive {
+        let message = "is no, so a message that Asterisk gave up on cannot be told from a \
+                       delivered one: set it to yes"
+            .to_owned();
+        advice.push(note(&keys::astqueue::ARCHIVE, "", message));
+    }
+}
+
+fn note(key: &Key, index: &str, message: String) -> Problem {
+    let index = (!index.is_empty()).then_some(index);
+    Problem {
+        severity: Severity::Advice,
+        line: None,
+        place: place(key.section.name(), key.name, index),
+        message,
+    }
+}

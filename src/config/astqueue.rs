@@ -1,0 +1,120 @@
+//! `[astqueue]`: the call files and the directories they pass through.
+
+use std::path::PathBuf;
+
+use super::keys::astqueue as keys;
+use super::reader::Reader;
+use super::value;
+
+/// The call files, as `[astqueue]` describes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Directory from which Asterisk takes call files.
+    pub outgoing: PathBuf,
+    /// Directory in which call files are written and wait.
+    pub staging: PathBuf,
+    /// What each call file says besides the message.
+    pub call: Call,
+    /// Mode of call files; Asterisk's user must read and write them.
+    pub file_mode: u32,
+    /// Who shall own call files; `None` is the owner of `outgoing`.
+    pub file_owner: Option<Owner>,
+}
+
+/// What a call file tells Asterisk about the call that carries the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Seconds to wait for the Local leg to answer.
+    pub wait_time: u32,
+    /// Attempts after the first.
+    pub max_retries: u32,
+    /// Seconds between attempts.
+    pub retry_time: u32,
+    /// Whether Asterisk keeps finished call files in `outgoing_done`.
+    pub archive: bool,
+    /// Context that answers the Local leg.
+    pub channel_context: String,
+    /// Context that handles the text.
+    pub context: String,
+    /// Priority in that context.
+    pub priority: u32,
+}
+
+/// A user and perhaps a group, by name or number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
+    pub user: String,
+    /// The group; `None` is the user's own.
+    pub group: Option<String>,
+}
+
+/// Reads the section; `None` when there was a mistake, which has been noted.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
+    let outgoing = reader.read(&keys::OUTGOINGDIR, value::directory);
+    let staging = reader.read(&keys::STAGINGDIR, value::directory);
+    let call = read_call(reader);
+    let file_mode = reader.read(&keys::FILEMODE, file_mode);
+    let file_owner = reader.read(&keys::FILEOWNER, owner);
+    if outgoing.is_some() && outgoing == staging {
+        let message = "is the same as outgoingdir: Asterisk would read files half written";
+        reader.mistake(&keys::STAGINGDIR, message);
+        return None;
+    }
+    Some(Queue {
+        outgoing: outgoing?,
+        staging: staging?,
+        call: call?,
+        file_mode: file_mode?,
+        file_owner: file_owner?,
+    })
+}
+
+fn read_call(reader: &mut Reader<'_>) -> Option<Call> {
+    let wait_time = reader.read(&keys::WAITTIME, |raw| value::number(raw, 1..=3600));
+    let max_retries = reader.read(&keys::MAXRETRIES, |raw| value::number(raw, 0..=1_000_000));
+    let retry_time = reader.read(&keys::RETRYTIME, |raw| value::number(raw, 1..=604_800));
+    let archive = reader.read(&keys::ARCHIVE, value::yes_or_no);
+    let channel_context = reader.read(&keys::CHANNEL_CONTEXT, value::context);
+    let context = reader.read(&keys::CONTEXT, value::context);
+    let priority = reader.read(&keys::PRIORITY, |raw| value::number(raw, 1..=10_000));
+    let encoding = reader.read(&keys::MESSAGE_ENCODE, |raw| {
+        value::choice(raw, &[("rfc3986", ())])
+    });
+    encoding?;
+    Some(Call {
+        wait_time: wait_time?,
+        max_retries: max_retries?,
+        retry_time: retry_time?,
+        archive: archive?,
+        channel_context: channel_context?,
+        context: context?,
+        priority: priority?,
+    })
+}
+
+/// An octal mode with which the owner can read and write and nobody can
+/// execute. Asterisk appends to call files when it retries
+/// (`pbx/pbx_spool.c`, `safe_append`).
+fn file_mode(raw: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(raw, 8).ok();
+    mode.filter(|mode| mode & 0o600 == 0o600 && mode & !0o666 == 0)
+        .ok_or_else(|| "not a file mode (expected octal, 0600 to 0666)".to_owned())
+}
+
+fn owner(raw: &str) -> Result<Option<Owner>, String> {
+    let Some(raw) = value::optional(raw)? else {
+        return Ok(None);
+    };
+    let (user, group) = match raw.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (raw.as_str(), None),
+    };
+    if user.is_empty() || group == Some("") {
+        return Err("not an owner (expected user or user:group)".to_owned());
+    }
+    Ok(Some(Owner {
+        user: user.to_owned(),
+        group: group.map(str::to_owned),
+    }))
+}

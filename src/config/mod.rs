@@ -1,0 +1,243 @@
+//! `websms.conf`: text to typed, checked configuration.
+//!
+//! Three steps: [`ini`] makes entries of lines, [`value`] types of values, and
+//! one file per section puts them together. All mistakes of a file are found in
+//! one run; a configuration exists only when there are none. Reading touches
+//! nothing but text; secrets that stand elsewhere are fetched by whoever uses
+//! them.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+mod advice;
+mod astqueue;
+pub mod ini;
+pub mod keys;
+pub mod problem;
+mod reader;
+pub mod value;
+mod websms;
+mod websmsd;
+
+pub use astqueue::{Call, Owner, Queue};
+pub use problem::{Problem, Report, Severity};
+pub use websms::{Auth, Charset, NumberFormat, Outgoing, ResponseCheck};
+pub use websmsd::{Daemon, Incoming};
+
+use crate::message::InterfaceName;
+use problem::did_you_mean;
+use reader::Reader;
+
+/// Where the file is when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/asterisk/websms.conf";
+
+/// A section of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Section {
+    /// `[astqueue]`: call files.
+    Astqueue,
+    /// `[websms]`: to the provider.
+    Websms,
+    /// `[websmsd]`: from the provider.
+    Websmsd,
+}
+
+impl Section {
+    /// Every section.
+    pub const ALL: [Self; 3] = [Self::Websms, Self::Websmsd, Self::Astqueue];
+
+    /// Its name in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Astqueue => "astqueue",
+            Self::Websms => "websms",
+            Self::Websmsd => "websmsd",
+        }
+    }
+
+    /// The section of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.name() == name)
+    }
+}
+
+/// A whole configuration without mistakes.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Accounts that messages go out by, in the order of the file. Empty when
+    /// `[websms]` holds nothing: then nothing can be sent.
+    pub outgoing: Vec<Outgoing>,
+    /// Accounts that messages come in on, in the order of the file.
+    pub incoming: Vec<Incoming>,
+    /// The daemon as a whole.
+    pub daemon: Daemon,
+    /// Call files.
+    pub queue: Queue,
+}
+
+impl Config {
+    /// The account that messages go out by: the one of that name, or the first
+    /// when no name is given.
+    ///
+    /// # Errors
+    /// When there is none; the text says which there are.
+    pub fn outgoing(&self, index: &str) -> Result<&Outgoing, UnknownIndex> {
+        let found = if index.is_empty() {
+            self.outgoing.first()
+        } else {
+            self.outgoing
+                .iter()
+                .find(|outgoing| outgoing.interface.as_str() == index)
+        };
+        found.ok_or_else(|| UnknownIndex {
+            index: index.to_owned(),
+            known: self
+                .outgoing
+                .iter()
+                .map(|outgoing| outgoing.interface.clone())
+                .collect(),
+        })
+    }
+}
+
+/// A message names an account that is not configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownIndex {
+    index: String,
+    known: Vec<InterfaceName>,
+}
+
+impl fmt::Display for UnknownIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.known.is_empty() {
+            return f.write_str("[websms] names no provider to send by: set host");
+        }
+        let known: Vec<_> = self.known.iter().map(InterfaceName::as_str).collect();
+        let hint = did_you_mean(&self.index, known.iter().copied());
+        let index = &self.index;
+        let known = known.join(", ");
+        write!(
+            f,
+            "no interface {index:?} in [websms], which has: {known}{hint}"
+        )
+    }
+}
+
+impl std::error::Error for UnknownIndex {}
+
+/// Reads a configuration from its text.
+///
+/// The report holds what the administrator should know even though it works;
+/// its problems are not worse than [`Severity::Unknown`].
+///
+/// # Errors
+/// The report of all problems when one of them is a mistake.
+pub fn parse(path: &Path, text: &str) -> Result<(Config, Report), Report> {
+    let (entries, mut problems) = ini::parse(text);
+    problems.extend(reader::strays(&entries));
+    let config = assemble(&entries, &mut problems);
+    if let Some(config) = &config {
+        problems.extend(advice::advice(config, &entries));
+    }
+    problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
+    // The interfaces of a section share its plain keys and so their mistakes.
+    problems.dedup();
+    let report = Report {
+        path: path.to_owned(),
+        problems,
+    };
+    match config {
+        Some(config) if report.worst() != Some(Severity::Mistake) => Ok((config, report)),
+        _ => Err(report),
+    }
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// When it cannot be read or holds mistakes.
+pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
+    let text = std::fs::read(path).map_err(|source| LoadError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    // A byte that is not UTF-8 is a mistake only where it stands; in a comment
+    // of an old file it is none.
+    parse(path, &String::from_utf8_lossy(&text)).map_err(LoadError::Mistakes)
+}
+
+fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Config> {
+    let unnamed = InterfaceName::unnamed();
+    let mut outgoing = Some(Vec::new());
+    if entries
+        .iter()
+        .any(|entry| entry.section == Section::Websms.name())
+    {
+        outgoing = each(entries, Section::Websms, problems, websms::read);
+    }
+    let incoming = each(entries, Section::Websmsd, problems, websmsd::read);
+    let mut reader = Reader::new(entries, Section::Websmsd, &unnamed, problems);
+    let daemon = websmsd::read_daemon(&mut reader);
+    let mut reader = Reader::new(entries, Section::Astqueue, &unnamed, problems);
+    let queue = astqueue::read(&mut reader);
+    Some(Config {
+        outgoing: outgoing?,
+        incoming: incoming?,
+        daemon: daemon?,
+        queue: queue?,
+    })
+}
+
+/// Reads every interface of a section; all of them even when one has a
+/// mistake.
+fn each<T>(
+    entries: &[ini::Entry],
+    section: Section,
+    problems: &mut Vec<Problem>,
+    read: impl Fn(&mut Reader<'_>, InterfaceName) -> Option<T>,
+) -> Option<Vec<T>> {
+    let read: Vec<Option<T>> = reader::interfaces(entries, section)
+        .into_iter()
+        .map(|name| {
+            read(
+                &mut Reader::new(entries, section, &name, problems),
+                name.clone(),
+            )
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+/// Why there is no configuration. The administrator must act.
+#[derive(Debug)]
+pub enum LoadError {
+    /// It can be read but not used.
+    Mistakes(Report),
+    /// It cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mistakes(report) => report.fmt(f),
+            Self::Unreadable { path, source } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "{path}: cannot be read: {source} (name another file with --config)"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}

@@ -1,0 +1,152 @@
+//! What is wrong with a configuration file, told so that it can be mended.
+
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use super::ini::Entry;
+
+/// Longest part of a value that a message repeats, in characters.
+const SHOWN: usize = 60;
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It works, and the administrator should know what it means.
+    Advice,
+    /// Not understood and not needed: a warning at start, an error in `check`.
+    Unknown,
+    /// The program does not run with it.
+    Mistake,
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Line in the file, from 1; `None` when it is about what is not there.
+    pub line: Option<usize>,
+    /// What it is about: `[section] key [index] = "value"`.
+    pub place: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of one line of the file. The value is shown unless it is a
+    /// secret.
+    #[must_use]
+    pub fn at(entry: &Entry, severity: Severity, show_value: bool, message: String) -> Self {
+        let mut place = place(&entry.section, &entry.key, entry.index.as_deref());
+        if show_value {
+            let shown: String = entry.value.chars().take(SHOWN).collect();
+            let more = if shown.len() < entry.value.len() {
+                "…"
+            } else {
+                ""
+            };
+            // Writing to a String cannot fail.
+            let _ = write!(place, " = {shown:?}{more}");
+        }
+        Self {
+            severity,
+            line: Some(entry.line),
+            place,
+            message,
+        }
+    }
+}
+
+/// `[section] key [index]`, as messages name it.
+#[must_use]
+pub fn place(section: &str, key: &str, index: Option<&str>) -> String {
+    match index {
+        Some(index) => format!("[{section}] {key} [{index}]"),
+        None => format!("[{section}] {key}"),
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.place.is_empty() {
+            return f.write_str(&self.message);
+        }
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// All problems of one file; displayed one to a line, each with path and line
+/// number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The file.
+    pub path: PathBuf,
+    /// Its problems, in the order of the file.
+    pub problems: Vec<Problem>,
+}
+
+impl Report {
+    /// Each problem as one line of text: `path:line: place: message`.
+    pub fn lines(&self) -> impl Iterator<Item = (Severity, String)> {
+        self.problems.iter().map(|problem| {
+            let path = self.path.display();
+            let line = problem
+                .line
+                .map_or_else(String::new, |line| format!(":{line}"));
+            (problem.severity, format!("{path}{line}: {problem}"))
+        })
+    }
+
+    /// The worst severity among the problems.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.problems.iter().map(|problem| problem.severity).max()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, (_, line)) in self.lines().enumerate() {
+            if position > 0 {
+                f.write_char('\n')?;
+            }
+            f.write_str(&line)?;
+        }
+        Ok(())
+    }
+}
+
+/// ` (did you mean "…"?)` when one of `known` is close to `given`, else
+/// nothing.
+#[must_use]
+pub fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    // Two slips in a word, one in a short one.
+    let limit = if given.chars().count() > 4 { 2 } else { 1 };
+    known
+        .into_iter()
+        .map(|name| {
+            let distance = strsim::damerau_levenshtein(&given.to_lowercase(), &name.to_lowercase());
+            (distance, name)
+        })
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map_or_else(String::new, |(_, name)| {
+            format!(" (did you mean \"{name}\"?)")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn did_you_mean_offers_only_what_is_close() {
+        let known = ["basic", "zadarma", "plain", "none"];
+        assert_eq!(did_you_mean("basc", known), " (did you mean \"basic\"?)");
+        assert_eq!(
+            did_you_mean("Zadrama", known),
+            " (did you mean \"zadarma\"?)"
+        );
+        assert_eq!(did_you_mean("digest", known), "");
+    }
+}

@@ -1,0 +1,186 @@
+//! Entries to typed values: finds the line that holds for a key, hands its
+//! value to a parser and notes what goes wrong.
+
+use std::collections::HashMap;
+
+use super::Section;
+use super::ini::Entry;
+use super::keys::{self, Key};
+use super::problem::{Problem, Severity, did_you_mean, place};
+use crate::message::InterfaceName;
+
+/// Reads the keys of one section, and of one interface of it.
+pub(super) struct Reader<'a> {
+    entries: &'a [Entry],
+    section: Section,
+    /// `None` reads what has no index.
+    index: Option<&'a str>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        entries: &'a [Entry],
+        section: Section,
+        interface: &'a InterfaceName,
+        problems: &'a mut Vec<Problem>,
+    ) -> Self {
+        let index = (!interface.is_unnamed()).then_some(interface.as_str());
+        Self {
+            entries,
+            section,
+            index,
+            problems,
+        }
+    }
+
+    /// The value of `key`, or its default. `None` when it cannot be read; the
+    /// reason has then been noted.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &Key,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let entry = self.find(key);
+        let problem = match entry {
+            Some(entry) if entry.cut && key.secret => Problem::at(
+                entry,
+                Severity::Mistake,
+                false,
+                "holds a ; that starts a comment: put the secret in quotes".to_owned(),
+            ),
+            Some(entry) => match parse(&entry.value) {
+                Ok(value) => return Some(value),
+                Err(message) => Problem::at(entry, Severity::Mistake, !key.secret, message),
+            },
+            None => match parse(key.default) {
+                Ok(value) => return Some(value),
+                Err(message) => Problem {
+                    severity: Severity::Mistake,
+                    line: None,
+                    place: place(self.section.name(), key.name, self.index),
+                    message: format!("is not set: {message}"),
+                },
+            },
+        };
+        self.problems.push(problem);
+        None
+    }
+
+    /// Notes a mistake that shows only when several keys are seen together.
+    /// It is laid at `key`.
+    pub(super) fn mistake(&mut self, key: &Key, message: &str) {
+        let problem = match self.find(key) {
+            Some(entry) => Problem::at(entry, Severity::Mistake, !key.secret, message.to_owned()),
+            None => Problem {
+                severity: Severity::Mistake,
+                line: None,
+                place: place(self.section.name(), key.name, self.index),
+                message: message.to_owned(),
+            },
+        };
+        self.problems.push(problem);
+    }
+
+    /// The line that holds: the one with this interface's index, else the one
+    /// without.
+    fn find(&self, key: &Key) -> Option<&'a Entry> {
+        let of_key =
+            |entry: &&Entry| entry.section == self.section.name() && key.is_called(&entry.key);
+        let with = |index: Option<&str>| {
+            self.entries
+                .iter()
+                .filter(of_key)
+                .find(|entry| entry.index.as_deref() == index)
+        };
+        with(self.index).or_else(|| with(None))
+    }
+}
+
+/// The interfaces of a section in the order in which the file first names
+/// them; one without a name when no key has an index.
+pub(super) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceName> {
+    let mut names: Vec<InterfaceName> = Vec::new();
+    let of_section = entries
+        .iter()
+        .filter(|entry| entry.section == section.name());
+    for index in of_section.filter_map(|entry| entry.index.as_deref()) {
+        if let Ok(name) = InterfaceName::parse(index)
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        names.push(InterfaceName::unnamed());
+    }
+    names
+}
+
+/// Notes lines that no reader will ask for: unknown sections and keys, indexes
+/// where there can be none, and keys given twice.
+pub(super) fn strays(entries: &[Entry]) -> Vec<Problem> {
+    let mut first_lines = HashMap::new();
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let (severity, show, message) = match known(entry) {
+                Err(message) => (Severity::Unknown, true, message),
+                Ok(key) => (
+                    Severity::Mistake,
+                    !key.secret,
+                    clash(key, entry, &mut first_lines)?,
+                ),
+            };
+            Some(Problem::at(entry, severity, show, message))
+        })
+        .collect()
+}
+
+fn known(entry: &Entry) -> Result<&'static Key, String> {
+    if entry.section.is_empty() {
+        return Err("stands before the first [section] and is not read".to_owned());
+    }
+    let Some(section) = Section::named(&entry.section) else {
+        let hint = did_you_mean(&entry.section, Section::ALL.map(Section::name));
+        return Err(format!("unknown section{hint}"));
+    };
+    keys::find(section, &entry.key).ok_or_else(|| {
+        let names = keys::ALL.iter().filter(|key| key.section == section);
+        let names = names
+            .flat_map(|key| [Some(key.name), key.later_name])
+            .flatten();
+        let hint = did_you_mean(&entry.key, names);
+        format!("unknown key{hint}")
+    })
+}
+
+fn clash<'a>(
+    key: &'static Key,
+    entry: &'a Entry,
+    first: &mut HashMap<(Section, &'static str, Option<&'a str>), &'a Entry>,
+) -> Option<String> {
+    if let Some(index) = &entry.index {
+        if !key.per_interface {
+            return Some("takes no [index]: it holds for all interfaces".to_owned());
+        }
+        if let Err(message) = InterfaceName::parse(index) {
+            return Some(message);
+        }
+    }
+    let id = (key.section, key.name, entry.index.as_deref());
+    match first.get(&id) {
+        None => {
+            first.insert(id, entry);
+            None
+        }
+        Some(other) if other.key == entry.key => Some(format!(
+            "is given twice, first on line {}: remove one",
+            other.line
+        )),
+        Some(other) => Some(format!(
+            "is another name of {}, given on line {}: remove one",
+            other.key, other.line
+        )),
+    }
+}

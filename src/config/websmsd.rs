@@ -1,0 +1,75 @@
+//! `[websmsd]`: how messages come in from a provider.
+
+use ipnet::IpNet;
+
+use super::keys::websmsd as keys;
+use super::reader::Reader;
+use super::value;
+use crate::message::InterfaceName;
+
+/// What holds for the daemon as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Daemon {
+    /// Addresses of proxies whose word about the client is believed.
+    pub proxies: Vec<IpNet>,
+    /// Header in which they name the client, in lower case.
+    pub proxy_header: String,
+    /// Largest request body in bytes.
+    pub max_body: usize,
+}
+
+/// One provider account, as `[websmsd]` describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// Its name, the `[index]`.
+    pub interface: InterfaceName,
+    /// Addresses that may post; `None` is anyone.
+    pub permitted: Option<Vec<IpNet>>,
+    /// Paths that may be posted to; `None` is any.
+    pub paths: Option<Vec<String>>,
+    /// Parameter that carries the destination number.
+    pub key_to: String,
+    /// Parameter that carries the originating number.
+    pub key_from: String,
+    /// Parameter that carries the text.
+    pub key_body: String,
+    /// Query parameter whose value is echoed to a provider that tests us.
+    pub key_echo: Option<String>,
+    /// Body of the answer to an accepted message.
+    pub acknowledgement: String,
+}
+
+/// Reads what holds for the daemon.
+pub(super) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
+    let proxies = reader.read(&keys::PROXY_ADDR, value::networks);
+    let proxy_header = reader.read(&keys::PROXY_HEADER, value::header_name);
+    let max_body = reader.read(&keys::MAX_BODY, |raw| value::number(raw, 1024..=16_777_216));
+    Some(Daemon {
+        proxies: proxies?.unwrap_or_default(),
+        proxy_header: proxy_header?,
+        max_body: max_body?,
+    })
+}
+
+/// Reads one interface; `None` when there was a mistake, which has been noted.
+pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Incoming> {
+    let permitted = reader.read(&keys::PERMIT_ADDR, value::networks);
+    let paths = reader.read(&keys::REQUEST_URI, value::url_paths);
+    let key_to = reader.read(&keys::KEY_TO, value::text);
+    let key_from = reader.read(&keys::KEY_FROM, value::text);
+    let key_body = reader.read(&keys::KEY_BODY, value::text);
+    let key_echo = reader.read(&keys::KEY_ECHO, value::optional);
+    let acknowledgement = reader.read(&keys::REPORT_SUCCESS, value::optional);
+    // Read only so that a control character in it is noticed.
+    let _ = reader.read(&keys::KEY_ACCOUNT, value::optional);
+    Some(Incoming {
+        interface,
+        permitted: permitted?,
+        paths: paths?,
+        key_to: key_to?,
+        key_from: key_from?,
+        key_body: key_body?,
+        key_echo: key_echo?,
+        acknowledgement: acknowledgement?.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,293 @@
+//! A message and the parties to it, in types that cannot hold what would be
+//! dangerous further down.
+//!
+//! What comes from outside is untrusted: one byte of a call file decides
+//! whether Asterisk delivers a text or runs a command. The allow-lists here
+//! are the ones that hold for every line of a call file at once; no caller
+//! checks again.
+
+use std::fmt;
+
+/// Longest number: E.164 has at most 15 digits, the rest is for prefixes.
+const NUMBER_MAX: usize = 20;
+
+/// Longest alphanumeric sender. GSM has 11 characters (3GPP TS 23.040,
+/// 9.1.2.5); some providers hand on a few more.
+const SENDER_MAX: usize = 15;
+
+/// Longest name of an interface.
+const INTERFACE_MAX: usize = 64;
+
+/// A telephone number: up to 20 digits, perhaps with a leading `+`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PhoneNumber(String);
+
+impl PhoneNumber {
+    /// Reads a number. Blanks, `-`, `.`, `(` and `)` between the digits are
+    /// punctuation and left out.
+    ///
+    /// # Errors
+    /// When anything else than digits and one leading `+` remains, or nothing.
+    pub fn parse(raw: &str) -> Result<Self, NotAllowed> {
+        let number: String = raw
+            .chars()
+            .filter(|character| !" -.()".contains(*character))
+            .collect();
+        let digits = number.strip_prefix('+').unwrap_or(&number);
+        let allowed = (1..=NUMBER_MAX).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // A leading `-` is no punctuation: it makes an option of an argument.
+        if allowed && !raw.starts_with('-') {
+            Ok(Self(number))
+        } else {
+            Err(NotAllowed::new("a phone number", raw))
+        }
+    }
+
+    /// The number as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who a message is from: a number, or the alphanumeric name that companies
+/// send under.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sender(String);
+
+impl Sender {
+    /// Reads a number, or a name of up to 15 letters, digits, blanks and
+    /// `.`, `_`, `+`, `-` that starts with a letter or digit.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(raw: &str) -> Result<Self, NotAllowed> {
+        if let Ok(number) = PhoneNumber::parse(raw) {
+            return Ok(Self(number.0));
+        }
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || b" ._+-".contains(&byte);
+        let allowed = raw.len() <= SENDER_MAX
+            && raw.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && raw.bytes().all(inner)
+            && !raw.ends_with(' ');
+        if allowed {
+            Ok(Self(raw.to_owned()))
+        } else {
+            Err(NotAllowed::new("a number or sender name", raw))
+        }
+    }
+
+    /// The sender as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A party to a message that is not written as one can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAllowed {
+    expected: &'static str,
+    given: String,
+}
+
+impl NotAllowed {
+    fn new(expected: &'static str, given: &str) -> Self {
+        Self {
+            expected,
+            given: given.chars().take(40).collect(),
+        }
+    }
+}
+
+impl fmt::Display for NotAllowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not {}", self.given, self.expected)
+    }
+}
+
+impl std::error::Error for NotAllowed {}
+
+/// The name of a configured provider account: the `[index]` of its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InterfaceName(String);
+
+impl InterfaceName {
+    /// Reads a name of 1 to 64 printable ASCII characters.
+    ///
+    /// # Errors
+    /// When it is longer or holds something else.
+    pub fn parse(raw: &str) -> Result<Self, String> {
+        let printable = raw
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        if raw.is_empty() || raw.len() > INTERFACE_MAX || !printable {
+            return Err(format!(
+                "not an index (expected 1 to {INTERFACE_MAX} printable ASCII characters)"
+            ));
+        }
+        Ok(Self(raw.to_owned()))
+    }
+
+    /// The one interface of a file that uses no index.
+    #[must_use]
+    pub fn unnamed() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether it is the one interface of a file that uses no index.
+    #[must_use]
+    pub fn is_unnamed(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name as text; empty for the unnamed one.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_unnamed() {
+            "default"
+        } else {
+            &self.0
+        })
+    }
+}
+
+/// The text of a message: UTF-8 without NUL, and otherwise as it was written.
+/// It is never interpreted, whatever it looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(String);
+
+impl Text {
+    /// Takes a text; NUL, which would end it inside Asterisk, becomes U+FFFD.
+    #[must_use]
+    pub fn new(raw: &str) -> Self {
+        Self(raw.replace('\0', "\u{fffd}"))
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A message on its way to a phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Our number, which the dialplan maps to a phone.
+    pub to: PhoneNumber,
+    /// Their number or name.
+    pub from: Sender,
+    /// What they wrote.
+    pub text: Text,
+    /// The account that it came in on.
+    pub interface: InterfaceName,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_is_read_without_punctuation() {
+        for (raw, expected) in [
+            ("+12025550160", "+12025550160"),
+            ("+1 (202) 555-0160", "+12025550160"),
+            ("202.555.0160", "2025550160"),
+            (" 12025550160", "12025550160"),
+            ("72404", "72404"),
+        ] {
+            assert_eq!(PhoneNumber::parse(raw).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn number_with_anything_else_is_refused() {
+        for raw in [
+            "",
+            "+",
+            "++1",
+            "1+",
+            "h",
+            "s",
+            "-1",
+            "100/n",
+            "100@ctx/",
+            "../1",
+            "1;2",
+            "1&2",
+            "1,2",
+            "1\n2",
+            "1\0",
+            "1\t",
+            "1%202",
+            "٣٣",
+            "１２",
+            "1\u{2028}",
+            "123456789012345678901",
+        ] {
+            assert!(PhoneNumber::parse(raw).is_err(), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn sender_may_be_a_name() {
+        for (raw, expected) in [
+            ("Google", "Google"),
+            ("My Bank", "My Bank"),
+            ("1-800-FLOWERS", "1-800-FLOWERS"),
+            ("+1 202 555", "+1202555"),
+        ] {
+            assert_eq!(Sender::parse(raw).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn sender_that_could_leave_its_line_is_refused() {
+        for raw in [
+            "",
+            " x",
+            "x ",
+            "-x",
+            "+x",
+            ".x",
+            "_x",
+            "x>",
+            "x\"",
+            "x\n",
+            "x@y",
+            "x;y",
+            "x<y",
+            "Škoda",
+            "SixteenLetters!!",
+            "abcdefghijklmnop",
+            "x\0",
+        ] {
+            assert!(Sender::parse(raw).is_err(), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn text_has_no_nul() {
+        assert_eq!(Text::new("a\0b").as_str(), "a\u{fffd}b");
+    }
+}
