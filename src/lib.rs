@@ -2,5 +2,9 @@
 //! and the HTTP APIs of SMS providers.
 
 pub mod config;
+pub mod id;
 pub mod message;
+pub mod outbound;
+pub mod pointer;
 pub mod secret;
+pub mod text;

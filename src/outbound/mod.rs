@@ -1,0 +1,186 @@
+//! From here to the provider: build, sign, send, judge.
+//!
+//! [`request`] and [`auth`] decide what is sent, [`response`] what the answer
+//! means; the sending itself is here. One attempt is made. Certificates are
+//! verified, redirects are not followed, time and size are bounded. Whether a
+//! failed message may be tried again is told by the verdict, never guessed.
+
+use std::error::Error;
+use std::fmt;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Client, Response, redirect};
+
+pub mod address;
+pub mod agi;
+pub mod auth;
+pub mod request;
+pub mod response;
+pub mod tls;
+
+use crate::config::{Auth, Outgoing};
+use crate::secret::{Secret, SecretError};
+use request::{Outbound, Request};
+use response::{Outcome, Reason, Verdict};
+
+/// As much of an answer as is read; no provider says more to one message.
+const ANSWER_MAX: usize = 64 * 1024;
+
+const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
+
+/// A provider that messages can be sent to, with its pool of connections.
+#[derive(Debug)]
+pub struct Provider {
+    outgoing: Outgoing,
+    auth: Auth<Secret>,
+    client: Client,
+}
+
+impl Provider {
+    /// Fetches the secret and prepares connections; makes none.
+    ///
+    /// # Errors
+    /// When the secret or the certificates cannot be had.
+    pub fn new(outgoing: Outgoing) -> Result<Self, ProviderError> {
+        let auth = outgoing
+            .auth
+            .clone()
+            .try_map(|secret| secret.resolve(|name| std::env::var_os(name)))
+            .map_err(ProviderError::Secret)?;
+        let tls = if outgoing.url.scheme() == "https" {
+            tls::trusting(outgoing.ca_file.as_deref()).map_err(ProviderError::Trust)?
+        } else {
+            tls::unused()
+        };
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(USER_AGENT)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(outgoing.connect_timeout)
+            .timeout(outgoing.timeout)
+            .build()
+            .map_err(ProviderError::Client)?;
+        Ok(Self {
+            outgoing,
+            auth,
+            client,
+        })
+    }
+
+    /// Sends a message, once.
+    pub async fn send(&self, message: &Outbound) -> Verdict {
+        let request = request::build(&self.outgoing, &self.auth, message);
+        let mut response = match self.post(request).await {
+            Ok(response) => response,
+            Err(error) => return unanswered(&error),
+        };
+        let status = response.status().as_u16();
+        let check = self.outgoing.response_check.as_ref();
+        match read(&mut response).await {
+            Ok(body) => response::judge(check, status, &body),
+            // Without a check the status alone decides, and it is here.
+            Err(_) if check.is_none() || !response.status().is_success() => {
+                response::judge(None, status, b"")
+            }
+            Err(error) => unanswered(&error),
+        }
+    }
+
+    async fn post(&self, request: Request) -> Result<Response, reqwest::Error> {
+        let mut post = self
+            .client
+            .post(request.url)
+            .header(CONTENT_TYPE, request.content_type)
+            .body(request.body);
+        if let Some(authorization) = request.authorization {
+            // What no header can carry makes the whole request an error.
+            post = post.header(AUTHORIZATION, authorization.into_bytes());
+        }
+        post.send().await
+    }
+}
+
+/// The answer's body, as much of it as is read.
+async fn read(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while body.len() < ANSWER_MAX {
+        match response.chunk().await? {
+            Some(chunk) => body.extend_from_slice(&chunk),
+            None => break,
+        }
+    }
+    body.truncate(ANSWER_MAX);
+    Ok(body)
+}
+
+/// What became of a message that nobody answered. As long as there was no
+/// connection nothing was sent; after that nobody knows.
+fn unanswered(error: &reqwest::Error) -> Verdict {
+    let detail = chain(error);
+    let (outcome, reason) = if error.is_builder() {
+        (Outcome::Failed, Reason::BadConfiguration)
+    } else if !error.is_connect() {
+        (Outcome::Unknown, Reason::NoAnswer)
+    } else if is_tls(error) {
+        (Outcome::Failed, Reason::Certificate)
+    } else {
+        (Outcome::Failed, Reason::NoConnection)
+    };
+    Verdict::not_sent(outcome, reason, detail)
+}
+
+fn is_tls(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        cause.is::<rustls::Error>()
+            || cause
+                .downcast_ref::<std::io::Error>()
+                .and_then(std::io::Error::get_ref)
+                .is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
+    })
+}
+
+/// An error with all its causes in one line. The URL is left out: it may hold
+/// what is none of the log's business.
+fn chain(error: &reqwest::Error) -> String {
+    let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
+    if texts.is_empty() {
+        return if error.is_timeout() {
+            "timed out"
+        } else {
+            "request failed"
+        }
+        .to_owned();
+    }
+    texts.join(": ")
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause: &&'a (dyn Error + 'static)| {
+        (*cause).source()
+    })
+}
+
+/// A provider that cannot be used. The administrator must act.
+#[derive(Debug)]
+pub enum ProviderError {
+    /// The HTTP client cannot be made.
+    Client(reqwest::Error),
+    /// The secret cannot be had.
+    Secret(SecretError),
+    /// The certificates cannot be had.
+    Trust(tls::TrustError),
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(error) => write!(f, "prepare connections: {error}"),
+            Self::Secret(error) => error.fmt(f),
+            Self::Trust(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ProviderError {}

@@ -1,0 +1,95 @@
+//! Whom we believe to be the provider.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+/// The TLS settings for a provider behind `https`: the system's authorities,
+/// which `SSL_CERT_FILE` may replace, and those of `ca_file`.
+///
+/// # Errors
+/// When there is no authority to trust.
+pub fn trusting(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if let Some(path) = ca_file {
+        for certificate in read(path)? {
+            roots
+                .add(certificate)
+                .map_err(|error| unusable(path, &error))?;
+        }
+    }
+    if roots.is_empty() {
+        return Err(TrustError::Nobody);
+    }
+    Ok(with(roots))
+}
+
+/// The TLS settings for a provider behind plain `http`: reading the system's
+/// authorities takes longer than the whole message, and none is needed.
+#[must_use]
+pub fn unused() -> ClientConfig {
+    with(RootCertStore::empty())
+}
+
+fn with(roots: RootCertStore) -> ClientConfig {
+    #[expect(clippy::expect_used, reason = "ring implements the default versions")]
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring implements TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| unusable(path, &error))?;
+    if certificates.is_empty() {
+        return Err(unusable(path, &"it holds no certificate in PEM form"));
+    }
+    Ok(certificates)
+}
+
+fn unusable(path: &Path, error: &dyn fmt::Display) -> TrustError {
+    TrustError::CaFile {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    }
+}
+
+/// Nobody can be trusted. The administrator must act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustError {
+    /// The `ca_file` cannot be used.
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There are no certificates of authorities on this system.
+    Nobody,
+}
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CaFile { path, problem } => {
+                write!(f, "use ca_file {}: {problem}", path.display())
+            }
+            Self::Nobody => f.write_str(
+                "find a certificate authority to trust: install the package ca-certificates, \
+                 or name one with ca_file",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TrustError {}
