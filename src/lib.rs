@@ -2,9 +2,11 @@
 //! and the HTTP APIs of SMS providers.
 
 pub mod config;
+pub mod durable;
 pub mod id;
 pub mod message;
 pub mod outbound;
 pub mod pointer;
 pub mod secret;
+pub mod spool;
 pub mod text;

@@ -1,0 +1,225 @@
+//! Files that are there after a power failure, whole, or not at all.
+//!
+//! A file is written under a temporary name, gets its mode and owner, is
+//! synced, renamed to a name that nobody has, and the directory is synced:
+//! fsync(2) of a file does not make its name durable. Nothing here knows what
+//! the files hold.
+//!
+//! Failure at any step leaves neither the name nor the temporary file; a crash
+//! can leave the temporary one, which [`Directory::sweep`] removes.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, fchown};
+use tempfile::{Builder, NamedTempFile};
+
+/// Start and end of a temporary name. Asterisk takes files with any name, so
+/// the two kinds are never in one directory with it.
+const TEMPORARY: (&str, &str) = (".", ".tmp");
+
+/// Who owns the files and who may read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits.
+    pub mode: u32,
+    /// Numeric user.
+    pub user: u32,
+    /// Numeric group.
+    pub group: u32,
+}
+
+/// A directory that files are stored in.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    handle: File,
+    access: Access,
+}
+
+impl Directory {
+    /// Opens a directory that exists.
+    ///
+    /// # Errors
+    /// When it is not there or may not be read.
+    pub fn open(path: &Path, access: Access) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            handle: File::open(path)?,
+            access,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file that has no name yet; [`Self::publish`] gives it one.
+    ///
+    /// # Errors
+    /// When any step fails; nothing is left behind then.
+    pub fn prepare(&self, content: &[u8]) -> Result<NamedTempFile, StoreError> {
+        let step = |step| move |source| StoreError { step, source };
+        let mut file = Builder::new()
+            .prefix(TEMPORARY.0)
+            .suffix(TEMPORARY.1)
+            .tempfile_in(&self.path)
+            .map_err(step("create a file"))?;
+        file.write_all(content).map_err(step("write"))?;
+        self.give_away(file.as_file())?;
+        file.as_file().sync_all().map_err(step("sync the file"))?;
+        Ok(file)
+    }
+
+    fn give_away(&self, file: &File) -> Result<(), StoreError> {
+        let step = |step| move |source| StoreError { step, source };
+        let Access { mode, user, group } = self.access;
+        let metadata = file.metadata().map_err(step("look at the file"))?;
+        if (metadata.uid(), metadata.gid()) != (user, group) {
+            fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
+                .map_err(|errno| step("change the owner")(errno.into()))?;
+        }
+        file.set_permissions(Permissions::from_mode(mode))
+            .map_err(step("change the mode"))
+    }
+
+    /// Names a prepared file. The name is durable only after [`Self::sync`].
+    ///
+    /// # Errors
+    /// When there is a file of that name; it stays as it is.
+    pub fn publish(&self, file: NamedTempFile, name: &OsStr) -> Result<(), StoreError> {
+        match file.persist_noclobber(self.path.join(name)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(StoreError {
+                step: "rename",
+                source: error.error,
+            }),
+        }
+    }
+
+    /// Takes a published file back, because something else failed.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn retract(&self, name: &OsStr) -> io::Result<()> {
+        std::fs::remove_file(self.path.join(name))
+    }
+
+    /// Makes the names of all published files durable.
+    ///
+    /// # Errors
+    /// When the disk says so; then none of them can be relied on.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.handle.sync_all().map_err(|source| StoreError {
+            step: "sync the directory",
+            source,
+        })
+    }
+
+    /// Removes what a crash left half written and says how many files those
+    /// were. Only for start-up: it would take a file from under a writer.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or a file not removed.
+    pub fn sweep(&self) -> io::Result<usize> {
+        let mut swept = 0;
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if is_temporary(&entry.file_name()) && entry.file_type()?.is_file() {
+                std::fs::remove_file(entry.path())?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(TEMPORARY.0.as_bytes()) && name.ends_with(TEMPORARY.1.as_bytes())
+}
+
+/// A file that could not be stored. What it held is lost unless whoever sent
+/// it sends it again; the administrator must look at the disk.
+#[derive(Debug)]
+pub struct StoreError {
+    step: &'static str,
+    source: io::Error,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.source)
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory() -> (tempfile::TempDir, Directory) {
+        let temporary = tempfile::tempdir().unwrap();
+        let metadata = temporary.path().metadata().unwrap();
+        let access = Access {
+            mode: 0o640,
+            user: metadata.uid(),
+            group: metadata.gid(),
+        };
+        let directory = Directory::open(temporary.path(), access).unwrap();
+        (temporary, directory)
+    }
+
+    fn names(directory: &Directory) -> Vec<String> {
+        std::fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn stored_file_has_content_and_mode() {
+        let (_guard, directory) = directory();
+        let file = directory.prepare(b"content").unwrap();
+        directory.publish(file, OsStr::new("a.call")).unwrap();
+        directory.sync().unwrap();
+        assert_eq!(names(&directory), ["a.call"]);
+        let path = directory.path().join("a.call");
+        assert_eq!(std::fs::read(&path).unwrap(), b"content");
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn file_of_the_same_name_is_not_overwritten() {
+        let (_guard, directory) = directory();
+        let path = directory.path().join("a.call");
+        std::fs::write(&path, "first").unwrap();
+        let file = directory.prepare(b"second").unwrap();
+        assert!(directory.publish(file, OsStr::new("a.call")).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        assert_eq!(names(&directory), ["a.call"]);
+    }
+
+    #[test]
+    fn sweep_removes_only_what_is_half_written() {
+        let (_guard, directory) = directory();
+        for name in [".abc.tmp", ".hidden", "x.tmp", "y.call"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        assert_eq!(directory.sweep().unwrap(), 1);
+        let mut left = names(&directory);
+        left.sort();
+        assert_eq!(left, [".hidden", "x.tmp", "y.call"]);
+    }
+}

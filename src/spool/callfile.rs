@@ -1,0 +1,329 @@
+//! Message to call files, byte for byte.
+//!
+//! A call file is read by Asterisk's `pbx/pbx_spool.c`, the same from version
+//! 16 to 22: one `Keyword: value` to a line of at most 1,022 bytes; longer
+//! lines are skipped and the call goes out without them. Whoever controls one
+//! line controls the machine as Asterisk's user, so every value here is of a
+//! type that cannot hold a line break, and the text is encoded.
+
+use std::fmt::Write as _;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::config::Call;
+use crate::message::Message;
+
+/// Longest line without its end: `LINE_BUFFER_SIZE` 1024 less line end and NUL
+/// (`pbx/pbx_spool.c`, `apply_outgoing`).
+const LINE_MAX: usize = 1022;
+
+/// What stands before the text in its line.
+const BODY: &str = "setvar: MESSAGE(body)=";
+
+/// Longest encoded text.
+const BODY_MAX: usize = LINE_MAX - BODY.len();
+
+/// All but RFC 3986's unreserved characters (section 2.3), as the reference
+/// encodes.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The call files that carry a message, in the order of its text. Mostly one;
+/// several when the text does not fit into one line.
+#[must_use]
+pub fn render(message: &Message, call: &Call) -> Vec<String> {
+    let text = message.text.as_str();
+    encode_whole(text)
+        .map_or_else(|| encode_parts(text), |body| vec![body])
+        .into_iter()
+        .map(|body| file(message, call, &body))
+        .collect()
+}
+
+fn file(message: &Message, call: &Call, body: &str) -> String {
+    let Message { to, from, .. } = message;
+    let Call {
+        wait_time,
+        max_retries,
+        retry_time,
+        channel_context,
+        context,
+        priority,
+        ..
+    } = call;
+    let archive = if call.archive { "yes" } else { "no" };
+    format!(
+        "Channel: Local/{to}@{channel_context}\n\
+         CallerID: \"\" <{from}>\n\
+         WaitTime: {wait_time}\n\
+         MaxRetries: {max_retries}\n\
+         RetryTime: {retry_time}\n\
+         Context: {context}\n\
+         Extension: {to}\n\
+         Priority: {priority}\n\
+         Archive: {archive}\n\
+         setvar: MESSAGE(to)={to}\n\
+         setvar: MESSAGE(from)={from}\n\
+         {BODY}{body}\n\
+         setvar: MESSAGE_ENCODE=rfc3986\n"
+    )
+}
+
+/// The text for one line: as the reference writes it when that fits, else in
+/// the compact form, which URIDECODE reads back the same.
+fn encode_whole(text: &str) -> Option<String> {
+    // Every byte takes at least one, so a longer text need not be tried.
+    if text.len() > BODY_MAX {
+        return None;
+    }
+    [percent_encoded(text), compact(text)]
+        .into_iter()
+        .find(|encoded| encoded.len() <= BODY_MAX)
+}
+
+fn percent_encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// Raw UTF-8 with only those characters encoded that Asterisk would change.
+fn compact(text: &str) -> String {
+    let last = text.len().saturating_sub(1);
+    let mut encoded = String::with_capacity(text.len());
+    for (position, character) in text.char_indices() {
+        // Lines are trimmed; a blank is safe behind or before another byte.
+        let outer = character == ' ' && (position == 0 || position == last);
+        if outer || is_changed(character) {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{:02X}", u32::from(character));
+        } else {
+            encoded.push(character);
+        }
+    }
+    encoded
+}
+
+/// Whether Asterisk's reader or its URIDECODE would change a character:
+/// controls, the comment signs `;` and `#`, the escape `\`, and `%`.
+fn is_changed(character: char) -> bool {
+    character.is_ascii_control() || matches!(character, '%' | ';' | '#' | '\\')
+}
+
+/// The text in as few lines as it takes, cut between grapheme clusters.
+fn encode_parts(text: &str) -> Vec<String> {
+    let mut parts = vec![Part::default()];
+    for cluster in clusters(text) {
+        match parts.last_mut() {
+            Some(part) if part.has_room_for(cluster) => part.push(cluster),
+            _ => parts.push(Part::from(cluster)),
+        }
+    }
+    parts
+        .iter()
+        .filter_map(|part| encode_whole(&part.text))
+        .collect()
+}
+
+/// One line's share of a text, and how long its compact form is without what
+/// blanks at its ends add.
+#[derive(Default)]
+struct Part {
+    text: String,
+    length: usize,
+}
+
+impl Part {
+    fn from(cluster: &str) -> Self {
+        let mut part = Self::default();
+        part.push(cluster);
+        part
+    }
+
+    fn push(&mut self, cluster: &str) {
+        self.text.push_str(cluster);
+        self.length += compact_length(cluster);
+    }
+
+    fn has_room_for(&self, cluster: &str) -> bool {
+        // At most two blanks are encoded, each two bytes longer then.
+        let blanks = usize::from(self.text.starts_with(' ')) + usize::from(cluster.ends_with(' '));
+        self.length + compact_length(cluster) + 2 * blanks <= BODY_MAX
+    }
+}
+
+fn compact_length(cluster: &str) -> usize {
+    cluster
+        .chars()
+        .map(|character| {
+            if is_changed(character) {
+                3
+            } else {
+                character.len_utf8()
+            }
+        })
+        .sum()
+}
+
+/// Grapheme clusters; one that is longer than a line falls into characters.
+fn clusters(text: &str) -> impl Iterator<Item = &str> {
+    text.graphemes(true).flat_map(|cluster| {
+        let whole = compact_length(cluster) <= BODY_MAX;
+        cluster.split_inclusive(move |_| !whole)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{InterfaceName, PhoneNumber, Sender, Text};
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+
+    fn call() -> Call {
+        Call {
+            wait_time: 45,
+            max_retries: 0,
+            retry_time: 300,
+            archive: false,
+            channel_context: "dp_entry_channel_open".to_owned(),
+            context: "dp_entry_trunk_texting".to_owned(),
+            priority: 1,
+        }
+    }
+
+    fn rendered(text: &str) -> Vec<String> {
+        let message = Message {
+            to: PhoneNumber::parse("+12025550160").unwrap(),
+            from: Sender::parse("+15017122661").unwrap(),
+            text: Text::new(text),
+            interface: InterfaceName::unnamed(),
+        };
+        render(&message, &call())
+    }
+
+    /// What Asterisk makes of the body line: comments and trailing blanks
+    /// removed (`pbx_spool.c`, `parse_line`), then URIDECODE.
+    fn read_back(file: &str) -> String {
+        let line = file
+            .lines()
+            .find_map(|line| line.strip_prefix(BODY))
+            .unwrap();
+        let mut value = String::new();
+        let mut rest = line.chars().peekable();
+        let mut before = '=';
+        while let Some(character) = rest.next() {
+            match character {
+                ';' => break,
+                '#' if before == ' ' || before == '\t' => break,
+                '\\' if rest.peek() == Some(&';') => continue,
+                _ => value.push(character),
+            }
+            before = character;
+        }
+        let trimmed = value.trim_end_matches(|last: char| last < '!');
+        percent_decode_str(trimmed)
+            .decode_utf8()
+            .unwrap()
+            .into_owned()
+    }
+
+    fn assert_arrives(text: &str) {
+        let files = rendered(text);
+        let arrived: String = files.iter().map(|file| read_back(file)).collect();
+        assert_eq!(arrived, text);
+        for file in &files {
+            assert_eq!(file.lines().count(), 13, "{file}");
+            assert!(file.lines().all(|line| line.len() <= LINE_MAX), "{file}");
+        }
+    }
+
+    #[test]
+    fn short_text_is_written_as_the_reference_does() {
+        let files = rendered("Incoming message!");
+        assert_eq!(
+            files,
+            ["Channel: Local/+12025550160@dp_entry_channel_open\n\
+              CallerID: \"\" <+15017122661>\n\
+              WaitTime: 45\n\
+              MaxRetries: 0\n\
+              RetryTime: 300\n\
+              Context: dp_entry_trunk_texting\n\
+              Extension: +12025550160\n\
+              Priority: 1\n\
+              Archive: no\n\
+              setvar: MESSAGE(to)=+12025550160\n\
+              setvar: MESSAGE(from)=+15017122661\n\
+              setvar: MESSAGE(body)=Incoming%20message%21\n\
+              setvar: MESSAGE_ENCODE=rfc3986\n"]
+        );
+    }
+
+    #[test]
+    fn text_takes_the_form_that_fits() {
+        // 166 Cyrillic letters are 996 bytes when encoded, 172 are 1032.
+        assert_eq!(rendered(&"Ж".repeat(166))[0].matches("%D0%96").count(), 166);
+        let compact = rendered(&"Ж".repeat(172));
+        assert!(compact[0].contains(&"Ж".repeat(172)), "{compact:?}");
+        assert_eq!(rendered(&"Ж".repeat(500)).len(), 1);
+        assert_eq!(rendered(&"Ж".repeat(501)).len(), 2);
+        assert_eq!(rendered(&"a".repeat(1000)).len(), 1);
+        assert_eq!(rendered(&"a".repeat(1001)).len(), 2);
+    }
+
+    #[test]
+    fn odd_texts_arrive_as_they_were_sent() {
+        for text in [
+            "",
+            " ",
+            "  ",
+            "a",
+            " a ",
+            "# x",
+            "a # b",
+            "a;b",
+            "\\;",
+            "\\\\",
+            "a\\",
+            "tab\t",
+            "\t",
+            "\r\n",
+            "a\rb",
+            "%41",
+            "%",
+            "+",
+            "\u{7f}",
+            "\u{1}",
+            "☺ 😀 \" \\ , ; # ( [ $ { } % +",
+        ] {
+            assert_arrives(text);
+            // The same where only the compact form fits, and in parts.
+            assert_arrives(&format!("{text}{}{text}", "Ж".repeat(400)));
+            assert_arrives(&text.repeat(700));
+        }
+    }
+
+    #[test]
+    fn parts_are_cut_between_grapheme_clusters() {
+        let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
+        for file in rendered(&family.repeat(200)) {
+            assert_eq!(read_back(&file).replace(family, ""), "");
+        }
+        // A cluster that no line can hold is cut all the same.
+        assert_arrives(&format!("a{}", "\u{301}".repeat(2000)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_arrives(text in any::<String>()) {
+            assert_arrives(&text.replace('\0', ""));
+        }
+
+        #[test]
+        fn any_long_text_arrives(text in "[ %;#\\\\a-cЖ日😀\u{301}\r\n\t]{300,1500}") {
+            assert_arrives(&text);
+        }
+    }
+}
