@@ -4,6 +4,8 @@
 pub mod config;
 pub mod durable;
 pub mod id;
+pub mod inbound;
+pub mod logging;
 pub mod message;
 pub mod outbound;
 pub mod pointer;

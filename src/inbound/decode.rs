@@ -1,0 +1,168 @@
+//! Body of a request to fields, by its Content-Type.
+
+use std::fmt;
+
+use http_body_util::{BodyDataStream, Full};
+use hyper::body::Bytes;
+use multer::Multipart;
+use serde_json::Value;
+
+/// What a body holds, before anyone asks what it means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fields {
+    /// Names and values of a form, in the order of the form.
+    Form(Vec<(String, String)>),
+    /// A JSON document.
+    Json(Value),
+}
+
+/// Reads a body. Bytes that are not UTF-8 become U+FFFD.
+///
+/// # Errors
+/// When the type is none that is read here, or the body is not of that type.
+pub async fn decode(content_type: Option<&str>, body: Bytes) -> Result<Fields, DecodeError> {
+    let content_type = content_type.unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    match essence.to_ascii_lowercase().as_str() {
+        "application/x-www-form-urlencoded" => Ok(Fields::Form(form(&body))),
+        "multipart/form-data" => multipart(content_type, body).await.map(Fields::Form),
+        json if json == "application/json" || json.ends_with("+json") => {
+            serde_json::from_str(&String::from_utf8_lossy(&body))
+                .map(Fields::Json)
+                .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
+        }
+        other => Err(DecodeError::Type(other.chars().take(60).collect())),
+    }
+}
+
+/// Names and values of a query or an urlencoded form.
+#[must_use]
+pub fn form(encoded: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(encoded).into_owned().collect()
+}
+
+async fn multipart(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>, DecodeError> {
+    let malformed = |error: multer::Error| DecodeError::Malformed(format!("not a form: {error}"));
+    let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
+    let stream = BodyDataStream::new(Full::<Bytes>::from(body));
+    let mut multipart = Multipart::new(stream, boundary);
+    let mut fields = Vec::new();
+    while let Some(field) = multipart.next_field().await.map_err(malformed)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let value = field.bytes().await.map_err(malformed)?;
+        fields.push((name, String::from_utf8_lossy(&value).into_owned()));
+    }
+    Ok(fields)
+}
+
+/// A body that holds no fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DecodeError {
+    /// It is not what its Content-Type says.
+    Malformed(String),
+    /// Nothing of that Content-Type is read here.
+    Type(String),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(problem) => write!(f, "the body is {problem}"),
+            Self::Type(given) => write!(
+                f,
+                "the Content-Type is {given:?} (expected a form, multipart/form-data or JSON)"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(content_type: &str, body: &[u8]) -> Result<Fields, DecodeError> {
+        let body = Bytes::copy_from_slice(body);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(decode(Some(content_type), body))
+    }
+
+    fn form_of(pairs: &[(&str, &str)]) -> Fields {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Fields::Form(pairs.iter().map(owned).collect())
+    }
+
+    #[test]
+    fn urlencoded_form_is_read_as_browsers_write_it() {
+        for (body, expected) in [
+            (
+                &b"To=%2B1202&Body=a+b%21"[..],
+                &[("To", "+1202"), ("Body", "a b!")][..],
+            ),
+            (b"a=1&a=2", &[("a", "1"), ("a", "2")]),
+            (b"a&b=&=c", &[("a", ""), ("b", ""), ("", "c")]),
+            (b"a=%zz%4", &[("a", "%zz%4")]),
+            (b"a=%ff%00b", &[("a", "\u{fffd}\0b")]),
+            (b"", &[]),
+        ] {
+            let decoded = decoded("application/x-www-form-urlencoded; charset=UTF-8", body);
+            assert_eq!(decoded.unwrap(), form_of(expected));
+        }
+    }
+
+    #[test]
+    fn multipart_form_is_read_with_and_without_quotes() {
+        let body = "--B\r\nContent-Disposition: form-data; name=\"To\"\r\n\r\n+1202\r\n\
+                    --B\r\nContent-Disposition: form-data; name=Body\r\n\
+                    Content-Type: text/plain\r\n\r\nx ☺\r\ny\r\n--B--\r\n";
+        let expected = form_of(&[("To", "+1202"), ("Body", "x ☺\r\ny")]);
+        for content_type in [
+            "multipart/form-data; boundary=B",
+            "Multipart/Form-Data;boundary=\"B\"",
+        ] {
+            assert_eq!(decoded(content_type, body.as_bytes()).unwrap(), expected);
+        }
+        for broken in ["--B\r\nContent-", "--C\r\n\r\n\r\n--C--", ""] {
+            let result = decoded("multipart/form-data; boundary=B", broken.as_bytes());
+            assert!(
+                matches!(result, Err(DecodeError::Malformed(_))),
+                "{broken:?}"
+            );
+        }
+        let result = decoded("multipart/form-data", b"--B--");
+        assert!(matches!(result, Err(DecodeError::Malformed(_))));
+    }
+
+    #[test]
+    fn json_is_read_under_each_of_its_names() {
+        for content_type in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "application/vnd.api+json",
+        ] {
+            let Fields::Json(value) = decoded(content_type, br#"{"a":"\u263a"}"#).unwrap() else {
+                panic!("not JSON");
+            };
+            assert_eq!(value["a"], "☺");
+        }
+        let deep = "[".repeat(100_000);
+        for broken in ["", "{", "{'a':1}", deep.as_str()] {
+            let result = decoded("application/json", broken.as_bytes());
+            assert!(matches!(result, Err(DecodeError::Malformed(_))));
+        }
+    }
+
+    #[test]
+    fn other_types_are_not_guessed_at() {
+        for content_type in ["text/plain", "application/xml", "", "x"] {
+            let result = decoded(content_type, b"To=1&From=2&Body=3");
+            assert!(
+                matches!(result, Err(DecodeError::Type(_))),
+                "{content_type}"
+            );
+        }
+    }
+}

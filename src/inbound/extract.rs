@@ -1,0 +1,253 @@
+//! Fields to messages: which field is what, as the interface's keys say.
+//!
+//! The text of a message is never interpreted. JSON inside a form's value is
+//! looked into only when the form itself has none of the three keys, and then
+//! all three must be in that one document; strings inside it are left alone.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::decode::Fields;
+use crate::config::Incoming;
+use crate::message::{Message, NotAllowed, PhoneNumber, Sender, Text};
+use crate::pointer;
+
+/// The messages of a request: one, or one for each element of a JSON array.
+///
+/// # Errors
+/// When a message lacks a key or has a party that none can be; then none of
+/// them counts.
+pub fn extract(fields: &Fields, incoming: &Incoming) -> Result<Vec<Message>, ExtractError> {
+    match fields {
+        Fields::Form(form) => Ok(vec![of_form(form, incoming)?]),
+        Fields::Json(Value::Array(elements)) if !elements.is_empty() => elements
+            .iter()
+            .map(|element| of_json(element, incoming))
+            .collect(),
+        Fields::Json(document) => Ok(vec![of_json(document, incoming)?]),
+    }
+}
+
+fn of_form(form: &[(String, String)], incoming: &Incoming) -> Result<Message, ExtractError> {
+    // Of a name that is given twice the last one counts, as in PHP.
+    let field = |name: &str| {
+        let mut found = form.iter().rev().filter(|(key, _)| key == name);
+        found.next().map(|(_, value)| value.clone())
+    };
+    let keys = [&incoming.key_to, &incoming.key_from, &incoming.key_body];
+    if keys.iter().all(|key| field(key).is_none())
+        && let Some(document) = json_inside(form, incoming)
+    {
+        return of_json(&document, incoming);
+    }
+    message(incoming, field)
+}
+
+/// The JSON document in one of the values that holds the message, as in
+/// Zadarma's `result`.
+fn json_inside(form: &[(String, String)], incoming: &Incoming) -> Option<Value> {
+    form.iter()
+        .filter(|(_, value)| value.trim_start().starts_with(['{', '[']))
+        .filter_map(|(_, value)| serde_json::from_str(value).ok())
+        .find(|document| {
+            let keys = [&incoming.key_to, &incoming.key_from, &incoming.key_body];
+            keys.iter().all(|key| member(document, key).is_some())
+        })
+}
+
+fn of_json(document: &Value, incoming: &Incoming) -> Result<Message, ExtractError> {
+    message(incoming, |key| member(document, key))
+}
+
+/// The first member of that name that can be text, at any depth.
+fn member(document: &Value, name: &str) -> Option<String> {
+    pointer::members(document, name)
+        .into_iter()
+        .find_map(pointer::as_text)
+}
+
+fn message(
+    incoming: &Incoming,
+    field: impl Fn(&str) -> Option<String>,
+) -> Result<Message, ExtractError> {
+    let get = |key: &str| field(key).ok_or_else(|| ExtractError::Missing(key.to_owned()));
+    let party = |key: &str| {
+        let key = key.to_owned();
+        move |error| ExtractError::Party(key, error)
+    };
+    let to = PhoneNumber::parse(&get(&incoming.key_to)?).map_err(party(&incoming.key_to))?;
+    let from = Sender::parse(&get(&incoming.key_from)?).map_err(party(&incoming.key_from))?;
+    Ok(Message {
+        to,
+        from,
+        text: Text::new(&get(&incoming.key_body)?),
+        interface: incoming.interface.clone(),
+    })
+}
+
+/// Fields that no message can be made of. Either the keys are configured
+/// wrongly, or this is no message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExtractError {
+    /// There is no field of that name.
+    Missing(String),
+    /// The field of that name is neither number nor sender.
+    Party(String, NotAllowed),
+}
+
+impl fmt::Display for ExtractError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(key) => write!(f, "there is no field {key:?}"),
+            Self::Party(key, error) => write!(f, "field {key:?}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ExtractError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::InterfaceName;
+
+    fn incoming() -> Incoming {
+        Incoming {
+            interface: InterfaceName::unnamed(),
+            permitted: None,
+            paths: None,
+            key_to: "To".to_owned(),
+            key_from: "From".to_owned(),
+            key_body: "Body".to_owned(),
+            key_echo: None,
+            acknowledgement: String::new(),
+        }
+    }
+
+    fn form(pairs: &[(&str, &str)]) -> Fields {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Fields::Form(pairs.iter().map(owned).collect())
+    }
+
+    fn json(text: &str) -> Fields {
+        Fields::Json(serde_json::from_str(text).unwrap())
+    }
+
+    fn texts(fields: &Fields) -> Result<Vec<(String, String, String)>, String> {
+        let messages = extract(fields, &incoming()).map_err(|error| error.to_string())?;
+        Ok(messages
+            .iter()
+            .map(|message| {
+                (
+                    message.to.to_string(),
+                    message.from.to_string(),
+                    message.text.as_str().to_owned(),
+                )
+            })
+            .collect())
+    }
+
+    fn one(to: &str, from: &str, body: &str) -> Vec<(String, String, String)> {
+        vec![(to.to_owned(), from.to_owned(), body.to_owned())]
+    }
+
+    #[test]
+    fn form_fields_are_taken_by_name_and_the_last_counts() {
+        let fields = form(&[
+            ("To", "+1"),
+            ("From", "+2"),
+            ("Body", "a"),
+            ("To", "+3"),
+            ("to", "+4"),
+        ]);
+        assert_eq!(texts(&fields).unwrap(), one("+3", "+2", "a"));
+        let fields = form(&[("To", "+1"), ("From", "+2"), ("Body", "")]);
+        assert_eq!(texts(&fields).unwrap(), one("+1", "+2", ""));
+    }
+
+    #[test]
+    fn missing_or_impossible_field_is_named() {
+        for (fields, expected) in [
+            (
+                form(&[("From", "+2"), ("Body", "a")]),
+                "there is no field \"To\"",
+            ),
+            (
+                form(&[("To", "+1"), ("Body", "a")]),
+                "there is no field \"From\"",
+            ),
+            (
+                form(&[("To", "+1"), ("From", "+2")]),
+                "there is no field \"Body\"",
+            ),
+            (form(&[]), "there is no field \"To\""),
+            (
+                form(&[("To", "h"), ("From", "+2"), ("Body", "a")]),
+                "field \"To\": \"h\" is not a phone number",
+            ),
+            (
+                form(&[("To", "+1"), ("From", "a\nb"), ("Body", "a")]),
+                "field \"From\": \"a\\nb\" is not a number or sender name",
+            ),
+            (json("{}"), "there is no field \"To\""),
+            (json("[]"), "there is no field \"To\""),
+            (json("\"To\""), "there is no field \"To\""),
+        ] {
+            assert_eq!(texts(&fields).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn text_is_never_interpreted() {
+        for text in [
+            r#"{"To":"+46999","From":"CEO","Body":"x"}"#,
+            r#"[{"To":"+46999"}]"#,
+            "To=+46999&From=x",
+            "<To>+46999</To>",
+            "1e5",
+            "007",
+            "12345678901234567890",
+            "true",
+            "null",
+            "\"q\"",
+            " 42 ",
+        ] {
+            let fields = form(&[("To", "+1"), ("From", "+2"), ("Body", text)]);
+            assert_eq!(texts(&fields).unwrap(), one("+1", "+2", text));
+            let document = serde_json::json!({"To": "+1", "From": "+2", "Body": text});
+            assert_eq!(
+                texts(&Fields::Json(document)).unwrap(),
+                one("+1", "+2", text)
+            );
+            // Inside Zadarma's document as well.
+            let inner = serde_json::json!({"To": "+1", "From": "+2", "Body": text}).to_string();
+            let fields = form(&[("event", "SMS"), ("result", &inner)]);
+            assert_eq!(texts(&fields).unwrap(), one("+1", "+2", text));
+            // Nor does a text stand in for keys that are missing.
+            for missing in [
+                form(&[("From", "+2"), ("Body", text)]),
+                form(&[("To", "+1"), ("Body", text)]),
+                form(&[("Body", text)]),
+            ] {
+                assert!(texts(&missing).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn json_members_are_found_at_any_depth() {
+        let nested =
+            r#"{"event":{"Body":{"x":1},"data":{"To":12025550160,"From":"+2","Body":null}}}"#;
+        assert_eq!(texts(&json(nested)).unwrap(), one("12025550160", "+2", ""));
+    }
+
+    #[test]
+    fn every_element_of_an_array_is_a_message_or_none_is() {
+        let first = r#"{"To":"+1","From":"+2","Body":"a"}"#;
+        let second = r#"{"To":"+1","From":"+2","Body":"b"}"#;
+        let both = texts(&json(&format!("[{first},{second}]"))).unwrap();
+        assert_eq!(both, [one("+1", "+2", "a"), one("+1", "+2", "b")].concat());
+        assert!(texts(&json(&format!("[{first},{{}}]"))).is_err());
+    }
+}

@@ -1,0 +1,258 @@
+//! Who is the client? The TCP peer, or whom a trusted proxy says it is.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+/// The header of RFC 7239; every other one is a list of addresses.
+const FORWARDED: &str = "forwarded";
+
+/// The address of the client.
+///
+/// `header` holds all lines of the proxy header in the order of the request.
+/// It is believed only when the peer is a trusted proxy, and then from the
+/// right: each entry was written by the proxy whose address stands to the
+/// right of it. The first one that is no trusted proxy is the client; if all
+/// are, the leftmost is.
+///
+/// # Errors
+/// When a trusted proxy sends an entry that is no address (`unknown`,
+/// `_hidden`, nothing). Guessing would open the door to whoever can write it.
+pub fn client_address(
+    peer: IpAddr,
+    header_name: &str,
+    header: &[&str],
+    proxies: &[IpNet],
+) -> Result<IpAddr, Malformed> {
+    let mut client = peer.to_canonical();
+    for line in header.iter().rev() {
+        for entry in line.rsplit(',') {
+            if !is_trusted(client, proxies) {
+                return Ok(client);
+            }
+            client = if header_name == FORWARDED {
+                forwarded(entry)
+            } else {
+                address(entry)
+            }
+            .ok_or_else(|| Malformed(entry.chars().take(60).collect()))?;
+        }
+    }
+    Ok(client)
+}
+
+fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
+    proxies.iter().any(|network| network.contains(&address))
+}
+
+/// The `for` parameter of one element (RFC 7239, section 4). Quoted strings
+/// with commas or semicolons in them do not occur in addresses.
+fn forwarded(element: &str) -> Option<IpAddr> {
+    let mut values = element.split(';').filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("for")
+            .then_some(value.trim())
+    });
+    let value = values.next()?;
+    // A second one would be somebody else's.
+    if values.next().is_some() {
+        return None;
+    }
+    let unquoted = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'));
+    address(unquoted.unwrap_or(value))
+}
+
+/// An address, perhaps with a port, IPv6 perhaps in brackets.
+fn address(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    let bracketed = entry
+        .strip_prefix('[')
+        .and_then(|entry| entry.strip_suffix(']'));
+    let parsed = match bracketed {
+        Some(inner) => inner.parse().ok().filter(IpAddr::is_ipv6),
+        None => entry
+            .parse()
+            .or_else(|_| entry.parse().map(|socket: SocketAddr| socket.ip()))
+            .ok(),
+    };
+    parsed.map(|address: IpAddr| address.to_canonical())
+}
+
+/// An entry of the proxy header that is no address. Whoever runs the proxy
+/// must see to it that it sends addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed(String);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the proxy header's entry {:?} is not an address", self.0)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const XFF: &str = "x-forwarded-for";
+
+    fn networks(list: &[&str]) -> Vec<IpNet> {
+        list.iter()
+            .map(|network| network.parse().unwrap())
+            .collect()
+    }
+
+    fn client(peer: &str, name: &str, header: &[&str]) -> Option<String> {
+        let proxies = networks(&["10.0.0.0/8", "2001:db8::/32"]);
+        client_address(peer.parse().unwrap(), name, header, &proxies)
+            .ok()
+            .map(|address| address.to_string())
+    }
+
+    #[test]
+    fn client_is_the_rightmost_address_that_is_no_proxy() {
+        for (peer, header, expected) in [
+            ("198.51.100.1", &["203.0.113.9"][..], Some("198.51.100.1")),
+            ("10.0.0.1", &["203.0.113.9"], Some("203.0.113.9")),
+            ("10.0.0.1", &["1.1.1.1, 203.0.113.9"], Some("203.0.113.9")),
+            ("10.0.0.1", &["203.0.113.9, 10.0.0.2"], Some("203.0.113.9")),
+            (
+                "10.0.0.1",
+                &["1.1.1.1", "203.0.113.9, 10.0.0.2"],
+                Some("203.0.113.9"),
+            ),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
+            ("10.0.0.1", &[], Some("10.0.0.1")),
+            ("::ffff:10.0.0.1", &["203.0.113.9"], Some("203.0.113.9")),
+            ("10.0.0.1", &["::ffff:203.0.113.9"], Some("203.0.113.9")),
+            ("2001:db8::1", &["2001:dead::1"], Some("2001:dead::1")),
+            // The rest of the list is the client's own word: never looked at.
+            ("10.0.0.1", &["garbage, 203.0.113.9"], Some("203.0.113.9")),
+            ("198.51.100.1", &["garbage"], Some("198.51.100.1")),
+        ] {
+            assert_eq!(
+                client(peer, XFF, header).as_deref(),
+                expected,
+                "{peer} {header:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn entries_may_have_ports_and_brackets() {
+        for (entry, expected) in [
+            ("203.0.113.9:4711", Some("203.0.113.9")),
+            ("[2001:dead::1]:4711", Some("2001:dead::1")),
+            ("[2001:dead::1]", Some("2001:dead::1")),
+            ("2001:dead::1", Some("2001:dead::1")),
+            ("  203.0.113.9\t", Some("203.0.113.9")),
+            ("[203.0.113.9]", None),
+            ("203.0.113.9:", None),
+            ("203.0.113.9:99999", None),
+            ("203.0.113", None),
+            ("0203.0.113.9", None),
+            ("unknown", None),
+            ("_hidden", None),
+            ("", None),
+            ("\"203.0.113.9\"", None),
+        ] {
+            assert_eq!(
+                client("10.0.0.1", XFF, &[entry]).as_deref(),
+                expected,
+                "{entry:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn forwarded_header_names_the_client_in_for() {
+        for (entry, expected) in [
+            ("for=203.0.113.9", Some("203.0.113.9")),
+            ("For=\"[2001:dead::1]:4711\"", Some("2001:dead::1")),
+            (
+                "proto=https; for=203.0.113.9 ;by=10.0.0.1",
+                Some("203.0.113.9"),
+            ),
+            (
+                "for=1.1.1.1, for=203.0.113.9;by=x, for=10.0.0.2",
+                Some("203.0.113.9"),
+            ),
+            ("for=unknown", None),
+            ("for=_hidden", None),
+            ("by=203.0.113.9", None),
+            ("for=1.1.1.1;for=203.0.113.9", None),
+            ("203.0.113.9", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                client("10.0.0.1", "forwarded", &[entry]).as_deref(),
+                expected,
+                "{entry:?}"
+            );
+        }
+    }
+
+    /// What nginx does with `real_ip_recursive on`, written another way: all
+    /// hops in one list, from the nearest; drop trusted ones while there is
+    /// another.
+    fn model(peer: IpAddr, chain: &[IpAddr], proxies: &[IpNet]) -> IpAddr {
+        let hops: Vec<_> = std::iter::once(peer)
+            .chain(chain.iter().rev().copied())
+            .collect();
+        *hops
+            .iter()
+            .find(|hop| !proxies.iter().any(|network| network.contains(*hop)))
+            .unwrap_or(hops.last().unwrap())
+    }
+
+    fn hop() -> impl Strategy<Value = IpAddr> {
+        prop_oneof![
+            (0_u8..4).prop_map(|host| IpAddr::from([10, 0, 0, host])),
+            (0_u8..4).prop_map(|host| IpAddr::from([203, 0, 113, host])),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn any_chain_is_walked_as_nginx_does(
+            peer in hop(),
+            chain in prop::collection::vec(hop(), 0..6),
+            split in 0_usize..6,
+        ) {
+            let proxies = networks(&["10.0.0.0/8"]);
+            let (left, right) = chain.split_at(split.min(chain.len()));
+            let line = |part: &[IpAddr]| {
+                part.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            };
+            let lines: Vec<_> = [left, right]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .map(line)
+                .collect();
+            let header: Vec<_> = lines.iter().map(String::as_str).collect();
+            let client = client_address(peer, XFF, &header, &proxies).unwrap();
+            prop_assert_eq!(client, model(peer, &chain, &proxies));
+        }
+
+        #[test]
+        fn range_holds_what_its_bits_say(address in any::<u32>(), base in any::<u32>(), length in 0_u8..=32) {
+            let network: IpNet = format!("{}/{length}", std::net::Ipv4Addr::from(base)).parse().unwrap();
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            let inside = address & mask == base & mask;
+            let address = IpAddr::V4(address.into());
+            prop_assert_eq!(is_trusted(address, &[network]), inside);
+            // An IPv4 range holds no IPv6 address but the mapped one.
+            let IpAddr::V4(v4) = address else { unreachable!() };
+            let mapped = IpAddr::V6(v4.to_ipv6_mapped());
+            prop_assert_eq!(is_trusted(mapped.to_canonical(), &[network]), inside);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One line for the administrator: what, who, why, what to do.
+//!
+//! The daemon writes to stderr, where systemd and Docker collect it. `websms`
+//! under Asterisk has no stderr that anyone reads (Debian's unit sends it to
+//! /dev/null), so it writes to syslog, as the reference did.
+//!
+//! No line holds a control character, whatever it repeats, and none the text
+//! of a message or a whole number.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixDatagram;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// Where syslog listens.
+const SYSLOG: &str = "/dev/log";
+
+/// Facility local0 and severity notice (RFC 3164, section 4.1.1), which the
+/// reference used.
+const PRIORITY: u8 = 16 * 8 + 5;
+
+/// Starts logging. With `syslog` lines go there under the name `name`, and to
+/// stderr only when there is none.
+///
+/// `level` is the most that is said: error, warn, info (the default), debug.
+pub fn start(name: &'static str, syslog: bool, level: Option<&str>) {
+    let level = level
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO);
+    let socket = syslog.then(syslog_socket).flatten();
+    let to_syslog = socket.is_some();
+    let lines = Lines { name, socket };
+    let logging = fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_target(false)
+        .with_span_events(FmtSpan::NONE)
+        .with_writer(lines);
+    // Only the first call in a process counts, and there is only one.
+    let _ = if to_syslog {
+        tracing::subscriber::set_global_default(logging.without_time().finish())
+    } else {
+        tracing::subscriber::set_global_default(logging.finish())
+    };
+}
+
+fn syslog_socket() -> Option<UnixDatagram> {
+    let socket = UnixDatagram::unbound().ok()?;
+    socket.connect(SYSLOG).ok()?;
+    // A log that nobody reads shall not hold up a message.
+    socket.set_nonblocking(true).ok()?;
+    Some(socket)
+}
+
+/// A number or name with all but its end hidden.
+#[must_use]
+pub fn masked(party: &str) -> String {
+    const SHOWN: usize = 4;
+    let length = party.chars().count();
+    let hidden = length.saturating_sub(SHOWN).max(length.div_ceil(2));
+    party
+        .chars()
+        .enumerate()
+        .map(|(position, character)| if position < hidden { '*' } else { character })
+        .collect()
+}
+
+struct Lines {
+    name: &'static str,
+    socket: Option<UnixDatagram>,
+}
+
+/// One event; the formatter writes it in one go.
+struct Line<'a>(&'a Lines);
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line(self)
+    }
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let line = printable(event);
+        match &self.0.socket {
+            Some(socket) => {
+                let tag = format!("<{PRIORITY}>{}[{}]: ", self.0.name, std::process::id());
+                socket.send(&[tag.as_bytes(), &line].concat())?;
+            }
+            None => io::stderr().write_all(&[&line, &b"\n"[..]].concat())?,
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The event without its line end, each control character in it replaced by
+/// `?`: no input can forge a line or reach the terminal.
+fn printable(event: &[u8]) -> Vec<u8> {
+    event
+        .strip_suffix(b"\n")
+        .unwrap_or(event)
+        .iter()
+        .map(|byte| if byte.is_ascii_control() { b'?' } else { *byte })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn party_is_masked_but_for_its_end() {
+        assert_eq!(masked("+12025550160"), "********0160");
+        assert_eq!(masked("72404"), "***04");
+        assert_eq!(masked("Google"), "***gle");
+        assert_eq!(masked("1"), "*");
+        assert_eq!(masked(""), "");
+    }
+
+    #[test]
+    fn line_has_no_control_characters() {
+        assert_eq!(printable(b"a\n\x1b[31mb\r\x7f\n"), b"a??[31mb??");
+    }
+}
