@@ -1,8 +1,30 @@
 //! The library behind `asterisk-websms`: a messaging bridge between Asterisk
 //! and the HTTP APIs of SMS providers.
+//!
+//! A message from a provider flows down through
+//!
+//! * [`inbound`]: HTTP request to message,
+//! * [`spool`]: message to call file, where Asterisk takes it;
+//!
+//! a message to a provider through
+//!
+//! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
+//!
+//! [`command`] wires these for each subcommand, from what [`cli`] and
+//! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
+//! for what is carried, [`text`] and [`pointer`] for looking into it,
+//! [`durable`] for the disk, [`secret`], [`logging`] and [`exit`] for the
+//! administrator.
+//!
+//! A module uses those below it and none above; [`inbound`] and [`outbound`]
+//! never use each other. Decisions are pure functions; clock, disk, network
+//! and environment are in the `mod.rs` above them.
 
+pub mod cli;
+pub mod command;
 pub mod config;
 pub mod durable;
+pub mod exit;
 pub mod id;
 pub mod inbound;
 pub mod logging;

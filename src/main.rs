@@ -1,3 +1,40 @@
 //! Parses the command line, dispatches, and ends with the status.
 
-fn main() {}
+use std::io::Write as _;
+use std::process::{ExitCode, Termination as _};
+
+use asterisk_websms::cli::{self, Cli, Command};
+use asterisk_websms::command::{check, demo, websms, websmsd};
+use asterisk_websms::exit::Exit;
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    // Asterisk tells its AGI programs where its directories are
+    // (res/res_agi.c, launch_script).
+    let agi = std::env::var_os("AST_AGI_DIR").is_some();
+    match Cli::try_parse_from(cli::arguments(std::env::args_os(), agi)) {
+        Ok(cli) => dispatch(&cli.command, agi),
+        Err(error) => usage(&error, agi),
+    }
+    .report()
+}
+
+fn dispatch(command: &Command, agi: bool) -> Exit {
+    match command {
+        Command::Check(options) => check::run(options),
+        Command::Demo => demo::run(),
+        Command::Websms(options) => websms::run(options, agi),
+        Command::Websmsd(options) => websmsd::run(options),
+    }
+}
+
+/// Help and version are asked for; anything else is a mistake. Under AGI
+/// stdout is for commands alone.
+fn usage(error: &clap::Error, agi: bool) -> Exit {
+    if error.use_stderr() || agi {
+        let _ = write!(std::io::stderr(), "{error}");
+        return Exit::Usage;
+    }
+    let _ = write!(std::io::stdout(), "{error}");
+    Exit::Success
+}

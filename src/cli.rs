@@ -1,0 +1,172 @@
+//! The command line: its syntax and nothing else.
+
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config;
+
+/// Messaging bridge between Asterisk and the HTTP APIs of SMS providers.
+#[derive(Debug, Parser)]
+#[command(name = "asterisk-websms", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Send one message to the provider; what Asterisk calls by AGI
+    Websms(Websms),
+    /// Take messages from providers and hand them to Asterisk
+    Websmsd(Websmsd),
+    /// Say what is wrong with configuration and spool, and how to mend it
+    Check(Check),
+    /// Show one message each way on this machine, without account or Asterisk
+    Demo,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct Configured {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", env = "WEBSMS_CONF", default_value = config::DEFAULT_PATH)]
+    pub config: PathBuf,
+}
+
+/// `websms`: one outgoing message.
+#[derive(Debug, Args)]
+#[command(override_usage = "websms [--config FILE] [--] TO FROM BODY [INDEX [ENCODING]]")]
+pub struct Websms {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Their number, our number, the text; the interface to send it by (the
+    /// first if empty); base64 if FROM and BODY are encoded in it
+    #[arg(
+        value_name = "TO FROM BODY [INDEX [ENCODING]]",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub arguments: Vec<OsString>,
+}
+
+/// `websmsd`: the daemon.
+#[derive(Debug, Args)]
+pub struct Websmsd {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Address and port to listen on; port 0 takes a free one and prints it
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Port to listen on, on all IPv4 addresses, unless --listen is given
+    #[arg(long, value_name = "PORT", env = "WEBSMSD_PORT", default_value_t = 80)]
+    pub port: u16,
+}
+
+/// `check`: what is wrong.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Look at the file alone and not at the spool, keys and certificates
+    #[arg(long)]
+    pub file_only: bool,
+}
+
+/// The command line as if the subcommand had been named, which a symlink does
+/// with its own name: `websms`, `websmsd`, and `websms.php` as in old
+/// dialplans.
+///
+/// Under `agi` everything behind `websms` is data: the values come from
+/// telephones, and none of them may be an option.
+pub fn arguments(given: impl IntoIterator<Item = OsString>, agi: bool) -> Vec<OsString> {
+    let mut given = given.into_iter();
+    let program = given.next().unwrap_or_default();
+    let applet = Path::new(&program)
+        .file_stem()
+        .filter(|stem| ["websms", "websmsd"].map(OsStr::new).contains(stem))
+        .map(OsStr::to_owned);
+    let subcommand = applet.or_else(|| given.next());
+    let dashes =
+        (agi && subcommand.as_deref() == Some(OsStr::new("websms"))).then(|| OsString::from("--"));
+    let program = OsString::from("asterisk-websms");
+    std::iter::once(program)
+        .chain(subcommand)
+        .chain(dashes)
+        .chain(given)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &[&str], agi: bool) -> Cli {
+        let given = line.iter().map(OsString::from);
+        Cli::try_parse_from(arguments(given, agi)).unwrap()
+    }
+
+    fn websms(line: &[&str], agi: bool) -> Websms {
+        match parse(line, agi).command {
+            Command::Websms(websms) => websms,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn syntax_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn symlink_is_its_subcommand() {
+        for program in ["/usr/local/bin/websms", "websms", "/agi-bin/websms.php"] {
+            assert_eq!(
+                websms(&[program, "1", "2", "x"], false).arguments,
+                ["1", "2", "x"]
+            );
+        }
+        let line = ["/usr/bin/asterisk-websms", "websms", "1", "2", "x"];
+        assert_eq!(websms(&line, false).arguments, ["1", "2", "x"]);
+        let daemon = parse(&["websmsd", "--listen", "127.0.0.1:0"], false).command;
+        assert!(matches!(daemon, Command::Websmsd(_)));
+    }
+
+    #[test]
+    fn options_stand_before_the_message() {
+        let line = [
+            "websms",
+            "--config",
+            "/x",
+            "1",
+            "2",
+            "--config=/y",
+            "--help",
+        ];
+        let read = websms(&line, false);
+        assert_eq!(read.configured.config, Path::new("/x"));
+        assert_eq!(read.arguments, ["1", "2", "--config=/y", "--help"]);
+        let read = websms(&["websms", "--", "-1", "-2", "-3"], false);
+        assert_eq!(read.arguments, ["-1", "-2", "-3"]);
+        let read = websms(&["websms", "-1", "-2", "-3"], false);
+        assert_eq!(read.arguments, ["-1", "-2", "-3"]);
+    }
+
+    #[test]
+    fn under_agi_nothing_is_an_option() {
+        for first in ["--config", "--config=/y", "--help", "-h", "-x", "1"] {
+            let read = websms(&["websms", first, "2", "x"], true);
+            assert_eq!(read.arguments, [first, "2", "x"]);
+            let read = websms(&["asterisk-websms", "websms", first, "2", "x"], true);
+            assert_eq!(read.arguments, [first, "2", "x"]);
+        }
+    }
+}

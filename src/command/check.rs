@@ -1,0 +1,84 @@
+//! `check`: everything that is wrong, in one run, each with its remedy.
+
+use std::io::{self, Write};
+
+use crate::cli::Check;
+use crate::config::{self, Config, LoadError, Report, Severity};
+use crate::exit::Exit;
+use crate::outbound::Provider;
+use crate::spool::probe;
+
+/// Prints every problem on stdout; success when none of them is an error.
+#[must_use]
+pub fn run(options: &Check) -> Exit {
+    let mut findings = Findings::default();
+    match config::load(&options.configured.config) {
+        Ok((config, report)) => {
+            findings.report(&report);
+            if !options.file_only {
+                surroundings(&config, &mut findings);
+            }
+        }
+        Err(LoadError::Mistakes(report)) => findings.report(&report),
+        Err(unreadable) => findings.error(&unreadable.to_string()),
+    }
+    let path = options.configured.config.display();
+    let Findings { lines, errors } = findings;
+    let summary = if errors == 0 {
+        format!("ok: {path} can be used\n")
+    } else {
+        format!("{errors} to be mended\n")
+    };
+    // A closed stdout is no reason to say something else.
+    let _ = io::stdout().write_all(format!("{lines}{summary}").as_bytes());
+    if errors == 0 {
+        Exit::Success
+    } else {
+        Exit::Configuration
+    }
+}
+
+/// What the file leads to: directories, secrets, certificates.
+fn surroundings(config: &Config, findings: &mut Findings) {
+    match probe::probe(&config.queue) {
+        Ok(_) => findings.line("ok", "call files can be written and handed to Asterisk"),
+        Err(error) => findings.error(&format!("[astqueue] failed to {error}")),
+    }
+    for outgoing in &config.outgoing {
+        if let Err(error) = Provider::new(outgoing.clone()) {
+            let interface = &outgoing.interface;
+            findings.error(&format!(
+                "[websms] interface {interface}: failed to {error}"
+            ));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Findings {
+    lines: String,
+    errors: usize,
+}
+
+impl Findings {
+    fn report(&mut self, report: &Report) {
+        for (severity, line) in report.lines() {
+            match severity {
+                Severity::Advice => self.line("warning", &line),
+                Severity::Mistake | Severity::Unknown => self.error(&line),
+            }
+        }
+    }
+
+    fn error(&mut self, line: &str) {
+        self.errors += 1;
+        self.line("error", line);
+    }
+
+    fn line(&mut self, kind: &str, line: &str) {
+        self.lines.push_str(kind);
+        self.lines.push_str(": ");
+        self.lines.push_str(line);
+        self.lines.push('\n');
+    }
+}

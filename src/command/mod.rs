@@ -1,0 +1,39 @@
+//! One file per subcommand: reads the configuration, wires the parts, owns
+//! signals and streams.
+
+use tracing::{error, warn};
+
+use crate::cli::Configured;
+use crate::config::{self, Config, LoadError, Report, Severity};
+
+pub mod check;
+pub mod demo;
+pub mod websms;
+pub mod websmsd;
+
+/// Environment variable that says how much is logged.
+const LOG_LEVEL: &str = "WEBSMS_LOG";
+
+fn log_level() -> Option<String> {
+    std::env::var(LOG_LEVEL).ok()
+}
+
+/// Loads the configuration. When it cannot be used, everything that is wrong
+/// with it is logged, a line for each problem.
+fn load(configured: &Configured) -> Option<(Config, Report)> {
+    match config::load(&configured.config) {
+        Ok(loaded) => return Some(loaded),
+        Err(LoadError::Mistakes(report)) => log(&report),
+        Err(unreadable) => error!("{unreadable}"),
+    }
+    None
+}
+
+fn log(report: &Report) {
+    for (severity, line) in report.lines() {
+        match severity {
+            Severity::Mistake => error!("{line}"),
+            Severity::Advice | Severity::Unknown => warn!("{line}"),
+        }
+    }
+}
