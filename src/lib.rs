@@ -12,7 +12,7 @@
 //!
 //! [`command`] wires these for each subcommand, from what [`cli`] and
 //! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
-//! for what is carried, [`text`] and [`pointer`] for looking into it,
+//! for what is carried, [`text`] and [`mod@pointer`] for looking into it,
 //! [`durable`] for the disk, [`secret`], [`logging`] and [`exit`] for the
 //! administrator.
 //!

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 mod advice;
@@ -79,6 +80,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether a secret stands in the file itself.
+    fn holds_secrets(&self) -> bool {
+        self.outgoing
+            .iter()
+            .any(|outgoing| outgoing.auth.holds_secret())
+    }
+
     /// The account that messages go out by: the one of that name, or the first
     /// when no name is given.
     ///
@@ -166,7 +174,25 @@ pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
     })?;
     // A byte that is not UTF-8 is a mistake only where it stands; in a comment
     // of an old file it is none.
-    parse(path, &String::from_utf8_lossy(&text)).map_err(LoadError::Mistakes)
+    let (config, mut report) =
+        parse(path, &String::from_utf8_lossy(&text)).map_err(LoadError::Mistakes)?;
+    if config.holds_secrets() && is_world_readable(path) {
+        report.problems.push(Problem {
+            severity: Severity::Advice,
+            line: None,
+            place: String::new(),
+            message: "holds a secret and can be read by every user of this machine: \
+                      chown root:asterisk, chmod 0640"
+                .to_owned(),
+        });
+    }
+    Ok((config, report))
+}
+
+fn is_world_readable(path: &Path) -> bool {
+    const OTHERS_READ: u32 = 0o004;
+    path.metadata()
+        .is_ok_and(|metadata| metadata.mode() & OTHERS_READ != 0)
 }
 
 fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Config> {

@@ -56,7 +56,8 @@ pub fn choice<T: Copy>(raw: &str, choices: &[(&'static str, T)]) -> Result<T, St
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(raw));
     found.map(|(_, value)| *value).ok_or_else(|| {
-        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        let names = choices.iter().map(|(name, _)| *name);
+        let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
         let expected = names.join(", ");
         let hint = did_you_mean(raw, names);
         format!("unknown value (expected one of: {expected}){hint}")
@@ -224,7 +225,7 @@ pub fn directory(raw: &str) -> Result<PathBuf, String> {
     if path.is_absolute() {
         Ok(path)
     } else {
-        Err("not an absolute path (expected e.g. /var/spool/asterisk/outgoing)".to_owned())
+        Err("not an absolute path (expected one that starts with /)".to_owned())
     }
 }
 

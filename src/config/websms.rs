@@ -77,6 +77,20 @@ pub enum Auth<S> {
     },
 }
 
+impl Auth<SecretSource> {
+    /// Whether the secret stands in the file itself.
+    pub(super) fn holds_secret(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Basic { secret, .. }
+            | Self::Plain { secret, .. }
+            | Self::Zadarma { secret, .. } => {
+                matches!(secret, SecretSource::Here(secret) if !secret.expose().is_empty())
+            }
+        }
+    }
+}
+
 impl<S> Auth<S> {
     /// The same with the secret replaced by what `resolve` makes of it.
     ///
@@ -241,6 +255,12 @@ fn url(reader: &mut Reader<'_>) -> Option<Url> {
 
 fn host(raw: &str) -> Result<String, String> {
     const EXPECTED: &str = "expected scheme and host, e.g. https://api.example.com";
+    if !raw
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    {
+        return Err(format!("holds what no host can ({EXPECTED})"));
+    }
     let with_scheme = if raw.contains("://") {
         raw.to_owned()
     } else {

@@ -133,11 +133,19 @@ fn unanswered(error: &reqwest::Error) -> Verdict {
 
 fn is_tls(error: &reqwest::Error) -> bool {
     causes(error).any(|cause| {
-        cause.is::<rustls::Error>()
-            || cause
+        // The connector wraps rustls' errors in I/O errors, whose `source`
+        // leaves out what they wrap.
+        let mut wrapped = Some(cause);
+        while let Some(error) = wrapped {
+            if error.is::<rustls::Error>() {
+                return true;
+            }
+            let inner = error
                 .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref)
-                .is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
+                .and_then(std::io::Error::get_ref);
+            wrapped = inner.map(|inner| inner as _);
+        }
+        false
     })
 }
 
