@@ -1,1 +1,35 @@
 //! Everything that can be tested on any machine, through the real binary.
+//!
+//! | module | what belongs there |
+//! | --- | --- |
+//! | `vectors` | what was recorded from the PHP reference, case by case |
+//! | `websms` | arguments, statuses, what the dialplan is told |
+//! | `provider` | providers that are slow, broken, lying or not who they say |
+//! | `websmsd` | requests and their answers, statuses, paths, methods |
+//! | `injection` | what a stranger could try to get into a call file |
+//! | `config` | one test per mistake, asserting the message |
+//! | `docs` | reference, sample and code say the same; shipped files are sound |
+//! | `demo` | the demo shows what it promises |
+
+#![allow(
+    clippy::expect_used,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "a test ends by panicking, and a table is as long as it is"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod config;
+mod demo;
+mod docs;
+mod injection;
+mod provider;
+mod vectors;
+mod websms;
+mod websmsd;

@@ -1,0 +1,507 @@
+//! One row per mistake, asserting the message: file, line, section, key, and
+//! what would be right. Then the syntax of existing files.
+
+use std::process::Output;
+
+use tempfile::TempDir;
+
+use crate::support::{Answer, Provider, Spool, Websms, section};
+
+/// A configuration without mistakes that the rows add to.
+const SOUND: &str = "[websms]\nhost=https://h\nauth_user=u\n";
+
+fn check(config: &str) -> (Option<i32>, String, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("websms.conf");
+    std::fs::write(&path, config).unwrap();
+    let output = std::process::Command::new(crate::support::program())
+        .env_clear()
+        .args(["check", "--file-only", "--config"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), said, directory)
+}
+
+/// The errors that `check` finds, from the line number on.
+fn errors(config: &str) -> Vec<String> {
+    let (status, said, directory) = check(config);
+    let prefix = format!("error: {}/websms.conf", directory.path().display());
+    let errors: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix(&prefix))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(
+        status,
+        Some(if errors.is_empty() { 0 } else { 78 }),
+        "{said}"
+    );
+    errors
+}
+
+#[test]
+fn mistake_is_named_with_line_key_and_remedy() {
+    for (line, expected) in [
+        (
+            "auth_method = basc",
+            ":4: [websms] auth_method = \"basc\": unknown value (expected one of: basic, none, \
+             plain, zadarma) (did you mean \"basic\"?)",
+        ),
+        (
+            "auth_metod = basic",
+            ":4: [websms] auth_metod = \"basic\": unknown key (did you mean \"auth_method\"?)",
+        ),
+        ("zzz [1] = x", ":4: [websms] zzz [1] = \"x\": unknown key"),
+        (
+            "[webmsd]\nkey_to = x",
+            ":5: [webmsd] key_to = \"x\": unknown section (did you mean \"websmsd\"?)",
+        ),
+        (
+            "timeout = ten",
+            ":4: [websms] timeout = \"ten\": not a number in range (expected 2 to 120)",
+        ),
+        (
+            "timeout = 1",
+            ":4: [websms] timeout = \"1\": not a number in range (expected 2 to 120)",
+        ),
+        (
+            "connect_timeout = 10",
+            ":4: [websms] connect_timeout = \"10\": must be less than timeout, or a slow \
+             connection looks like a lost answer",
+        ),
+        (
+            "host = https://h2",
+            ":4: [websms] host = \"https://h2\": is given twice, first on line 2: remove one",
+        ),
+        (
+            "url_host = https://h2",
+            ":4: [websms] url_host = \"https://h2\": is another name of host, given on line 2: \
+             remove one",
+        ),
+        (
+            "key_to = \"\"",
+            ":4: [websms] key_to = \"\": must not be empty",
+        ),
+        (
+            "key_to = Body",
+            ":None: [websms] key_body: the parameter \"Body\" is already used by another key",
+        ),
+        (
+            "val_static = To=1",
+            ":4: [websms] val_static = \"To=1\": the parameter \"To\" is already used by \
+             another key",
+        ),
+        (
+            "val_static = a",
+            ":4: [websms] val_static = \"a\": \"a\" is not a pair (expected key=value)",
+        ),
+        (
+            "number_format = E165",
+            ":4: [websms] number_format = \"E165\": unknown value (expected one of: E123, \
+             E.123, omit+, no+, E164, E.164) (did you mean \"E164\"?)",
+        ),
+        (
+            "charset = latin-1",
+            ":4: [websms] charset = \"latin-1\": unknown charset (expected UCS-2, UTF-8 or \
+             key=value)",
+        ),
+        (
+            "response_check = success",
+            ":4: [websms] response_check = \"success\": unknown check (expected key=value or \
+             /pattern/)",
+        ),
+        (
+            "response_check = \"/(/\"",
+            ":4: [websms] response_check = \"/(/\": not a pattern: found open group without \
+             closing ')'",
+        ),
+        (
+            "response_check = /x/u",
+            ":4: [websms] response_check = \"/x/u\": unknown flags \"u\" (expected some of i, \
+             m, s, x)",
+        ),
+        (
+            "ca_file = ca.pem",
+            ":4: [websms] ca_file = \"ca.pem\": not an absolute path (expected one that starts \
+             with /)",
+        ),
+        (
+            "path = sms",
+            ":4: [websms] path = \"sms\": does not continue the host: the path must start with /",
+        ),
+        (
+            "path = @evil.example.com/",
+            ":4: [websms] path = \"@evil.example.com/\": does not continue the host: the path \
+             must start with /",
+        ),
+        (
+            "auth_method = plain",
+            ":None: [websms] key_user: is not set, and this auth_method needs it (auth_method = \
+             none sends without)",
+        ),
+        (
+            "auth_method = zadarma",
+            ":None: [websms] auth_passwd: is not set, and this auth_method needs it \
+             (auth_method = none sends without)",
+        ),
+        (
+            "auth_passwd = pa;ss",
+            ":4: [websms] auth_passwd: holds a ; that starts a comment: put the secret in quotes",
+        ),
+        (
+            "auth_passwd = file:",
+            ":4: [websms] auth_passwd: names no file (expected file:/path/to/secret)",
+        ),
+        (
+            "auth_passwd = \"open",
+            ":4: auth_passwd: the quote is not closed",
+        ),
+        (
+            "just words",
+            ":4: this line is neither a comment, a [section] nor key = value: put ; before a \
+             comment",
+        ),
+        (
+            "[websmsd",
+            ":4: a section is written as [name] on a line of its own",
+        ),
+        (
+            "timeout [1 = 5",
+            ":4: timeout [1: the index is not closed: write key [index] = value",
+        ),
+        (
+            "[websmsd]\npermit_addr = 1.2.3",
+            ":5: [websmsd] permit_addr = \"1.2.3\": \"1.2.3\" is not an address range (expected \
+             e.g. 185.45.152.42, 3.104.90.0/24 or 2001:db8::/32)",
+        ),
+        (
+            "[websmsd]\nproxy_addr = 10.0.0.0/33",
+            ":5: [websmsd] proxy_addr = \"10.0.0.0/33\": \"10.0.0.0/33\" is not an address \
+             range (expected e.g. 185.45.152.42, 3.104.90.0/24 or 2001:db8::/32)",
+        ),
+        (
+            "[websmsd]\nproxy_addr [1] = 10.0.0.0/8",
+            ":5: [websmsd] proxy_addr [1] = \"10.0.0.0/8\": takes no [index]: it holds for all \
+             interfaces",
+        ),
+        (
+            "[websmsd]\nproxy_header = X Forwarded",
+            ":5: [websmsd] proxy_header = \"X Forwarded\": not a header name (expected e.g. \
+             HTTP_X_FORWARDED_FOR)",
+        ),
+        (
+            "[websmsd]\nurl_path = hook",
+            ":5: [websmsd] url_path = \"hook\": \"hook\" is not a path (expected e.g. /hook/1, \
+             without ? and blanks)",
+        ),
+        (
+            "[websmsd]\nmax_body = 1",
+            ":5: [websmsd] max_body = \"1\": not a number in range (expected 1024 to 16777216)",
+        ),
+        (
+            "[astqueue]\nmaxretries = many",
+            ":5: [astqueue] maxretries = \"many\": not a number in range (expected 0 to 1000000)",
+        ),
+        (
+            "[astqueue]\nwaittime [1] = 5",
+            ":5: [astqueue] waittime [1] = \"5\": takes no [index]: it holds for all interfaces",
+        ),
+        (
+            "[astqueue]\narchive = perhaps",
+            ":5: [astqueue] archive = \"perhaps\": unknown value (expected yes or no)",
+        ),
+        (
+            "[astqueue]\ncontext = a/b",
+            ":5: [astqueue] context = \"a/b\": not a context name (expected 1 to 79 letters, \
+             digits and _ - . +)",
+        ),
+        (
+            "[astqueue]\nmessage_encode = base64",
+            ":5: [astqueue] message_encode = \"base64\": unknown value (expected one of: rfc3986)",
+        ),
+        (
+            "[astqueue]\nfilemode = 0400",
+            ":5: [astqueue] filemode = \"0400\": not a file mode (expected octal, 0600 to 0666)",
+        ),
+        (
+            "[astqueue]\nfileowner = :x",
+            ":5: [astqueue] fileowner = \":x\": not an owner (expected user or user:group)",
+        ),
+        (
+            "[astqueue]\noutgoingdir = spool",
+            ":5: [astqueue] outgoingdir = \"spool\": not an absolute path (expected one that starts \
+             with /)",
+        ),
+        (
+            "[astqueue]\nstagingdir = /var/spool/asterisk/outgoing",
+            ":5: [astqueue] stagingdir = \"/var/spool/asterisk/outgoing\": is the same as \
+             outgoingdir: Asterisk would read files half written",
+        ),
+    ] {
+        let errors = errors(&format!("{SOUND}{line}\n"));
+        let expected = expected.replace(":None:", ":");
+        assert_eq!(errors, [expected], "{line}");
+    }
+}
+
+#[test]
+fn host_must_be_one() {
+    for (host, problem) in [
+        ("", "empty host"),
+        ("ftp://h", "neither http nor https"),
+        ("https://", "empty host"),
+        ("https://u:p@h", "holds a user"),
+        ("https://h?x=1", "holds a ? or #"),
+        ("https://h h", "holds what no host can"),
+        ("https://h:port", "invalid port number"),
+    ] {
+        let errors = errors(&format!(
+            "[websms]\nhost = \"{host}\"\nauth_method = none\n"
+        ));
+        assert_eq!(errors.len(), 1, "{host}: {errors:?}");
+        assert!(errors[0].contains(problem), "{host}: {errors:?}");
+        assert!(errors[0].starts_with(":2: [websms] host = "), "{errors:?}");
+    }
+    let errors = errors("[websms]\nauth_method = none\n");
+    assert!(
+        errors[0].starts_with(": [websms] host: is not set: "),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_in_one_run() {
+    let errors = errors(
+        "[websms]\nhost [a] = ftp://x\nauth_method [a] = b\nhost [b] = https://h\n\
+         timeout [b] = x\nword\n[websmsd]\npermit_addr = y\nurl_path [1] = z\n[astqueue]\n\
+         waittime = 0\nnothing = 1\n",
+    );
+    let lines: Vec<_> = errors
+        .iter()
+        .map(|error| error.split(':').nth(1).unwrap().to_owned())
+        .collect();
+    let expected = [
+        "2",
+        "3",
+        "5",
+        "6",
+        "8",
+        "9",
+        "11",
+        "12",
+        " [websms] auth_user [b]",
+    ];
+    assert_eq!(lines, expected, "{errors:#?}");
+}
+
+#[test]
+fn mistake_in_a_shared_key_is_told_once() {
+    let errors =
+        errors("[websms]\nhost [a]=https://h\nhost [b]=https://h\nauth_user=u\ntimeout=x\n");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
+fn secret_is_never_shown() {
+    for line in [
+        "auth_passwd = hunter2;x",
+        "auth_secret = hunter2\nauth_passwd = hunter2",
+    ] {
+        let (status, said, _directory) = check(&format!("{SOUND}{line}\n"));
+        assert_eq!(status, Some(78));
+        assert!(
+            said.contains("auth_passwd") && !said.contains("hunter2"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn unsafe_defaults_are_told_and_still_work() {
+    let (status, said, _directory) = check("[websms]\nhost = api.example.com\nauth_user = user\n");
+    assert_eq!(status, Some(0));
+    for warning in [
+        "[websms] host: is http, so texts and password go over the network in the clear",
+        "[websmsd] permit_addr: is not set, so anyone who reaches the port",
+        "[websmsd] proxy_addr: is not set, so whoever has an address in 172.16.0.0/12",
+        "[astqueue] maxretries: is 0, so Asterisk tries once",
+        "[astqueue] archive: is no, so a message that Asterisk gave up on",
+    ] {
+        let found = said
+            .lines()
+            .any(|line| line.starts_with("warning: ") && line.contains(warning));
+        assert!(found, "{warning:?} is not in\n{said}");
+    }
+}
+
+#[test]
+fn secret_that_everyone_can_read_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let warned = |config: &str, mode: u32| {
+        std::fs::write(file.path(), config).unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let output = std::process::Command::new(crate::support::program())
+            .args(["check", "--file-only", "--config"])
+            .arg(file.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("chmod 0640")
+    };
+    let secret = format!("{SOUND}auth_passwd = x\n");
+    assert!(warned(&secret, 0o644));
+    assert!(!warned(&secret, 0o640));
+    assert!(!warned(&format!("{SOUND}auth_passwd = env:X\n"), 0o644));
+}
+
+#[test]
+fn files_of_both_generations_are_read() {
+    let first = "[websms]\nhost            = api.example.com\npath            = /sms/send/\n\
+                 auth_user       = user\nauth_passwd     = passwd\n\n[websmsd]\n\
+                 request_uri[1]   = /hook/1\nreport_success[1] = \"SMS received on /hook/1\"\n\
+                 request_uri[2]   = /hook/2\nreport_success[2] = \"SMS received on /hook/2\"\n\n\
+                 [astqueue]\nchannel_context = dp_entry_channel_open\n\
+                 context         = dp_entry_trunk_texting\n";
+    assert_eq!(errors(first), [""; 0]);
+    let later = ";\n; websms.conf\n;\n[websms]\nurl_host     [api-1] = https://a.example.com ;one\n\
+                 url_host     [api-2] = https://b.example.com\nurl_path           = /v1/\n\
+                 auth_method  [api-2] = \"zadarma\"\nauth_user [] = x\nurl_host [] = http://c\n\
+                 auth_user    [api-1] = a\nauth_secret  [api-1] = b\nauth_user [api-2] = c\n\
+                 auth_secret [api-2] = d\nval_numform = E.164\nval_unicode = \"type=unicode\"\n\
+                 val_static = \"a=1,b=2\"\nresp_check = \"status=success\"\n[websmsd]\n\
+                 remt_addr [api-1] = 185.45.152.42, 3.104.90.0/24 ,3.1.77.0/24,\n\
+                 prox_addr = 172.16.0.0/12,192.168.0.0/16\nprox_header = HTTP_X_FORWARDED_FOR\n\
+                 url_path [api-1] = /,/mywebhook/1\nresp_ack = <Response></Response>\n\
+                 key_account = \"\"\n[astqueue]\narchive = \"yes\"\n";
+    assert_eq!(errors(later), [""; 0]);
+}
+
+#[test]
+fn values_that_php_spoils_are_read_exactly() {
+    let provider = Provider::answering(Answer::ok());
+    for (written, meant) in [
+        ("p&ss", "p&ss"),
+        ("p!ss", "p!ss"),
+        ("p(s)s", "p(s)s"),
+        ("p~s^s|", "p~s^s|"),
+        ("a\"b", "a\"b"),
+        ("no", "no"),
+        ("off", "off"),
+        ("null", "null"),
+        ("${HOME}", "${HOME}"),
+        ("$x#y", "$x#y"),
+        ("\"pa;ss\"", "pa;ss"),
+        ("'pa;s\"s\\'", "pa;s\"s\\"),
+        ("\" blank \"", " blank "),
+        ("\"a\\\"b\\\\c\"", "a\"b\\c"),
+        ("\"x\" ; comment", "x"),
+        ("\u{e4}\u{263a}", "\u{e4}\u{263a}"),
+    ] {
+        let config = format!(
+            "[websms]\nhost = {}\nauth_method = plain\nauth_user = u\nkey_user = u\n\
+             key_secret = p\nauth_passwd = {written}\n",
+            provider.url()
+        );
+        assert_eq!(
+            Websms::configured(&config).status(&["+1", "+2", "x"]),
+            0,
+            "{written}"
+        );
+        let sent = provider.requests().last().unwrap().parameters()["p"].clone();
+        assert_eq!(sent, meant, "{written}");
+    }
+}
+
+#[test]
+fn nothing_runs_with_a_mistake() {
+    let provider = Provider::answering(Answer::ok());
+    let spool = Spool::new();
+    let config = format!(
+        "{}[websmsd]\npermit_addr = nonsense\n{}",
+        section("websms", &[("host", &provider.url()), ("auth_user", "id")]),
+        spool.section()
+    );
+    let websms = Websms::configured(&config);
+    assert_eq!(websms.status(&["+1", "+2", "x"]), 78);
+    assert!(provider.requests().is_empty());
+    let path = websms.path().join("websms.conf");
+    let Output { status, stderr, .. } = crate::support::daemon::command(&path).output().unwrap();
+    assert_eq!(status.code(), Some(78));
+    let log = String::from_utf8(stderr).unwrap();
+    assert!(
+        log.contains("websms.conf:5: [websmsd] permit_addr"),
+        "{log}"
+    );
+}
+
+#[test]
+fn unknown_key_is_a_warning_at_start() {
+    let provider = Provider::answering(Answer::ok());
+    let websms = Websms::to(&provider, &[("host_typo", "x")]);
+    assert_eq!(websms.status(&["+1", "+2", "x"]), 0);
+    let daemon = crate::support::Daemon::start("[websmsd]\nkey_two = x\n");
+    daemon.wait_for_log("[websmsd] key_two = \"x\": unknown key (did you mean \"key_to\"?)");
+}
+
+#[test]
+fn check_tells_what_is_wrong_with_the_spool() {
+    let spool = Spool::new();
+    let check = |config: &str| {
+        let path = spool.path().join("websms.conf");
+        std::fs::write(&path, config).unwrap();
+        let output = std::process::Command::new(crate::support::program())
+            .env_clear()
+            .args(["check", "--config"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (status, said) = check(&spool.section());
+    assert_eq!(status, Some(0), "{said}");
+    assert!(
+        said.contains("ok: call files can be written and handed to Asterisk"),
+        "{said}"
+    );
+    assert!(spool.is_untouched());
+    let unknown = format!("{}fileowner = nobody-of-that-name\n", spool.section());
+    let (status, said) = check(&unknown);
+    assert_eq!(status, Some(78));
+    assert!(
+        said.contains("find the user \"nobody-of-that-name\" of fileowner"),
+        "{said}"
+    );
+    std::fs::remove_dir(spool.staging()).unwrap();
+    let (status, said) = check(&spool.section());
+    assert_eq!(status, Some(78));
+    assert!(
+        said.contains("install -d -o asterisk -g asterisk -m 0750"),
+        "{said}"
+    );
+    std::fs::write(spool.staging(), "").unwrap();
+    let (_, said) = check(&spool.section());
+    assert!(
+        said.contains("it is not a directory (name a directory with stagingdir)"),
+        "{said}"
+    );
+    // What cannot be checked cannot be started either.
+    let path = spool.path().join("websms.conf");
+    let output = crate::support::daemon::command(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    // Secrets and certificates are looked for as well.
+    let elsewhere = "[websms]\nhost=https://h\nauth_user=u\nauth_passwd=file:/nonexistent\n";
+    let (status, said) = check(elsewhere);
+    assert_eq!(status, Some(78));
+    assert!(
+        said.contains("interface default: failed to read /nonexistent"),
+        "{said}"
+    );
+}

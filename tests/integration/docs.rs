@@ -1,0 +1,184 @@
+//! Reference, sample and code say the same, in both directions; what is
+//! shipped is sound.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use asterisk_websms::config::{self, ini, keys};
+use asterisk_websms::exit::Exit;
+
+use crate::support::program;
+
+/// Section and name to later name and default.
+type Keys = BTreeMap<(String, String), (Option<String>, String)>;
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap()
+}
+
+fn code() -> Keys {
+    keys::ALL
+        .iter()
+        .map(|key| {
+            let later = key.later_name.map(str::to_owned);
+            let id = (key.section.name().to_owned(), key.name.to_owned());
+            (id, (later, key.default.to_owned()))
+        })
+        .collect()
+}
+
+/// The tables of keys in the reference: a section's heading, then rows of
+/// key, later name, default and meaning.
+fn reference() -> Keys {
+    let mut section = None;
+    let mut keys = Keys::new();
+    for line in read("conf/REFERENCE.md").lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            let name = heading
+                .strip_prefix('[')
+                .and_then(|rest| rest.split_once(']'));
+            section = name.map(|(name, _)| name.to_owned());
+        }
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let Some(section) = &section else { continue };
+        if cells.len() < 5 || !cells[1].starts_with('`') {
+            continue;
+        }
+        let plain = |cell: &str| cell.trim_matches('`').to_owned();
+        let later = Some(plain(cells[2])).filter(|later| !later.is_empty());
+        let meaning = cells[4..].join("|");
+        assert!(meaning.len() > 10, "{} has no meaning", cells[1]);
+        let id = (section.clone(), plain(cells[1]));
+        assert!(
+            keys.insert(id, (later, plain(cells[3]))).is_none(),
+            "{} twice",
+            cells[1]
+        );
+    }
+    keys
+}
+
+#[test]
+fn reference_describes_every_key_and_no_other() {
+    assert_eq!(reference(), code());
+}
+
+#[test]
+fn sample_shows_every_key_at_its_default() {
+    let uncommented: String = read("conf/websms.conf.sample")
+        .lines()
+        .map(|line| match line.strip_prefix(';') {
+            // A key, not a sentence.
+            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key,
+            _ => line,
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let (entries, problems) = ini::parse(&uncommented);
+    assert_eq!(problems, []);
+    let sample: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            (
+                entry.section.as_str(),
+                entry.key.as_str(),
+                entry.value.as_str(),
+            )
+        })
+        .collect();
+    let code: Vec<_> = keys::ALL
+        .iter()
+        .map(|key| (key.section.name(), key.name, key.default))
+        .collect();
+    assert_eq!(sample, code);
+}
+
+#[test]
+fn reference_lists_every_exit_status() {
+    let reference = read("conf/REFERENCE.md");
+    for exit in Exit::ALL {
+        let row = format!("| {} | ", exit.status());
+        assert!(reference.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn shipped_files_pass_check() {
+    for name in ["conf/websms.conf", "conf/websms.conf.sample"] {
+        // As the file itself says: for root and Asterisk alone.
+        let copy = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(copy.path(), read(name)).unwrap();
+        let output = Command::new(program())
+            .args(["check", "--file-only", "--config"])
+            .arg(copy.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{name}: {said}");
+        if name == "conf/websms.conf" {
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+    }
+    let (config, _) = config::load(&path("conf/websms.conf")).unwrap();
+    assert!(config.queue.call.max_retries > 0 && config.queue.call.archive);
+}
+
+#[test]
+fn dialplan_never_interprets_a_text() {
+    let dialplan = read("dialplan/extensions_websms.conf");
+    let code: Vec<_> = dialplan
+        .lines()
+        .map(|line| line.split(';').next().unwrap().trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    for line in &code {
+        for dangerous in [
+            "System(",
+            "SHELL(",
+            "TrySystem(",
+            "EVAL(",
+            "FILE(",
+            "ENV(",
+            "Exec(",
+        ] {
+            assert!(!line.contains(dangerous), "{line}");
+        }
+        let text = ["MESSAGE(body)", "MESSAGE(from)", "WEBSMS_FROM"];
+        if !text.iter().any(|text| line.contains(text)) {
+            continue;
+        }
+        // A text may be set, decoded, sent from, or handed over in base64.
+        let allowed = [
+            "Set(MESSAGE(body)=${URIDECODE(${MESSAGE(body)})})",
+            "Set(MESSAGE(from)=${WEBSMS_FROM})",
+            "Set(MESSAGE(from)=${ARG1})",
+            "Set(WEBSMS_FROM=${MESSAGE(from)})",
+            "Set(WEBSMS_FROM=${callerid})",
+            "Set(WEBSMS_PHONE=${PJSIP_PARSE_URI_FROM(WEBSMS_FROM,user)})",
+            "MessageSend(pjsip:${contact},${MESSAGE(from)})",
+            "AGI(${WEBSMS},${EXTEN},${BASE64_ENCODE(${WEBSMS_FROM})},\
+             ${BASE64_ENCODE(${MESSAGE(body)})},${WEBSMS_INDEX},base64)",
+        ];
+        let ours = line.contains("Set(MESSAGE(body)=Not delivered to")
+            || line.contains("Set(MESSAGE(body)=Perhaps not delivered to");
+        assert!(
+            ours || allowed.iter().any(|allowed| line.ends_with(allowed)),
+            "{line}"
+        );
+    }
+    // Both generations of names are served.
+    for context in [
+        "dp_entry_channel_open",
+        "dp_entry_answer",
+        "dp_entry_trunk_texting",
+        "dp_entry_text_in",
+        "dp_entry_text_inout",
+    ] {
+        assert!(code.contains(&format!("[{context}]").as_str()), "{context}");
+    }
+}

@@ -1,0 +1,232 @@
+//! What a stranger could try to get into a call file, where one line more is
+//! a command on the machine.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::support::daemon::list;
+use crate::support::http::{self, FORM, JSON};
+use crate::support::{Daemon, callfile};
+
+const TO: &str = "12025550160";
+const FROM: &str = "15017122661";
+
+fn number(value: &[u8]) -> bool {
+    let digits: Vec<u8> = value
+        .iter()
+        .copied()
+        .filter(|b| !b" -.()".contains(b))
+        .collect();
+    let digits = digits.strip_prefix(b"+").unwrap_or(&digits);
+    !value.starts_with(b"-")
+        && (1..=20).contains(&digits.len())
+        && digits.iter().all(u8::is_ascii_digit)
+}
+
+fn sender(value: &[u8]) -> bool {
+    let inner = |b: &u8| b.is_ascii_alphanumeric() || b" ._+-".contains(b);
+    number(value)
+        || (value.len() <= 15
+            && value[0].is_ascii_alphanumeric()
+            && value.iter().all(inner)
+            && value.last() != Some(&b' '))
+}
+
+#[test]
+fn every_byte_at_every_place_is_allowed_or_refused() {
+    let daemon = Daemon::start("");
+    let mut accepted = 0;
+    for byte in 0..=255_u8 {
+        for place in [0, 5, TO.len()] {
+            let with = |base: &str| {
+                let (start, end) = base.as_bytes().split_at(place);
+                [start, &[byte], end].concat()
+            };
+            for (to, from, allowed) in [
+                (with(TO), FROM.as_bytes().to_vec(), number(&with(TO))),
+                (TO.as_bytes().to_vec(), with(FROM), sender(&with(FROM))),
+            ] {
+                let form = http::form(&[("To", &to), ("From", &from), ("Body", b"x")]);
+                let status = daemon.post("/", &[FORM], &form).status;
+                let expected = if allowed { 200 } else { 400 };
+                assert_eq!(status, expected, "byte {byte:#04x} at {place}");
+                accepted += usize::from(allowed);
+            }
+        }
+    }
+    let files = daemon.spool.wait_for(accepted);
+    assert_eq!(files.len(), accepted);
+    for file in files {
+        let (to, from, body) = callfile::message(file.as_bytes()).unwrap();
+        assert!(
+            number(to.as_bytes()) && sender(from.as_bytes()),
+            "{to} {from}"
+        );
+        assert_eq!(body, b"x");
+    }
+}
+
+#[test]
+fn line_breaks_never_make_a_directive() {
+    let daemon = Daemon::start("");
+    let directive = "Application: System\nData: touch /tmp/websms-was-here";
+    let mut texts = Vec::new();
+    for line_end in [
+        "\n", "\r", "\r\n", "\u{2028}", "\u{85}", "\u{b}", "\u{c}", "%0a", "%250a", "\\n",
+    ] {
+        let payload = format!("x>{line_end}{directive}{line_end}");
+        for (to, from) in [(payload.as_str(), FROM), (TO, payload.as_str())] {
+            assert_eq!(daemon.send(to, from, "x").status, 400, "{line_end:?}");
+            let document = serde_json::json!({"To": to, "From": from, "Body": "x"});
+            let status = daemon
+                .post("/", &[JSON], document.to_string().as_bytes())
+                .status;
+            assert_eq!(status, 400, "{line_end:?}");
+        }
+        assert_eq!(daemon.send(TO, FROM, &payload).status, 200, "{line_end:?}");
+        let document = serde_json::json!({"To": TO, "From": FROM, "Body": payload});
+        let status = daemon
+            .post("/", &[JSON], document.to_string().as_bytes())
+            .status;
+        assert_eq!(status, 200, "{line_end:?}");
+        texts.extend([payload.clone(), payload]);
+    }
+    let files = daemon.spool.wait_for(texts.len());
+    for (file, text) in files.iter().zip(texts) {
+        let (to, from, body) = callfile::message(file.as_bytes()).unwrap();
+        assert_eq!((to.as_str(), from.as_str()), (TO, FROM));
+        assert_eq!(String::from_utf8(body).unwrap(), text);
+    }
+}
+
+#[test]
+fn no_destination_leads_to_another_context_or_path() {
+    let daemon = Daemon::start("");
+    let long = "1".repeat(5000);
+    for to in [
+        "100@from-internal/",
+        "100/n",
+        "100@ctx",
+        "h",
+        "s",
+        "i",
+        "t",
+        "o",
+        "a",
+        "e",
+        "_X.",
+        "../../etc/cron.d/x",
+        "/etc/passwd",
+        "a/b",
+        "..",
+        ".",
+        "1\0",
+        "1;2",
+        "1&PJSIP/2",
+        "1,2",
+        "1|2",
+        "${SHELL(id)}",
+        "-1",
+        "",
+        &long,
+        "123456789012345678901",
+    ] {
+        assert_eq!(daemon.send(to, FROM, "x").status, 400, "{to:?}");
+    }
+    for from in [
+        "",
+        "x\" <1>",
+        "a@b",
+        "1>",
+        "sip:1@h",
+        "<1>",
+        &long,
+        "x\u{202e}",
+    ] {
+        assert_eq!(daemon.send(TO, from, "x").status, 400, "{from:?}");
+    }
+    assert!(daemon.spool.is_untouched());
+}
+
+#[test]
+fn file_names_are_ours_alone() {
+    let daemon = Daemon::start("");
+    for from in ["Google", "1.2.3", "My_Bank"] {
+        assert_eq!(daemon.send("+12025550160", from, "../x").status, 200);
+    }
+    daemon.spool.wait_for(3);
+    for file in daemon.spool.call_files() {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let ours = |c: char| c.is_ascii_hexdigit() || c == '-';
+        let stem = name.strip_suffix(".call").unwrap();
+        assert!(stem.chars().all(ours), "{name}");
+        assert!(!name.contains("12025550160"), "{name}");
+    }
+    assert_eq!(list(daemon.spool.path()).len(), 2);
+}
+
+#[test]
+fn text_never_rewrites_the_message() {
+    let daemon = Daemon::start("");
+    let payloads = [
+        r#"{"To":"+46999","From":"CEO","Body":"x"}"#,
+        "{\"To\":\"+46999\",\"From\":\"CEO>\\nApplication: System\\nData: id\"}",
+        "To=+46999&From=CEO",
+        "<To>+46999</To>",
+        "\u{feff}{\"To\":\"+46999\"}",
+    ];
+    for payload in payloads {
+        assert_eq!(daemon.send(TO, FROM, payload).status, 200);
+        let document = serde_json::json!({"To": TO, "From": FROM, "Body": payload}).to_string();
+        assert_eq!(daemon.post("/", &[JSON], document.as_bytes()).status, 200);
+        let inside = http::form(&[("event", b"SMS"), ("result", document.as_bytes())]);
+        assert_eq!(daemon.post("/", &[FORM], &inside).status, 200);
+    }
+    let files = daemon.spool.wait_for(3 * payloads.len());
+    for (file, payload) in files.chunks(3).zip(payloads) {
+        for file in file {
+            let (to, from, body) = callfile::message(file.as_bytes()).unwrap();
+            assert_eq!((to.as_str(), from.as_str()), (TO, FROM));
+            assert_eq!(String::from_utf8(body).unwrap(), payload);
+        }
+    }
+}
+
+#[test]
+fn any_request_yields_its_own_message_or_nothing() {
+    let daemon = Daemon::start("");
+    let runner = Config {
+        cases: 300,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let text = || prop_oneof![any::<Vec<u8>>(), "\\PC{0,80}".prop_map(String::into_bytes)];
+    let number = || prop_oneof![text(), "[+]?[0-9]{1,20}".prop_map(String::into_bytes)];
+    let mut expected = Vec::new();
+    TestRunner::new(runner)
+        .run(&(number(), number(), text()), |(to, from, body)| {
+            let form = http::form(&[("To", &to), ("From", &from), ("Body", &body)]);
+            let response = daemon.post("/", &[FORM], &form);
+            prop_assert!(matches!(response.status, 200 | 400));
+            Ok(())
+        })
+        .unwrap();
+    // A last one, to know that all before it have been written.
+    let last = "the last one";
+    assert_eq!(daemon.send(TO, FROM, last).status, 200);
+    crate::support::wait_for("the last call file", || {
+        let files = daemon.spool.call_files();
+        expected = files
+            .iter()
+            .map(|file| callfile::message(&std::fs::read(file).unwrap()).unwrap())
+            .collect();
+        expected
+            .iter()
+            .any(|(_, _, body)| body == last.as_bytes())
+            .then_some(())
+    });
+    for (to, from, _) in expected {
+        assert!(super::injection::number(to.as_bytes()), "{to}");
+        assert!(sender(from.as_bytes()), "{from}");
+    }
+}

@@ -1,0 +1,523 @@
+//! `websmsd`: requests and their answers.
+
+use std::io::{BufReader, Write as _};
+use std::net::Shutdown;
+
+use nix::sys::signal::Signal;
+
+use crate::support::daemon::{self, list};
+use crate::support::http::{self, FORM, JSON, request};
+use crate::support::{Daemon, Spool, callfile, wait_for};
+
+const TO: &str = "+12025550160";
+const FROM: &str = "+15017122661";
+
+fn body_of(file: &str) -> String {
+    let (_, _, body) = callfile::message(file.as_bytes()).unwrap();
+    String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn answers_are_2xx_only_for_what_is_stored() {
+    let daemon = Daemon::start(
+        "[websmsd]\nrequest_uri = /hook/1\nkey_echo = zd_echo\nmax_body = 2000\n\
+         permit_addr = 127.0.0.1\nproxy_addr = \"\"\n",
+    );
+    let message = http::message(TO, FROM, "x");
+    let large = http::message(TO, FROM, &"x".repeat(2000));
+    let post = |target: &str, headers: &[(&str, &str)], body: &[u8]| {
+        request("POST", target, headers, body)
+    };
+    for (name, raw, status) in [
+        ("stored", post("/hook/1", &[FORM], &message), 200),
+        (
+            "query is no part of the path",
+            post("/hook/1?a=b", &[FORM], &message),
+            200,
+        ),
+        (
+            "absolute form",
+            post("http://x/hook/1", &[FORM], &message),
+            200,
+        ),
+        ("echo", request("GET", "/hook/1?zd_echo=1", &[], b""), 200),
+        ("wrong path", post("/hook/2", &[FORM], &message), 404),
+        ("slash", post("/hook/1/", &[FORM], &message), 404),
+        ("encoded slash", post("/hook%2f1", &[FORM], &message), 404),
+        ("double slash", post("//hook/1", &[FORM], &message), 404),
+        ("dots", post("/x/../hook/1", &[FORM], &message), 404),
+        ("root", post("/", &[FORM], &message), 404),
+        ("asterisk form", request("OPTIONS", "*", &[], b""), 404),
+        (
+            "echo at a wrong path",
+            request("GET", "/?zd_echo=1", &[], b""),
+            404,
+        ),
+        ("get", request("GET", "/hook/1", &[], b""), 405),
+        (
+            "get with a message",
+            request("GET", "/hook/1?To=1&From=2&Body=x", &[], b""),
+            405,
+        ),
+        ("head", request("HEAD", "/hook/1", &[], b""), 405),
+        ("put", request("PUT", "/hook/1", &[FORM], &message), 405),
+        ("delete", request("DELETE", "/hook/1", &[], b""), 405),
+        ("no type", post("/hook/1", &[], &message), 415),
+        (
+            "text",
+            post("/hook/1", &[("Content-Type", "text/plain")], &message),
+            415,
+        ),
+        (
+            "xml",
+            post("/hook/1", &[("Content-Type", "text/xml")], b"<To/>"),
+            415,
+        ),
+        ("large", post("/hook/1", &[FORM], &large), 413),
+        ("empty", post("/hook/1", &[FORM], b""), 400),
+        ("no text", post("/hook/1", &[FORM], b"To=1&From=2"), 400),
+        ("broken JSON", post("/hook/1", &[JSON], b"{"), 400),
+        ("JSON without keys", post("/hook/1", &[JSON], b"{}"), 400),
+        ("no HTTP", b"garbage\r\n\r\n".to_vec(), 400),
+        (
+            "length and chunks",
+            b"POST /hook/1 HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx".to_vec(),
+            400,
+        ),
+    ] {
+        let response = daemon.say(&raw);
+        assert_eq!(response.status, status, "{name}: {}", response.text());
+    }
+    daemon.spool.wait_for(3);
+    assert_eq!(daemon.spool.call_files().len(), 3);
+    assert!(list(&daemon.spool.staging()).is_empty());
+}
+
+#[test]
+fn body_without_end_is_cut_off() {
+    let daemon = Daemon::start("[websmsd]\nmax_body = 4096\n");
+    let mut stream = http::connect(daemon.address);
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n")
+        .unwrap();
+    stream
+        .write_all(b"Content-Type: application/x-www-form-urlencoded\r\n\r\n")
+        .unwrap();
+    let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
+    for _ in 0..1000 {
+        if stream.write_all(chunk.as_bytes()).is_err() {
+            break;
+        }
+    }
+    // The answer may be lost with the connection; a message is not stored.
+    let response = http::read(&mut BufReader::new(stream));
+    assert!(matches!(response.status, 413 | 0), "{response:?}");
+    daemon.wait_for_log("status=413");
+    assert!(daemon.spool.is_untouched());
+}
+
+#[test]
+fn refusal_is_bland_outside_and_told_in_the_log() {
+    let daemon = Daemon::start("[websmsd]\nrequest_uri = /hook\n");
+    for (raw, status, text, reason) in [
+        (
+            request("POST", "/hook", &[FORM], b"To=h&From=2&Body=x"),
+            400,
+            "Bad Request\n",
+            "field \"To\": \"h\" is not a phone number",
+        ),
+        (
+            request("POST", "/hook", &[FORM], b"From=2&Body=x"),
+            400,
+            "Bad Request\n",
+            "there is no field \"To\"",
+        ),
+        (
+            request("POST", "/other", &[FORM], b""),
+            404,
+            "Not Found\n",
+            "path \"/other\" is not in request_uri",
+        ),
+        (
+            request("POST", "/hook", &[("Content-Type", "text/x")], b"x"),
+            415,
+            "Unsupported Media Type\n",
+            "the Content-Type is \"text/x\"",
+        ),
+        (
+            request("GET", "/hook", &[], b""),
+            405,
+            "Method Not Allowed\n",
+            "messages are taken by POST alone",
+        ),
+    ] {
+        let response = daemon.say(&raw);
+        assert_eq!((response.status, response.text().as_str()), (status, text));
+        assert_eq!(
+            response.headers["content-type"],
+            "text/plain; charset=utf-8"
+        );
+        let line = daemon.wait_for_log(reason);
+        assert!(
+            line.contains("WARN") && line.contains("peer=127.0.0.1"),
+            "{line}"
+        );
+    }
+    let response = daemon.get("/hook");
+    assert_eq!(response.headers["allow"], "POST");
+}
+
+#[test]
+fn log_holds_no_control_characters() {
+    let daemon = Daemon::start("[websmsd]\nkey_echo = e\n");
+    let evil: Vec<u8> = (0..=255).collect();
+    let form = http::form(&[("To", &evil), ("From", &evil), ("Body", &evil)]);
+    daemon.post("/", &[FORM], &form);
+    daemon.post("/\u{1b}[31m", &[FORM], &form);
+    daemon.post("/", &[("Content-Type", "a\u{1b}[31mb\u{9b}")], &form);
+    daemon.post(
+        "/",
+        &[("Content-Type", "multipart/form-data; boundary=\u{7f}")],
+        &evil,
+    );
+    daemon.post("/", &[JSON], &evil);
+    daemon.post("/", &[FORM, ("X-Forwarded-For", "\u{1b}]0;x\u{7}")], &form);
+    daemon.get("/?e=%1b%5b31m");
+    let (status, log) = daemon.stop();
+    assert!(status.success());
+    assert!(log.lines().count() > 8, "{log}");
+    for line in log.lines() {
+        let control = |c: char| c.is_control() || c == '\u{2028}' || c == '\u{2029}';
+        assert!(!line.contains(control), "{line:?}");
+    }
+}
+
+#[test]
+fn challenge_is_echoed_as_text_alone() {
+    let daemon = Daemon::start("[websmsd]\nkey_echo = zd_echo\n");
+    let response = daemon.get("/?a=b&zd_echo=abc%20123&c=d");
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (200, "abc 123")
+    );
+    assert_eq!(
+        response.headers["content-type"],
+        "text/plain; charset=utf-8"
+    );
+    assert_eq!(response.headers["x-content-type-options"], "nosniff");
+    let long = format!("/?zd_echo={}", "a".repeat(257));
+    for refused in [
+        "/?zd_echo=%3Cscript%3Ealert(1)%3C/script%3E",
+        "/?zd_echo=a%0d%0ab",
+        &long,
+    ] {
+        let response = daemon.get(refused);
+        assert_eq!(
+            (response.status, response.text().as_str()),
+            (400, "Bad Request\n")
+        );
+    }
+    // Without the key there is nothing to echo, and a message is a message.
+    assert_eq!(daemon.get("/?other=1").status, 405);
+    let form = http::message(TO, FROM, "x");
+    assert_eq!(daemon.post("/?zd_echo=1", &[FORM], &form).text(), "");
+    daemon.spool.wait_for(1);
+}
+
+#[test]
+fn acknowledgement_is_sent_as_what_it_is() {
+    let daemon = Daemon::start(
+        "[websmsd]\nrequest_uri [x] = /x\nreport_success [x] = \"<Response></Response>\"\n\
+         request_uri [j] = /j\nresp_ack [j] = '{\"ok\":true}'\n\
+         request_uri [t] = /t\nresp_ack [t] = ACK/Jasmin\n",
+    );
+    let form = http::message(TO, FROM, "x");
+    for (path, text, content_type) in [
+        (
+            "/x",
+            "<Response></Response>",
+            "application/xml; charset=utf-8",
+        ),
+        ("/j", "{\"ok\":true}", "application/json"),
+        ("/t", "ACK/Jasmin", "text/plain; charset=utf-8"),
+    ] {
+        let response = daemon.post(path, &[FORM], &form);
+        assert_eq!((response.status, response.text().as_str()), (200, text));
+        assert_eq!(response.headers["content-type"], content_type);
+    }
+}
+
+#[test]
+fn each_body_type_is_read() {
+    let daemon = Daemon::start("");
+    let multipart = "--B\r\nContent-Disposition: form-data; name=\"To\"\r\n\r\n+12025550160\r\n\
+                     --B\r\nContent-Disposition: form-data; name=\"From\"\r\n\r\n+1501\r\n\
+                     --B\r\nContent-Disposition: form-data; name=\"Body\"\r\n\r\nm ☺\r\n--B--\r\n";
+    let boundary = ("Content-Type", "multipart/form-data; boundary=B");
+    let json_api = ("Content-Type", "application/vnd.api+json");
+    let bodies: [(_, &[u8], _); 8] = [
+        (FORM, b"To=1&From=2&Body=a&To=3", &["a"][..]),
+        (boundary, multipart.as_bytes(), &["m ☺"]),
+        (
+            JSON,
+            br#"{"To":"+1","From":"+2","Body":"j \u263a"}"#,
+            &["j ☺"],
+        ),
+        (
+            JSON,
+            br#"{"data":{"From":2,"x":[{"To":12025550160}]},"Body":null}"#,
+            &[""],
+        ),
+        (
+            json_api,
+            br#"{"data":{"attributes":{"To":"1","From":"2","Body":"n"}}}"#,
+            &["n"],
+        ),
+        (
+            JSON,
+            br#"[{"To":"1","From":"2","Body":"p"},{"To":"1","From":"2","Body":"q"}]"#,
+            &["p", "q"],
+        ),
+        (
+            FORM,
+            b"result=%7B%22To%22%3A1%2C%22From%22%3A2%2C%22Body%22%3A%22z%22%7D",
+            &["z"],
+        ),
+        (FORM, b"To=1&From=2&Body=%FF%00b", &["\u{fffd}\u{fffd}b"]),
+    ];
+    let mut texts = Vec::new();
+    for (content_type, body, expected) in bodies {
+        let response = daemon.post("/", &[content_type], body);
+        assert_eq!(response.status, 200, "{:?}", String::from_utf8_lossy(body));
+        texts.extend_from_slice(expected);
+    }
+    let files = daemon.spool.wait_for(texts.len());
+    let arrived: Vec<_> = files.iter().map(|file| body_of(file)).collect();
+    assert_eq!(arrived, texts);
+}
+
+#[test]
+fn one_bad_message_of_several_stores_none() {
+    let daemon = Daemon::start("");
+    let body = br#"[{"To":"1","From":"2","Body":"p"},{"To":"h","From":"2","Body":"q"}]"#;
+    assert_eq!(daemon.post("/", &[JSON], body).status, 400);
+    assert!(daemon.spool.is_untouched());
+}
+
+#[test]
+fn client_address_decides() {
+    let daemon = Daemon::start(
+        "[websmsd]\nproxy_addr = 127.0.0.0/8\npermit_addr [a] = 192.0.2.0/24, 2001:db8::/32\n\
+         request_uri [a] = /a\npermit_addr [b] = 198.51.100.7\nrequest_uri [b] = /b\n",
+    );
+    let form = http::message(TO, FROM, "x");
+    let header = "X-Forwarded-For";
+    for (path, lines, status) in [
+        ("/a", &["192.0.2.9"][..], 200),
+        ("/a", &["203.0.113.1, 192.0.2.9"], 200),
+        ("/a", &["192.0.2.9, 127.0.0.2"], 200),
+        ("/a", &["203.0.113.1", "192.0.2.9"], 200),
+        ("/a", &["2001:db8::1"], 200),
+        ("/a", &["::ffff:192.0.2.9"], 200),
+        ("/b", &["198.51.100.7:4711"], 200),
+        ("/a", &["192.0.2.9, 203.0.113.1"], 403),
+        ("/a", &["192.0.2.9", "203.0.113.1"], 403),
+        ("/a", &["198.51.100.7"], 403),
+        ("/b", &["192.0.2.9"], 403),
+        ("/b", &["198.51.100.8"], 403),
+        ("/a", &["unknown"], 403),
+        ("/a", &[""], 403),
+        ("/a", &[], 403),
+        ("/c", &["192.0.2.9"], 404),
+        ("/c", &["203.0.113.1"], 403),
+    ] {
+        let mut headers: Vec<_> = lines.iter().map(|line| (header, *line)).collect();
+        headers.push(FORM);
+        assert_eq!(
+            daemon.post(path, &headers, &form).status,
+            status,
+            "{path} {lines:?}"
+        );
+    }
+    daemon.spool.wait_for(7);
+    assert_eq!(daemon.spool.call_files().len(), 7);
+}
+
+#[test]
+fn header_of_an_untrusted_peer_is_ignored() {
+    for proxies in ["\"\"", "10.0.0.0/8"] {
+        let config = format!("[websmsd]\nproxy_addr = {proxies}\npermit_addr = 192.0.2.9\n");
+        let daemon = Daemon::start(&config);
+        let form = http::message(TO, FROM, "x");
+        let spoofed = daemon.post("/", &[FORM, ("X-Forwarded-For", "192.0.2.9")], &form);
+        assert_eq!(spoofed.status, 403);
+        assert!(daemon.spool.is_untouched());
+    }
+}
+
+#[test]
+fn ipv6_is_served() {
+    let spool = Spool::new();
+    let path = spool.path().join("websms.conf");
+    let config = format!("[websmsd]\npermit_addr = ::1\n{}", spool.section());
+    std::fs::write(&path, config).unwrap();
+    let daemon = Daemon::run(spool, daemon::listening(&path, "[::1]:0"));
+    assert!(daemon.address.is_ipv6());
+    assert_eq!(daemon.send(TO, FROM, "x").status, 200);
+    daemon.spool.wait_for(1);
+}
+
+#[test]
+fn port_comes_from_the_environment() {
+    let spool = Spool::new();
+    let path = spool.path().join("websms.conf");
+    std::fs::write(&path, spool.section()).unwrap();
+    let mut command = std::process::Command::new(crate::support::program());
+    command
+        .env("WEBSMS_CONF", &path)
+        .env("WEBSMSD_PORT", "0")
+        .arg("websmsd")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let daemon = Daemon::run(spool, command);
+    assert_eq!(daemon.address.ip().to_string(), "0.0.0.0");
+    assert_ne!(daemon.address.port(), 0);
+}
+
+#[test]
+fn several_requests_share_a_connection() {
+    let daemon = Daemon::start("");
+    let stream = http::connect(daemon.address);
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    for text in ["a", "b", "c"] {
+        let body = http::message(TO, FROM, text);
+        let raw = request("POST", "/", &[FORM], &body);
+        let raw = String::from_utf8(raw)
+            .unwrap()
+            .replace("Connection: close\r\n", "");
+        writer.write_all(raw.as_bytes()).unwrap();
+        assert_eq!(http::read(&mut reader).status, 200);
+    }
+    let texts: Vec<_> = daemon
+        .spool
+        .wait_for(3)
+        .iter()
+        .map(|file| body_of(file))
+        .collect();
+    assert_eq!(texts, ["a", "b", "c"]);
+}
+
+#[test]
+fn client_that_hangs_up_does_not_undo_its_message() {
+    let daemon = Daemon::start("");
+    let raw = request("POST", "/", &[FORM], &http::message(TO, FROM, "x"));
+    // With its sending side closed the answer still comes.
+    let mut stream = http::connect(daemon.address);
+    stream.write_all(&raw).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(http::read(&mut BufReader::new(stream)).status, 200);
+    // Closed as a whole the message is stored all the same.
+    let mut stream = http::connect(daemon.address);
+    stream.write_all(&raw).unwrap();
+    drop(stream);
+    daemon.spool.wait_for(2);
+}
+
+#[test]
+fn spool_that_breaks_is_told_and_recovers() {
+    let daemon = Daemon::start("");
+    let staging = daemon.spool.staging();
+    let aside = daemon.spool.path().join("aside");
+    std::fs::rename(&staging, &aside).unwrap();
+    let response = daemon.send(TO, FROM, "x");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.text(), "Service Unavailable\n");
+    assert_eq!(response.headers["retry-after"], "30");
+    let line = daemon.wait_for_log("message not stored");
+    assert!(
+        line.contains("ERROR") && line.contains("create a file"),
+        "{line}"
+    );
+    std::fs::rename(&aside, &staging).unwrap();
+    assert_eq!(daemon.send(TO, FROM, "y").status, 200);
+    let files = daemon.spool.wait_for(1);
+    assert_eq!(
+        files.iter().map(|file| body_of(file)).collect::<Vec<_>>(),
+        ["y"]
+    );
+}
+
+#[test]
+fn outgoing_that_is_gone_holds_messages_in_staging() {
+    let daemon = Daemon::start("");
+    let outgoing = daemon.spool.outgoing();
+    let aside = daemon.spool.path().join("aside");
+    std::fs::rename(&outgoing, &aside).unwrap();
+    for text in ["a", "b"] {
+        assert_eq!(daemon.send(TO, FROM, text).status, 200);
+    }
+    daemon.wait_for_log("they wait in staging");
+    assert_eq!(list(&daemon.spool.staging()).len(), 2);
+    std::fs::rename(&aside, &outgoing).unwrap();
+    let texts: Vec<_> = daemon
+        .spool
+        .wait_for(2)
+        .iter()
+        .map(|file| body_of(file))
+        .collect();
+    assert_eq!(texts, ["a", "b"]);
+}
+
+#[test]
+fn what_waited_in_staging_is_fed_at_start() {
+    let spool = Spool::new();
+    let staging = spool.staging();
+    std::fs::write(
+        staging.join("1795304460000002-000000ab-0000.call"),
+        "second",
+    )
+    .unwrap();
+    std::fs::write(staging.join("1795304460000001-000000ff-0000.call"), "first").unwrap();
+    std::fs::write(staging.join(".torn.tmp"), "half").unwrap();
+    std::fs::write(staging.join("not-ours.txt"), "").unwrap();
+    let config = spool.section();
+    let daemon = Daemon::with(spool, &config);
+    assert_eq!(daemon.spool.wait_for(2), ["first", "second"]);
+    assert_eq!(list(&staging), [staging.join("not-ours.txt")]);
+    daemon.wait_for_log("swept=1");
+}
+
+#[test]
+fn daemon_ends_when_it_is_told_to() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let daemon = Daemon::start("");
+        assert_eq!(daemon.send(TO, FROM, "x").status, 200);
+        daemon.signal(signal);
+        daemon.wait_for_log("stopping");
+        let outgoing = daemon.spool.outgoing();
+        let count = wait_for("the end", || {
+            let ended = daemon.log().contains("stopped");
+            ended.then(|| list(&outgoing).len())
+        });
+        assert_eq!(count, 1);
+    }
+}
+
+#[test]
+fn request_under_way_is_finished_before_the_end() {
+    let daemon = Daemon::start("");
+    let raw = request("POST", "/", &[FORM], &http::message(TO, FROM, "x"));
+    let (start, end) = raw.split_at(raw.len() - 1);
+    let mut stream = http::connect(daemon.address);
+    stream.write_all(start).unwrap();
+    // Something answered on another connection: the first one has been taken.
+    assert_eq!(daemon.send(TO, FROM, "other").status, 200);
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_for_log("stopping");
+    stream.write_all(end).unwrap();
+    assert_eq!(http::read(&mut BufReader::new(stream)).status, 200);
+    daemon.spool.wait_for(2);
+    let (status, _) = daemon.wait();
+    assert!(status.success());
+}

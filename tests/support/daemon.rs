@@ -1,0 +1,229 @@
+//! `websmsd` with a spool of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::http::{self, Response};
+use super::{program, wait_for};
+
+/// Staging and outgoing in a temporary folder.
+pub(crate) struct Spool {
+    directory: TempDir,
+}
+
+impl Spool {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["staging", "outgoing"] {
+            std::fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        Self { directory }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn staging(&self) -> PathBuf {
+        self.path().join("staging")
+    }
+
+    pub(crate) fn outgoing(&self) -> PathBuf {
+        self.path().join("outgoing")
+    }
+
+    /// `[astqueue]` for this spool, in the contexts of the vectors.
+    pub(crate) fn section(&self) -> String {
+        format!(
+            "[astqueue]\noutgoingdir = {}\nstagingdir = {}\n\
+             channel_context = dp_entry_channel_open\ncontext = dp_entry_trunk_texting\n",
+            self.outgoing().display(),
+            self.staging().display()
+        )
+    }
+
+    /// The call files that Asterisk would see, by name.
+    pub(crate) fn call_files(&self) -> Vec<PathBuf> {
+        list(&self.outgoing())
+    }
+
+    /// Waits for so many call files and returns their contents, in order.
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<String> {
+        let files = wait_for(&format!("{count} call files"), || {
+            let files = self.call_files();
+            (files.len() >= count).then_some(files)
+        });
+        files
+            .iter()
+            .map(|file| std::fs::read_to_string(file).unwrap())
+            .collect()
+    }
+
+    /// Whether nothing at all has been left anywhere.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let names = list(self.path());
+        names.len() == 2 && list(&self.staging()).is_empty() && self.call_files().is_empty()
+    }
+}
+
+/// What a directory holds, sorted.
+pub(crate) fn list(directory: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().is_none_or(|name| name != "websms.conf"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// A running `websmsd`. It is killed when dropped.
+pub(crate) struct Daemon {
+    pub(crate) spool: Spool,
+    pub(crate) address: SocketAddr,
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Daemon {
+    /// With an own spool, and these lines before `[astqueue]`.
+    pub(crate) fn start(config: &str) -> Self {
+        let spool = Spool::new();
+        let config = format!("{config}\n{}", spool.section());
+        Self::with(spool, &config)
+    }
+
+    /// With this spool and this configuration.
+    pub(crate) fn with(spool: Spool, config: &str) -> Self {
+        let path = spool.path().join("websms.conf");
+        std::fs::write(&path, config).unwrap();
+        Self::run(spool, command(&path))
+    }
+
+    /// As this command, which must be `websmsd` one way or another.
+    pub(crate) fn run(spool: Spool, mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let reader = collect(child.stderr.take().unwrap(), Arc::clone(&log));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line.trim().strip_prefix("listening on ").map(str::parse);
+        let Some(Ok(address)) = address else {
+            child.wait().unwrap();
+            reader.join().unwrap();
+            panic!("websmsd did not start: {}", log.lock().unwrap());
+        };
+        Self {
+            spool,
+            address,
+            child,
+            log,
+            reader: Some(reader),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits for a line of the log that holds `part`.
+    pub(crate) fn wait_for_log(&self, part: &str) -> String {
+        wait_for(&format!("{part:?} in the log"), || {
+            let log = self.log();
+            log.lines()
+                .find(|line| line.contains(part))
+                .map(str::to_owned)
+        })
+    }
+
+    pub(crate) fn say(&self, raw: &[u8]) -> Response {
+        http::say(self.address, raw)
+    }
+
+    pub(crate) fn post(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        self.say(&http::request("POST", target, headers, body))
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Response {
+        self.say(&http::request("GET", target, &[], b""))
+    }
+
+    /// Posts the usual form.
+    pub(crate) fn send(&self, to: &str, from: &str, body: &str) -> Response {
+        self.post("/", &[http::FORM], &http::message(to, from, body))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Ends it as systemd does; its status and all that it logged.
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
+        self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
+    /// Waits for its end; its status and all that it logged.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        (status, self.log())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of websmsd\n{}---", self.log());
+        }
+    }
+}
+
+/// `websmsd` on a free port of loopback.
+pub(crate) fn command(config: &Path) -> Command {
+    listening(config, "127.0.0.1:0")
+}
+
+/// `websmsd` on a free port of this address.
+pub(crate) fn listening(config: &Path, address: &str) -> Command {
+    let mut command = Command::new(program());
+    command
+        .env_clear()
+        .env("WEBSMS_LOG", "debug")
+        .args(["websmsd", "--listen", address, "--config"])
+        .arg(config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn collect(stderr: std::process::ChildStderr, log: Arc<Mutex<String>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = log.lock().unwrap();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    })
+}

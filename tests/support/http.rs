@@ -1,0 +1,127 @@
+//! HTTP, byte for byte, over loopback.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::PATIENCE;
+
+/// An answer, or what is left of one when the connection was cut.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Response {
+    /// 0 when there was none.
+    pub(crate) status: u16,
+    /// By name in lower case.
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Says `raw` and reads one answer.
+pub(crate) fn say(address: SocketAddr, raw: &[u8]) -> Response {
+    let mut stream = connect(address);
+    // The daemon may hang up before it has read everything.
+    let _ = stream.write_all(raw);
+    read(&mut BufReader::new(stream))
+}
+
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("connect");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Reads one answer.
+pub(crate) fn read(reader: &mut impl BufRead) -> Response {
+    let mut response = Response::default();
+    let mut line = String::new();
+    if reader.read_line(&mut line).is_err() {
+        return response;
+    }
+    response.status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(0);
+    let (_, headers) = headers(reader);
+    let length = headers
+        .get("content-length")
+        .map_or(u64::MAX, |length| length.parse().unwrap());
+    response.headers = headers;
+    let _ = reader.take(length).read_to_end(&mut response.body);
+    response
+}
+
+/// Reads header lines up to the empty one: as they came, and by name.
+pub(crate) fn headers(reader: &mut impl BufRead) -> (Vec<String>, HashMap<String, String>) {
+    let mut lines = Vec::new();
+    let mut map = HashMap::new();
+    loop {
+        let mut line = String::new();
+        match reader.read_line(&mut line) {
+            Ok(0) | Err(_) => break,
+            Ok(_) if line.trim().is_empty() => break,
+            Ok(_) => {}
+        }
+        let line = line.trim_end().to_owned();
+        if let Some((name, value)) = line.split_once(':') {
+            map.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        }
+        lines.push(line);
+    }
+    (lines, map)
+}
+
+/// A request with the headers that it needs.
+pub(crate) fn request(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
+    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() || method == "POST" {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    request.push_str("\r\n");
+    [request.as_bytes(), body].concat()
+}
+
+pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+/// A form with every byte encoded that needs it.
+pub(crate) fn form(pairs: &[(&str, &[u8])]) -> Vec<u8> {
+    let encode = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(*byte).to_string(),
+                other => format!("%{other:02X}"),
+            })
+            .collect::<String>()
+    };
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name.as_bytes()), encode(value)))
+        .collect();
+    pairs.join("&").into_bytes()
+}
+
+/// The usual form of a message.
+pub(crate) fn message(to: &str, from: &str, body: &str) -> Vec<u8> {
+    form(&[
+        ("To", to.as_bytes()),
+        ("From", from.as_bytes()),
+        ("Body", body.as_bytes()),
+    ])
+}

@@ -1,0 +1,49 @@
+//! What the tests share: the real binary with a spool of its own, a provider
+//! that records, and a client that says exactly what it is told to.
+//!
+//! Nothing here sleeps and hopes: everything waits for an event, within
+//! [`PATIENCE`].
+
+#![allow(dead_code, reason = "each test crate uses its part of it")]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+pub(crate) mod callfile;
+pub(crate) mod daemon;
+pub(crate) mod http;
+pub(crate) mod provider;
+pub(crate) mod websms;
+
+pub(crate) use daemon::{Daemon, Spool};
+pub(crate) use provider::{Answer, Provider};
+pub(crate) use websms::Websms;
+
+/// How long an event may be waited for before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The real binary.
+pub(crate) fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_asterisk-websms"))
+}
+
+/// Asks until there is an answer.
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A section of `websms.conf`.
+pub(crate) fn section(name: &str, pairs: &[(&str, &str)]) -> String {
+    let lines = pairs
+        .iter()
+        .flat_map(|(key, value)| [*key, " = \"", value, "\"\n"])
+        .collect::<String>();
+    format!("[{name}]\n{lines}")
+}
