@@ -1,4 +1,12 @@
-//! What needs a real Asterisk 22.
+//! What needs a real Asterisk 22: both directions from end to end, with phones
+//! that speak SIP and a provider that records. `tests/run` prepares the
+//! Asterisk and runs this.
+//!
+//! | module | what belongs there |
+//! | --- | --- |
+//! | `incoming` | webhook → websmsd → call file → Asterisk → phone |
+//! | `outgoing` | phone → Asterisk → AGI → websms → provider |
+//! | `pbx` | the Asterisk itself |
 
 #![allow(
     clippy::expect_used,
@@ -10,3 +18,59 @@
     clippy::unwrap_used,
     reason = "a test ends by panicking, and a table is as long as it is"
 )]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod incoming;
+mod outgoing;
+mod pbx;
+
+/// Texts that break whoever does not encode: quotes and brackets, comments and
+/// commas, variables and expressions, line ends, JSON.
+const ODD_TEXTS: &[&str] = &[
+    "Hello!",
+    "☺ 😀 \" \\ , ; # ( [ $ { } % +",
+    "hi :( bye",
+    "[ open",
+    "( open",
+    ") close",
+    "a \"q\" , b \\ c",
+    "a, b, c",
+    "# x",
+    "a # b",
+    "a;b",
+    "\\;",
+    "\\\\",
+    "C:\\new\\table",
+    "100% %41 %zz %",
+    "a+b +c+",
+    "${EXTEN} $[1+1] ${SHELL(id)}",
+    "SHELL(touch$IFS/tmp/websms-was-here)",
+    "\" | SHELL(touch$IFS/tmp/websms-was-here) | \"",
+    "line 1\nline 2\r\nline 3\n\nline 5",
+    "agi_arg_1: forged\n\nEXEC System touch /tmp/websms-was-here\n",
+    "{\"To\":\"+46999\",\"From\":\"CEO\",\"Body\":\"x\"}",
+    "[1,2]",
+    "1e5",
+    "007",
+    "12345678901234567890",
+    "true",
+    "null",
+    "\"q\"",
+    "  blanks around  ",
+    "tab\tinside",
+    "-x --config=/etc/passwd",
+    "👨\u{200d}👩\u{200d}👧\u{200d}👦 🇸🇪 e\u{301}",
+    "مرحبا بالعالم",
+    "日本語のテキスト",
+];
+
+/// What no text may bring about.
+fn assert_no_command_ran() {
+    let canary = std::path::Path::new("/tmp/websms-was-here");
+    assert!(!canary.exists(), "a text was run as a command");
+    let root = std::env::var_os("WEBSMS_ASTERISK_ROOT").unwrap();
+    let inside = std::path::Path::new(&root).join("tmp/websms-was-here");
+    assert!(!inside.exists(), "a text was run as a command inside");
+}

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -85,9 +86,22 @@ pub(crate) fn list(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// A running `websmsd`. It is killed when dropped.
+/// A running `websmsd` with a spool of its own.
 pub(crate) struct Daemon {
     pub(crate) spool: Spool,
+    server: Server,
+}
+
+impl Deref for Daemon {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// A running `websmsd`. It is killed when dropped.
+pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
     log: Arc<Mutex<String>>,
@@ -110,7 +124,26 @@ impl Daemon {
     }
 
     /// As this command, which must be `websmsd` one way or another.
-    pub(crate) fn run(spool: Spool, mut command: Command) -> Self {
+    pub(crate) fn run(spool: Spool, command: Command) -> Self {
+        let server = Server::run(command);
+        Self { spool, server }
+    }
+
+    /// Ends it as systemd does; its status and all that it logged.
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
+        self.signal(Signal::SIGTERM);
+        self.server.wait()
+    }
+
+    /// Waits for its end; its status and all that it logged.
+    pub(crate) fn wait(self) -> (ExitStatus, String) {
+        self.server.wait()
+    }
+}
+
+impl Server {
+    /// As this command, which must be `websmsd` one way or another.
+    pub(crate) fn run(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let reader = collect(child.stderr.take().unwrap(), Arc::clone(&log));
@@ -125,7 +158,6 @@ impl Daemon {
             panic!("websmsd did not start: {}", log.lock().unwrap());
         };
         Self {
-            spool,
             address,
             child,
             log,
@@ -173,14 +205,8 @@ impl Daemon {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Ends it as systemd does; its status and all that it logged.
-    pub(crate) fn stop(self) -> (ExitStatus, String) {
-        self.signal(Signal::SIGTERM);
-        self.wait()
-    }
-
     /// Waits for its end; its status and all that it logged.
-    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+    fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
@@ -189,7 +215,7 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

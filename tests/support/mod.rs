@@ -4,7 +4,11 @@
 //! Nothing here sleeps and hopes: everything waits for an event, within
 //! [`PATIENCE`].
 
-#![allow(dead_code, reason = "each test crate uses its part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test crate uses its part of it"
+)]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,11 +17,14 @@ pub(crate) mod callfile;
 pub(crate) mod daemon;
 pub(crate) mod http;
 pub(crate) mod provider;
+pub(crate) mod sip;
 pub(crate) mod websms;
 
-pub(crate) use daemon::{Daemon, Spool};
-pub(crate) use provider::{Answer, Provider};
-pub(crate) use websms::Websms;
+pub(crate) use {
+    daemon::{Daemon, Spool},
+    provider::{Answer, Provider},
+    websms::Websms,
+};
 
 /// How long an event may be waited for before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

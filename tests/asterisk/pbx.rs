@@ -1,0 +1,329 @@
+//! A real Asterisk 22 with the shipped dialplan, in directories of its own.
+//!
+//! It runs by chroot in a folder that `tests/run` has prepared
+//! (`WEBSMS_ASTERISK_ROOT`), in a mount namespace of its own, so that nothing
+//! is left behind, and on a loopback address of its own, so that several can
+//! run side by side.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::support::sip::Phone;
+use crate::support::{Provider, program, wait_for};
+
+/// What the shipped dialplan and phones need, and what every Asterisk has.
+const MODULES: &[&str] = &[
+    "app_exec",
+    "app_stack",
+    "app_verbose",
+    "app_while",
+    "chan_pjsip",
+    "codec_ulaw",
+    "func_base64",
+    "func_callerid",
+    "func_channel",
+    "func_cut",
+    "func_env",
+    "func_global",
+    "func_logic",
+    "func_math",
+    "func_pjsip_aor",
+    "func_pjsip_contact",
+    "func_pjsip_endpoint",
+    "func_shell",
+    "func_strings",
+    "func_uri",
+    "app_system",
+    "pbx_config",
+    "pbx_spool",
+    "res_agi",
+    "res_pjproject",
+    "res_pjsip",
+    "res_pjsip_authenticator_digest",
+    "res_pjsip_endpoint_identifier_user",
+    "res_pjsip_messaging",
+    "res_pjsip_pubsub",
+    "res_pjsip_registrar",
+    "res_pjsip_session",
+    "res_rtp_asterisk",
+    "res_sorcery_astdb",
+    "res_sorcery_config",
+    "res_sorcery_memory",
+    "res_speech",
+    "res_timing_timerfd",
+];
+
+/// Files that Asterisk complains about when they are not there.
+const EMPTY: &[&str] = &[
+    "acl",
+    "ccss",
+    "cdr",
+    "cel",
+    "features",
+    "indications",
+    "pjproject",
+    "udptl",
+];
+
+/// A running Asterisk.
+pub(crate) struct Pbx {
+    directory: TempDir,
+    root: PathBuf,
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+/// How it differs from what is shipped.
+#[derive(Default)]
+pub(crate) struct Changes {
+    /// `[websms]` beyond the account.
+    pub(crate) websms: String,
+    /// More of `extensions.conf`.
+    pub(crate) extensions: String,
+    /// Replaced in `pjsip.conf`.
+    pub(crate) pjsip: Vec<(&'static str, &'static str)>,
+    /// Contexts of `[astqueue]`, if not the first generation's.
+    pub(crate) contexts: Option<(&'static str, &'static str)>,
+}
+
+impl Pbx {
+    /// Starts it with what is shipped, sending to `provider`.
+    pub(crate) fn start(provider: &Provider) -> Self {
+        Self::changed(provider, &Changes::default())
+    }
+
+    pub(crate) fn changed(provider: &Provider, changes: &Changes) -> Self {
+        let root = std::env::var_os("WEBSMS_ASTERISK_ROOT")
+            .map(PathBuf::from)
+            .expect("WEBSMS_ASTERISK_ROOT names a folder with Asterisk 22: use tests/run");
+        let directory = tempfile::Builder::new()
+            .prefix("websms-pbx-")
+            .tempdir()
+            .unwrap();
+        let address = SocketAddr::from((own_address(), 5060));
+        configure(directory.path(), address, provider, changes);
+        let user = asterisk_user(&root);
+        give(directory.path(), user);
+        let child = launch(&root, directory.path());
+        let pbx = Self {
+            directory,
+            root,
+            child,
+            address,
+        };
+        wait_for("Asterisk", || {
+            pbx.console("core waitfullybooted")
+                .contains("fully booted")
+                .then_some(())
+        });
+        let log = pbx.log();
+        assert!(!log.contains("declined to load"), "{log}");
+        pbx
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn outgoing(&self) -> PathBuf {
+        self.path().join("spool/outgoing")
+    }
+
+    /// The configuration that `websms` and `websmsd` share.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.path().join("etc/websms.conf")
+    }
+
+    /// Everything that Asterisk has logged.
+    pub(crate) fn log(&self) -> String {
+        let log = fs::read(self.path().join("log/messages.log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    pub(crate) fn phone(&self, user: &str) -> Phone {
+        Phone::registered(user, &format!("change-me-{user}"), self.address)
+    }
+
+    /// A phone that is off.
+    pub(crate) fn unregistered(&self, user: &str) -> Phone {
+        Phone::new(user, &format!("change-me-{user}"), self.address)
+    }
+
+    /// Says a line on Asterisk's console.
+    pub(crate) fn console(&self, line: &str) -> String {
+        let script = "mkdir -p \"$1$2\" && mount --bind \"$2\" \"$1$2\" && \
+                      exec chroot \"$1\" asterisk -C \"$2/etc/asterisk.conf\" -rx \"$3\"";
+        let output = Command::new("unshare")
+            .args(["-m", "--propagation", "private", "sh", "-c", script, "sh"])
+            .arg(&self.root)
+            .arg(self.path())
+            .arg(line)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Pbx {
+    fn drop(&mut self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        let _ = kill(pid, Signal::SIGKILL);
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            let start = lines.len().saturating_sub(60);
+            eprintln!(
+                "--- end of Asterisk's log\n{}\n---",
+                lines[start..].join("\n")
+            );
+        }
+        let _ = fs::remove_dir(self.root.join(self.path().strip_prefix("/").unwrap()));
+    }
+}
+
+/// A loopback address that nobody else is likely to have taken.
+fn own_address() -> IpAddr {
+    let [a, b, c, _] = getrandom::u32().unwrap().to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(127, 1 + a % 250, b, 1 + c % 250))
+}
+
+fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes: &Changes) {
+    for name in [
+        "etc",
+        "run",
+        "log",
+        "db",
+        "agi-bin",
+        "bin",
+        "spool/outgoing",
+        "spool/outgoing_done",
+        "spool/staging",
+    ] {
+        fs::create_dir_all(directory.join(name)).unwrap();
+    }
+    let etc = directory.join("etc");
+    let here = directory.display();
+    let write = |name: &str, content: &str| fs::write(etc.join(name), content).unwrap();
+    write(
+        "asterisk.conf",
+        &format!(
+            "[directories]\nastetcdir => {here}/etc\nastspooldir => {here}/spool\n\
+             astrundir => {here}/run\nastlogdir => {here}/log\nastdbdir => {here}/db\n\
+             astmoddir => /usr/lib/x86_64-linux-gnu/asterisk/modules\n\
+             astvarlibdir => /var/lib/asterisk\nastdatadir => /usr/share/asterisk\n\
+             astagidir => {here}/agi-bin\n[options]\nverbose = 5\n"
+        ),
+    );
+    let modules: String = MODULES
+        .iter()
+        .map(|name| format!("load = {name}.so\n"))
+        .collect();
+    write(
+        "modules.conf",
+        &format!("[modules]\nautoload = no\n{modules}"),
+    );
+    write(
+        "logger.conf",
+        "[general]\n[logfiles]\nmessages.log => notice,warning,error,verbose\n",
+    );
+    for name in EMPTY {
+        write(&format!("{name}.conf"), "");
+    }
+    dialplan(&etc, directory, address, changes);
+    let (channel_context, context) = changes
+        .contexts
+        .unwrap_or(("dp_entry_channel_open", "dp_entry_trunk_texting"));
+    write(
+        "websms.conf",
+        &format!(
+            "[websms]\nhost = {}\npath = /sms/send/\nauth_user = id\nauth_passwd = secret\n{}\n\
+             [websmsd]\npermit_addr = 127.0.0.0/8\nproxy_addr = \"\"\n[astqueue]\n\
+             outgoingdir = {here}/spool/outgoing\nstagingdir = {here}/spool/staging\n\
+             channel_context = {channel_context}\ncontext = {context}\n\
+             maxretries = 1000\nretrytime = 1\narchive = yes\n",
+            provider.url(),
+            changes.websms
+        ),
+    );
+    let websms = directory.join("bin/websms");
+    fs::write(&websms, fs::read(program()).unwrap()).unwrap();
+    fs::set_permissions(&websms, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The shipped dialplan and phones, with the paths and addresses of this one.
+fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes) {
+    let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("dialplan");
+    let read = |name: &str| fs::read_to_string(shipped.join(name)).unwrap();
+    let replaced = |text: String, from: &str, to: &str| {
+        assert!(text.contains(from), "{from:?} is not shipped any more");
+        text.replace(from, to)
+    };
+    let websms = directory.join("bin/websms");
+    let extensions = replaced(
+        read("extensions.conf"),
+        "WEBSMS = /usr/local/bin/websms",
+        &format!("WEBSMS = {}", websms.display()),
+    );
+    let extensions = format!("{extensions}\n{}", changes.extensions);
+    let bind = format!("bind = {}", address.ip());
+    let mut pjsip = replaced(read("pjsip.conf"), "bind = 0.0.0.0", &bind);
+    for (from, to) in &changes.pjsip {
+        pjsip = replaced(pjsip, from, to);
+    }
+    fs::write(etc.join("extensions.conf"), extensions).unwrap();
+    fs::write(
+        etc.join("extensions_websms.conf"),
+        read("extensions_websms.conf"),
+    )
+    .unwrap();
+    fs::write(etc.join("pjsip.conf"), pjsip).unwrap();
+}
+
+/// Number of the user and group that Asterisk runs as.
+fn asterisk_user(root: &Path) -> (u32, u32) {
+    let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap();
+    let line = passwd
+        .lines()
+        .find(|line| line.starts_with("asterisk:"))
+        .unwrap();
+    let fields: Vec<_> = line.split(':').collect();
+    (fields[2].parse().unwrap(), fields[3].parse().unwrap())
+}
+
+fn give(path: &Path, (user, group): (u32, u32)) {
+    chown(path, Some(user), Some(group)).expect("needs root");
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path(), (user, group));
+        }
+    }
+}
+
+fn launch(root: &Path, directory: &Path) -> Child {
+    let script = "mount --bind /proc \"$1/proc\" && mount --bind /dev \"$1/dev\" && \
+                  mkdir -p \"$1$2\" && mount --bind \"$2\" \"$1$2\" && \
+                  exec chroot \"$1\" asterisk -C \"$2/etc/asterisk.conf\" \
+                  -U asterisk -G asterisk -f";
+    let log = fs::File::create(directory.join("log/console")).unwrap();
+    Command::new("unshare")
+        .args(["-m", "--propagation", "private", "sh", "-c", script, "sh"])
+        .arg(root)
+        .arg(directory)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("WEBSMS_CONF", directory.join("etc/websms.conf"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .expect("unshare, of util-linux")
+}

@@ -1,0 +1,81 @@
+//! Which system call comes before which, as strace sees them.
+
+use std::process::{Command, Stdio};
+
+use crate::support::daemon::Server;
+use crate::support::{Spool, program, wait_for};
+
+const TO: &str = "+12025550160";
+const FROM: &str = "+15017122661";
+
+/// `websmsd` under strace, which writes what it sees to `trace`.
+fn traced(spool: &Spool) -> (Server, std::path::PathBuf) {
+    let config = spool.path().join("websms.conf");
+    std::fs::write(&config, spool.section()).unwrap();
+    let trace = spool.path().join("trace");
+    let mut command = Command::new("strace");
+    command
+        .args([
+            "-f",
+            "-y",
+            "-s",
+            "64",
+            "-e",
+            "trace=%desc,%file,%network",
+            "-o",
+        ])
+        .arg(&trace)
+        .arg(program())
+        .args(["websmsd", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&config)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    (Server::run(command), trace)
+}
+
+#[test]
+fn answer_comes_after_file_name_and_directory_are_durable() {
+    let spool = Spool::new();
+    let (server, trace) = traced(&spool);
+    for text in ["a", "b"] {
+        assert_eq!(server.send(TO, FROM, text).status, 200);
+    }
+    spool.wait_for(2);
+    let staging = spool.staging().display().to_string();
+    // strace writes when a call has returned, so the answer may come first.
+    let lines = wait_for("both answers in the trace", || {
+        let trace = std::fs::read_to_string(&trace).unwrap();
+        let lines: Vec<_> = trace.lines().map(str::to_owned).collect();
+        let answers = lines
+            .iter()
+            .filter(|line| line.contains("HTTP/1.1 200 OK"))
+            .count();
+        (answers == 2).then_some(lines)
+    });
+    let after = |start: usize, what: &str, is: &dyn Fn(&str) -> bool| {
+        let found = lines[start..]
+            .iter()
+            .position(|line| is(line) && !line.contains(" = -1 "));
+        start + found.unwrap_or_else(|| panic!("no {what} after line {start}"))
+    };
+    let mut at = after(0, "start", &|line| line.contains("POST / HTTP"));
+    for _ in 0..2 {
+        let file = after(at, "sync of the file", &|line| {
+            line.contains("fsync(") && line.contains(&format!("<{staging}/."))
+        });
+        let name = after(file, "rename", &|line| {
+            line.contains("rename") && line.contains(".call\"") && line.contains(".tmp\"")
+        });
+        let directory = after(name, "sync of the directory", &|line| {
+            line.contains("fsync(") && line.contains(&format!("<{staging}>"))
+        });
+        let answer = after(at, "answer", &|line| line.contains("HTTP/1.1 200 OK"));
+        assert!(
+            at < file && file < name && name < directory && directory < answer,
+            "received {at}, file {file}, name {name}, directory {directory}, answer {answer}"
+        );
+        at = answer + 1;
+    }
+}

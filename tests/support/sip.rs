@@ -1,0 +1,267 @@
+//! A SIP phone over UDP: registers, sends and takes MESSAGEs (RFC 3261,
+//! RFC 3428) and answers what it is asked.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use md5::{Digest as _, Md5};
+
+use super::{PATIENCE, wait_for};
+
+/// A message that the phone got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// The user part of the From URI.
+    pub(crate) from: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("UTF-8")
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    inbox: Vec<Received>,
+    /// By `Call-ID` and `CSeq`.
+    answers: HashMap<(String, String), Packet>,
+    /// Requests that have been answered already, by branch.
+    seen: Vec<String>,
+}
+
+/// A phone with an account.
+pub(crate) struct Phone {
+    user: String,
+    password: String,
+    /// Display name, quoted; one that shifts arguments unless told otherwise.
+    pub(crate) display: &'static str,
+    asterisk: SocketAddr,
+    socket: UdpSocket,
+    shared: Arc<Mutex<Shared>>,
+    counter: AtomicU32,
+}
+
+impl Phone {
+    /// A phone that is not yet registered.
+    pub(crate) fn new(user: &str, password: &str, asterisk: SocketAddr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let (listener, record) = (socket.try_clone().unwrap(), Arc::clone(&shared));
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 65_536];
+            while let Ok((length, from)) = listener.recv_from(&mut buffer) {
+                if let Some(packet) = Packet::parse(&buffer[..length]) {
+                    take(packet, from, &listener, &record);
+                }
+            }
+        });
+        Self {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            display: "\"Doe, John (work) [x\"",
+            asterisk,
+            socket,
+            shared,
+            counter: AtomicU32::new(1),
+        }
+    }
+
+    /// A phone that is registered.
+    pub(crate) fn registered(user: &str, password: &str, asterisk: SocketAddr) -> Self {
+        let phone = Self::new(user, password, asterisk);
+        phone.register();
+        phone
+    }
+
+    pub(crate) fn register(&self) {
+        let domain = self.asterisk.ip();
+        let uri = format!("sip:{domain}");
+        let to = format!("<sip:{}@{domain}>", self.user);
+        let status = self.request("REGISTER", &uri, &to, "Expires: 3600\r\n", b"");
+        assert_eq!(status, 200, "REGISTER");
+    }
+
+    /// Sends a text to a number; Asterisk's answer.
+    pub(crate) fn send(&self, number: &str, text: &[u8]) -> u16 {
+        let uri = format!("sip:{number}@{}", self.asterisk.ip());
+        let headers = "Content-Type: text/plain\r\n";
+        self.request("MESSAGE", &uri, &format!("<{uri}>"), headers, text)
+    }
+
+    /// Asks whether Asterisk is there; how long it took to say so.
+    pub(crate) fn options(&self) -> Duration {
+        let start = Instant::now();
+        let uri = format!("sip:{}", self.asterisk.ip());
+        self.request("OPTIONS", &uri, &format!("<{uri}>"), "", b"");
+        start.elapsed()
+    }
+
+    /// What it has got so far.
+    pub(crate) fn inbox(&self) -> Vec<Received> {
+        self.shared.lock().unwrap().inbox.clone()
+    }
+
+    /// Waits for so many messages and returns all.
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<Received> {
+        wait_for(&format!("{count} messages at {}", self.user), || {
+            let inbox = self.inbox();
+            (inbox.len() >= count).then_some(inbox)
+        })
+    }
+
+    fn request(&self, method: &str, uri: &str, to: &str, headers: &str, body: &[u8]) -> u16 {
+        let me = self.socket.local_addr().unwrap();
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        let call_id = format!("{number}-{}@{}", me.port(), me.ip());
+        let mut authorization = String::new();
+        let mut answer = Packet::default();
+        for cseq in 1..=2 {
+            let packet = format!(
+                "{method} {uri} SIP/2.0\r\n\
+                 Via: SIP/2.0/UDP {me};branch=z9hG4bK-{port}-{number}-{cseq};rport\r\n\
+                 Max-Forwards: 70\r\n\
+                 From: {display} <sip:{user}@{domain}>;tag={cseq}\r\n\
+                 To: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
+                 Contact: <sip:{user}@{me}>\r\n{headers}{authorization}\
+                 Content-Length: {length}\r\n\r\n",
+                port = me.port(),
+                display = self.display,
+                user = self.user,
+                domain = self.asterisk.ip(),
+                length = body.len(),
+            );
+            let packet = [packet.as_bytes(), body].concat();
+            answer = self.transact(&packet, &call_id, &format!("{cseq} {method}"));
+            match answer.headers.get("www-authenticate") {
+                Some(challenge) => {
+                    authorization = self.digest(challenge, method, uri);
+                }
+                None => break,
+            }
+        }
+        answer.status
+    }
+
+    /// Sends until there is a final answer; UDP may lose packets
+    /// (RFC 3261, 17.1.2).
+    fn transact(&self, packet: &[u8], call_id: &str, cseq: &str) -> Packet {
+        let id = (call_id.to_owned(), cseq.to_owned());
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            self.socket.send_to(packet, self.asterisk).unwrap();
+            let again = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < again {
+                if let Some(answer) = self.shared.lock().unwrap().answers.get(&id) {
+                    return answer.clone();
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        panic!("no answer to {cseq}");
+    }
+
+    /// RFC 2617, section 3.2.2, with MD5 and qop auth.
+    fn digest(&self, challenge: &str, method: &str, uri: &str) -> String {
+        let parameter = |name: &str| {
+            let (_, rest) = challenge.split_once(&format!("{name}=")).unwrap();
+            let end = |c: char| c == '"' || c == ',';
+            rest.trim_start_matches('"')
+                .split(end)
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        let md5 = |text: String| hex::encode(Md5::digest(text));
+        let (realm, nonce) = (parameter("realm"), parameter("nonce"));
+        let secret = md5(format!("{}:{realm}:{}", self.user, self.password));
+        let what = md5(format!("{method}:{uri}"));
+        let response = md5(format!("{secret}:{nonce}:00000001:test:auth:{what}"));
+        format!(
+            "Authorization: Digest username=\"{}\", realm=\"{realm}\", nonce=\"{nonce}\", \
+             uri=\"{uri}\", response=\"{response}\", algorithm=MD5, qop=auth, nc=00000001, \
+             cnonce=\"test\", opaque=\"{}\"\r\n",
+            self.user,
+            parameter("opaque")
+        )
+    }
+}
+
+fn take(packet: Packet, from: SocketAddr, socket: &UdpSocket, shared: &Mutex<Shared>) {
+    let mut shared = shared.lock().unwrap();
+    if packet.status > 0 {
+        let id = |name: &str| packet.headers.get(name).cloned().unwrap_or_default();
+        if packet.status >= 200 {
+            shared.answers.insert((id("call-id"), id("cseq")), packet);
+        }
+        return;
+    }
+    let kept: String = packet
+        .lines
+        .iter()
+        .filter(|line| {
+            let name = line
+                .split(':')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            ["via", "from", "to", "call-id", "cseq"].contains(&name.trim())
+        })
+        .flat_map(|line| [line, "\r\n"])
+        .collect();
+    let answer = format!("SIP/2.0 200 OK\r\n{kept}Content-Length: 0\r\n\r\n");
+    socket.send_to(answer.as_bytes(), from).unwrap();
+    let branch = packet.headers.get("via").cloned().unwrap_or_default();
+    if packet.method == "MESSAGE" && !shared.seen.contains(&branch) {
+        shared.seen.push(branch);
+        let from = packet.headers.get("from").cloned().unwrap_or_default();
+        let user = from.split("sip:").nth(1).unwrap_or_default();
+        let user = user.split('@').next().unwrap_or_default().to_owned();
+        let body = packet.body;
+        shared.inbox.push(Received { from: user, body });
+    }
+}
+
+/// A SIP request or answer.
+#[derive(Debug, Clone, Default)]
+struct Packet {
+    /// 0 for a request.
+    status: u16,
+    method: String,
+    lines: Vec<String>,
+    headers: HashMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Packet {
+    fn parse(raw: &[u8]) -> Option<Self> {
+        let end = raw.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&raw[..end]).into_owned();
+        let mut lines = head.lines().map(str::to_owned);
+        let first = lines.next()?;
+        let lines: Vec<_> = lines.collect();
+        let headers = lines
+            .iter()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let mut words = first.split(' ');
+        let (method, second) = (words.next()?.to_owned(), words.next()?);
+        let status = if method == "SIP/2.0" {
+            second.parse().ok()?
+        } else {
+            0
+        };
+        Some(Self {
+            status,
+            method,
+            lines,
+            headers,
+            body: raw[end + 4..].to_vec(),
+        })
+    }
+}
