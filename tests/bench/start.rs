@@ -1,0 +1,94 @@
+//! How long one message takes from exec to exit, beside what a process and
+//! PHP's interpreter take to start; and how large the binary is.
+//!
+//! Run with `cargo bench --bench start`. The commands take turns, so that what
+//! the machine does besides hits all alike; medians of one run are compared.
+
+#![allow(
+    clippy::expect_used,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints, and ends by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{Answer, Provider, Websms, program};
+
+const ROUNDS: usize = 200;
+
+/// Largest the stripped binary may be.
+const SIZE_MAX: u64 = 8 * 1024 * 1024;
+
+/// A name and how to make the command.
+struct Measured<'a>(&'static str, Box<dyn Fn() -> Command + 'a>);
+
+fn main() {
+    let size = program().metadata().unwrap().len();
+    println!("binary: {} KiB", size / 1024);
+    assert!(size <= SIZE_MAX, "larger than {SIZE_MAX} bytes");
+    let provider = Provider::answering(Answer::ok());
+    let websms = Websms::to(&provider, &[]);
+    let send = || websms.command(&["+12025550183", "+12025550160", "Hello"]);
+    let mut commands: Vec<Measured<'_>> = vec![
+        Measured("/bin/true", Box::new(|| Command::new("/bin/true"))),
+        Measured("websms, direct, plain HTTP", Box::new(send)),
+    ];
+    if Command::new("php").arg("-v").output().is_ok() {
+        commands.push(Measured("php -r ''", Box::new(php)));
+    } else {
+        println!("php: not installed (Debian package php-cli)");
+    }
+    let medians = measure(&commands);
+    for (Measured(name, _), median) in commands.iter().zip(&medians) {
+        println!("{name}: {:.2} ms", median.as_secs_f64() * 1e3);
+    }
+    let ratio = |of: usize, to: usize| medians[of].as_secs_f64() / medians[to].as_secs_f64();
+    println!("websms to /bin/true: {:.2}", ratio(1, 0));
+    if medians.len() > 2 {
+        println!(
+            "websms to php -r '': {:.2} (wanted: at most 0.25)",
+            ratio(1, 2)
+        );
+    }
+    assert_eq!(provider.requests().len(), ROUNDS, "each message was sent");
+}
+
+fn php() -> Command {
+    let mut command = Command::new("php");
+    command.args(["-r", ""]);
+    command
+}
+
+/// The median time of each command, the commands taking turns.
+fn measure(commands: &[Measured<'_>]) -> Vec<Duration> {
+    let mut times = vec![Vec::new(); commands.len()];
+    for _ in 0..ROUNDS {
+        for (Measured(name, command), times) in commands.iter().zip(&mut times) {
+            let mut command = command();
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            let start = Instant::now();
+            let status = command.status().unwrap();
+            times.push(start.elapsed());
+            assert!(status.success(), "{name}");
+        }
+    }
+    times
+        .into_iter()
+        .map(|mut times| {
+            times.sort();
+            times[times.len() / 2]
+        })
+        .collect()
+}
