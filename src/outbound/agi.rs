@@ -11,6 +11,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode_str;
 
 use super::address::{Address, BadAddress};
 use super::request::Outbound;
@@ -32,7 +33,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Reads the arguments. With ENCODING `base64`, FROM and BODY are encoded in
-/// it. Bytes that are not UTF-8 become U+FFFD, so that a text is never lost
+/// it; with `base64-percent` they were percent-encoded before that, because
+/// Asterisk takes a `:` behind a `)` for the end of the text that it shall
+/// encode (`main/pbx_variables.c`, `parse_variable_name`). Bytes that are not UTF-8 become U+FFFD, so that a text is never lost
 /// for one of them.
 ///
 /// # Errors
@@ -47,7 +50,11 @@ pub fn arguments(raw: &[OsString]) -> Result<Arguments, ArgumentError> {
     let encoding = encoding.map_or_else(String::new, lossy);
     let (from, body) = match encoding.as_str() {
         "" => (lossy(from), lossy(body)),
-        "base64" => (decode("FROM", from)?, decode("BODY", body)?),
+        "base64" => (base64("FROM", from)?, base64("BODY", body)?),
+        "base64-percent" => (
+            percent(&base64("FROM", from)?),
+            percent(&base64("BODY", body)?),
+        ),
         _ => return Err(ArgumentError::Encoding(encoding)),
     };
     if body.is_empty() {
@@ -69,7 +76,11 @@ fn lossy(raw: &OsString) -> String {
     raw.to_string_lossy().into_owned()
 }
 
-fn decode(name: &'static str, raw: &OsString) -> Result<String, ArgumentError> {
+fn percent(encoded: &str) -> String {
+    percent_decode_str(encoded).decode_utf8_lossy().into_owned()
+}
+
+fn base64(name: &'static str, raw: &OsString) -> Result<String, ArgumentError> {
     let bytes = BASE64
         .decode(raw.as_encoded_bytes())
         .map_err(|_| ArgumentError::NotBase64(name))?;
@@ -130,7 +141,7 @@ impl fmt::Display for ArgumentError {
             Self::Encoding(encoding) => {
                 write!(
                     f,
-                    "unknown encoding {encoding:?} (expected base64 or nothing)"
+                    "unknown encoding {encoding:?} (expected base64, base64-percent or nothing)"
                 )
             }
             Self::NotBase64(name) => write!(f, "{name} is not base64, as ENCODING says"),
@@ -172,6 +183,13 @@ mod tests {
             assert_eq!(read.message.text.as_str(), "hi :( bye");
             assert_eq!(read.index, "api-1");
         }
+    }
+
+    #[test]
+    fn percent_encoding_inside_is_undone_once() {
+        // "a%3A%2541)" is what the dialplan makes of "a:%41)".
+        let read = read(&["+1", "am9obg==", "YSUzQSUyNTQxKQ==", "", "base64-percent"]);
+        assert_eq!(read.unwrap().message.text.as_str(), "a:%41)");
     }
 
     #[test]

@@ -36,12 +36,22 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// several when the text does not fit into one line.
 #[must_use]
 pub fn render(message: &Message, call: &Call) -> Vec<String> {
-    let text = message.text.as_str();
-    encode_whole(text)
-        .map_or_else(|| encode_parts(text), |body| vec![body])
-        .into_iter()
-        .map(|body| file(message, call, &body))
+    lines(message.text.as_str())
+        .iter()
+        .map(|body| file(message, call, body))
         .collect()
+}
+
+/// The encoded text, cut between grapheme clusters where it has to be cut.
+fn lines(text: &str) -> Vec<String> {
+    // Every byte takes at least one, so a longer text need not be tried.
+    if text.len() <= BODY_MAX {
+        let whole = encode(text);
+        if whole.len() <= BODY_MAX {
+            return vec![whole];
+        }
+    }
+    parts(text).iter().map(|part| encode(part)).collect()
 }
 
 fn file(message: &Message, call: &Call, body: &str) -> String {
@@ -73,20 +83,15 @@ fn file(message: &Message, call: &Call, body: &str) -> String {
     )
 }
 
-/// The text for one line: as the reference writes it when that fits, else in
-/// the compact form, which URIDECODE reads back the same.
-fn encode_whole(text: &str) -> Option<String> {
-    // Every byte takes at least one, so a longer text need not be tried.
-    if text.len() > BODY_MAX {
-        return None;
+/// The text as the reference writes it when that fits into a line, else in the
+/// compact form, which URIDECODE reads back the same.
+fn encode(text: &str) -> String {
+    let encoded = utf8_percent_encode(text, RESERVED).to_string();
+    if encoded.len() <= BODY_MAX {
+        encoded
+    } else {
+        compact(text)
     }
-    [percent_encoded(text), compact(text)]
-        .into_iter()
-        .find(|encoded| encoded.len() <= BODY_MAX)
-}
-
-fn percent_encoded(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Raw UTF-8 with only those characters encoded that Asterisk would change.
@@ -107,56 +112,47 @@ fn compact(text: &str) -> String {
 }
 
 /// Whether Asterisk's reader or its URIDECODE would change a character:
-/// controls, the comment signs `;` and `#`, the escape `\`, and `%`.
+/// controls, the comment signs `;` and `#`, the escape `\`, and `%`; and `)`,
+/// behind which Asterisk takes a `:` for the end of what URIDECODE shall decode
+/// (`main/pbx_variables.c`, `parse_variable_name`).
 fn is_changed(character: char) -> bool {
-    character.is_ascii_control() || matches!(character, '%' | ';' | '#' | '\\')
+    character.is_ascii_control() || matches!(character, '%' | ';' | '#' | '\\' | ')')
 }
 
-/// The text in as few lines as it takes, cut between grapheme clusters.
-fn encode_parts(text: &str) -> Vec<String> {
-    let mut parts = vec![Part::default()];
+/// What the two blanks that may stand at the ends of a part add to it.
+const ENDS: usize = 4;
+
+/// The text in parts that each fit into a line in the compact form.
+fn parts(text: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut length = 0;
     for cluster in clusters(text) {
+        let more = inner_length(cluster);
         match parts.last_mut() {
-            Some(part) if part.has_room_for(cluster) => part.push(cluster),
-            _ => parts.push(Part::from(cluster)),
+            Some(part) if length + more + ENDS <= BODY_MAX => {
+                part.push_str(cluster);
+                length += more;
+            }
+            _ => {
+                parts.push(cluster.to_owned());
+                length = more;
+            }
         }
     }
     parts
-        .iter()
-        .filter_map(|part| encode_whole(&part.text))
-        .collect()
 }
 
-/// One line's share of a text, and how long its compact form is without what
-/// blanks at its ends add.
-#[derive(Default)]
-struct Part {
-    text: String,
-    length: usize,
+/// Grapheme clusters; one that no line can hold falls into characters.
+fn clusters(text: &str) -> impl Iterator<Item = &str> {
+    text.graphemes(true).flat_map(|cluster| {
+        let whole = inner_length(cluster) + ENDS <= BODY_MAX;
+        cluster.split_inclusive(move |_| !whole)
+    })
 }
 
-impl Part {
-    fn from(cluster: &str) -> Self {
-        let mut part = Self::default();
-        part.push(cluster);
-        part
-    }
-
-    fn push(&mut self, cluster: &str) {
-        self.text.push_str(cluster);
-        self.length += compact_length(cluster);
-    }
-
-    fn has_room_for(&self, cluster: &str) -> bool {
-        // At most two blanks are encoded, each two bytes longer then.
-        let blanks = usize::from(self.text.starts_with(' ')) + usize::from(cluster.ends_with(' '));
-        self.length + compact_length(cluster) + 2 * blanks <= BODY_MAX
-    }
-}
-
-fn compact_length(cluster: &str) -> usize {
-    cluster
-        .chars()
+/// How long the compact form is where no blank stands at an end.
+fn inner_length(text: &str) -> usize {
+    text.chars()
         .map(|character| {
             if is_changed(character) {
                 3
@@ -165,14 +161,6 @@ fn compact_length(cluster: &str) -> usize {
             }
         })
         .sum()
-}
-
-/// Grapheme clusters; one that is longer than a line falls into characters.
-fn clusters(text: &str) -> impl Iterator<Item = &str> {
-    text.graphemes(true).flat_map(|cluster| {
-        let whole = compact_length(cluster) <= BODY_MAX;
-        cluster.split_inclusive(move |_| !whole)
-    })
 }
 
 #[cfg(test)]
@@ -311,8 +299,16 @@ mod tests {
         for file in rendered(&family.repeat(200)) {
             assert_eq!(read_back(&file).replace(family, ""), "");
         }
-        // A cluster that no line can hold is cut all the same.
+        // A cluster that no line can hold is cut all the same, and one that
+        // only just fits is not lost for the blank that it starts or ends with.
         assert_arrives(&format!("a{}", "\u{301}".repeat(2000)));
+        for marks in 490..505 {
+            let marks = "\u{301}".repeat(marks);
+            for cluster in [format!(" {marks}"), format!("\u{600}{marks} "), marks] {
+                assert_arrives(&cluster);
+                assert_arrives(&format!("{}{cluster}{cluster}", "x".repeat(900)));
+            }
+        }
     }
 
     proptest! {

@@ -155,6 +155,51 @@ fn own_numbers_are_reached_without_the_provider() {
     assert_no_command_ran();
 }
 
+#[test]
+fn number_that_is_more_than_a_number_is_not_sent_to() {
+    let provider = Provider::answering(Answer::ok());
+    let pbx = Pbx::start(&provider);
+    let john = pbx.phone("john");
+    for (count, number) in (1..).zip([
+        "+46700000001,+19998887777,Hi%20(",
+        "+46700000001,x",
+        "+46700000001)%20:1",
+        "+46700000001%22%20=%20%221",
+        "+4670&1",
+        "+4670%24%7BSHELL(touch%20/tmp/websms-was-here)%7D",
+    ]) {
+        assert_eq!(john.send(number, b"x"), 202, "{number}");
+        let notice = john.wait_for(count).pop().unwrap().text();
+        assert_eq!(notice, "Not delivered: this is not a number");
+    }
+    assert!(provider.requests().is_empty());
+    assert_no_command_ran();
+}
+
+#[test]
+fn sender_is_the_callerid_or_else_the_phone() {
+    for (callerid, from) in [
+        ("callerid = \"John\" <+12025550160>", "+12025550160"),
+        ("callerid = <+12025550160>", "+12025550160"),
+        ("callerid = +12025550160", "+12025550160"),
+        ("callerid = \"Bob :) (x\" <12025550160>", "12025550160"),
+        ("callerid = \"John\"", "john"),
+        ("", "john"),
+    ] {
+        let provider = Provider::answering(Answer::ok());
+        let changes = Changes {
+            pjsip: vec![("callerid = \"John\" <+12025550160>", callerid)],
+            ..Changes::default()
+        };
+        let pbx = Pbx::changed(&provider, &changes);
+        let mut john = pbx.phone("john");
+        john.display = "\"Bob :) [: (\"";
+        john.send(THEIRS, b"x");
+        let parameters = provider.wait_for(1)[0].parameters();
+        assert_eq!(parameters["From"], from, "{callerid}");
+    }
+}
+
 /// The form that dialplans of the reference have, with QUOTE().
 #[test]
 fn call_of_the_reference_keeps_working() {

@@ -255,7 +255,7 @@ fn each_body_type_is_read() {
                      --B\r\nContent-Disposition: form-data; name=\"Body\"\r\n\r\nm ☺\r\n--B--\r\n";
     let boundary = ("Content-Type", "multipart/form-data; boundary=B");
     let json_api = ("Content-Type", "application/vnd.api+json");
-    let bodies: [(_, &[u8], _); 8] = [
+    let bodies: [(_, &[u8], _); 9] = [
         (FORM, b"To=1&From=2&Body=a&To=3", &["a"][..]),
         (boundary, multipart.as_bytes(), &["m ☺"]),
         (
@@ -284,6 +284,11 @@ fn each_body_type_is_read() {
             &["z"],
         ),
         (FORM, b"To=1&From=2&Body=%FF%00b", &["\u{fffd}\u{fffd}b"]),
+        (
+            JSON,
+            br#"{"To":"1","From":"2","Body":"a\u0000b"}"#,
+            &["a\u{fffd}b"],
+        ),
     ];
     let mut texts = Vec::new();
     for (content_type, body, expected) in bodies {
