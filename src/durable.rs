@@ -15,6 +15,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Gid, Uid, fchown};
 use tempfile::{Builder, NamedTempFile};
 
@@ -33,25 +34,41 @@ pub struct Access {
     pub group: u32,
 }
 
-/// A directory that files are stored in.
-#[derive(Debug)]
+/// A directory that files are stored in. It is looked up anew at every step, so
+/// that what is synced is what was written to, whatever an administrator does
+/// to directories meanwhile.
+#[derive(Debug, Clone)]
 pub struct Directory {
     path: PathBuf,
-    handle: File,
     access: Access,
 }
 
+/// The word that nobody else stores into a directory, as long as it is held.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: Flock<File>,
+}
+
 impl Directory {
-    /// Opens a directory that exists.
+    /// A directory that exists.
+    #[must_use]
+    pub fn new(path: &Path, access: Access) -> Self {
+        Self {
+            path: path.to_owned(),
+            access,
+        }
+    }
+
+    /// Claims the directory for this process (flock(2)).
     ///
     /// # Errors
-    /// When it is not there or may not be read.
-    pub fn open(path: &Path, access: Access) -> io::Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            handle: File::open(path)?,
-            access,
-        })
+    /// When another process has claimed it, or it cannot be opened.
+    pub fn claim(&self) -> io::Result<Claim> {
+        let handle = File::open(&self.path)?;
+        match Flock::lock(handle, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Claim { _lock: lock }),
+            Err((_, errno)) => Err(errno.into()),
+        }
     }
 
     /// Where it is.
@@ -116,10 +133,12 @@ impl Directory {
     /// # Errors
     /// When the disk says so; then none of them can be relied on.
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.handle.sync_all().map_err(|source| StoreError {
-            step: "sync the directory",
-            source,
-        })
+        File::open(&self.path)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|source| StoreError {
+                step: "sync the directory",
+                source,
+            })
     }
 
     /// Removes what a crash left half written and says how many files those
@@ -177,7 +196,7 @@ mod tests {
             user: metadata.uid(),
             group: metadata.gid(),
         };
-        let directory = Directory::open(temporary.path(), access).unwrap();
+        let directory = Directory::new(temporary.path(), access);
         (temporary, directory)
     }
 
@@ -209,6 +228,16 @@ mod tests {
         assert!(directory.publish(file, OsStr::new("a.call")).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"first");
         assert_eq!(names(&directory), ["a.call"]);
+    }
+
+    #[test]
+    fn directory_is_claimed_once() {
+        let (_guard, directory) = directory();
+        let claim = directory.claim().unwrap();
+        let error = directory.claim().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(claim);
+        directory.claim().unwrap();
     }
 
     #[test]

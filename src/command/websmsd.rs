@@ -1,9 +1,8 @@
 //! `websmsd`: the daemon.
 
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
@@ -11,7 +10,7 @@ use super::{load, log, log_level};
 use crate::cli::Websmsd;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::inbound::{self, Inbound};
+use crate::inbound::{self, Receiver};
 use crate::logging;
 use crate::spool::Spool;
 
@@ -24,6 +23,17 @@ pub fn run(options: &Websmsd) -> Exit {
         return Exit::Configuration;
     };
     log(&report);
+    let address = options
+        .listen
+        .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)));
+    // The port first: while another websmsd has it, nothing of its is touched.
+    let listener = match TcpListener::bind(address) {
+        Ok(listener) => listener,
+        Err(error) => {
+            error!(%address, %error, "not started: cannot listen");
+            return Exit::Configuration;
+        }
+    };
     let (spool, threads) = match Spool::open(&config.queue) {
         Ok(opened) => opened,
         Err(error) => {
@@ -31,13 +41,10 @@ pub fn run(options: &Websmsd) -> Exit {
             return Exit::Configuration;
         }
     };
-    let address = options
-        .listen
-        .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)));
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .and_then(|runtime| runtime.block_on(serve(address, config, spool)));
+        .and_then(|runtime| runtime.block_on(serve(listener, config, spool)));
     // What was accepted is handed on before the process ends.
     threads.join();
     match served {
@@ -46,22 +53,23 @@ pub fn run(options: &Websmsd) -> Exit {
             Exit::Success
         }
         Err(error) => {
-            error!(%address, %error, "not started: cannot listen");
-            Exit::Configuration
+            error!(%error, "failed to serve");
+            Exit::Internal
         }
     }
 }
 
-async fn serve(address: SocketAddr, config: Config, spool: Spool) -> io::Result<()> {
+async fn serve(listener: TcpListener, config: Config, spool: Spool) -> io::Result<()> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
-    let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     info!(%address, interfaces = config.incoming.len(), "listening");
     // For whoever asked for port 0; stdout may be closed.
     let _ = writeln!(io::stdout(), "listening on {address}");
-    let inbound = Inbound::new(config.incoming, config.daemon, spool);
-    inbound::run(listener, inbound, stop(terminate, interrupt)).await;
+    let receiver = Receiver::new(config.incoming, config.daemon, spool);
+    inbound::run(listener, receiver, stop(terminate, interrupt)).await;
     Ok(())
 }
 

@@ -13,35 +13,56 @@ use crate::config::Incoming;
 use crate::message::{Message, NotAllowed, PhoneNumber, Sender, Text};
 use crate::pointer;
 
-/// The messages of a request: one, or one for each element of a JSON array.
-///
-/// # Errors
-/// When a message lacks a key or has a party that none can be; then none of
-/// them counts.
-pub fn extract(fields: &Fields, incoming: &Incoming) -> Result<Vec<Message>, ExtractError> {
-    match fields {
-        Fields::Form(form) => Ok(vec![of_form(form, incoming)?]),
-        Fields::Json(Value::Array(elements)) if !elements.is_empty() => elements
-            .iter()
-            .map(|element| of_json(element, incoming))
-            .collect(),
-        Fields::Json(document) => Ok(vec![of_json(document, incoming)?]),
-    }
+/// Messages that one request may hold: each is a file that is synced, and the
+/// other requests wait meanwhile.
+const MESSAGES_MAX: usize = 1000;
+
+/// Longest text in bytes; it makes at most 200 call files.
+const TEXT_MAX: usize = 65_536;
+
+/// What a request holds.
+#[derive(Debug, Default)]
+pub struct Extracted {
+    /// The messages, in the order of the request.
+    pub messages: Vec<Message>,
+    /// Why others are none.
+    pub refused: Vec<ExtractError>,
 }
 
-fn of_form(form: &[(String, String)], incoming: &Incoming) -> Result<Message, ExtractError> {
+/// The messages of a request. A form holds one; a JSON document one for each
+/// innermost object that has all three keys, at any depth.
+#[must_use]
+pub fn extract(fields: &Fields, incoming: &Incoming) -> Extracted {
+    let found = match fields {
+        Fields::Form(form) => of_form(form, incoming),
+        Fields::Json(document) => of_json(document, incoming),
+    };
+    let mut extracted = Extracted::default();
+    if found.len() > MESSAGES_MAX {
+        extracted.refused.push(ExtractError::TooMany(found.len()));
+        return extracted;
+    }
+    for result in found {
+        match result {
+            Ok(message) => extracted.messages.push(message),
+            Err(error) => extracted.refused.push(error),
+        }
+    }
+    extracted
+}
+
+fn of_form(form: &[(String, String)], incoming: &Incoming) -> Vec<Result<Message, ExtractError>> {
     // Of a name that is given twice the last one counts, as in PHP.
     let field = |name: &str| {
         let mut found = form.iter().rev().filter(|(key, _)| key == name);
         found.next().map(|(_, value)| value.clone())
     };
-    let keys = [&incoming.key_to, &incoming.key_from, &incoming.key_body];
-    if keys.iter().all(|key| field(key).is_none())
+    if keys(incoming).iter().all(|key| field(key).is_none())
         && let Some(document) = json_inside(form, incoming)
     {
         return of_json(&document, incoming);
     }
-    message(incoming, field)
+    vec![message(incoming, field)]
 }
 
 /// The JSON document in one of the values that holds the message, as in
@@ -50,14 +71,44 @@ fn json_inside(form: &[(String, String)], incoming: &Incoming) -> Option<Value> 
     form.iter()
         .filter(|(_, value)| value.trim_start().starts_with(['{', '[']))
         .filter_map(|(_, value)| serde_json::from_str(value).ok())
-        .find(|document| {
-            let keys = [&incoming.key_to, &incoming.key_from, &incoming.key_body];
-            keys.iter().all(|key| member(document, key).is_some())
-        })
+        .find(|document| !whole_objects(document, &keys(incoming)).is_empty())
 }
 
-fn of_json(document: &Value, incoming: &Incoming) -> Result<Message, ExtractError> {
-    message(incoming, |key| member(document, key))
+fn of_json(document: &Value, incoming: &Incoming) -> Vec<Result<Message, ExtractError>> {
+    let mut objects = whole_objects(document, &keys(incoming));
+    if objects.is_empty() {
+        // It will say which key is missing.
+        objects.push(document);
+    }
+    objects
+        .into_iter()
+        .map(|object| message(incoming, |key| member(object, key)))
+        .collect()
+}
+
+/// The innermost objects that have all keys, at any depth inside.
+fn whole_objects<'a>(value: &'a Value, keys: &[&str; 3]) -> Vec<&'a Value> {
+    match value {
+        Value::Array(elements) => elements
+            .iter()
+            .flat_map(|element| whole_objects(element, keys))
+            .collect(),
+        Value::Object(members) => {
+            let inner: Vec<_> = members
+                .values()
+                .flat_map(|member| whole_objects(member, keys))
+                .collect();
+            if inner.is_empty() && keys.iter().all(|key| member(value, key).is_some()) {
+                return vec![value];
+            }
+            inner
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+fn keys(incoming: &Incoming) -> [&str; 3] {
+    [&incoming.key_to, &incoming.key_from, &incoming.key_body]
 }
 
 /// The first member of that name that can be text, at any depth.
@@ -78,10 +129,14 @@ fn message(
     };
     let to = PhoneNumber::parse(&get(&incoming.key_to)?).map_err(party(&incoming.key_to))?;
     let from = Sender::parse(&get(&incoming.key_from)?).map_err(party(&incoming.key_from))?;
+    let text = get(&incoming.key_body)?;
+    if text.len() > TEXT_MAX {
+        return Err(ExtractError::TooLong(text.len()));
+    }
     Ok(Message {
         to,
         from,
-        text: Text::new(&get(&incoming.key_body)?),
+        text: Text::new(&text),
         interface: incoming.interface.clone(),
     })
 }
@@ -94,6 +149,10 @@ pub enum ExtractError {
     Missing(String),
     /// The field of that name is neither number nor sender.
     Party(String, NotAllowed),
+    /// The text has so many bytes.
+    TooLong(usize),
+    /// There are so many messages.
+    TooMany(usize),
 }
 
 impl fmt::Display for ExtractError {
@@ -101,6 +160,16 @@ impl fmt::Display for ExtractError {
         match self {
             Self::Missing(key) => write!(f, "there is no field {key:?}"),
             Self::Party(key, error) => write!(f, "field {key:?}: {error}"),
+            Self::TooLong(bytes) => {
+                write!(
+                    f,
+                    "the text has {bytes} bytes (at most {TEXT_MAX} are taken)"
+                )
+            }
+            Self::TooMany(count) => write!(
+                f,
+                "the request holds {count} messages (at most {MESSAGES_MAX} are taken)"
+            ),
         }
     }
 }
@@ -135,7 +204,10 @@ mod tests {
     }
 
     fn texts(fields: &Fields) -> Result<Vec<(String, String, String)>, String> {
-        let messages = extract(fields, &incoming()).map_err(|error| error.to_string())?;
+        let Extracted { messages, refused } = extract(fields, &incoming());
+        if let Some(error) = refused.first() {
+            return Err(error.to_string());
+        }
         Ok(messages
             .iter()
             .map(|message| {
@@ -243,11 +315,35 @@ mod tests {
     }
 
     #[test]
-    fn every_element_of_an_array_is_a_message_or_none_is() {
+    fn every_innermost_whole_object_is_a_message() {
         let first = r#"{"To":"+1","From":"+2","Body":"a"}"#;
-        let second = r#"{"To":"+1","From":"+2","Body":"b"}"#;
-        let both = texts(&json(&format!("[{first},{second}]"))).unwrap();
-        assert_eq!(both, [one("+1", "+2", "a"), one("+1", "+2", "b")].concat());
-        assert!(texts(&json(&format!("[{first},{{}}]"))).is_err());
+        let second = r#"{"data":{"To":"+1"},"From":"+2","Body":"b"}"#;
+        let both = [one("+1", "+2", "a"), one("+1", "+2", "b")].concat();
+        for document in [
+            format!("[{first},{second}]"),
+            format!(r#"{{"results":[{first},{second}],"From":"x"}}"#),
+            format!(r#"[[{first}],{{"x":{second}}}]"#),
+            // What lacks a key does not borrow it from its neighbour.
+            format!(r#"[{{"To":"+9","From":"+9"}},{first},{{"Body":"z"}},{second}]"#),
+        ] {
+            assert_eq!(texts(&json(&document)).unwrap(), both, "{document}");
+        }
+    }
+
+    #[test]
+    fn bad_message_does_not_spoil_the_others() {
+        let document = r#"[{"To":"h","From":"+2","Body":"a"},{"To":"+1","From":"+2","Body":"b"}]"#;
+        let Extracted { messages, refused } = extract(&json(document), &incoming());
+        assert_eq!((messages.len(), refused.len()), (1, 1));
+    }
+
+    #[test]
+    fn too_much_is_refused() {
+        let message = |text: &str| form(&[("To", "+1"), ("From", "+2"), ("Body", text)]);
+        assert!(texts(&message(&"x".repeat(TEXT_MAX))).is_ok());
+        assert!(texts(&message(&"x".repeat(TEXT_MAX + 1))).is_err());
+        let many = vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); MESSAGES_MAX + 1];
+        let many = Fields::Json(Value::Array(many));
+        assert!(texts(&many).unwrap_err().contains("1001 messages"));
     }
 }

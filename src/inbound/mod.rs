@@ -35,6 +35,7 @@ use crate::config::{Daemon, Incoming};
 use crate::logging::masked;
 use crate::message::Message;
 use crate::spool::Spool;
+use extract::Extracted;
 use quota::Quota;
 use reply::Refusal;
 use route::NoRoute;
@@ -53,6 +54,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// or never reads an answer keeps its place.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// For the request that is under way when a connection's time is over.
+const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// For requests under way when the daemon is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -64,14 +68,14 @@ const HEAD_MAX: usize = 16 * 1024;
 
 /// What the daemon needs to judge and store requests.
 #[derive(Debug)]
-pub struct Inbound {
+pub struct Receiver {
     interfaces: Vec<Incoming>,
     daemon: Daemon,
     spool: Spool,
-    refusals: Quota,
+    said: Quota,
 }
 
-impl Inbound {
+impl Receiver {
     /// Takes what `[websmsd]` says and where messages go.
     #[must_use]
     pub fn new(interfaces: Vec<Incoming>, daemon: Daemon, spool: Spool) -> Self {
@@ -79,15 +83,15 @@ impl Inbound {
             interfaces,
             daemon,
             spool,
-            refusals: Quota::default(),
+            said: Quota::default(),
         }
     }
 }
 
 /// Serves until `shutdown` is over, then finishes what is under way, within
 /// bounds. The caller owns socket and signals.
-pub async fn run(listener: TcpListener, inbound: Inbound, shutdown: impl Future<Output = ()>) {
-    let inbound = Arc::new(inbound);
+pub async fn run(listener: TcpListener, receiver: Receiver, shutdown: impl Future<Output = ()>) {
+    let receiver = Arc::new(receiver);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -104,7 +108,12 @@ pub async fn run(listener: TcpListener, inbound: Inbound, shutdown: impl Future<
         };
         match stream {
             Ok((stream, address)) => {
-                let serving = serve(stream, address.ip(), Arc::clone(&inbound), stopping.clone());
+                let serving = serve(
+                    stream,
+                    address.ip(),
+                    Arc::clone(&receiver),
+                    stopping.clone(),
+                );
                 connections.spawn(async move {
                     serving.await;
                     drop(place);
@@ -140,12 +149,12 @@ async fn drain(mut connections: JoinSet<()>) {
 async fn serve(
     stream: TcpStream,
     peer: IpAddr,
-    inbound: Arc<Inbound>,
+    receiver: Arc<Receiver>,
     mut stopping: watch::Receiver<()>,
 ) {
     let service = service_fn(|request| {
-        let inbound = Arc::clone(&inbound);
-        async move { Ok::<_, Infallible>(inbound.answer(peer, request).await) }
+        let receiver = Arc::clone(&receiver);
+        async move { Ok::<_, Infallible>(receiver.answer(peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -157,21 +166,27 @@ async fn serve(
         .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let ended = timeout(CONNECTION_TIMEOUT, async {
-        tokio::select! {
-            ended = &mut connection => return ended,
-            _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
-        }
-        connection.await
-    });
-    match ended.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%peer, %error, "connection ended early"),
-        Err(_) => debug!(%peer, "connection cut off: its time was over"),
+    tokio::select! {
+        ended = &mut connection => return log_end(peer, &ended),
+        _ = stopping.changed() => {}
+        () = sleep(CONNECTION_TIMEOUT) => {}
+    }
+    // A request that is under way is finished; another one is not begun.
+    connection.as_mut().graceful_shutdown();
+    if let Ok(ended) = timeout(LAST_REQUEST_TIMEOUT, connection).await {
+        log_end(peer, &ended);
+    } else {
+        debug!(%peer, "connection cut off: its time was over");
     }
 }
 
-impl Inbound {
+fn log_end(peer: IpAddr, ended: &hyper::Result<()>) {
+    if let Err(error) = ended {
+        debug!(%peer, %error, "connection ended early");
+    }
+}
+
+impl Receiver {
     async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
         match self.judge(peer, request).await {
             Ok(response) => response,
@@ -192,8 +207,12 @@ impl Inbound {
         if request.method() == Method::GET
             && let Some(value) = challenge(&request, incoming)
         {
-            info!(%client, interface = %incoming.interface, "answered a challenge");
-            return reply::echo(&value);
+            let response = reply::echo(&value)?;
+            if let Some(unsaid) = self.said.take() {
+                let interface = &incoming.interface;
+                info!(%client, %interface, unsaid, "answered a challenge");
+            }
+            return Ok(response);
         }
         if request.method() != Method::POST {
             return Err(Refusal::MethodNotAllowed);
@@ -204,9 +223,16 @@ impl Inbound {
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let body = self.body(request).await?;
         let fields = decode::decode(content_type.as_deref(), body).await?;
-        let messages = extract::extract(&fields, incoming)
-            .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+        let Extracted { messages, refused } = extract::extract(&fields, incoming);
         self.store(client, &messages).await?;
+        for error in refused {
+            let refusal = Refusal::from(error);
+            if messages.is_empty() {
+                return Err(refusal);
+            }
+            // The others have been stored; posting them again would not help.
+            self.log_refusal(peer, &refusal);
+        }
         Ok(reply::accepted(&incoming.acknowledgement))
     }
 
@@ -238,13 +264,18 @@ impl Inbound {
         let body = Limited::new(request.into_body(), self.daemon.max_body);
         match timeout(BODY_TIMEOUT, body.collect()).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(
+                "the body is larger than max_body".to_owned(),
+            )),
             Ok(Err(error)) => Err(Refusal::BadRequest(format!("the body broke off: {error}"))),
             Err(_) => Err(Refusal::TooSlow),
         }
     }
 
     async fn store(&self, client: IpAddr, messages: &[Message]) -> Result<(), Refusal> {
+        if messages.is_empty() {
+            return Ok(());
+        }
         let ids = self
             .spool
             .store(messages)
@@ -262,7 +293,7 @@ impl Inbound {
         let status = refusal.status().as_u16();
         if let Refusal::Unavailable(reason) = refusal {
             error!(%peer, status, %reason, "message not stored");
-        } else if let Some(unsaid) = self.refusals.take() {
+        } else if let Some(unsaid) = self.said.take() {
             warn!(%peer, status, reason = %refusal, unsaid, "request refused");
         }
     }

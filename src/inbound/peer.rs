@@ -99,6 +99,7 @@ impl std::error::Error for Malformed {}
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::net::Ipv6Addr;
 
     const XFF: &str = "x-forwarded-for";
 
@@ -253,6 +254,21 @@ mod tests {
             let IpAddr::V4(v4) = address else { unreachable!() };
             let mapped = IpAddr::V6(v4.to_ipv6_mapped());
             prop_assert_eq!(is_trusted(mapped.to_canonical(), &[network]), inside);
+        }
+
+        #[test]
+        fn ipv6_range_holds_what_its_bits_say(
+            address in any::<u128>(),
+            flip in 0_u32..=128,
+            length in 0_u8..=128,
+        ) {
+            // A neighbour that differs in one bit, or in none.
+            let base = address ^ 1_u128.checked_shl(flip).unwrap_or(0);
+            let (base, host) = (Ipv6Addr::from(base), Ipv6Addr::from(address));
+            let network: IpNet = format!("{base}/{length}").parse().unwrap();
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+            let inside = address & mask == u128::from(base) & mask;
+            prop_assert_eq!(is_trusted(IpAddr::V6(host), &[network]), inside);
         }
     }
 }

@@ -8,6 +8,7 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
 use super::decode::DecodeError;
+use super::extract::ExtractError;
 
 /// Longest value that is echoed; providers send a few digits.
 const ECHO_MAX: usize = 256;
@@ -28,8 +29,8 @@ pub enum Refusal {
     NotFound(String),
     /// 408: it did not come in time.
     TooSlow,
-    /// 413: more than `max_body`.
-    TooLarge,
+    /// 413: more than is taken.
+    TooLarge(String),
     /// 503: it could not be stored; the one refusal that is our fault.
     Unavailable(String),
     /// 415: nothing of this Content-Type is read here.
@@ -45,7 +46,7 @@ impl Refusal {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -81,16 +82,29 @@ impl From<DecodeError> for Refusal {
     }
 }
 
+impl From<ExtractError> for Refusal {
+    fn from(error: ExtractError) -> Self {
+        match error {
+            ExtractError::Missing(_) | ExtractError::Party(..) => {
+                Self::BadRequest(error.to_string())
+            }
+            ExtractError::TooLong(_) | ExtractError::TooMany(_) => {
+                Self::TooLarge(error.to_string())
+            }
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadRequest(reason)
             | Self::Forbidden(reason)
             | Self::NotFound(reason)
+            | Self::TooLarge(reason)
             | Self::Unavailable(reason)
             | Self::UnsupportedMediaType(reason) => f.write_str(reason),
             Self::MethodNotAllowed => f.write_str("messages are taken by POST alone"),
-            Self::TooLarge => f.write_str("the body is larger than max_body"),
             Self::TooSlow => f.write_str("the body did not arrive in time"),
         }
     }

@@ -5,10 +5,13 @@
 //! wait, so that order is kept.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use tracing::{debug, error, info, warn};
 
 use super::name::CallFileName;
@@ -28,31 +31,40 @@ pub struct Feeder {
     stuck: bool,
 }
 
-/// What an earlier run accepted and did not hand on: swept of what it had not
-/// finished writing, and in order.
-#[must_use]
-pub fn left_over(staging: &Directory) -> Vec<CallFileName> {
-    match staging.sweep() {
-        Ok(0) => {}
-        Ok(swept) => warn!(
+/// What an earlier run accepted and did not hand on, in order. What it had not
+/// finished writing, and so not accepted, is swept.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn left_over(staging: &Directory) -> io::Result<Vec<CallFileName>> {
+    let swept = staging.sweep()?;
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(staging.path())? {
+        names.extend(CallFileName::parse(&entry?.file_name()));
+    }
+    names.sort();
+    let (whole, torn): (Vec<_>, Vec<_>) = names
+        .chunk_by(|one, other| one.id() == other.id())
+        .partition(|parts| parts.last().is_some_and(CallFileName::is_last));
+    let torn = torn.concat();
+    for name in &torn {
+        staging.retract(&name.to_os_string())?;
+    }
+    let swept = swept + torn.len();
+    if swept > 0 {
+        warn!(
             swept,
             "removed call files that a crash had left half written"
-        ),
-        Err(error) => warn!(%error, "failed to sweep staging"),
+        );
     }
-    let mut names: Vec<_> = std::fs::read_dir(staging.path())
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| CallFileName::parse(&entry.ok()?.file_name()))
-        .collect();
-    names.sort();
+    let names = whole.concat();
     if !names.is_empty() {
         info!(
             files = names.len(),
             "took up call files that waited in staging"
         );
     }
-    names
+    Ok(names)
 }
 
 impl Feeder {
@@ -89,20 +101,13 @@ impl Feeder {
     fn move_all(&mut self) {
         while let Some(name) = self.waiting.front() {
             let file = name.to_os_string();
-            match std::fs::rename(self.staging.join(&file), self.outgoing.join(&file)) {
+            match self.hand_over(&file) {
                 Ok(()) => debug!(call_file = ?file, "handed to Asterisk"),
-                Err(error)
-                    if error.kind() == std::io::ErrorKind::NotFound && !self.is_staged(name) =>
-                {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_gone(&file) => {
                     warn!(call_file = ?file, "gone from staging before it was handed on");
                 }
                 Err(error) => {
-                    if !self.stuck {
-                        let outgoing = self.outgoing.display();
-                        error!(call_file = ?file, %outgoing, %error, waiting = self.waiting.len(),
-                            "failed to hand call files to Asterisk; they wait in staging");
-                    }
-                    self.stuck = true;
+                    self.tell(&file, &error);
                     return;
                 }
             }
@@ -113,7 +118,32 @@ impl Feeder {
         }
     }
 
-    fn is_staged(&self, name: &CallFileName) -> bool {
-        self.staging.join(name.to_os_string()).exists()
+    /// A move that overwrites nothing: Asterisk would take the two for one
+    /// (`pbx/pbx_spool.c`, `remove_from_queue`).
+    fn hand_over(&self, file: &OsStr) -> io::Result<()> {
+        let (from, to) = (self.staging.join(file), self.outgoing.join(file));
+        renameat2(
+            AT_FDCWD,
+            &from,
+            AT_FDCWD,
+            &to,
+            RenameFlags::RENAME_NOREPLACE,
+        )
+        .map_err(io::Error::from)
+    }
+
+    /// Whether somebody has taken the file out of staging; not when staging
+    /// itself is away, for then it will be back.
+    fn is_gone(&self, file: &OsStr) -> bool {
+        self.staging.is_dir() && self.outgoing.is_dir() && !self.staging.join(file).exists()
+    }
+
+    fn tell(&mut self, file: &OsStr, error: &io::Error) {
+        if !self.stuck {
+            let (outgoing, waiting) = (self.outgoing.display(), self.waiting.len());
+            error!(call_file = ?file, %outgoing, %error, waiting,
+                "failed to hand call files to Asterisk; they wait in staging");
+        }
+        self.stuck = true;
     }
 }

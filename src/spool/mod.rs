@@ -25,6 +25,7 @@ pub mod probe;
 pub mod writer;
 
 use crate::config::{Call, Queue};
+use crate::durable::Claim;
 use crate::id::Id;
 use crate::message::Message;
 use writer::{Job, Writer};
@@ -45,6 +46,7 @@ pub struct Spool {
 pub struct Threads {
     writer: JoinHandle<()>,
     feeder: JoinHandle<()>,
+    _claim: Claim,
 }
 
 impl Threads {
@@ -64,15 +66,18 @@ impl Spool {
     /// When the directories cannot be used; the text says how to mend them.
     pub fn open(queue: &Queue) -> Result<(Self, Threads), probe::ProbeError> {
         let staging = probe::probe(queue)?;
+        let claim = probe::claim(&staging)?;
+        let left = feeder::left_over(&staging)
+            .map_err(|error| probe::ProbeError::new("clear", staging.path(), &error))?;
         let (jobs, jobs_to_do) = tokio::sync::mpsc::channel(WAITING_MAX);
         let (stored, to_feed) = mpsc::channel();
-        let left = feeder::left_over(&staging);
         let last = left.last().map(name::CallFileName::id);
         let feeder = feeder::Feeder::new(queue, left);
         let writer = Writer::new(staging, last, stored);
         let threads = Threads {
             writer: std::thread::spawn(move || writer.run(jobs_to_do)),
             feeder: std::thread::spawn(move || feeder.run(&to_feed)),
+            _claim: claim,
         };
         let call = queue.call.clone();
         Ok((Self { call, jobs }, threads))

@@ -11,21 +11,33 @@ use crate::id::Id;
 pub struct CallFileName {
     id: Id,
     part: u16,
+    parts: u16,
 }
 
 impl CallFileName {
-    /// The name for a part of a message, counted from 0.
-    #[must_use]
-    pub fn new(id: Id, part: u16) -> Self {
-        Self { id, part }
+    /// The names for the parts of a message, in order.
+    pub fn all(id: Id, parts: u16) -> impl Iterator<Item = Self> {
+        (1..=parts).map(move |part| Self { id, part, parts })
     }
 
     /// Reads a name that [`Self::to_os_string`] wrote.
     #[must_use]
     pub fn parse(name: &OsStr) -> Option<Self> {
         let (id, part) = name.to_str()?.strip_suffix(".call")?.rsplit_once('-')?;
-        let read = Self::new(id.parse().ok()?, part.parse().ok()?);
+        let (part, parts) = part.split_once("of")?;
+        let read = Self {
+            id: id.parse().ok()?,
+            part: part.parse().ok()?,
+            parts: parts.parse().ok()?,
+        };
         (read.to_os_string() == name).then_some(read)
+    }
+
+    /// Whether it is the last part of its message. It is stored last; without
+    /// it the others are not a whole message.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.part == self.parts
     }
 
     /// The message.
@@ -43,7 +55,7 @@ impl CallFileName {
 
 impl fmt::Display for CallFileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:04}.call", self.id, self.part)
+        write!(f, "{}-{:04}of{:04}.call", self.id, self.part, self.parts)
     }
 }
 
@@ -53,12 +65,23 @@ mod tests {
 
     #[test]
     fn name_is_read_back_and_no_other() {
-        let name = CallFileName::new("1795304460000001-000000ab".parse().unwrap(), 3);
-        assert_eq!(name.to_string(), "1795304460000001-000000ab-0003.call");
-        assert_eq!(CallFileName::parse(&name.to_os_string()), Some(name));
+        let id = "1795304460000001-000000ab".parse().unwrap();
+        let names: Vec<_> = CallFileName::all(id, 2).collect();
+        let texts: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let expected = [
+            "1795304460000001-000000ab-0001of0002.call",
+            "1795304460000001-000000ab-0002of0002.call",
+        ];
+        assert_eq!(texts, expected);
+        let last: Vec<_> = names.iter().map(CallFileName::is_last).collect();
+        assert_eq!(last, [false, true]);
+        for name in names {
+            assert_eq!(CallFileName::parse(&name.to_os_string()), Some(name));
+        }
         for other in [
-            "1795304460000001-000000ab-3.call",
-            "1795304460000001-000000ab-0003",
+            "1795304460000001-000000ab-1of1.call",
+            "1795304460000001-000000ab-0001of0001",
+            "1795304460000001-000000ab-0001.call",
             "1795304460000001-000000ab.call",
             "x.call",
             ".call",

@@ -15,7 +15,7 @@ use nix::unistd::AccessFlags;
 use tempfile::Builder;
 
 use crate::config::{Owner, Queue};
-use crate::durable::{Access, Directory};
+use crate::durable::{Access, Claim, Directory};
 
 /// Tries all steps of a call file and returns the staging directory.
 ///
@@ -25,8 +25,7 @@ pub fn probe(queue: &Queue) -> Result<Directory, ProbeError> {
     let outgoing = look(&queue.outgoing, "outgoingdir")?;
     look(&queue.staging, "stagingdir")?;
     let access = access(queue, &outgoing)?;
-    let staging = Directory::open(&queue.staging, access)
-        .map_err(|source| ProbeError::new("open", &queue.staging, &source))?;
+    let staging = Directory::new(&queue.staging, access);
     // Dropping what was written removes it again.
     staging.prepare(b"probe").map_err(|error| {
         let us = us();
@@ -45,6 +44,20 @@ pub fn probe(queue: &Queue) -> Result<Directory, ProbeError> {
     writable(&queue.outgoing)?;
     same_mount(&queue.staging, &queue.outgoing)?;
     Ok(staging)
+}
+
+/// Makes sure that no other `websmsd` uses the same staging directory.
+///
+/// # Errors
+/// When one does.
+pub fn claim(staging: &Directory) -> Result<Claim, ProbeError> {
+    staging.claim().map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => ProbeError {
+            problem: format!("use {}: another websmsd uses it", staging.path().display()),
+            remedy: "stop the other one, or name another directory with stagingdir".to_owned(),
+        },
+        _ => ProbeError::new("claim", staging.path(), &error),
+    })
 }
 
 fn look(path: &Path, key: &str) -> Result<Metadata, ProbeError> {
@@ -86,7 +99,7 @@ fn resolve(owner: &Owner) -> Result<(u32, u32), ProbeError> {
         problem: format!("find the {what} {name:?} of fileowner in {file}"),
         remedy: "name Asterisk's user, or give numbers: fileowner = 101:101".to_owned(),
     };
-    let by_name = entry("/etc/passwd", &owner.user);
+    let by_name = entry("/etc/passwd", 0, &owner.user);
     let user = owner
         .user
         .parse()
@@ -94,22 +107,25 @@ fn resolve(owner: &Owner) -> Result<(u32, u32), ProbeError> {
         .or_else(|| by_name.as_ref()?.get(2)?.parse().ok());
     let user = user.ok_or_else(|| unknown("user", &owner.user, "/etc/passwd"))?;
     let group = match &owner.group {
-        None => by_name.and_then(|entry| entry.get(3)?.parse().ok()),
+        None => by_name
+            .or_else(|| entry("/etc/passwd", 2, &owner.user))
+            .and_then(|entry| entry.get(3)?.parse().ok()),
         Some(name) => name
             .parse()
             .ok()
-            .or_else(|| entry("/etc/group", name)?.get(2)?.parse().ok()),
+            .or_else(|| entry("/etc/group", 0, name)?.get(2)?.parse().ok()),
     };
     let name = owner.group.as_deref().unwrap_or(&owner.user);
     let group = group.ok_or_else(|| unknown("group", name, "/etc/group"))?;
     Ok((user, group))
 }
 
-fn entry(file: &str, name: &str) -> Option<Vec<String>> {
+/// The fields of the line whose field at `position` is `value`.
+fn entry(file: &str, position: usize, value: &str) -> Option<Vec<String>> {
     let text = std::fs::read_to_string(file).ok()?;
     text.lines()
         .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
-        .find(|fields| fields.first().is_some_and(|first| first == name))
+        .find(|fields| fields.get(position).is_some_and(|field| field == value))
 }
 
 /// Whether a file could be renamed from one to the other. A rename onto `.` is
@@ -160,7 +176,7 @@ pub struct ProbeError {
 }
 
 impl ProbeError {
-    fn new(step: &str, path: &Path, source: &io::Error) -> Self {
+    pub(super) fn new(step: &str, path: &Path, source: &io::Error) -> Self {
         Self {
             problem: format!("{step} {}: {source}", path.display()),
             remedy: format!("{}, and this runs as {}", describe(path), us()),

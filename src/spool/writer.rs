@@ -63,42 +63,43 @@ impl Writer {
 
     /// Writes and names the files of one job; tells it when that fails.
     fn write(&mut self, job: Job) -> Option<Written> {
-        let mut ids = Vec::new();
+        let Job { contents, done } = job;
+        let ids: Vec<_> = contents.iter().map(|_| self.next_id()).collect();
+        let files = ids.iter().zip(&contents).flat_map(|(id, parts)| {
+            // A text that makes more parts than this is refused before.
+            let count = u16::try_from(parts.len()).unwrap_or(u16::MAX);
+            CallFileName::all(*id, count).zip(parts)
+        });
         let mut names = Vec::new();
-        for content in &job.contents {
-            let id = Id::fresh(self.last);
-            names.extend(
-                (0..)
-                    .zip(content)
-                    .map(|(part, _)| CallFileName::new(id, part)),
-            );
-            self.last = Some(id);
-            ids.push(id);
-        }
-        match self.publish(&names, job.contents.iter().flatten()) {
-            Ok(()) => Some(Written {
-                ids,
-                names,
-                done: job.done,
-            }),
+        match self.publish(files, &mut names) {
+            Ok(()) => Some(Written { ids, names, done }),
             Err(error) => {
                 self.retract(&names);
-                answer(job.done, Err(disk(&self.staging, &error)));
+                answer(done, Err(disk(&self.staging, &error)));
                 None
             }
         }
     }
 
+    fn next_id(&mut self) -> Id {
+        let id = Id::fresh(self.last);
+        self.last = Some(id);
+        id
+    }
+
+    /// Writes all files, then names them in order; `named` gets the names that
+    /// have been given when a step fails.
     fn publish<'a>(
         &self,
-        names: &[CallFileName],
-        contents: impl Iterator<Item = &'a String>,
+        files: impl Iterator<Item = (CallFileName, &'a String)>,
+        named: &mut Vec<CallFileName>,
     ) -> Result<(), StoreError> {
-        let prepared: Vec<_> = contents
-            .map(|content| self.staging.prepare(content.as_bytes()))
+        let prepared: Vec<_> = files
+            .map(|(name, content)| Ok((name, self.staging.prepare(content.as_bytes())?)))
             .collect::<Result<_, _>>()?;
-        for (file, name) in prepared.into_iter().zip(names) {
+        for (name, file) in prepared {
             self.staging.publish(file, &name.to_os_string())?;
+            named.push(name);
         }
         Ok(())
     }

@@ -187,9 +187,11 @@ fn log_holds_no_control_characters() {
     assert!(status.success());
     assert!(log.lines().count() > 8, "{log}");
     for line in log.lines() {
+        assert!(line.starts_with("20"), "a line of its own: {line:?}");
         let control = |c: char| c.is_control() || c == '\u{2028}' || c == '\u{2029}';
         assert!(!line.contains(control), "{line:?}");
     }
+    assert!(!log.contains('\r'), "{log:?}");
 }
 
 #[test]
@@ -302,11 +304,65 @@ fn each_body_type_is_read() {
 }
 
 #[test]
-fn one_bad_message_of_several_stores_none() {
+fn every_message_of_a_request_is_stored() {
     let daemon = Daemon::start("");
-    let body = br#"[{"To":"1","From":"2","Body":"p"},{"To":"h","From":"2","Body":"q"}]"#;
-    assert_eq!(daemon.post("/", &[JSON], body).status, 400);
+    let message = |body: &str| format!(r#"{{"To":"1","From":"2","Body":"{body}"}}"#);
+    let (a, b) = (message("a"), message("b"));
+    for document in [
+        format!("[{a},{b}]"),
+        format!(r#"{{"results":[{a},{b}],"messageCount":2}}"#),
+        format!(r#"{{"From":"9","x":{{"y":[[{a}],{{"z":{b}}}]}}}}"#),
+    ] {
+        assert_eq!(
+            daemon.post("/", &[JSON], document.as_bytes()).status,
+            200,
+            "{document}"
+        );
+        let form = http::form(&[("result", document.as_bytes())]);
+        assert_eq!(daemon.post("/", &[FORM], &form).status, 200, "{document}");
+    }
+    let files = daemon.spool.wait_for(12);
+    let texts: Vec<_> = files.iter().map(|file| body_of(file)).collect();
+    assert_eq!(texts, ["a", "b"].repeat(6));
+}
+
+#[test]
+fn one_bad_message_of_several_does_not_lose_the_others() {
+    let daemon = Daemon::start("");
+    let body = br#"[{"To":"h","From":"2","Body":"p"},{"To":"1","From":"2","Body":"q"},
+                    {"To":"1","From":"X"},{"Body":"r"}]"#;
+    assert_eq!(daemon.post("/", &[JSON], body).status, 200);
+    let files = daemon.spool.wait_for(1);
+    assert_eq!(
+        files.iter().map(|file| body_of(file)).collect::<Vec<_>>(),
+        ["q"]
+    );
+    daemon.wait_for_log("\"h\" is not a phone number");
+    assert_eq!(
+        daemon
+            .post("/", &[JSON], br#"[{"To":"h","From":"2","Body":"p"}]"#)
+            .status,
+        400
+    );
+    assert_eq!(daemon.spool.call_files().len(), 1);
+}
+
+#[test]
+fn more_than_a_request_may_hold_is_refused() {
+    let daemon = Daemon::start("");
+    let many = vec![r#"{"To":"1","From":"2","Body":""}"#; 1001].join(",");
+    let response = daemon.post("/", &[JSON], format!("[{many}]").as_bytes());
+    assert_eq!(response.status, 413);
+    daemon.wait_for_log("1001 messages");
+    let long = http::message(TO, FROM, &"x".repeat(65_537));
+    assert_eq!(daemon.post("/", &[FORM], &long).status, 413);
+    daemon.wait_for_log("65537 bytes");
     assert!(daemon.spool.is_untouched());
+    let longest = http::message(TO, FROM, &"x".repeat(65_536));
+    assert_eq!(daemon.post("/", &[FORM], &longest).status, 200);
+    let files = daemon.spool.wait_for(66);
+    let text: String = files.iter().map(|file| body_of(file)).collect();
+    assert_eq!(text, "x".repeat(65_536));
 }
 
 #[test]
@@ -478,19 +534,71 @@ fn outgoing_that_is_gone_holds_messages_in_staging() {
 fn what_waited_in_staging_is_fed_at_start() {
     let spool = Spool::new();
     let staging = spool.staging();
-    std::fs::write(
-        staging.join("1795304460000002-000000ab-0000.call"),
-        "second",
-    )
-    .unwrap();
-    std::fs::write(staging.join("1795304460000001-000000ff-0000.call"), "first").unwrap();
-    std::fs::write(staging.join(".torn.tmp"), "half").unwrap();
-    std::fs::write(staging.join("not-ours.txt"), "").unwrap();
+    for (name, content) in [
+        ("1795304460000002-000000ab-0001of0001.call", "third"),
+        ("1795304460000001-000000ff-0001of0002.call", "first"),
+        ("1795304460000001-000000ff-0002of0002.call", "second"),
+        // The first part has been handed on already.
+        ("1795304460000003-00000000-0002of0002.call", "fourth"),
+        // Never accepted: the last part is missing.
+        ("1795304460000004-00000000-0001of0003.call", "torn"),
+        ("1795304460000004-00000000-0002of0003.call", "torn"),
+        (".torn.tmp", "half"),
+        ("not-ours.txt", ""),
+    ] {
+        std::fs::write(staging.join(name), content).unwrap();
+    }
     let config = spool.section();
     let daemon = Daemon::with(spool, &config);
-    assert_eq!(daemon.spool.wait_for(2), ["first", "second"]);
+    assert_eq!(
+        daemon.spool.wait_for(4),
+        ["first", "second", "third", "fourth"]
+    );
     assert_eq!(list(&staging), [staging.join("not-ours.txt")]);
-    daemon.wait_for_log("swept=1");
+    daemon.wait_for_log("swept=3");
+}
+
+#[test]
+fn second_daemon_does_not_touch_what_the_first_one_uses() {
+    let first = Daemon::start("");
+    let writing = first.spool.staging().join(".being-written.tmp");
+    std::fs::write(&writing, "").unwrap();
+    let config = first.spool.path().join("websms.conf");
+    let second = daemon::command(&config).output().unwrap();
+    assert_eq!(second.status.code(), Some(78));
+    let log = String::from_utf8(second.stderr).unwrap();
+    assert!(
+        log.contains("another websmsd uses it (stop the other one"),
+        "{log}"
+    );
+    let address = first.address.to_string();
+    let second = daemon::listening(&config, &address).output().unwrap();
+    assert_eq!(second.status.code(), Some(78));
+    let log = String::from_utf8(second.stderr).unwrap();
+    assert!(log.contains("cannot listen"), "{log}");
+    assert!(writing.exists());
+}
+
+#[test]
+fn staging_that_was_away_loses_nothing() {
+    let daemon = Daemon::start("");
+    let (staging, outgoing) = (daemon.spool.staging(), daemon.spool.outgoing());
+    let aside = |name: &str| daemon.spool.path().join(name);
+    std::fs::rename(&outgoing, aside("outgoing-aside")).unwrap();
+    assert_eq!(daemon.send(TO, FROM, "a").status, 200);
+    daemon.wait_for_log("they wait in staging");
+    std::fs::rename(&staging, aside("staging-aside")).unwrap();
+    std::fs::rename(aside("outgoing-aside"), &outgoing).unwrap();
+    // The feeder comes by; what it misses is away and not gone.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    std::fs::rename(aside("staging-aside"), &staging).unwrap();
+    let texts: Vec<_> = daemon
+        .spool
+        .wait_for(1)
+        .iter()
+        .map(|file| body_of(file))
+        .collect();
+    assert_eq!(texts, ["a"]);
 }
 
 #[test]

@@ -54,11 +54,29 @@ fn answer_comes_after_file_name_and_directory_are_durable() {
             .count();
         (answers == 2).then_some(lines)
     });
+    // The line on which a call that `is` describes has returned well. Of a call
+    // that another thread interrupted, strace writes start and end apart.
     let after = |start: usize, what: &str, is: &dyn Fn(&str) -> bool| {
+        (start..lines.len())
+            .filter(|at| is(&lines[*at]))
+            .find_map(|at| {
+                if !lines[at].contains("<unfinished ...>") {
+                    return (!lines[at].contains(" = -1 ")).then_some(at);
+                }
+                let thread = lines[at].split(' ').next().unwrap();
+                let resumed =
+                    |line: &String| line.starts_with(thread) && line.contains(" resumed>");
+                let end = at + 1 + lines[at + 1..].iter().position(resumed)?;
+                (!lines[end].contains(" = -1 ")).then_some(end)
+            })
+            .unwrap_or_else(|| panic!("no {what} after line {start}"))
+    };
+    // An answer counts from when it was begun.
+    let begun = |start: usize| {
         let found = lines[start..]
             .iter()
-            .position(|line| is(line) && !line.contains(" = -1 "));
-        start + found.unwrap_or_else(|| panic!("no {what} after line {start}"))
+            .position(|line| line.contains("HTTP/1.1 200 OK"));
+        start + found.unwrap()
     };
     let mut at = after(0, "start", &|line| line.contains("POST / HTTP"));
     for _ in 0..2 {
@@ -71,7 +89,7 @@ fn answer_comes_after_file_name_and_directory_are_durable() {
         let directory = after(name, "sync of the directory", &|line| {
             line.contains("fsync(") && line.contains(&format!("<{staging}>"))
         });
-        let answer = after(at, "answer", &|line| line.contains("HTTP/1.1 200 OK"));
+        let answer = begun(at);
         assert!(
             at < file && file < name && name < directory && directory < answer,
             "received {at}, file {file}, name {name}, directory {directory}, answer {answer}"

@@ -246,10 +246,17 @@ pub(crate) fn listening(config: &Path, address: &str) -> Command {
 
 fn collect(stderr: std::process::ChildStderr, log: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            let mut log = log.lock().unwrap();
-            log.push_str(&line);
-            log.push('\n');
+        // As bytes, so that no byte ends the collecting or passes for another.
+        let mut stderr = BufReader::new(stderr);
+        let mut line = Vec::new();
+        while stderr
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|length| length > 0)
+        {
+            log.lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&line));
+            line.clear();
         }
     })
 }
