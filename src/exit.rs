@@ -4,8 +4,6 @@
 
 use std::process::{ExitCode, Termination};
 
-use crate::outbound::response::Outcome;
-
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -54,17 +52,6 @@ impl Exit {
             Self::Unknown => 75,
             Self::Rejected => 76,
             Self::Configuration => 78,
-        }
-    }
-}
-
-impl From<Outcome> for Exit {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Failed => Self::Failed,
-            Outcome::Rejected => Self::Rejected,
-            Outcome::Sent => Self::Success,
-            Outcome::Unknown => Self::Unknown,
         }
     }
 }

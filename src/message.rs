@@ -108,7 +108,7 @@ impl NotAllowed {
     fn new(expected: &'static str, given: &str) -> Self {
         Self {
             expected,
-            given: given.chars().take(40).collect(),
+            given: given.chars().take(12).collect(),
         }
     }
 }

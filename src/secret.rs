@@ -84,7 +84,7 @@ impl SecretSource {
                 .map(Secret::new)
                 .ok_or_else(|| SecretError::Environment(name.clone())),
             Self::File(path) => {
-                let path = in_credentials(path, &environment);
+                let path = in_credentials(path, &environment)?;
                 match std::fs::read_to_string(&path) {
                     Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
                     Err(source) => Err(SecretError::File { path, source }),
@@ -96,11 +96,17 @@ impl SecretSource {
 
 /// A relative path is one of systemd's credentials (systemd.exec(5),
 /// `LoadCredential=`).
-fn in_credentials(path: &Path, environment: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    match environment("CREDENTIALS_DIRECTORY") {
-        Some(directory) => Path::new(&directory).join(path),
-        None => path.to_owned(),
+fn in_credentials(
+    path: &Path,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, SecretError> {
+    const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+    if path.is_absolute() {
+        return Ok(path.to_owned());
     }
+    environment(DIRECTORY)
+        .map(|directory| Path::new(&directory).join(path))
+        .ok_or_else(|| SecretError::Environment(DIRECTORY.to_owned()))
 }
 
 /// A secret that could not be had. The administrator must put it where the
@@ -167,6 +173,8 @@ mod tests {
             let source = SecretSource::parse(bad).unwrap();
             assert!(source.resolve(environment).is_err(), "{bad}");
         }
+        let outside = SecretSource::parse("file:token").unwrap().resolve(|_| None);
+        assert!(outside.is_err(), "no credentials, no relative file");
         assert!(SecretSource::parse("file:").is_err());
         assert!(SecretSource::parse("env:").is_err());
     }

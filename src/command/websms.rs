@@ -17,7 +17,7 @@ use crate::id::Id;
 use crate::logging::{self, masked};
 use crate::outbound::Provider;
 use crate::outbound::agi::{self, Arguments};
-use crate::outbound::response::{Outcome, Reason, Verdict};
+use crate::outbound::verdict::{Reason, Verdict};
 
 /// Sends the message. Under `agi` the dialplan is told on stdout.
 #[must_use]
@@ -27,7 +27,7 @@ pub fn run(options: &Websms, agi: bool) -> Exit {
     let id = Id::fresh(None);
     let (exit, outcome, reason) = match attempt(options, id) {
         Ok(verdict) => (verdict.outcome.into(), verdict.outcome, verdict.reason),
-        Err(reason) => (exit(reason), Outcome::Rejected, Some(reason)),
+        Err(reason) => (exit(reason), reason.outcome(), Some(reason)),
     };
     if agi {
         // Asterisk may have hung up and closed the pipe.

@@ -20,7 +20,7 @@ pub struct Key {
     pub default: &'static str,
     /// Whether it describes one interface and so may carry an `[index]`.
     pub per_interface: bool,
-    /// Whether its value must never be shown.
+    /// Whether its value is, or may hold, what must never be shown.
     pub secret: bool,
 }
 
@@ -83,7 +83,7 @@ pub mod websms {
     /// How the request says who sends it.
     pub const AUTH_METHOD: Key = key("auth_method", "basic");
     /// User, account or API key.
-    pub const AUTH_USER: Key = key("auth_user", "");
+    pub const AUTH_USER: Key = key("auth_user", "").secret();
     /// Password, token or signing secret.
     pub const AUTH_PASSWD: Key = key("auth_passwd", "").later("auth_secret").secret();
     /// What the answer must hold to mean "sent".
@@ -93,7 +93,7 @@ pub mod websms {
     /// What is done about characters beyond U+FFFF.
     pub const CHARSET: Key = key("charset", "").later("val_unicode");
     /// Parameters that are always sent.
-    pub const VAL_STATIC: Key = key("val_static", "");
+    pub const VAL_STATIC: Key = key("val_static", "").secret();
     /// Seconds for the whole exchange.
     pub const TIMEOUT: Key = key("timeout", "10");
     /// Seconds for name resolution, connection and TLS.

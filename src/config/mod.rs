@@ -149,6 +149,7 @@ pub fn parse(path: &Path, text: &str) -> Result<(Config, Report), Report> {
     let config = assemble(&entries, &mut problems);
     if let Some(config) = &config {
         problems.extend(advice::advice(config, &entries));
+        problems.extend(reader::glued(&entries));
     }
     problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
     // The interfaces of a section share its plain keys and so their mistakes.
@@ -205,6 +206,9 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
         outgoing = each(entries, Section::Websms, problems, websms::read);
     }
     let incoming = each(entries, Section::Websmsd, problems, websmsd::read);
+    if let Some(incoming) = &incoming {
+        problems.extend(websmsd::open_doors(incoming));
+    }
     let mut reader = Reader::new(entries, Section::Websmsd, &unnamed, problems);
     let daemon = websmsd::read_daemon(&mut reader);
     let mut reader = Reader::new(entries, Section::Astqueue, &unnamed, problems);

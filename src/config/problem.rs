@@ -39,12 +39,9 @@ impl Problem {
     pub fn at(entry: &Entry, severity: Severity, show_value: bool, message: String) -> Self {
         let mut place = place(&entry.section, &entry.key, entry.index.as_deref());
         if show_value {
-            let shown: String = entry.value.chars().take(SHOWN).collect();
-            let more = if shown.len() < entry.value.len() {
-                "…"
-            } else {
-                ""
-            };
+            let value = without_user(&entry.value);
+            let shown: String = value.chars().take(SHOWN).collect();
+            let more = if shown.len() < value.len() { "…" } else { "" };
             // Writing to a String cannot fail.
             let _ = write!(place, " = {shown:?}{more}");
         }
@@ -54,6 +51,14 @@ impl Problem {
             place,
             message,
         }
+    }
+}
+
+/// The value without the user and password that a URL may hold.
+fn without_user(value: &str) -> String {
+    match (value.split_once("://"), value.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => value.to_owned(),
     }
 }
 

@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
                 entry,
                 Severity::Mistake,
                 false,
-                "holds a ; that starts a comment: put the secret in quotes".to_owned(),
+                "holds a ; that starts a comment: put the value in quotes".to_owned(),
             ),
             Some(entry) => match parse(&entry.value) {
                 Ok(value) => return Some(value),
@@ -101,10 +101,12 @@ impl<'a> Reader<'a> {
 /// them; one without a name when no key has an index.
 pub(super) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceName> {
     let mut names: Vec<InterfaceName> = Vec::new();
-    let of_section = entries
-        .iter()
-        .filter(|entry| entry.section == section.name());
-    for index in of_section.filter_map(|entry| entry.index.as_deref()) {
+    // A misspelt key makes no interface.
+    let known = entries.iter().filter(|entry| {
+        entry.section == section.name()
+            && keys::find(section, &entry.key).is_some_and(|key| key.per_interface)
+    });
+    for index in known.filter_map(|entry| entry.index.as_deref()) {
         if let Ok(name) = InterfaceName::parse(index)
             && !names.contains(&name)
         {
@@ -125,7 +127,8 @@ pub(super) fn strays(entries: &[Entry]) -> Vec<Problem> {
         .iter()
         .filter_map(|entry| {
             let (severity, show, message) = match known(entry) {
-                Err(message) => (Severity::Unknown, true, message),
+                // It may be a secret under a misspelt name.
+                Err(message) => (Severity::Unknown, false, message),
                 Ok(key) => (
                     Severity::Mistake,
                     !key.secret,
@@ -134,6 +137,22 @@ pub(super) fn strays(entries: &[Entry]) -> Vec<Problem> {
             };
             Some(Problem::at(entry, severity, show, message))
         })
+        .collect()
+}
+
+/// Advice about comments that stand right behind a value. For a value that must
+/// not be shown it is a mistake, which its reader notes.
+pub(super) fn glued(entries: &[Entry]) -> Vec<Problem> {
+    let open = |entry: &Entry| {
+        let section = Section::named(&entry.section)?;
+        keys::find(section, &entry.key).filter(|key| !key.secret)
+    };
+    let message = "ends at a ; that starts a comment: put a blank before it, or the value in \
+                   quotes if the ; belongs to it";
+    entries
+        .iter()
+        .filter(|entry| entry.cut && open(entry).is_some())
+        .map(|entry| Problem::at(entry, Severity::Advice, true, message.to_owned()))
         .collect()
 }
 

@@ -28,10 +28,13 @@ pub fn text(raw: &str) -> Result<String, String> {
 /// Any text; empty means "not set".
 ///
 /// # Errors
-/// When it holds control characters.
+/// When it holds control characters or bytes that were not UTF-8.
 pub fn optional(raw: &str) -> Result<Option<String>, String> {
     if raw.chars().any(char::is_control) {
         return Err("holds a control character".to_owned());
+    }
+    if raw.contains(char::REPLACEMENT_CHARACTER) {
+        return Err("holds a byte that is not UTF-8: save the file in UTF-8".to_owned());
     }
     Ok((!raw.is_empty()).then(|| raw.to_owned()))
 }
@@ -179,7 +182,14 @@ pub fn url_paths(raw: &str) -> Result<Option<Vec<String>>, String> {
 /// # Errors
 /// When an item has no `=` or no key.
 pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, String> {
-    items(raw).map(pair).collect()
+    items(raw)
+        .zip(1..)
+        .map(|(item, number)| {
+            // Which one, but not what: it may be a secret.
+            pair(item)
+                .map_err(|_| format!("item {number} is not a pair (expected key=value,key=value)"))
+        })
+        .collect()
 }
 
 /// One `key=value`.

@@ -190,8 +190,11 @@ const METHODS: [(&str, Method); 4] = [
 
 /// Reads one interface; `None` when there was a mistake, which has been noted.
 pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Outgoing> {
-    let url = url(reader);
+    let host = reader.read(&keys::HOST, host);
     let path = reader.read(&keys::PATH, path);
+    let url = host
+        .zip(path.as_ref())
+        .and_then(|(host, path)| url(reader, &host, path));
     let key_to = reader.read(&keys::KEY_TO, value::text);
     let key_from = reader.read(&keys::KEY_FROM, value::text);
     let key_body = reader.read(&keys::KEY_BODY, value::text);
@@ -230,12 +233,9 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     Some(outgoing)
 }
 
-/// `host` and `path` joined. A host without a scheme is taken as http, which
-/// is what the reference's library did.
-fn url(reader: &mut Reader<'_>) -> Option<Url> {
-    let host = reader.read(&keys::HOST, host)?;
-    let path = reader.read(&keys::PATH, path)?;
-    let base = Url::parse(&host).ok();
+/// `host` and `path` joined.
+fn url(reader: &mut Reader<'_>, host: &str, path: &str) -> Option<Url> {
+    let base = Url::parse(host).ok();
     let whole = Url::parse(&format!("{host}{path}")).ok();
     match (base, whole) {
         (Some(base), Some(whole))
@@ -253,6 +253,8 @@ fn url(reader: &mut Reader<'_>) -> Option<Url> {
     }
 }
 
+/// Scheme and host. One without a scheme is taken as http, which is what the
+/// reference's library did.
 fn host(raw: &str) -> Result<String, String> {
     const EXPECTED: &str = "expected scheme and host, e.g. https://api.example.com";
     if !raw

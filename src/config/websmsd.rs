@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::keys::websmsd as keys;
+use super::problem::{Problem, Severity, did_you_mean, place};
 use super::reader::Reader;
 use super::value;
 use crate::message::InterfaceName;
@@ -37,6 +38,32 @@ pub struct Incoming {
     pub key_echo: Option<String>,
     /// Body of the answer to an accepted message.
     pub acknowledgement: String,
+}
+
+/// Interfaces that take messages from anyone at any path beside others that do
+/// not: mostly a misspelt index, and a door that nobody meant to open.
+pub(super) fn open_doors(interfaces: &[Incoming]) -> Vec<Problem> {
+    let is_open = |incoming: &&Incoming| incoming.permitted.is_none() && incoming.paths.is_none();
+    let (open, closed): (Vec<_>, Vec<_>) = interfaces.iter().partition(is_open);
+    if closed.is_empty() {
+        return Vec::new();
+    }
+    let closed = || closed.iter().map(|incoming| incoming.interface.as_str());
+    open.into_iter()
+        .map(|incoming| {
+            let index = incoming.interface.as_str();
+            let hint = did_you_mean(index, closed());
+            Problem {
+                severity: Severity::Mistake,
+                line: None,
+                place: place("websmsd", keys::PERMIT_ADDR.name, Some(index)),
+                message: format!(
+                    "is not set, nor is request_uri, so this interface takes what the others \
+                     refuse: set one of them{hint}"
+                ),
+            }
+        })
+        .collect()
 }
 
 /// Reads what holds for the daemon.

@@ -25,7 +25,7 @@ impl Address {
         if allowed {
             Ok(Self(address))
         } else {
-            Err(BadAddress(raw.chars().take(40).collect()))
+            Err(BadAddress(raw.chars().take(12).collect()))
         }
     }
 

@@ -14,15 +14,15 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
 use super::address::{Address, BadAddress};
-use super::request::Outbound;
-use super::response::{Outcome, Reason};
+use super::request::OutgoingMessage;
+use super::verdict::{Outcome, Reason};
 use crate::message::Text;
 
 /// A call of `websms`: `TO FROM BODY [INDEX [ENCODING]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
     /// The message.
-    pub message: Outbound,
+    pub message: OutgoingMessage,
     /// The interface to send it by; empty means "the first".
     pub index: String,
 }
@@ -63,7 +63,7 @@ pub fn arguments(raw: &[OsString]) -> Result<Arguments, ArgumentError> {
     let to = Address::parse(&lossy(to)).map_err(|error| ArgumentError::Address("TO", error))?;
     let from = Address::parse(&from).map_err(|error| ArgumentError::Address("FROM", error))?;
     Ok(Arguments {
-        message: Outbound {
+        message: OutgoingMessage {
             to,
             from,
             text: Text::new(&body),

@@ -17,11 +17,13 @@ pub mod auth;
 pub mod request;
 pub mod response;
 pub mod tls;
+pub mod verdict;
 
 use crate::config::{Auth, Outgoing};
+use crate::logging::masked;
 use crate::secret::{Secret, SecretError};
-use request::{Outbound, Request};
-use response::{Outcome, Reason, Verdict};
+use request::{OutgoingMessage, Request};
+use verdict::{Outcome, Reason, Verdict};
 
 /// As much of an answer as is read; no provider says more to one message.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -69,8 +71,20 @@ impl Provider {
         })
     }
 
-    /// Sends a message, once.
-    pub async fn send(&self, message: &Outbound) -> Verdict {
+    /// Sends a message, once. What the verdict repeats of the provider's words
+    /// holds neither the text nor whole numbers.
+    pub async fn send(&self, message: &OutgoingMessage) -> Verdict {
+        let mut verdict = self.attempt(message).await;
+        for party in [&message.to, &message.from] {
+            // A provider may repeat a number without its plus.
+            let party = party.as_str().trim_start_matches('+');
+            verdict.detail = hidden(&verdict.detail, party, &masked(party));
+        }
+        verdict.detail = hidden(&verdict.detail, message.text.as_str(), "(the text)");
+        verdict
+    }
+
+    async fn attempt(&self, message: &OutgoingMessage) -> Verdict {
         let request = request::build(&self.outgoing, &self.auth, message);
         let mut response = match self.post(request).await {
             Ok(response) => response,
@@ -100,6 +114,16 @@ impl Provider {
         }
         post.send().await
     }
+}
+
+/// What a provider said, with `private` replaced wherever it repeats it. What is
+/// too short to be told apart is left alone.
+fn hidden(said: &str, private: &str, replacement: &str) -> String {
+    const LEAST: usize = 4;
+    if private.len() < LEAST {
+        return said.to_owned();
+    }
+    said.replace(private, replacement)
 }
 
 /// The answer's body, as much of it as is read.

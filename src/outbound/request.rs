@@ -13,7 +13,7 @@ use crate::text;
 
 /// A message on its way to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outbound {
+pub struct OutgoingMessage {
     /// Their number.
     pub to: Address,
     /// Our number or name.
@@ -46,7 +46,7 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Builds and signs the request for a message.
 #[must_use]
-pub fn build(outgoing: &Outgoing, auth: &Auth<Secret>, message: &Outbound) -> Request {
+pub fn build(outgoing: &Outgoing, auth: &Auth<Secret>, message: &OutgoingMessage) -> Request {
     let body = encode(&parameters(outgoing, auth, message));
     Request {
         url: outgoing.url.clone(),
@@ -59,7 +59,7 @@ pub fn build(outgoing: &Outgoing, auth: &Auth<Secret>, message: &Outbound) -> Re
 fn parameters(
     outgoing: &Outgoing,
     auth: &Auth<Secret>,
-    message: &Outbound,
+    message: &OutgoingMessage,
 ) -> Vec<(String, String)> {
     let number = |address: &Address| format_number(outgoing.number_format, address.as_str());
     let mut parameters = vec![

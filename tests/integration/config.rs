@@ -51,12 +51,12 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "auth_metod = basic",
-            ":4: [websms] auth_metod = \"basic\": unknown key (did you mean \"auth_method\"?)",
+            ":4: [websms] auth_metod: unknown key (did you mean \"auth_method\"?)",
         ),
-        ("zzz [1] = x", ":4: [websms] zzz [1] = \"x\": unknown key"),
+        ("zzz [1] = x", ":4: [websms] zzz [1]: unknown key"),
         (
             "[webmsd]\nkey_to = x",
-            ":5: [webmsd] key_to = \"x\": unknown section (did you mean \"websmsd\"?)",
+            ":5: [webmsd] key_to: unknown section (did you mean \"websmsd\"?)",
         ),
         (
             "timeout = ten",
@@ -90,12 +90,12 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "val_static = To=1",
-            ":4: [websms] val_static = \"To=1\": the parameter \"To\" is already used by \
+            ":4: [websms] val_static: the parameter \"To\" is already used by \
              another key",
         ),
         (
             "val_static = a",
-            ":4: [websms] val_static = \"a\": \"a\" is not a pair (expected key=value)",
+            ":4: [websms] val_static: item 1 is not a pair (expected key=value,key=value)",
         ),
         (
             "number_format = E165",
@@ -148,7 +148,21 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "auth_passwd = pa;ss",
-            ":4: [websms] auth_passwd: holds a ; that starts a comment: put the secret in quotes",
+            ":4: [websms] auth_passwd: holds a ; that starts a comment: put the value in quotes",
+        ),
+        (
+            "val_static = token=a;b",
+            ":4: [websms] val_static: holds a ; that starts a comment: put the value in quotes",
+        ),
+        (
+            "auth_passwd = p\u{fffd}ss",
+            ":4: [websms] auth_passwd: holds a byte that is not UTF-8: save the file in UTF-8",
+        ),
+        (
+            "[websmsd]\npermit_addr [api-1] = 192.0.2.1\nkey_to [api1] = x",
+            ":None: [websmsd] permit_addr [api1]: is not set, nor is request_uri, so this \
+             interface takes what the others refuse: set one of them (did you mean \
+             \"api-1\"?)",
         ),
         (
             "auth_passwd = file:",
@@ -308,14 +322,31 @@ fn secret_is_never_shown() {
     for line in [
         "auth_passwd = hunter2;x",
         "auth_secret = hunter2\nauth_passwd = hunter2",
+        "auth_pasword = hunter2",
+        "[websmsd]\nauth_passwd = hunter2",
+        "[webms]\nauth_passwd = hunter2",
+        "val_static = hunter2",
+        "auth_user = a;hunter2",
+        "host [1] = https://user:hunter2@h",
     ] {
         let (status, said, _directory) = check(&format!("{SOUND}{line}\n"));
-        assert_eq!(status, Some(78));
+        assert_eq!(status, Some(78), "{line}");
         assert!(
-            said.contains("auth_passwd") && !said.contains("hunter2"),
+            said.contains("error: ") && !said.contains("hunter2"),
             "{said}"
         );
     }
+}
+
+#[test]
+fn misspelt_key_makes_no_interface() {
+    let provider = Provider::answering(Answer::ok());
+    let config = format!(
+        "[websms]\nauth_usr [typo] = x\nhost [a] = {}\nauth_user = u\n",
+        provider.url()
+    );
+    assert_eq!(Websms::configured(&config).status(&["+1", "+2", "x"]), 0);
+    assert_eq!(provider.requests().len(), 1);
 }
 
 #[test]
@@ -445,7 +476,7 @@ fn unknown_key_is_a_warning_at_start() {
     let websms = Websms::to(&provider, &[("host_typo", "x")]);
     assert_eq!(websms.status(&["+1", "+2", "x"]), 0);
     let daemon = crate::support::Daemon::start("[websmsd]\nkey_two = x\n");
-    daemon.wait_for_log("[websmsd] key_two = \"x\": unknown key (did you mean \"key_to\"?)");
+    daemon.wait_for_log("[websmsd] key_two: unknown key (did you mean \"key_to\"?)");
 }
 
 #[test]
@@ -472,6 +503,10 @@ fn check_tells_what_is_wrong_with_the_spool() {
         "{said}"
     );
     assert!(spool.is_untouched());
+    let us = nix::unistd::geteuid();
+    let numbers = format!("{}fileowner = {us}\n", spool.section());
+    let (status, said) = check(&numbers);
+    assert_eq!(status, Some(0), "{said}");
     let unknown = format!("{}fileowner = nobody-of-that-name\n", spool.section());
     let (status, said) = check(&unknown);
     assert_eq!(status, Some(78));

@@ -385,6 +385,19 @@ fn text_and_whole_numbers_are_not_logged() {
 }
 
 #[test]
+fn what_a_provider_repeats_is_not_logged_either() {
+    let said = "no credit for 12025550183: Hello from 2002, your code is 4711";
+    let provider = Provider::answering(Answer::Http(400, "text/plain", said.to_owned()));
+    let text = "Hello from 2002, your code is 4711";
+    let output = Websms::to(&provider, &[]).run(&["+12025550183", "+12025550160", text]);
+    let log = stderr(&output);
+    assert!(
+        log.contains("no credit for *******0183: (the text)"),
+        "{log}"
+    );
+}
+
+#[test]
 fn stdin_is_not_waited_for() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]).under_agi();

@@ -1,0 +1,138 @@
+//! What became of a message, in words that dialplan, shell and log share.
+
+use crate::exit::Exit;
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was not sent, and sending it again is safe.
+    Failed,
+    /// It cannot be sent as it is: the provider said no, or we do.
+    Rejected,
+    /// The provider said yes.
+    Sent,
+    /// It may have been sent or not; sending it again may send it twice.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word that the dialplan finds in `WEBSMS_STATUS`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "FAILED",
+            Self::Rejected => "REJECTED",
+            Self::Sent => "SENT",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Why a message was not sent. The words are fixed: the dialplan finds them in
+/// `WEBSMS_ERROR` and may show them on a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The command line is not `TO FROM BODY [INDEX [ENCODING]]`.
+    BadArguments,
+    /// The configuration cannot be used.
+    BadConfiguration,
+    /// 429 or 503.
+    Busy,
+    /// The certificate does not hold, or no encryption could be agreed on.
+    Certificate,
+    /// 401.
+    Credentials,
+    /// There is no text. Asterisk drops the body of a SIP MESSAGE of more than
+    /// 1,023 bytes and hands on an empty one (`res_pjsip_messaging.c`,
+    /// `print_body`).
+    EmptyText,
+    /// Connection closed or time over after the request was sent.
+    NoAnswer,
+    /// No connection: refused, unreachable, no such host, too slow.
+    NoConnection,
+    /// 5xx.
+    ProviderError,
+    /// 3xx; redirects are not followed.
+    Redirected,
+    /// 4xx.
+    Refused,
+    /// 2xx, but not with what `response_check` asks for.
+    UnexpectedAnswer,
+    /// No such interface.
+    UnknownIndex,
+}
+
+impl Reason {
+    /// What it makes of a message that no request was made for.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::BadArguments | Self::EmptyText => Outcome::Rejected,
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// The words for it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::BadArguments => "bad arguments",
+            Self::BadConfiguration => "bad configuration",
+            Self::Busy => "provider is busy",
+            Self::Certificate => "certificate not trusted",
+            Self::Credentials => "credentials not accepted",
+            Self::EmptyText => "text empty or too long",
+            Self::NoAnswer => "no answer from provider",
+            Self::NoConnection => "no connection to provider",
+            Self::ProviderError => "error at provider",
+            Self::Redirected => "provider has moved",
+            Self::Refused => "refused by provider",
+            Self::UnexpectedAnswer => "not accepted by provider",
+            Self::UnknownIndex => "unknown index",
+        }
+    }
+}
+
+/// What became of a message, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, unless it was sent.
+    pub reason: Option<Reason>,
+    /// More for the log; may repeat what the provider said.
+    pub detail: String,
+}
+
+impl Verdict {
+    /// It was sent.
+    #[must_use]
+    pub fn sent(detail: String) -> Self {
+        Self {
+            outcome: Outcome::Sent,
+            reason: None,
+            detail,
+        }
+    }
+
+    /// It was not, or perhaps not.
+    #[must_use]
+    pub fn not_sent(outcome: Outcome, reason: Reason, detail: String) -> Self {
+        Self {
+            outcome,
+            reason: Some(reason),
+            detail,
+        }
+    }
+}
+
+impl From<Outcome> for Exit {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Failed => Self::Failed,
+            Outcome::Rejected => Self::Rejected,
+            Outcome::Sent => Self::Success,
+            Outcome::Unknown => Self::Unknown,
+        }
+    }
+}
