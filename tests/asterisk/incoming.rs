@@ -134,6 +134,37 @@ fn text_for_a_phone_that_is_off_waits_for_it() {
     assert_eq!(john.inbox().len(), 1);
 }
 
+/// MessageSend says FAILURE for an endpoint that is not there; of what happens to
+/// a request later it says nothing (`res_pjsip_messaging.c`, `msg_send`).
+#[test]
+fn text_that_cannot_be_sent_waits_as_well() {
+    let (right, wrong) = ("MessageSend(pjsip:${contact},", "MessageSend(pjsip:nobody,");
+    let (pbx, server) = start(&Changes {
+        contexts_file: vec![(right, wrong)],
+        ..Changes::default()
+    });
+    let john = pbx.phone("john");
+    assert_eq!(server.send(JOHN, THEIRS, "try again").status, 200);
+    wait_for("a retry", || {
+        let failed = "no contact of john could be sent to";
+        let told = |line: &&str| line.contains(" WARNING[") && line.contains(failed);
+        (pbx.log().lines().filter(told).count() > 1).then_some(())
+    });
+    assert_eq!(list(&pbx.outgoing()).len(), 1);
+    assert_eq!(john.inbox(), []);
+    let dialplan = pbx.path().join("etc/extensions_websms.conf");
+    let mended = std::fs::read_to_string(&dialplan)
+        .unwrap()
+        .replace(wrong, right);
+    std::fs::write(&dialplan, mended).unwrap();
+    pbx.console("dialplan reload");
+    assert_eq!(john.wait_for(1)[0].text(), "try again");
+    wait_for("an empty spool", || {
+        list(&pbx.outgoing()).is_empty().then_some(())
+    });
+    assert_eq!(john.inbox().len(), 1);
+}
+
 #[test]
 fn attacks_reach_no_other_context() {
     let (pbx, server) = start(&Changes::default());

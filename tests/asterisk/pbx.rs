@@ -89,6 +89,8 @@ pub(crate) struct Changes {
     pub(crate) extensions: String,
     /// Replaced in `pjsip.conf`.
     pub(crate) pjsip: Vec<(&'static str, &'static str)>,
+    /// Replaced in `extensions_websms.conf`.
+    pub(crate) contexts_file: Vec<(&'static str, &'static str)>,
     /// Contexts of `[astqueue]`, if not the first generation's.
     pub(crate) contexts: Option<(&'static str, &'static str)>,
 }
@@ -279,12 +281,12 @@ fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes
     for (from, to) in &changes.pjsip {
         pjsip = replaced(pjsip, from, to);
     }
+    let mut contexts = read("extensions_websms.conf");
+    for (from, to) in &changes.contexts_file {
+        contexts = replaced(contexts, from, to);
+    }
     fs::write(etc.join("extensions.conf"), extensions).unwrap();
-    fs::write(
-        etc.join("extensions_websms.conf"),
-        read("extensions_websms.conf"),
-    )
-    .unwrap();
+    fs::write(etc.join("extensions_websms.conf"), contexts).unwrap();
     fs::write(etc.join("pjsip.conf"), pjsip).unwrap();
 }
 

@@ -139,6 +139,10 @@ const ALLOWED: &[&str] = &[
     "GotoIf($[${LEN(${digits})} = 0]?unnumbered)",
     "GotoIf($[${LEN(${digits})} != ${LEN(${number})}]?unnumbered)",
     "Set(MESSAGE(body)=${URIDECODE(${MESSAGE(body)})})",
+    "Set(MESSAGE(body)=${MASTER_CHANNEL(MESSAGE(body))})",
+    "Set(MESSAGE(from)=${MASTER_CHANNEL(MESSAGE(from))})",
+    "Log(WARNING,websms: no contact of ${WEBSMS_ENDPOINT} could be sent to - the text for \
+     ${EXTEN} waits)",
     "Set(MESSAGE(body)=Not delivered to ${WEBSMS_TO}: ${WEBSMS_ERROR})",
     "Set(MESSAGE(body)=Not delivered to ${WEBSMS_TO}: the phone is off)",
     "Set(MESSAGE(body)=Not delivered: this is not a number)",
