@@ -10,12 +10,13 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{File, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid, fchown};
 use tempfile::{Builder, NamedTempFile};
 
@@ -139,6 +140,33 @@ impl Directory {
                 step: "sync the directory",
                 source,
             })
+    }
+
+    /// How many bytes of the disk are free for whoever is not root.
+    ///
+    /// # Errors
+    /// When the directory is not there.
+    pub fn free(&self) -> io::Result<u64> {
+        let disk = statvfs(&self.path)?;
+        Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
+    }
+
+    /// Creates a directory beside or inside this one, with the same owner, if
+    /// it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be created or given away.
+    pub fn create(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        DirBuilder::new().mode(0o750).create(path)?;
+        let Access { user, group, .. } = self.access;
+        let metadata = path.metadata()?;
+        if (metadata.uid(), metadata.gid()) != (user, group) {
+            chown(path, Some(user), Some(group))?;
+        }
+        Ok(())
     }
 
     /// Removes what a crash left half written and says how many files those

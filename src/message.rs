@@ -7,6 +7,10 @@
 //! checks again.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+use sha1::{Digest as _, Sha1};
 
 /// Longest number: E.164 has at most 15 digits, the rest is for prefixes.
 const NUMBER_MAX: usize = 20;
@@ -190,6 +194,25 @@ impl Text {
     }
 }
 
+/// Who writes to whom by which account: messages of one conversation arrive in
+/// the order in which they were accepted. It is known by 64 bits of a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Conversation(u64);
+
+impl fmt::Display for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Conversation {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}
+
 /// A message on its way to a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -203,9 +226,43 @@ pub struct Message {
     pub interface: InterfaceName,
 }
 
+impl Message {
+    /// The conversation that it belongs to.
+    #[must_use]
+    pub fn conversation(&self) -> Conversation {
+        // None of the three can hold a line break.
+        let parties = format!("{}\n{}\n{}", self.to, self.from, self.interface.as_str());
+        let digest = Sha1::digest(parties);
+        let start = digest.iter().take(8);
+        Conversation(start.fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn conversation_is_who_to_whom_by_which() {
+        let message = |to: &str, from: &str, interface: &str| Message {
+            to: PhoneNumber::parse(to).unwrap(),
+            from: Sender::parse(from).unwrap(),
+            text: Text::new("x"),
+            interface: InterfaceName(interface.to_owned()),
+        };
+        let one = message("+1", "+2", "");
+        assert_eq!(one.conversation(), message("+1", "+2", "").conversation());
+        for other in [
+            message("+2", "+1", ""),
+            message("+1", "+2", "x"),
+            message("+12", "+2", ""),
+            message("+1", "+22", ""),
+        ] {
+            assert_ne!(one.conversation(), other.conversation());
+        }
+        let text = one.conversation().to_string();
+        assert_eq!((text.len(), text.parse()), (16, Ok(one.conversation())));
+    }
 
     #[test]
     fn number_is_read_without_punctuation() {

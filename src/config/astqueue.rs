@@ -1,6 +1,7 @@
 //! `[astqueue]`: the call files and the directories they pass through.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::keys::astqueue as keys;
 use super::reader::Reader;
@@ -15,6 +16,19 @@ pub struct Queue {
     pub staging: PathBuf,
     /// What each call file says besides the message.
     pub call: Call,
+    /// Directory in which Asterisk keeps finished call files, with
+    /// `archive = yes`.
+    pub done: PathBuf,
+    /// Directory for what Asterisk gave up on.
+    pub failed: PathBuf,
+    /// How long delivered call files are kept in `done`.
+    pub done_lifetime: Duration,
+    /// Files that Asterisk may have to do with at a time.
+    pub max_outgoing: usize,
+    /// Files that may wait in `staging`; above that, messages are refused.
+    pub max_waiting: usize,
+    /// Bytes of the disk that stay free; below that, messages are refused.
+    pub min_free: u64,
     /// Mode of call files; Asterisk's user must read and write them.
     pub file_mode: u32,
     /// Who shall own call files; `None` is the owner of `outgoing`.
@@ -38,6 +52,8 @@ pub struct Call {
     pub context: String,
     /// Priority in that context.
     pub priority: u32,
+    /// Bytes of text in one SIP MESSAGE; a longer text becomes several.
+    pub max_text: usize,
 }
 
 /// A user and perhaps a group, by name or number.
@@ -54,6 +70,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
     let outgoing = reader.read(&keys::OUTGOINGDIR, value::directory);
     let staging = reader.read(&keys::STAGINGDIR, value::directory);
     let call = read_call(reader);
+    let done = reader.read(&keys::DONEDIR, optional_directory);
+    let failed = reader.read(&keys::FAILEDDIR, optional_directory);
+    let done_lifetime = reader.read(&keys::DONE_LIFETIME, |raw| {
+        value::seconds(raw, 0..=315_360_000)
+    });
+    let max_outgoing = reader.read(&keys::MAX_OUTGOING, |raw| value::number(raw, 1..=400));
+    let max_waiting = reader.read(&keys::MAX_WAITING, |raw| value::number(raw, 1..=10_000_000));
+    let min_free = reader.read(&keys::MIN_FREE, |raw| value::number(raw, 0..=u64::MAX));
     let file_mode = reader.read(&keys::FILEMODE, file_mode);
     let file_owner = reader.read(&keys::FILEOWNER, owner);
     if outgoing.is_some() && outgoing == staging {
@@ -61,10 +85,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
         reader.mistake(&keys::STAGINGDIR, message);
         return None;
     }
+    let (outgoing, staging) = (outgoing?, staging?);
     Some(Queue {
-        outgoing: outgoing?,
-        staging: staging?,
+        // Where Asterisk puts them: `qdonedir` (`pbx/pbx_spool.c`).
+        done: done?.unwrap_or_else(|| outgoing.with_file_name("outgoing_done")),
+        failed: failed?.unwrap_or_else(|| staging.with_file_name("failed")),
+        outgoing,
+        staging,
         call: call?,
+        done_lifetime: done_lifetime?,
+        max_outgoing: max_outgoing?,
+        max_waiting: max_waiting?,
+        min_free: min_free?,
         file_mode: file_mode?,
         file_owner: file_owner?,
     })
@@ -81,6 +113,8 @@ fn read_call(reader: &mut Reader<'_>) -> Option<Call> {
     let encoding = reader.read(&keys::MESSAGE_ENCODE, |raw| {
         value::choice(raw, &[("rfc3986", ())])
     });
+    // The longest single character of an emoji must fit.
+    let max_text = reader.read(&keys::MAX_TEXT, |raw| value::number(raw, 40..=1000));
     encoding?;
     Some(Call {
         wait_time: wait_time?,
@@ -90,6 +124,7 @@ fn read_call(reader: &mut Reader<'_>) -> Option<Call> {
         channel_context: channel_context?,
         context: context?,
         priority: priority?,
+        max_text: max_text?,
     })
 }
 
@@ -100,6 +135,12 @@ fn file_mode(raw: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(raw, 8).ok();
     mode.filter(|mode| mode & 0o600 == 0o600 && mode & !0o666 == 0)
         .ok_or_else(|| "not a file mode (expected octal, 0600 to 0666)".to_owned())
+}
+
+fn optional_directory(raw: &str) -> Result<Option<PathBuf>, String> {
+    value::optional(raw)?
+        .map(|raw| value::directory(&raw))
+        .transpose()
 }
 
 fn owner(raw: &str) -> Result<Option<Owner>, String> {

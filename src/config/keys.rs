@@ -166,6 +166,20 @@ pub mod astqueue {
     pub const PRIORITY: Key = key("priority", "1");
     /// How the text is encoded in the call file.
     pub const MESSAGE_ENCODE: Key = key("message_encode", "rfc3986");
+    /// Files that Asterisk may have to do with at a time.
+    pub const MAX_OUTGOING: Key = key("max_outgoing", "40");
+    /// Bytes of text in one SIP MESSAGE.
+    pub const MAX_TEXT: Key = key("max_text", "1000");
+    /// Files that may wait in staging.
+    pub const MAX_WAITING: Key = key("max_waiting", "100000");
+    /// Bytes of the disk that stay free.
+    pub const MIN_FREE: Key = key("min_free", "10485760");
+    /// Directory in which Asterisk keeps finished call files.
+    pub const DONEDIR: Key = key("donedir", "");
+    /// Directory for what Asterisk gave up on.
+    pub const FAILEDDIR: Key = key("faileddir", "");
+    /// Seconds for which delivered call files are kept.
+    pub const DONE_LIFETIME: Key = key("done_lifetime", "604800");
     /// Mode of call files, octal.
     pub const FILEMODE: Key = key("filemode", "0600");
     /// Owner of call files; not set means the owner of `outgoingdir`.
@@ -212,6 +226,13 @@ pub const ALL: &[&Key] = &[
     &astqueue::CONTEXT,
     &astqueue::PRIORITY,
     &astqueue::MESSAGE_ENCODE,
+    &astqueue::MAX_OUTGOING,
+    &astqueue::MAX_TEXT,
+    &astqueue::MAX_WAITING,
+    &astqueue::MIN_FREE,
+    &astqueue::DONEDIR,
+    &astqueue::FAILEDDIR,
+    &astqueue::DONE_LIFETIME,
     &astqueue::FILEMODE,
     &astqueue::FILEOWNER,
 ];

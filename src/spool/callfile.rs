@@ -36,22 +36,23 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// several when the text does not fit into one line.
 #[must_use]
 pub fn render(message: &Message, call: &Call) -> Vec<String> {
-    lines(message.text.as_str())
+    lines(message.text.as_str(), call.max_text)
         .iter()
         .map(|body| file(message, call, body))
         .collect()
 }
 
-/// The encoded text, cut between grapheme clusters where it has to be cut.
-fn lines(text: &str) -> Vec<String> {
+/// The encoded text, cut between grapheme clusters where it has to be cut: a
+/// part has at most `most` bytes before it is encoded.
+fn lines(text: &str, most: usize) -> Vec<String> {
     // Every byte takes at least one, so a longer text need not be tried.
-    if text.len() <= BODY_MAX {
+    if text.len() <= most.min(BODY_MAX) {
         let whole = encode(text);
         if whole.len() <= BODY_MAX {
             return vec![whole];
         }
     }
-    parts(text).iter().map(|part| encode(part)).collect()
+    parts(text, most).iter().map(|part| encode(part)).collect()
 }
 
 fn file(message: &Message, call: &Call, body: &str) -> String {
@@ -123,13 +124,15 @@ fn is_changed(character: char) -> bool {
 const ENDS: usize = 4;
 
 /// The text in parts that each fit into a line in the compact form.
-fn parts(text: &str) -> Vec<String> {
+fn parts(text: &str, most: usize) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut length = 0;
-    for cluster in clusters(text) {
+    for cluster in clusters(text, most) {
         let more = inner_length(cluster);
         match parts.last_mut() {
-            Some(part) if length + more + ENDS <= BODY_MAX => {
+            Some(part)
+                if length + more + ENDS <= BODY_MAX && part.len() + cluster.len() <= most =>
+            {
                 part.push_str(cluster);
                 length += more;
             }
@@ -142,10 +145,10 @@ fn parts(text: &str) -> Vec<String> {
     parts
 }
 
-/// Grapheme clusters; one that no line can hold falls into characters.
-fn clusters(text: &str) -> impl Iterator<Item = &str> {
-    text.graphemes(true).flat_map(|cluster| {
-        let whole = inner_length(cluster) + ENDS <= BODY_MAX;
+/// Grapheme clusters; one that no part can hold falls into characters.
+fn clusters(text: &str, most: usize) -> impl Iterator<Item = &str> {
+    text.graphemes(true).flat_map(move |cluster| {
+        let whole = inner_length(cluster) + ENDS <= BODY_MAX && cluster.len() <= most;
         cluster.split_inclusive(move |_| !whole)
     })
 }
@@ -179,6 +182,7 @@ mod tests {
             channel_context: "dp_entry_channel_open".to_owned(),
             context: "dp_entry_trunk_texting".to_owned(),
             priority: 1,
+            max_text: 1000,
         }
     }
 
@@ -308,6 +312,17 @@ mod tests {
                 assert_arrives(&cluster);
                 assert_arrives(&format!("{}{cluster}{cluster}", "x".repeat(900)));
             }
+        }
+    }
+
+    #[test]
+    fn parts_are_no_longer_than_they_may_be() {
+        let text = "Grüße aus Köln 😀 ".repeat(50);
+        for most in [40, 70, 160, 999] {
+            let parts = parts(&text, most);
+            assert_eq!(parts.concat(), text);
+            assert!(parts.iter().all(|part| part.len() <= most), "{most}");
+            assert_eq!(lines(&text, most).len(), parts.len());
         }
     }
 

@@ -1,34 +1,71 @@
 //! Call files from staging to outgoing, where Asterisk takes them.
 //!
-//! One thread moves them, in the order in which they were accepted. A file
-//! that cannot be moved stays in staging and is tried again; files behind it
-//! wait, so that order is kept.
+//! One thread moves them, as [`Lines`] says: in order within a conversation,
+//! and never more at a time than Asterisk bears. It goes by what the kernel
+//! tells of the directory, and looks for itself now and then: events can be
+//! missed, and so can Asterisk miss a file. What Asterisk does not take up in
+//! time, or seems never to finish, is presented to it again as new.
 
-use std::collections::VecDeque;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 use tracing::{debug, error, info, warn};
 
+use super::archive::Archive;
+use super::lines::Lines;
 use super::name::CallFileName;
+use super::progress::{Progress, fresh, progress};
+use super::watch::Event;
 use crate::config::Queue;
 use crate::durable::Directory;
 
 /// How long to wait before a move that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// How often to look for oneself.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How long Asterisk may leave a file untouched before it is presented again.
+const TAKE_UP: Duration = Duration::from_secs(30);
+
+/// How much longer than two retry times and an unanswered call an attempt may
+/// take before it counts as one that a crash has ended
+/// (`pbx/pbx_spool.c`, `scan_service`: a file whose last attempt was begun by a
+/// process of the same number is put off for ever).
+const ATTEMPT: Duration = Duration::from_secs(60);
+
 /// The thread that moves.
 #[derive(Debug)]
 pub struct Feeder {
-    staging: PathBuf,
+    staging: Directory,
     outgoing: PathBuf,
-    waiting: VecDeque<CallFileName>,
+    archive: Archive,
+    lines: Lines,
+    /// How many files wait, for whoever accepts more.
+    waiting: Arc<AtomicUsize>,
+    /// How long an attempt may last in all.
+    attempt_max: Duration,
     /// Whether the last move failed; said once, not every [`PAUSE`].
     stuck: bool,
+    /// Which directory outgoing was when it was last looked at.
+    outgoing_is: Option<(u64, u64)>,
+}
+
+/// Where the administrator puts what shall be tried again, beside staging's
+/// own files.
+#[must_use]
+pub fn retry_directory(staging: &Path) -> PathBuf {
+    staging.join("retry")
 }
 
 /// What an earlier run accepted and did not hand on, in order. What it had not
@@ -38,11 +75,7 @@ pub struct Feeder {
 /// When the directory cannot be read.
 pub fn left_over(staging: &Directory) -> io::Result<Vec<CallFileName>> {
     let swept = staging.sweep()?;
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(staging.path())? {
-        names.extend(CallFileName::parse(&entry?.file_name()));
-    }
-    names.sort();
+    let names = ours(staging.path())?;
     let (whole, torn): (Vec<_>, Vec<_>) = names
         .chunk_by(|one, other| one.id() == other.id())
         .partition(|parts| parts.last().is_some_and(CallFileName::is_last));
@@ -67,61 +100,117 @@ pub fn left_over(staging: &Directory) -> io::Result<Vec<CallFileName>> {
     Ok(names)
 }
 
+/// Our call files in a directory, in order.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn ours(directory: &Path) -> io::Result<Vec<CallFileName>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        names.extend(CallFileName::parse(&entry?.file_name()));
+    }
+    names.sort();
+    Ok(names)
+}
+
 impl Feeder {
     /// A feeder that starts with what an earlier run left.
     #[must_use]
-    pub fn new(queue: &Queue, left: Vec<CallFileName>) -> Self {
+    pub fn new(
+        queue: &Queue,
+        staging: Directory,
+        left: Vec<CallFileName>,
+        waiting: Arc<AtomicUsize>,
+    ) -> Self {
+        let mut lines = Lines::new(queue.max_outgoing);
+        for name in ours(&queue.outgoing).unwrap_or_default() {
+            lines.adopt(name);
+        }
+        for name in left {
+            lines.accept(name);
+        }
+        let call = &queue.call;
+        let seconds = 2 * u64::from(call.retry_time) + u64::from(call.wait_time);
         Self {
-            staging: queue.staging.clone(),
+            staging,
             outgoing: queue.outgoing.clone(),
-            waiting: left.into(),
+            archive: Archive::new(queue),
+            lines,
+            waiting,
+            attempt_max: Duration::from_secs(seconds) + ATTEMPT,
             stuck: false,
+            outgoing_is: None,
         }
     }
 
-    /// Works until nobody can accept another message. What cannot be moved by
-    /// then stays in staging for the next start.
-    pub fn run(mut self, stored: &Receiver<CallFileName>) {
+    /// Works until nothing more will be stored. What waits then stays in
+    /// staging for the next start.
+    pub fn run(mut self, events: &Receiver<Event>) {
+        let mut next_look = Instant::now();
         loop {
-            self.move_all();
-            let next = if self.waiting.is_empty() {
-                stored.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            if Instant::now() >= next_look {
+                self.look();
+                next_look = Instant::now() + LOOK;
+            }
+            self.feed();
+            let until_look = next_look.saturating_duration_since(Instant::now());
+            let patience = if self.stuck {
+                PAUSE.min(until_look)
             } else {
-                stored.recv_timeout(PAUSE)
+                until_look
             };
-            match next {
-                Ok(name) => self.waiting.push_back(name),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            let first = match events.recv_timeout(patience) {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // Whatever has happened by now, before anything is moved.
+            for event in std::iter::once(first).chain(events.try_iter()) {
+                match event {
+                    Event::Stored(name) => self.lines.accept(name),
+                    Event::Left(name) => self.left(&name),
+                    Event::Written(name) => self.written(&name),
+                    Event::Retry => self.take_retries(),
+                    Event::Look => next_look = Instant::now(),
+                    Event::End => return,
+                }
             }
         }
-        self.move_all();
     }
 
-    fn move_all(&mut self) {
-        while let Some(name) = self.waiting.front() {
+    /// Moves what may be moved.
+    fn feed(&mut self) {
+        while let Some(name) = self.lines.take_next() {
             let file = name.to_os_string();
             match self.hand_over(&file) {
                 Ok(()) => debug!(call_file = ?file, "handed to Asterisk"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_gone(&file) => {
                     warn!(call_file = ?file, "gone from staging before it was handed on");
+                    self.lines.gone(name);
                 }
                 Err(error) => {
+                    self.lines.refused(name);
                     self.tell(&file, &error);
-                    return;
+                    break;
                 }
             }
-            self.waiting.pop_front();
             if std::mem::take(&mut self.stuck) {
                 info!("call files reach Asterisk again");
             }
         }
+        self.waiting.store(self.lines.waiting(), Ordering::Relaxed);
     }
 
     /// A move that overwrites nothing: Asterisk would take the two for one
-    /// (`pbx/pbx_spool.c`, `remove_from_queue`).
+    /// (`pbx/pbx_spool.c`, `remove_from_queue`). A file of the future would
+    /// wait until then (`queue_file`), so it is made one of now; the clock may
+    /// have been set back since it was written.
     fn hand_over(&self, file: &OsStr) -> io::Result<()> {
-        let (from, to) = (self.staging.join(file), self.outgoing.join(file));
+        let (from, to) = (self.staging.path().join(file), self.outgoing.join(file));
+        if from.metadata()?.modified()? > SystemTime::now() {
+            let now = TimeSpec::UTIME_NOW;
+            utimensat(AT_FDCWD, &from, &now, &now, UtimensatFlags::FollowSymlink)?;
+        }
         renameat2(
             AT_FDCWD,
             &from,
@@ -135,15 +224,149 @@ impl Feeder {
     /// Whether somebody has taken the file out of staging; not when staging
     /// itself is away, for then it will be back.
     fn is_gone(&self, file: &OsStr) -> bool {
-        self.staging.is_dir() && self.outgoing.is_dir() && !self.staging.join(file).exists()
+        let staging = self.staging.path();
+        staging.is_dir() && self.outgoing.is_dir() && !staging.join(file).exists()
     }
 
     fn tell(&mut self, file: &OsStr, error: &io::Error) {
         if !self.stuck {
-            let (outgoing, waiting) = (self.outgoing.display(), self.waiting.len());
+            let (outgoing, waiting) = (self.outgoing.display(), self.lines.waiting());
             error!(call_file = ?file, %outgoing, %error, waiting,
                 "failed to hand call files to Asterisk; they wait in staging");
         }
         self.stuck = true;
+    }
+
+    /// A file has left outgoing: Asterisk is done with it, or somebody has
+    /// taken it out.
+    fn left(&mut self, file: &OsStr) {
+        let Some(name) = CallFileName::parse(file) else {
+            return;
+        };
+        // One that was presented again has left and is there.
+        if !self.outgoing.join(file).exists() && self.lines.gone(name) {
+            self.archive.settle(name);
+        }
+    }
+
+    /// Asterisk has noted in a file how it goes.
+    fn written(&mut self, file: &OsStr) {
+        let Some(name) = CallFileName::parse(file) else {
+            return;
+        };
+        if let Ok(content) = std::fs::read_to_string(self.outgoing.join(file)) {
+            let parked = progress(&content) == Progress::Waiting;
+            self.lines.park(name, parked);
+        }
+    }
+
+    /// What the administrator wants tried again goes to the end of its line.
+    fn take_retries(&mut self) {
+        let retry = retry_directory(self.staging.path());
+        for name in ours(&retry).unwrap_or_default() {
+            let file = name.to_os_string();
+            let (from, to) = (retry.join(&file), self.staging.path().join(&file));
+            match renameat2(
+                AT_FDCWD,
+                &from,
+                AT_FDCWD,
+                &to,
+                RenameFlags::RENAME_NOREPLACE,
+            ) {
+                Ok(()) => {
+                    info!(call_file = ?file, "is tried again, as the administrator wants");
+                    self.lines.accept(name);
+                }
+                Err(error) => warn!(call_file = ?file, %error, "failed to take up for a retry"),
+            }
+        }
+    }
+
+    /// Looks at everything that is with Asterisk, whatever events have said.
+    fn look(&mut self) {
+        self.look_at_directory();
+        self.take_retries();
+        self.archive.tidy();
+        let Ok(present) = ours(&self.outgoing) else {
+            return;
+        };
+        let present: HashSet<_> = present.into_iter().collect();
+        let away: Vec<_> = self.lines.away().collect();
+        for name in away.iter().filter(|name| !present.contains(name)) {
+            if self.lines.gone(*name) {
+                self.archive.settle(*name);
+            }
+        }
+        let mut presented = 0;
+        for name in present {
+            if self.lines.adopt(name) && self.look_at(name) {
+                presented += 1;
+            }
+        }
+        if presented > 0 {
+            warn!(
+                presented,
+                "presented call files again that Asterisk had not taken up or not \
+                finished; is it running, and does it load pbx_spool?"
+            );
+        }
+    }
+
+    /// Looks at one file; `true` when it was presented again.
+    fn look_at(&mut self, name: CallFileName) -> bool {
+        let path = self.outgoing.join(name.to_os_string());
+        let (Ok(content), Ok(metadata)) = (std::fs::read_to_string(&path), path.metadata()) else {
+            return false;
+        };
+        let now = SystemTime::now();
+        let since = |time: SystemTime| now.duration_since(time).unwrap_or_default();
+        let progress = progress(&content);
+        self.lines.park(name, progress == Progress::Waiting);
+        let overdue = match progress {
+            // One of the future counts as overdue: the clock was set back.
+            Progress::Untouched => metadata
+                .modified()
+                .is_ok_and(|time| time > now || since(time) > TAKE_UP),
+            Progress::Begun(time) => {
+                since(UNIX_EPOCH + Duration::from_secs(time)) > self.attempt_max
+            }
+            Progress::Completed | Progress::GivenUp | Progress::Waiting => false,
+        };
+        overdue && self.present_again(name, &content)
+    }
+
+    /// Puts a new file with the same call in the place of one that Asterisk
+    /// does not come to an end with.
+    fn present_again(&self, name: CallFileName, content: &str) -> bool {
+        let file = name.to_os_string();
+        let path = self.outgoing.join(&file);
+        let written = self
+            .staging
+            .prepare(fresh(content).as_bytes())
+            .map_err(|error| error.to_string());
+        match written.and_then(|new| new.persist(&path).map_err(|error| error.to_string())) {
+            Ok(_) => {
+                debug!(call_file = ?file, "presented again");
+                true
+            }
+            Err(error) => {
+                warn!(call_file = ?file, error, "failed to present again");
+                false
+            }
+        }
+    }
+
+    /// Asterisk watches the directory that was there when it started; another
+    /// one of that name it never sees.
+    fn look_at_directory(&mut self) {
+        let Ok(metadata) = self.outgoing.metadata() else {
+            return;
+        };
+        let is = (metadata.dev(), metadata.ino());
+        if self.outgoing_is.replace(is).is_some_and(|was| was != is) {
+            let outgoing = self.outgoing.display();
+            error!(%outgoing, "was replaced by another directory, which Asterisk does not see: \
+                restart Asterisk, then websmsd");
+        }
     }
 }

@@ -5,43 +5,55 @@
 //! | being written | `staging/.….tmp` | writer | swept at start |
 //! | accepted | `staging/….call` | feeder | fed at start, in order |
 //! | with Asterisk | `outgoing/….call` | Asterisk | Asterisk takes it up again |
+//! | delivered | gone, or `outgoing_done/….call` | – | – |
+//! | given up | `failed/….call` | the administrator | kept |
+//! | to be tried again | `staging/retry/….call` | feeder | fed at start |
 //!
 //! Guarantee: a message that [`Spool::store`] accepted is durable. A crash can
 //! deliver it twice, never lose it and never deliver half of it.
 //!
-//! [`callfile`] renders, [`writer`] stores, [`feeder`] moves, [`probe`] makes
-//! sure beforehand that all this can work.
+//! [`callfile`] renders, [`writer`] stores, [`feeder`] moves as [`lines`] says
+//! and [`watch`] and [`progress`] tell, [`archive`] keeps what Asterisk gave up
+//! on, and [`probe`] makes sure beforehand that all this can work.
 
 use std::fmt;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+pub mod archive;
 pub mod callfile;
 pub mod feeder;
+pub mod lines;
 pub mod name;
 pub mod probe;
+pub mod progress;
+pub mod watch;
 pub mod writer;
 
 use crate::config::{Call, Queue};
 use crate::durable::Claim;
 use crate::id::Id;
 use crate::message::Message;
-use writer::{Job, Writer};
+use feeder::Feeder;
+use writer::{Job, Rendered, Writer};
 
-/// Messages that may wait for the disk; who comes after them waits before it.
-const WAITING_MAX: usize = 1024;
+/// Requests that may wait for the disk; who comes after them waits before it.
+const JOBS_MAX: usize = 1024;
 
 /// The way to Asterisk. Clones lead to the same writer.
 #[derive(Debug, Clone)]
 pub struct Spool {
     call: Call,
+    max_waiting: usize,
+    waiting: Arc<AtomicUsize>,
     jobs: tokio::sync::mpsc::Sender<Job>,
 }
 
 /// The threads behind a [`Spool`]. They end by themselves when the last
-/// [`Spool`] is gone and all that was accepted has been handed on.
+/// [`Spool`] is gone; what waits then stays in staging.
 #[derive(Debug)]
 pub struct Threads {
     writer: JoinHandle<()>,
@@ -67,33 +79,48 @@ impl Spool {
     pub fn open(queue: &Queue) -> Result<(Self, Threads), probe::ProbeError> {
         let staging = probe::probe(queue)?;
         let claim = probe::claim(&staging)?;
+        let retry = probe::directories(queue, &staging)?;
         let left = feeder::left_over(&staging)
             .map_err(|error| probe::ProbeError::new("clear", staging.path(), &error))?;
-        let (jobs, jobs_to_do) = tokio::sync::mpsc::channel(WAITING_MAX);
-        let (stored, to_feed) = mpsc::channel();
+        let (jobs, jobs_to_do) = tokio::sync::mpsc::channel(JOBS_MAX);
+        let (events, happened) = mpsc::channel();
+        watch::watch(&queue.outgoing, &retry, events.clone())
+            .map_err(|error| probe::ProbeError::new("watch", &queue.outgoing, &error))?;
+        let waiting = Arc::new(AtomicUsize::new(left.len()));
         let last = left.last().map(name::CallFileName::id);
-        let feeder = feeder::Feeder::new(queue, left);
-        let writer = Writer::new(staging, last, stored);
+        let writer = Writer::new(staging.clone(), queue.min_free, last, events);
+        let feeder = Feeder::new(queue, staging, left, Arc::clone(&waiting));
         let threads = Threads {
             writer: std::thread::spawn(move || writer.run(jobs_to_do)),
-            feeder: std::thread::spawn(move || feeder.run(&to_feed)),
+            feeder: std::thread::spawn(move || feeder.run(&happened)),
             _claim: claim,
         };
-        let call = queue.call.clone();
-        Ok((Self { call, jobs }, threads))
+        let spool = Self {
+            call: queue.call.clone(),
+            max_waiting: queue.max_waiting,
+            waiting,
+            jobs,
+        };
+        Ok((spool, threads))
     }
 
     /// Stores messages, all or none, and returns only when they are durable.
     ///
     /// # Errors
-    /// When the disk refuses; nothing is stored then.
+    /// When too many wait or the disk refuses; nothing is stored then.
     pub async fn store(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
-        let contents = messages
+        if self.waiting.load(Ordering::Relaxed) >= self.max_waiting {
+            return Err(SpoolError::Full(self.max_waiting));
+        }
+        let messages = messages
             .iter()
-            .map(|message| callfile::render(message, &self.call))
+            .map(|message| Rendered {
+                conversation: message.conversation(),
+                parts: callfile::render(message, &self.call),
+            })
             .collect();
         let (done, answer) = oneshot::channel();
-        let job = Job { contents, done };
+        let job = Job { messages, done };
         self.jobs.send(job).await.map_err(|_| SpoolError::Closed)?;
         answer.await.map_err(|_| SpoolError::Closed)?
     }
@@ -106,6 +133,8 @@ pub enum SpoolError {
     Closed,
     /// The disk refused; the administrator must act.
     Disk(String),
+    /// So many files wait already; Asterisk does not take them.
+    Full(usize),
 }
 
 impl fmt::Display for SpoolError {
@@ -113,6 +142,11 @@ impl fmt::Display for SpoolError {
         match self {
             Self::Closed => f.write_str("store the message: shutting down"),
             Self::Disk(problem) => write!(f, "store the message: {problem}"),
+            Self::Full(most) => write!(
+                f,
+                "store the message: {most} call files wait already, which is max_waiting \
+                 (Asterisk does not take them up)"
+            ),
         }
     }
 }

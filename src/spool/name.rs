@@ -1,34 +1,44 @@
-//! Names of call files: the message and which part of it.
+//! Names of call files: the message, which part of it, and the conversation.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use crate::id::Id;
+use crate::message::Conversation;
 
 /// The name of a call file. In the order of their text, names are in the order
 /// in which the files shall reach Asterisk.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallFileName {
     id: Id,
     part: u16,
     parts: u16,
+    conversation: Conversation,
 }
 
 impl CallFileName {
     /// The names for the parts of a message, in order.
-    pub fn all(id: Id, parts: u16) -> impl Iterator<Item = Self> {
-        (1..=parts).map(move |part| Self { id, part, parts })
+    pub fn all(id: Id, parts: u16, conversation: Conversation) -> impl Iterator<Item = Self> {
+        (1..=parts).map(move |part| Self {
+            id,
+            part,
+            parts,
+            conversation,
+        })
     }
 
     /// Reads a name that [`Self::to_os_string`] wrote.
     #[must_use]
     pub fn parse(name: &OsStr) -> Option<Self> {
-        let (id, part) = name.to_str()?.strip_suffix(".call")?.rsplit_once('-')?;
+        let stem = name.to_str()?.strip_suffix(".call")?;
+        let (rest, conversation) = stem.rsplit_once('-')?;
+        let (id, part) = rest.rsplit_once('-')?;
         let (part, parts) = part.split_once("of")?;
         let read = Self {
             id: id.parse().ok()?,
             part: part.parse().ok()?,
             parts: parts.parse().ok()?,
+            conversation: conversation.parse().ok()?,
         };
         (read.to_os_string() == name).then_some(read)
     }
@@ -38,6 +48,12 @@ impl CallFileName {
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.part == self.parts
+    }
+
+    /// The conversation that the message belongs to.
+    #[must_use]
+    pub fn conversation(&self) -> Conversation {
+        self.conversation
     }
 
     /// The message.
@@ -55,7 +71,13 @@ impl CallFileName {
 
 impl fmt::Display for CallFileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:04}of{:04}.call", self.id, self.part, self.parts)
+        let Self {
+            id,
+            part,
+            parts,
+            conversation,
+        } = self;
+        write!(f, "{id}-{part:04}of{parts:04}-{conversation}.call")
     }
 }
 
@@ -66,11 +88,11 @@ mod tests {
     #[test]
     fn name_is_read_back_and_no_other() {
         let id = "1795304460000001-000000ab".parse().unwrap();
-        let names: Vec<_> = CallFileName::all(id, 2).collect();
+        let names: Vec<_> = CallFileName::all(id, 2, "00000000000000ff".parse().unwrap()).collect();
         let texts: Vec<_> = names.iter().map(ToString::to_string).collect();
         let expected = [
-            "1795304460000001-000000ab-0001of0002.call",
-            "1795304460000001-000000ab-0002of0002.call",
+            "1795304460000001-000000ab-0001of0002-00000000000000ff.call",
+            "1795304460000001-000000ab-0002of0002-00000000000000ff.call",
         ];
         assert_eq!(texts, expected);
         let last: Vec<_> = names.iter().map(CallFileName::is_last).collect();
@@ -79,9 +101,11 @@ mod tests {
             assert_eq!(CallFileName::parse(&name.to_os_string()), Some(name));
         }
         for other in [
-            "1795304460000001-000000ab-1of1.call",
-            "1795304460000001-000000ab-0001of0001",
-            "1795304460000001-000000ab-0001.call",
+            "1795304460000001-000000ab-1of1-00000000000000ff.call",
+            "1795304460000001-000000ab-0001of0001-00000000000000FF.call",
+            "1795304460000001-000000ab-0001of0001-00000000000000ff",
+            "1795304460000001-000000ab-0001of0001.call",
+            "1795304460000001-000000ab-00000000000000ff.call",
             "1795304460000001-000000ab.call",
             "x.call",
             ".call",

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::AccessFlags;
 use tempfile::Builder;
 
+use super::feeder::retry_directory;
 use crate::config::{Owner, Queue};
 use crate::durable::{Access, Claim, Directory};
 
@@ -58,6 +59,21 @@ pub fn claim(staging: &Directory) -> Result<Claim, ProbeError> {
         },
         _ => ProbeError::new("claim", staging.path(), &error),
     })
+}
+
+/// Creates the directories that are ours alone and not there yet; returns the
+/// one for what shall be tried again.
+///
+/// # Errors
+/// When one cannot be created.
+pub fn directories(queue: &Queue, staging: &Directory) -> Result<PathBuf, ProbeError> {
+    let retry = retry_directory(&queue.staging);
+    for path in [&retry, &queue.failed] {
+        staging
+            .create(path)
+            .map_err(|error| ProbeError::new("create", path, &error))?;
+    }
+    Ok(retry)
 }
 
 fn look(path: &Path, key: &str) -> Result<Metadata, ProbeError> {

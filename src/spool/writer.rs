@@ -10,24 +10,36 @@ use tracing::error;
 
 use super::SpoolError;
 use super::name::CallFileName;
+use super::watch::Event;
 use crate::durable::{Directory, StoreError};
 use crate::id::Id;
+use crate::message::Conversation;
 
 /// Messages to be stored together, and whom to tell.
 #[derive(Debug)]
 pub struct Job {
-    /// For each message the contents of its call files.
-    pub contents: Vec<Vec<String>>,
+    /// The messages.
+    pub messages: Vec<Rendered>,
     /// Gets the names of the messages once they are durable.
     pub done: oneshot::Sender<Result<Vec<Id>, SpoolError>>,
+}
+
+/// A message as call files.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The conversation that it belongs to.
+    pub conversation: Conversation,
+    /// The contents of its call files, in order.
+    pub parts: Vec<String>,
 }
 
 /// The thread that writes.
 #[derive(Debug)]
 pub struct Writer {
     staging: Directory,
+    min_free: u64,
     last: Option<Id>,
-    stored: mpsc::Sender<CallFileName>,
+    events: mpsc::Sender<Event>,
 }
 
 /// A job whose files are written and named, but not yet durable.
@@ -38,37 +50,65 @@ struct Written {
 }
 
 impl Writer {
-    /// A writer into `staging` whose names come after `last`; what it stores
-    /// it tells `stored`.
+    /// A writer into `staging` that leaves `min_free` bytes of the disk alone,
+    /// whose names come after `last`, and that tells `events` what it stores.
     #[must_use]
-    pub fn new(staging: Directory, last: Option<Id>, stored: mpsc::Sender<CallFileName>) -> Self {
+    pub fn new(
+        staging: Directory,
+        min_free: u64,
+        last: Option<Id>,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         Self {
             staging,
+            min_free,
             last,
-            stored,
+            events,
         }
     }
 
     /// Works until nobody can send another job.
     pub fn run(mut self, mut jobs: tokio::sync::mpsc::Receiver<Job>) {
         let mut waiting = Vec::new();
-        while jobs.blocking_recv_many(&mut waiting, super::WAITING_MAX) > 0 {
-            let written: Vec<_> = waiting
-                .drain(..)
-                .filter_map(|job| self.write(job))
-                .collect();
-            self.commit(written);
+        while jobs.blocking_recv_many(&mut waiting, super::JOBS_MAX) > 0 {
+            let jobs = waiting.drain(..);
+            match self.room() {
+                Ok(()) => {
+                    let written: Vec<_> = jobs.filter_map(|job| self.write(job)).collect();
+                    self.commit(written);
+                }
+                Err(problem) => {
+                    for job in jobs {
+                        answer(job.done, Err(SpoolError::Disk(problem.clone())));
+                    }
+                }
+            }
+        }
+        // Without a feeder there is nobody to be told.
+        let _ = self.events.send(Event::End);
+    }
+
+    /// Whether the disk has room to spare.
+    fn room(&self) -> Result<(), String> {
+        let staging = self.staging.path().display();
+        match self.staging.free() {
+            Ok(free) if free < self.min_free => Err(format!(
+                "{staging} has {free} bytes left, which is less than min_free ({})",
+                self.min_free
+            )),
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("look at {staging}: {error}")),
         }
     }
 
     /// Writes and names the files of one job; tells it when that fails.
     fn write(&mut self, job: Job) -> Option<Written> {
-        let Job { contents, done } = job;
-        let ids: Vec<_> = contents.iter().map(|_| self.next_id()).collect();
-        let files = ids.iter().zip(&contents).flat_map(|(id, parts)| {
+        let Job { messages, done } = job;
+        let ids: Vec<_> = messages.iter().map(|_| self.next_id()).collect();
+        let files = ids.iter().zip(&messages).flat_map(|(id, message)| {
             // A text that makes more parts than this is refused before.
-            let count = u16::try_from(parts.len()).unwrap_or(u16::MAX);
-            CallFileName::all(*id, count).zip(parts)
+            let count = u16::try_from(message.parts.len()).unwrap_or(u16::MAX);
+            CallFileName::all(*id, count, message.conversation).zip(&message.parts)
         });
         let mut names = Vec::new();
         match self.publish(files, &mut names) {
@@ -120,7 +160,7 @@ impl Writer {
         for Written { ids, names, done } in written {
             for name in names {
                 // Without a feeder the files wait for the next start.
-                let _ = self.stored.send(name);
+                let _ = self.events.send(Event::Stored(name));
             }
             answer(done, Ok(ids));
         }

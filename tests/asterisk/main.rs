@@ -5,6 +5,7 @@
 //! | module | what belongs there |
 //! | --- | --- |
 //! | `incoming` | webhook → websmsd → call file → Asterisk → phone |
+//! | `load` | many messages at once, order, Asterisk killed; small unless told otherwise |
 //! | `outgoing` | phone → Asterisk → AGI → websms → provider |
 //! | `pbx` | the Asterisk itself |
 
@@ -14,6 +15,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::too_many_lines,
     clippy::unwrap_used,
     reason = "a test ends by panicking, and a table is as long as it is"
@@ -23,6 +25,7 @@
 mod support;
 
 mod incoming;
+mod load;
 mod outgoing;
 mod pbx;
 

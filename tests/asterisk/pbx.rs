@@ -87,6 +87,8 @@ pub(crate) struct Changes {
     pub(crate) websms: String,
     /// More of `extensions.conf`.
     pub(crate) extensions: String,
+    /// So many phones besides, `phone1` and so on, with [`number`]s.
+    pub(crate) phones: usize,
     /// Replaced in `pjsip.conf`.
     pub(crate) pjsip: Vec<(&'static str, &'static str)>,
     /// Replaced in `extensions_websms.conf`.
@@ -192,6 +194,11 @@ impl Drop for Pbx {
     }
 }
 
+/// The number of `phone1` and so on.
+pub(crate) fn number(phone: usize) -> String {
+    format!("+1202556{phone:04}")
+}
+
 /// A loopback address that nobody else is likely to have taken.
 fn own_address() -> IpAddr {
     let [a, b, c, _] = getrandom::u32().unwrap().to_be_bytes();
@@ -280,6 +287,19 @@ fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes
     let mut pjsip = replaced(read("pjsip.conf"), "bind = 0.0.0.0", &bind);
     for (from, to) in &changes.pjsip {
         pjsip = replaced(pjsip, from, to);
+    }
+    let mut extensions = extensions;
+    for phone in 1..=changes.phones {
+        let (name, number) = (format!("phone{phone}"), number(phone));
+        pjsip.push_str(&format!(
+            "[{name}](phone)\ncallerid = <{number}>\nauth = {name}\naors = {name}\n\
+             [{name}]\ntype = auth\nauth_type = userpass\nusername = {name}\n\
+             password = change-me-{name}\n[{name}]\ntype = aor\nmax_contacts = 3\n\
+             remove_existing = yes\n"
+        ));
+        let hints = "[websms_phones]\n";
+        let hint = format!("{hints}exten => {number},hint,PJSIP/{name}\n");
+        extensions = extensions.replacen(hints, &hint, 1);
     }
     let mut contexts = read("extensions_websms.conf");
     for (from, to) in &changes.contexts_file {

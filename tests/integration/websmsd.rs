@@ -89,7 +89,7 @@ fn answers_are_2xx_only_for_what_is_stored() {
         assert_eq!(response.status, status, "{name}: {}", response.text());
     }
     daemon.spool.wait_for(3);
-    assert_eq!(daemon.spool.call_files().len(), 3);
+    assert_eq!(daemon.spool.take().len(), 3);
     assert!(list(&daemon.spool.staging()).is_empty());
 }
 
@@ -344,7 +344,7 @@ fn one_bad_message_of_several_does_not_lose_the_others() {
             .status,
         400
     );
-    assert_eq!(daemon.spool.call_files().len(), 1);
+    assert_eq!(daemon.spool.take().len(), 1);
 }
 
 #[test]
@@ -401,7 +401,7 @@ fn client_address_decides() {
         );
     }
     daemon.spool.wait_for(7);
-    assert_eq!(daemon.spool.call_files().len(), 7);
+    assert_eq!(daemon.spool.take().len(), 7);
 }
 
 #[test]
@@ -497,7 +497,7 @@ fn spool_that_breaks_is_told_and_recovers() {
     assert_eq!(response.headers["retry-after"], "30");
     let line = daemon.wait_for_log("message not stored");
     assert!(
-        line.contains("ERROR") && line.contains("create a file"),
+        line.contains("ERROR") && line.contains("No such file"),
         "{line}"
     );
     std::fs::rename(&aside, &staging).unwrap();
@@ -535,14 +535,32 @@ fn what_waited_in_staging_is_fed_at_start() {
     let spool = Spool::new();
     let staging = spool.staging();
     for (name, content) in [
-        ("1795304460000002-000000ab-0001of0001.call", "third"),
-        ("1795304460000001-000000ff-0001of0002.call", "first"),
-        ("1795304460000001-000000ff-0002of0002.call", "second"),
+        (
+            "1795304460000002-000000ab-0001of0001-0000000000000001.call",
+            "third",
+        ),
+        (
+            "1795304460000001-000000ff-0001of0002-0000000000000001.call",
+            "first",
+        ),
+        (
+            "1795304460000001-000000ff-0002of0002-0000000000000001.call",
+            "second",
+        ),
         // The first part has been handed on already.
-        ("1795304460000003-00000000-0002of0002.call", "fourth"),
+        (
+            "1795304460000003-00000000-0002of0002-0000000000000001.call",
+            "fourth",
+        ),
         // Never accepted: the last part is missing.
-        ("1795304460000004-00000000-0001of0003.call", "torn"),
-        ("1795304460000004-00000000-0002of0003.call", "torn"),
+        (
+            "1795304460000004-00000000-0001of0003-0000000000000001.call",
+            "torn",
+        ),
+        (
+            "1795304460000004-00000000-0002of0003-0000000000000001.call",
+            "torn",
+        ),
         (".torn.tmp", "half"),
         ("not-ours.txt", ""),
     ] {

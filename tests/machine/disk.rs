@@ -157,8 +157,8 @@ fn call_files_belong_to_the_owner_of_outgoing() {
         let config = format!("{}{more}", spool.section());
         let daemon = Daemon::with(spool, &config);
         assert_eq!(daemon.send(TO, FROM, "x").status, 200);
-        daemon.spool.wait_for(1);
-        let file = daemon.spool.call_files()[0].metadata().unwrap();
+        let file = wait_for("the call file", || daemon.spool.call_files().pop());
+        let file = file.metadata().unwrap();
         assert_eq!((file.uid(), file.gid()), (user, user));
         let mode = if more.is_empty() { 0o600 } else { 0o640 };
         assert_eq!(file.mode() & 0o777, mode);

@@ -1,5 +1,6 @@
 //! `websmsd` with a spool of its own.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -18,6 +19,7 @@ use super::{program, wait_for};
 /// Staging and outgoing in a temporary folder.
 pub(crate) struct Spool {
     directory: TempDir,
+    taken: Mutex<Vec<(OsString, String)>>,
 }
 
 impl Spool {
@@ -26,7 +28,10 @@ impl Spool {
         for name in ["staging", "outgoing"] {
             std::fs::create_dir(directory.path().join(name)).unwrap();
         }
-        Self { directory }
+        Self {
+            directory,
+            taken: Mutex::default(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -45,42 +50,53 @@ impl Spool {
     pub(crate) fn section(&self) -> String {
         format!(
             "[astqueue]\noutgoingdir = {}\nstagingdir = {}\n\
-             channel_context = dp_entry_channel_open\ncontext = dp_entry_trunk_texting\n",
+             channel_context = dp_entry_channel_open\ncontext = dp_entry_trunk_texting\n\
+             min_free = 0\n",
             self.outgoing().display(),
             self.staging().display()
         )
     }
 
-    /// The call files that Asterisk would see, by name.
+    /// The call files that Asterisk would see now.
     pub(crate) fn call_files(&self) -> Vec<PathBuf> {
         list(&self.outgoing())
     }
 
-    /// Waits for so many call files and returns their contents, in order.
+    /// Does what Asterisk does with call files: takes them, at once and for
+    /// good. Returns all that have been taken so far, by name.
+    pub(crate) fn take(&self) -> Vec<(OsString, String)> {
+        let mut taken = self.taken.lock().unwrap();
+        for path in self.call_files() {
+            let content = std::fs::read_to_string(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            taken.push((path.file_name().unwrap().to_owned(), content));
+        }
+        taken.sort();
+        taken.clone()
+    }
+
+    /// Takes call files until so many have been taken; all their contents, in
+    /// the order in which they were accepted.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<String> {
-        let files = wait_for(&format!("{count} call files"), || {
-            let files = self.call_files();
-            (files.len() >= count).then_some(files)
+        let taken = wait_for(&format!("{count} call files"), || {
+            let taken = self.take();
+            (taken.len() >= count).then_some(taken)
         });
-        files
-            .iter()
-            .map(|file| std::fs::read_to_string(file).unwrap())
-            .collect()
+        taken.into_iter().map(|(_, content)| content).collect()
     }
 
     /// Whether nothing at all has been left anywhere.
     pub(crate) fn is_untouched(&self) -> bool {
-        let names = list(self.path());
-        names.len() == 2 && list(&self.staging()).is_empty() && self.call_files().is_empty()
+        list(&self.staging()).is_empty() && self.take().is_empty()
     }
 }
 
-/// What a directory holds, sorted.
+/// The files that a directory holds, sorted.
 pub(crate) fn list(directory: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().is_none_or(|name| name != "websms.conf"))
+        .filter(|path| path.is_file())
         .collect();
     paths.sort();
     paths

@@ -125,3 +125,33 @@ pub(crate) fn message(to: &str, from: &str, body: &str) -> Vec<u8> {
         ("Body", body.as_bytes()),
     ])
 }
+
+/// A connection that carries one request after another, as providers do.
+pub(crate) struct Connection {
+    writer: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Connection {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        let writer = connect(address);
+        writer.set_nodelay(true).unwrap();
+        let reader = BufReader::new(writer.try_clone().unwrap());
+        Self { writer, reader }
+    }
+
+    /// Posts a form; the status, or 0 when the connection was cut.
+    pub(crate) fn post(&mut self, form: &[u8]) -> u16 {
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: test\r\n{}: {}\r\nContent-Length: {}\r\n\r\n",
+            FORM.0,
+            FORM.1,
+            form.len()
+        );
+        let request = [head.as_bytes(), form].concat();
+        if self.writer.write_all(&request).is_err() {
+            return 0;
+        }
+        read(&mut self.reader).status
+    }
+}

@@ -1,0 +1,105 @@
+//! What becomes of call files that Asterisk is done with.
+//!
+//! With `archive = yes` Asterisk moves them to `outgoing_done` and notes how it
+//! went. What it gave up on is kept in `failed` for the administrator; what was
+//! delivered is removed after `done_lifetime`. With `archive = no` Asterisk
+//! deletes both, and nothing can be told.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use tracing::{debug, error, warn};
+
+use super::feeder::ours;
+use super::name::CallFileName;
+use super::progress::{Progress, progress};
+use crate::config::Queue;
+
+/// How often old files are looked for.
+const TIDY: Duration = Duration::from_secs(3600);
+
+/// The directories that finished call files are in.
+#[derive(Debug)]
+pub struct Archive {
+    /// `None` when Asterisk keeps nothing.
+    done: Option<PathBuf>,
+    failed: PathBuf,
+    lifetime: Duration,
+    tidied: Option<SystemTime>,
+}
+
+impl Archive {
+    /// As the configuration says.
+    #[must_use]
+    pub fn new(queue: &Queue) -> Self {
+        Self {
+            done: queue.call.archive.then(|| queue.done.clone()),
+            failed: queue.failed.clone(),
+            lifetime: queue.done_lifetime,
+            tidied: None,
+        }
+    }
+
+    /// Asterisk is done with a file: did it deliver or give up?
+    pub fn settle(&self, name: CallFileName) {
+        let Some(done) = &self.done else {
+            return;
+        };
+        let file = name.to_os_string();
+        let path = done.join(&file);
+        match std::fs::read_to_string(&path).map(|content| progress(&content)) {
+            Ok(Progress::Completed) => debug!(call_file = ?file, "delivered"),
+            Ok(Progress::GivenUp) => {
+                let kept = self.failed.join(&file);
+                let moved = renameat2(
+                    AT_FDCWD,
+                    &path,
+                    AT_FDCWD,
+                    &kept,
+                    RenameFlags::RENAME_NOREPLACE,
+                );
+                let (id, kept) = (name.id(), kept.display());
+                match moved {
+                    Ok(()) => error!(%id, %kept, "Asterisk gave up on a message; \
+                        `asterisk-websms queue retry` sends it again"),
+                    Err(error) => warn!(%id, %kept, %error, "failed to keep a message that \
+                        Asterisk gave up on; it stays in outgoing_done"),
+                }
+            }
+            // Taken out by hand, or Asterisk was not told to archive.
+            _ => debug!(call_file = ?file, "left outgoing"),
+        }
+    }
+
+    /// Removes what was delivered long ago, and settles what an earlier run
+    /// could not.
+    pub fn tidy(&mut self) {
+        let now = SystemTime::now();
+        let recent = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age < TIDY);
+        let Some(done) = self.done.clone() else {
+            return;
+        };
+        if self.tidied.is_some_and(recent) {
+            return;
+        }
+        self.tidied = Some(now);
+        for name in ours(&done).unwrap_or_default() {
+            let path = done.join(name.to_os_string());
+            let progress = std::fs::read_to_string(&path).map(|content| progress(&content));
+            let age = path
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .map(|time| now.duration_since(time).unwrap_or_default());
+            match (progress, age) {
+                (Ok(Progress::GivenUp), _) => self.settle(name),
+                (Ok(Progress::Completed), Ok(age)) if age > self.lifetime => {
+                    if let Err(error) = std::fs::remove_file(&path) {
+                        warn!(path = %path.display(), %error, "failed to remove an old call file");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
