@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config;
+use crate::id::Id;
 
 /// Messaging bridge between Asterisk and the HTTP APIs of SMS providers.
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ pub enum Command {
     Websms(Websms),
     /// Take messages from providers and hand them to Asterisk
     Websmsd(Websmsd),
+    /// Show, retry and drop messages that wait, are with Asterisk or were given up
+    Queue(Queue),
     /// Say what is wrong with configuration and spool, and how to mend it
     Check(Check),
     /// Show one message each way on this machine, without account or Asterisk
@@ -78,6 +81,43 @@ pub struct Check {
     /// Look at the file alone and not at the spool, keys and certificates
     #[arg(long)]
     pub file_only: bool,
+}
+
+/// `queue`: messages on their way to phones.
+#[derive(Debug, Args)]
+pub struct Queue {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configured: Configured,
+    /// What to do.
+    #[command(subcommand)]
+    pub act: QueueAct,
+}
+
+/// What to do with messages on their way to phones.
+#[derive(Debug, Subcommand)]
+pub enum QueueAct {
+    /// List everything there is
+    List,
+    /// Show one message, its text and what Asterisk has noted
+    Show {
+        /// The message, as `queue list` and the log name it
+        id: Id,
+    },
+    /// Try again what Asterisk gave up on, or now what waits for its phone
+    Retry {
+        /// The message, as `queue list` and the log name it
+        #[arg(required_unless_present = "all")]
+        id: Option<Id>,
+        /// Everything that Asterisk gave up on
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Remove a message for good
+    Drop {
+        /// The message, as `queue list` and the log name it
+        id: Id,
+    },
 }
 
 /// The command line as if the subcommand had been named, which a symlink does

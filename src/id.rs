@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The microsecond and eight random digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,12 @@ impl Id {
         // no file is overwritten either way.
         let random = getrandom::u32().unwrap_or_default();
         Self::next(last, SystemTime::now(), random)
+    }
+
+    /// When the message was accepted.
+    #[must_use]
+    pub fn time(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(self.micros)
     }
 
     /// The next name after `last`, even when the clock was set back.
@@ -80,7 +86,6 @@ impl std::error::Error for NotAnId {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn names_are_in_the_order_of_acceptance() {

@@ -8,10 +8,10 @@
 
 use std::fmt::Write as _;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::config::Call;
+use crate::config;
 use crate::message::Message;
 
 /// Longest line without its end: `LINE_BUFFER_SIZE` 1024 less line end and NUL
@@ -35,7 +35,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The call files that carry a message, in the order of its text. Mostly one;
 /// several when the text does not fit into one line.
 #[must_use]
-pub fn render(message: &Message, call: &Call) -> Vec<String> {
+pub fn render(message: &Message, call: &config::Call) -> Vec<String> {
     lines(message.text.as_str(), call.max_text)
         .iter()
         .map(|body| file(message, call, body))
@@ -55,9 +55,9 @@ fn lines(text: &str, most: usize) -> Vec<String> {
     parts(text, most).iter().map(|part| encode(part)).collect()
 }
 
-fn file(message: &Message, call: &Call, body: &str) -> String {
+fn file(message: &Message, call: &config::Call, body: &str) -> String {
     let Message { to, from, .. } = message;
-    let Call {
+    let config::Call {
         wait_time,
         max_retries,
         retry_time,
@@ -120,6 +120,37 @@ fn is_changed(character: char) -> bool {
     character.is_ascii_control() || matches!(character, '%' | ';' | '#' | '\\' | ')')
 }
 
+/// What a call file says about its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Our number.
+    pub to: String,
+    /// Their number or name.
+    pub from: String,
+    /// The text, or this part of it.
+    pub text: String,
+}
+
+/// Reads a call file that [`render`] wrote, with or without what Asterisk has
+/// noted in it since.
+#[must_use]
+pub fn read(content: &str) -> Option<Call> {
+    let variable = |name: &str| {
+        let mut lines = content.lines();
+        lines.find_map(|line| {
+            line.strip_prefix("setvar: ")?
+                .strip_prefix(name)?
+                .strip_prefix('=')
+        })
+    };
+    let text = percent_decode_str(variable("MESSAGE(body)")?);
+    Some(Call {
+        to: variable("MESSAGE(to)")?.to_owned(),
+        from: variable("MESSAGE(from)")?.to_owned(),
+        text: text.decode_utf8_lossy().into_owned(),
+    })
+}
+
 /// What the two blanks that may stand at the ends of a part add to it.
 const ENDS: usize = 4;
 
@@ -170,11 +201,10 @@ fn inner_length(text: &str) -> usize {
 mod tests {
     use super::*;
     use crate::message::{InterfaceName, PhoneNumber, Sender, Text};
-    use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
 
-    fn call() -> Call {
-        Call {
+    fn call() -> config::Call {
+        config::Call {
             wait_time: 45,
             max_retries: 0,
             retry_time: 300,
@@ -224,6 +254,8 @@ mod tests {
 
     fn assert_arrives(text: &str) {
         let files = rendered(text);
+        let read: String = files.iter().map(|file| read(file).unwrap().text).collect();
+        assert_eq!(read, text);
         let arrived: String = files.iter().map(|file| read_back(file)).collect();
         assert_eq!(arrived, text);
         for file in &files {

@@ -14,7 +14,7 @@
 //!
 //! [`callfile`] renders, [`writer`] stores, [`feeder`] moves as [`lines`] says
 //! and [`watch`] and [`progress`] tell, [`archive`] keeps what Asterisk gave up
-//! on, and [`probe`] makes sure beforehand that all this can work.
+//! on, [`inventory`] shows all of it to the administrator, and [`probe`] makes sure beforehand that all this can work.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 pub mod archive;
 pub mod callfile;
 pub mod feeder;
+pub mod inventory;
 pub mod lines;
 pub mod name;
 pub mod probe;

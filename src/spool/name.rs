@@ -50,6 +50,12 @@ impl CallFileName {
         self.part == self.parts
     }
 
+    /// Which part of how many, as `1/3`.
+    #[must_use]
+    pub fn part_of(&self) -> String {
+        format!("{}/{}", self.part, self.parts)
+    }
+
     /// The conversation that the message belongs to.
     #[must_use]
     pub fn conversation(&self) -> Conversation {

@@ -23,9 +23,8 @@ use crate::durable::{Access, Claim, Directory};
 /// # Errors
 /// The first step that fails, with its remedy.
 pub fn probe(queue: &Queue) -> Result<Directory, ProbeError> {
-    let outgoing = look(&queue.outgoing, "outgoingdir")?;
+    let access = access(queue)?;
     look(&queue.staging, "stagingdir")?;
-    let access = access(queue, &outgoing)?;
     let staging = Directory::new(&queue.staging, access);
     // Dropping what was written removes it again.
     staging.prepare(b"probe").map_err(|error| {
@@ -96,7 +95,11 @@ fn look(path: &Path, key: &str) -> Result<Metadata, ProbeError> {
 
 /// Who shall own call files: Asterisk's user, who owns `outgoingdir` unless
 /// `fileowner` says otherwise.
-fn access(queue: &Queue, outgoing: &Metadata) -> Result<Access, ProbeError> {
+///
+/// # Errors
+/// When `outgoingdir` is not there, or nobody has that name.
+pub fn access(queue: &Queue) -> Result<Access, ProbeError> {
+    let outgoing = look(&queue.outgoing, "outgoingdir")?;
     let (user, group) = match &queue.file_owner {
         None => (outgoing.uid(), outgoing.gid()),
         Some(owner) => resolve(owner)?,

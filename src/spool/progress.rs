@@ -43,6 +43,13 @@ fn time(rest: &str) -> u64 {
     inner.and_then(|(time, _)| time.parse().ok()).unwrap_or(0)
 }
 
+/// How often Asterisk has begun an attempt.
+#[must_use]
+pub fn attempts(content: &str) -> usize {
+    let begun = |line: &&str| line.starts_with("StartRetry: ");
+    content.lines().filter(begun).count()
+}
+
 /// The call file as it was before Asterisk wrote into it.
 #[must_use]
 pub fn fresh(content: &str) -> String {

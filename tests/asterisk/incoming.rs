@@ -166,6 +166,38 @@ fn text_that_cannot_be_sent_waits_as_well() {
 }
 
 #[test]
+fn text_that_asterisk_gives_up_on_is_kept_and_sent_again() {
+    let (pbx, server) = start(&Changes {
+        max_retries: Some(1),
+        ..Changes::default()
+    });
+    assert_eq!(server.send(JOHN, THEIRS, "where are you?").status, 200);
+    let failed = pbx.path().join("spool/failed");
+    let kept = wait_for("the message in failed", || list(&failed).pop());
+    let content = std::fs::read_to_string(&kept).unwrap();
+    assert!(content.contains("Status: Expired"), "{content}");
+    server.wait_for_log("Asterisk gave up on a message");
+    let john = pbx.phone("john");
+    let output = std::process::Command::new(crate::support::program())
+        .args(["queue", "--config"])
+        .arg(pbx.config())
+        .args(["retry", "--all"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(john.wait_for(1)[0].text(), "where are you?");
+    wait_for("the delivered one", || {
+        let done = list(&pbx.path().join("spool/outgoing_done")).pop()?;
+        std::fs::read_to_string(done)
+            .unwrap()
+            .contains("Status: Completed")
+            .then_some(())
+    });
+    assert!(list(&failed).is_empty());
+    assert_eq!(john.inbox().len(), 1);
+}
+
+#[test]
 fn attacks_reach_no_other_context() {
     let (pbx, server) = start(&Changes::default());
     let john = pbx.phone("john");

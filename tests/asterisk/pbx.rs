@@ -93,6 +93,8 @@ pub(crate) struct Changes {
     pub(crate) pjsip: Vec<(&'static str, &'static str)>,
     /// Replaced in `extensions_websms.conf`.
     pub(crate) contexts_file: Vec<(&'static str, &'static str)>,
+    /// Attempts after the first, if not so many that none is given up.
+    pub(crate) max_retries: Option<u32>,
     /// Contexts of `[astqueue]`, if not the first generation's.
     pub(crate) contexts: Option<(&'static str, &'static str)>,
 }
@@ -258,9 +260,10 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
              [websmsd]\npermit_addr = 127.0.0.0/8\nproxy_addr = \"\"\n[astqueue]\n\
              outgoingdir = {here}/spool/outgoing\nstagingdir = {here}/spool/staging\n\
              channel_context = {channel_context}\ncontext = {context}\n\
-             maxretries = 1000\nretrytime = 1\narchive = yes\n",
+             maxretries = {}\nretrytime = 1\narchive = yes\n",
             provider.url(),
-            changes.websms
+            changes.websms,
+            changes.max_retries.unwrap_or(1000)
         ),
     );
     let websms = directory.join("bin/websms");

@@ -5,6 +5,7 @@
 //! | `vectors` | what was recorded from the PHP reference, case by case |
 //! | `websms` | arguments, statuses, what the dialplan is told |
 //! | `provider` | providers that are slow, broken, lying or not who they say |
+//! | `queue` | what the administrator sees and does |
 //! | `websmsd` | requests and their answers, statuses, paths, methods |
 //! | `injection` | what a stranger could try to get into a call file |
 //! | `config` | one test per mistake, asserting the message |
@@ -30,6 +31,7 @@ mod demo;
 mod docs;
 mod injection;
 mod provider;
+mod queue;
 mod vectors;
 mod websms;
 mod websmsd;

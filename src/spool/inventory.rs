@@ -1,0 +1,209 @@
+//! What waits, what is with Asterisk and what Asterisk gave up on, for the
+//! administrator to see and to act on beside a running daemon.
+//!
+//! Every act is one rename or unlink, which the daemon notices as it notices
+//! Asterisk's.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::callfile::{self, Call};
+use super::feeder::{ours, retry_directory};
+use super::name::CallFileName;
+use super::probe::{self, ProbeError};
+use super::progress::{Progress, attempts, fresh, progress};
+use crate::config::Queue;
+use crate::durable::{Directory, StoreError};
+use crate::id::Id;
+
+/// Where a call file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// In `failed`: Asterisk has given up.
+    Failed,
+    /// In `outgoing`: with Asterisk.
+    Outgoing,
+    /// In `staging/retry`: about to be taken up again.
+    Retry,
+    /// In `staging`: accepted, and waiting for its turn.
+    Staging,
+}
+
+impl State {
+    /// The order in which they are listed: the way that a message takes.
+    const ALL: [Self; 4] = [Self::Staging, Self::Retry, Self::Outgoing, Self::Failed];
+
+    fn directory(self, queue: &Queue) -> PathBuf {
+        match self {
+            Self::Failed => queue.failed.clone(),
+            Self::Outgoing => queue.outgoing.clone(),
+            Self::Retry => retry_directory(&queue.staging),
+            Self::Staging => queue.staging.clone(),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Failed => "failed",
+            Self::Outgoing => "outgoing",
+            Self::Retry => "retry",
+            Self::Staging => "staging",
+        })
+    }
+}
+
+/// A call file, and what can be told of it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: CallFileName,
+    /// Where it is.
+    pub state: State,
+    /// When it, or what Asterisk has noted in it, was written.
+    pub written: SystemTime,
+    /// What it says; `None` when it is not one of ours after all.
+    pub call: Option<Call>,
+    /// How often Asterisk has tried.
+    pub attempts: usize,
+    /// How far it has come.
+    pub progress: Progress,
+    path: PathBuf,
+    content: String,
+}
+
+/// Everything there is, in the order of its way and of its names. What moves on
+/// while it is being looked at may be seen twice or not at all.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn list(queue: &Queue) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for state in State::ALL {
+        let directory = state.directory(queue);
+        let names = match ours(&directory) {
+            // Made when the daemon first starts.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            names => names?,
+        };
+        entries.extend(names.into_iter().filter_map(|name| {
+            let path = directory.join(name.to_os_string());
+            entry(name, state, path).ok()
+        }));
+    }
+    Ok(entries)
+}
+
+fn entry(name: CallFileName, state: State, path: PathBuf) -> io::Result<Entry> {
+    let content = std::fs::read_to_string(&path)?;
+    Ok(Entry {
+        name,
+        state,
+        written: path.metadata()?.modified()?,
+        call: callfile::read(&content),
+        attempts: attempts(&content),
+        progress: progress(&content),
+        path,
+        content,
+    })
+}
+
+impl Entry {
+    /// The message that it belongs to.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.name.id()
+    }
+
+    /// How long ago it was accepted.
+    #[must_use]
+    pub fn age(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.id().time()).unwrap_or_default()
+    }
+
+    /// The file as it is, with what Asterisk has noted in it.
+    #[must_use]
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+
+    /// Lets it be tried again: what was given up on goes to the end of its
+    /// line, what waits with Asterisk is due at once. `false` when it is on its
+    /// way anyhow.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed; then nothing has changed.
+    pub fn retry(&self, queue: &Queue) -> Result<bool, ActError> {
+        match self.state {
+            State::Retry | State::Staging => return Ok(false),
+            State::Outgoing => {
+                let staging = Directory::new(&queue.staging, probe::access(queue)?);
+                let new = staging.prepare(fresh(&self.content).as_bytes())?;
+                new.persist(&self.path).map_err(|error| error.error)?;
+            }
+            State::Failed => {
+                let retry = retry_directory(&queue.staging);
+                let access = probe::access(queue)?;
+                Directory::new(&queue.staging, access).create(&retry)?;
+                let retry = Directory::new(&retry, access);
+                let new = retry.prepare(fresh(&self.content).as_bytes())?;
+                retry.publish(new, &self.name.to_os_string())?;
+                retry.sync()?;
+                std::fs::remove_file(&self.path)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes it for good.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self) -> Result<(), ActError> {
+        Ok(std::fs::remove_file(&self.path)?)
+    }
+}
+
+/// An act that did not succeed.
+#[derive(Debug)]
+pub enum ActError {
+    /// A file could not be moved or removed.
+    Io(io::Error),
+    /// The spool is not what it should be.
+    Spool(ProbeError),
+    /// A file could not be stored.
+    Store(StoreError),
+}
+
+impl From<io::Error> for ActError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ProbeError> for ActError {
+    fn from(error: ProbeError) -> Self {
+        Self::Spool(error)
+    }
+}
+
+impl From<StoreError> for ActError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for ActError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Spool(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ActError {}

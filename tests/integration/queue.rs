@@ -1,0 +1,151 @@
+//! `queue`: what the administrator sees and does, beside a running daemon.
+
+use std::process::{Command, Output};
+
+use crate::support::daemon::list;
+use crate::support::{Daemon, callfile, program, wait_for};
+
+const TO: &str = "+12025550160";
+const FROM: &str = "+15017122661";
+
+fn queue(daemon: &Daemon, arguments: &[&str]) -> Output {
+    Command::new(program())
+        .arg("queue")
+        .arg("--config")
+        .arg(daemon.spool.path().join("websms.conf"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn said(output: Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The names of messages in the order in which they were accepted.
+fn ids(daemon: &Daemon) -> Vec<String> {
+    let log = daemon.log();
+    let accepted = log.lines().filter(|line| line.contains("message accepted"));
+    let id = |line: &str| {
+        let (_, rest) = line.split_once(" id=").unwrap();
+        rest.split(' ').next().unwrap().to_owned()
+    };
+    accepted.map(id).collect()
+}
+
+#[test]
+fn messages_are_listed_where_they_are_and_shown_with_their_text() {
+    let daemon = Daemon::start("");
+    assert!(said(queue(&daemon, &["list"])).ends_with("0 in all\n"));
+    for text in ["first ☺", "second"] {
+        assert_eq!(daemon.send(TO, FROM, text).status, 200);
+    }
+    // One of a conversation at a time: the second waits for the first.
+    wait_for("the first one", || daemon.spool.call_files().pop());
+    let ids = ids(&daemon);
+    let listed = said(queue(&daemon, &["list"]));
+    let lines: Vec<_> = listed.lines().collect();
+    assert_eq!(lines.len(), 4, "{listed}");
+    for (line, id, state) in [
+        (lines[1], &ids[1], "staging"),
+        (lines[2], &ids[0], "outgoing"),
+    ] {
+        for part in [id.as_str(), state, "1/1", TO, FROM] {
+            assert!(line.contains(part), "{part:?} is not in {line:?}");
+        }
+    }
+    let shown = said(queue(&daemon, &["show", &ids[0]]));
+    for part in [
+        "text     \"first ☺\"",
+        "progress not tried yet",
+        "Channel: Local/+12025550160@",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn dropped_message_is_gone_and_the_others_go_on() {
+    let daemon = Daemon::start("");
+    for text in ["a", "b", "c"] {
+        assert_eq!(daemon.send(TO, FROM, text).status, 200);
+    }
+    wait_for("the first one", || daemon.spool.call_files().pop());
+    let ids = ids(&daemon);
+    // One that waits, and one that is with Asterisk.
+    said(queue(&daemon, &["drop", &ids[1]]));
+    said(queue(&daemon, &["drop", &ids[0]]));
+    let files = daemon.spool.wait_for(1);
+    assert_eq!(callfile::message(files[0].as_bytes()).unwrap().2, b"c");
+    daemon.wait_for_log("gone from staging before it was handed on");
+    assert!(daemon.spool.is_untouched() || daemon.spool.take().len() == 1);
+}
+
+#[test]
+fn what_was_given_up_is_tried_again() {
+    let daemon = Daemon::start("");
+    for (text, to) in [("a", "+1201"), ("b", "+1202")] {
+        assert_eq!(daemon.send(to, FROM, text).status, 200);
+    }
+    let failed = daemon.spool.path().join("failed");
+    wait_for("both", || {
+        (daemon.spool.call_files().len() == 2).then_some(())
+    });
+    for path in daemon.spool.call_files() {
+        let content = std::fs::read_to_string(&path).unwrap();
+        let given_up = format!(
+            "{content}\nStartRetry: 7 1 (1795304460)\n\nEndRetry: 7 1 (1795304461)\n\
+             Status: Expired\n"
+        );
+        std::fs::write(failed.join(path.file_name().unwrap()), given_up).unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+    let ids = ids(&daemon);
+    let listed = said(queue(&daemon, &["list"]));
+    assert_eq!(listed.matches("failed").count(), 2, "{listed}");
+    assert!(said(queue(&daemon, &["show", &ids[0]])).contains("progress given up"));
+    said(queue(&daemon, &["retry", &ids[1]]));
+    let files = daemon.spool.wait_for(1);
+    assert_eq!(callfile::message(files[0].as_bytes()).unwrap().2, b"b");
+    said(queue(&daemon, &["retry", "--all"]));
+    daemon.spool.wait_for(2);
+    assert!(list(&failed).is_empty());
+    assert!(list(&daemon.spool.staging().join("retry")).is_empty());
+}
+
+#[test]
+fn what_waits_with_asterisk_is_due_again_at_once() {
+    let daemon = Daemon::start("");
+    assert_eq!(daemon.send(TO, FROM, "a").status, 200);
+    let path = wait_for("the call file", || daemon.spool.call_files().pop());
+    let content = std::fs::read_to_string(&path).unwrap();
+    // What Asterisk does after an attempt that failed.
+    let noted = format!("{content}\nStartRetry: 7 1 (1)\n\nEndRetry: 7 1 (2)\n");
+    std::fs::write(&path, noted).unwrap();
+    let id = ids(&daemon).remove(0);
+    let listed = said(queue(&daemon, &["list"]));
+    assert!(
+        listed.lines().nth(1).unwrap().contains("      1  "),
+        "{listed}"
+    );
+    said(queue(&daemon, &["retry", &id]));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+}
+
+#[test]
+fn unknown_message_is_said_to_be_so() {
+    let daemon = Daemon::start("");
+    for act in ["show", "retry", "drop"] {
+        let output = queue(&daemon, &[act, "1795304460000001-000000ab"]);
+        assert_eq!(output.status.code(), Some(69));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("there is no message 1795304460000001-000000ab"),
+            "{said}"
+        );
+    }
+    for wrong in [&["show", "x"][..], &["retry"], &["drop", "../x"]] {
+        assert_eq!(queue(&daemon, wrong).status.code(), Some(64));
+    }
+}
