@@ -224,6 +224,8 @@ pub struct Message {
     pub text: Text,
     /// The account that it came in on.
     pub interface: InterfaceName,
+    /// What the provider calls it, if it says so.
+    pub provider_id: Option<String>,
 }
 
 impl Message {
@@ -249,6 +251,7 @@ mod tests {
             from: Sender::parse(from).unwrap(),
             text: Text::new("x"),
             interface: InterfaceName(interface.to_owned()),
+            provider_id: None,
         };
         let one = message("+1", "+2", "");
         assert_eq!(one.conversation(), message("+1", "+2", "").conversation());

@@ -9,10 +9,12 @@ use tracing::{error, info};
 use super::{load, log, log_level};
 use crate::cli::Websmsd;
 use crate::config::Config;
+use crate::durable::Directory;
 use crate::exit::Exit;
+use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, Receiver};
 use crate::logging;
-use crate::spool::Spool;
+use crate::spool::{Spool, probe};
 
 /// Serves until it is told to stop.
 #[must_use]
@@ -41,10 +43,17 @@ pub fn run(options: &Websmsd) -> Exit {
             return Exit::Configuration;
         }
     };
+    let dedupe = match dedupe(&config) {
+        Ok(dedupe) => dedupe,
+        Err(problem) => {
+            error!(problem, "not started: cannot remember message ids");
+            return Exit::Configuration;
+        }
+    };
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .and_then(|runtime| runtime.block_on(serve(listener, config, spool)));
+        .and_then(|runtime| runtime.block_on(serve(listener, config, spool, dedupe)));
     // What was accepted is handed on before the process ends.
     threads.join();
     match served {
@@ -59,7 +68,19 @@ pub fn run(options: &Websmsd) -> Exit {
     }
 }
 
-async fn serve(listener: TcpListener, config: Config, spool: Spool) -> io::Result<()> {
+/// What is known of messages that came before.
+fn dedupe(config: &Config) -> Result<Dedupe, String> {
+    let access = probe::access(&config.queue).map_err(|error| error.to_string())?;
+    let directory = Directory::new(&config.queue.staging, access);
+    Dedupe::open(directory).map_err(|error| error.to_string())
+}
+
+async fn serve(
+    listener: TcpListener,
+    config: Config,
+    spool: Spool,
+    dedupe: Dedupe,
+) -> io::Result<()> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let address = listener.local_addr()?;
@@ -68,7 +89,7 @@ async fn serve(listener: TcpListener, config: Config, spool: Spool) -> io::Resul
     info!(%address, interfaces = config.incoming.len(), "listening");
     // For whoever asked for port 0; stdout may be closed.
     let _ = writeln!(io::stdout(), "listening on {address}");
-    let receiver = Receiver::new(config.incoming, config.daemon, spool);
+    let receiver = Receiver::new(config.incoming, config.daemon, spool, dedupe);
     inbound::run(listener, receiver, stop(terminate, interrupt)).await;
     Ok(())
 }

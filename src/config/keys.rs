@@ -116,6 +116,10 @@ pub mod websmsd {
     pub const KEY_FROM: Key = key("key_from", "From");
     /// Parameter that carries the text.
     pub const KEY_BODY: Key = key("key_body", "Body");
+    /// Field that carries the provider's id of the message.
+    pub const KEY_ID: Key = key("key_id", "");
+    /// Seconds for which such an id is remembered.
+    pub const DEDUPE_TTL: Key = key("dedupe_ttl", "86400");
     /// Query parameter whose value is echoed to a provider that tests us.
     pub const KEY_ECHO: Key = key("key_echo", "");
     /// Accepted and not used, as in the reference.
@@ -208,6 +212,8 @@ pub const ALL: &[&Key] = &[
     &websmsd::KEY_TO,
     &websmsd::KEY_FROM,
     &websmsd::KEY_BODY,
+    &websmsd::KEY_ID,
+    &websmsd::DEDUPE_TTL,
     &websmsd::KEY_ECHO,
     &websmsd::KEY_ACCOUNT,
     &websmsd::REPORT_SUCCESS,

@@ -1,5 +1,7 @@
 //! `[websmsd]`: how messages come in from a provider.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 
 use super::keys::websmsd as keys;
@@ -34,6 +36,11 @@ pub struct Incoming {
     pub key_from: String,
     /// Parameter that carries the text.
     pub key_body: String,
+    /// Field that carries the provider's id of the message; without it no message
+    /// is taken for one that came before.
+    pub key_id: Option<String>,
+    /// How long such an id is remembered.
+    pub dedupe_lifetime: Duration,
     /// Query parameter whose value is echoed to a provider that tests us.
     pub key_echo: Option<String>,
     /// Body of the answer to an accepted message.
@@ -85,6 +92,10 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let key_to = reader.read(&keys::KEY_TO, value::text);
     let key_from = reader.read(&keys::KEY_FROM, value::text);
     let key_body = reader.read(&keys::KEY_BODY, value::text);
+    let key_id = reader.read(&keys::KEY_ID, value::optional);
+    let dedupe = reader.read(&keys::DEDUPE_TTL, |raw| {
+        value::seconds(raw, 60..=31_536_000)
+    });
     let key_echo = reader.read(&keys::KEY_ECHO, value::optional);
     let acknowledgement = reader.read(&keys::REPORT_SUCCESS, value::optional);
     // Read only so that a control character in it is noticed.
@@ -96,6 +107,8 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         key_to: key_to?,
         key_from: key_from?,
         key_body: key_body?,
+        key_id: key_id?,
+        dedupe_lifetime: dedupe?,
         key_echo: key_echo?,
         acknowledgement: acknowledgement?.unwrap_or_default(),
     })

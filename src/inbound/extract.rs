@@ -138,6 +138,12 @@ fn message(
         from,
         text: Text::new(&text),
         interface: incoming.interface.clone(),
+        // An empty one would make one message of all.
+        provider_id: incoming
+            .key_id
+            .as_deref()
+            .and_then(&field)
+            .filter(|id| !id.is_empty()),
     })
 }
 
@@ -189,6 +195,8 @@ mod tests {
             key_to: "To".to_owned(),
             key_from: "From".to_owned(),
             key_body: "Body".to_owned(),
+            key_id: Some("Id".to_owned()),
+            dedupe_lifetime: std::time::Duration::from_secs(60),
             key_echo: None,
             acknowledgement: String::new(),
         }

@@ -3,7 +3,7 @@
 //! A request is judged in this order, and refused at the first step that says
 //! no: [`peer`] finds the client's address, [`route`] the interface, then
 //! method and size, [`decode`] reads the body, [`extract`] finds the messages
-//! in it. Only when the spool says that they are durable is the answer 200.
+//! in it, [`dedupe`] knows which of them came before. Only when the spool says that they are durable is the answer 200.
 //! What the peer is told is in [`reply`]; the reason is in the log.
 
 use std::convert::Infallible;
@@ -25,20 +25,23 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
 pub mod decode;
+pub mod dedupe;
 pub mod extract;
 pub mod peer;
 mod quota;
 pub mod reply;
 pub mod route;
+mod store;
 
 use crate::config::{Daemon, Incoming};
-use crate::logging::masked;
 use crate::message::Message;
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolError};
+use dedupe::Dedupe;
 use extract::Extracted;
 use quota::Quota;
 use reply::Refusal;
 use route::NoRoute;
+use store::Store;
 
 /// Connections at a time. Providers use a handful; the rest waits to be
 /// accepted and takes no memory.
@@ -71,18 +74,20 @@ const HEAD_MAX: usize = 16 * 1024;
 pub struct Receiver {
     interfaces: Vec<Incoming>,
     daemon: Daemon,
-    spool: Spool,
+    /// Shared with what stores messages, which ends later than a request that
+    /// was cut off.
+    store: Arc<Store>,
     said: Quota,
 }
 
 impl Receiver {
     /// Takes what `[websmsd]` says and where messages go.
     #[must_use]
-    pub fn new(interfaces: Vec<Incoming>, daemon: Daemon, spool: Spool) -> Self {
+    pub fn new(interfaces: Vec<Incoming>, daemon: Daemon, spool: Spool, dedupe: Dedupe) -> Self {
         Self {
             interfaces,
             daemon,
-            spool,
+            store: Arc::new(Store::new(spool, dedupe)),
             said: Quota::default(),
         }
     }
@@ -224,10 +229,12 @@ impl Receiver {
         let body = self.body(request).await?;
         let fields = decode::decode(content_type.as_deref(), body).await?;
         let Extracted { messages, refused } = extract::extract(&fields, incoming);
-        self.store(client, &messages).await?;
+        let none = messages.is_empty();
+        self.store(client, messages, incoming.dedupe_lifetime)
+            .await?;
         for error in refused {
             let refusal = Refusal::from(error);
-            if messages.is_empty() {
+            if none {
                 return Err(refusal);
             }
             // The others have been stored; posting them again would not help.
@@ -272,21 +279,19 @@ impl Receiver {
         }
     }
 
-    async fn store(&self, client: IpAddr, messages: &[Message]) -> Result<(), Refusal> {
-        if messages.is_empty() {
-            return Ok(());
-        }
-        let ids = self
-            .spool
-            .store(messages)
+    /// Stores messages in a task of its own: a client that hangs up meanwhile
+    /// must not leave it undone whether its message is known.
+    async fn store(
+        &self,
+        client: IpAddr,
+        messages: Vec<Message>,
+        lifetime: Duration,
+    ) -> Result<(), Refusal> {
+        let store = Arc::clone(&self.store);
+        tokio::spawn(async move { store.once(client, messages, lifetime).await })
             .await
-            .map_err(|error| Refusal::Unavailable(error.to_string()))?;
-        for (message, id) in messages.iter().zip(ids) {
-            let (to, from) = (masked(message.to.as_str()), masked(message.from.as_str()));
-            let interface = &message.interface;
-            info!(%id, %client, %interface, to, from, "message accepted");
-        }
-        Ok(())
+            .unwrap_or(Err(SpoolError::Closed))
+            .map_err(|error| Refusal::Unavailable(error.to_string()))
     }
 
     fn log_refusal(&self, peer: IpAddr, refusal: &Refusal) {

@@ -80,6 +80,8 @@ mod tests {
             key_to: "To".to_owned(),
             key_from: "From".to_owned(),
             key_body: "Body".to_owned(),
+            key_id: Some("Id".to_owned()),
+            dedupe_lifetime: std::time::Duration::from_secs(60),
             key_echo: None,
             acknowledgement: String::new(),
         }

@@ -222,6 +222,7 @@ mod tests {
             from: Sender::parse("+15017122661").unwrap(),
             text: Text::new(text),
             interface: InterfaceName::unnamed(),
+            provider_id: None,
         };
         render(&message, &call())
     }

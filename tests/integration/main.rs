@@ -9,6 +9,7 @@
 //! | `websmsd` | requests and their answers, statuses, paths, methods |
 //! | `injection` | what a stranger could try to get into a call file |
 //! | `config` | one test per mistake, asserting the message |
+//! | `dedupe` | messages that a provider posts again |
 //! | `docs` | reference, sample and code say the same; shipped files are sound |
 //! | `demo` | the demo shows what it promises |
 
@@ -27,6 +28,7 @@
 mod support;
 
 mod config;
+mod dedupe;
 mod demo;
 mod docs;
 mod injection;

@@ -648,7 +648,10 @@ fn request_under_way_is_finished_before_the_end() {
     daemon.wait_for_log("stopping");
     stream.write_all(end).unwrap();
     assert_eq!(http::read(&mut BufReader::new(stream)).status, 200);
-    daemon.spool.wait_for(2);
+    daemon.wait_for_log("stopped");
+    // What had not had its turn waits in staging for the next start.
+    let waiting = list(&daemon.spool.staging()).len();
+    assert_eq!(daemon.spool.take().len() + waiting, 2);
     let (status, _) = daemon.wait();
     assert!(status.success());
 }

@@ -91,12 +91,12 @@ impl Spool {
     }
 }
 
-/// The files that a directory holds, sorted.
+/// The files that a directory holds, sorted, but for what is always in staging.
 pub(crate) fn list(directory: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
+        .filter(|path| path.is_file() && path.file_name().is_none_or(|name| name != "dedupe"))
         .collect();
     paths.sort();
     paths

@@ -1,0 +1,300 @@
+//! A provider that does not hear our answer posts a message again. It is known
+//! by the id that the provider gives it, and stored once.
+//!
+//! What has been stored is remembered in a file, so that a restart forgets
+//! nothing: a line for each id, the second until which it counts and a digest.
+//! The line is written after the message is durable and before the answer; a
+//! crash in between can deliver a message twice.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha1::{Digest as _, Sha1};
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::durable::Directory;
+use crate::message::InterfaceName;
+
+/// Name of the file, in staging.
+const FILE: &str = "dedupe";
+
+/// Lines that the file may hold beyond those that count, before it is written
+/// anew.
+const SLACK: usize = 10_000;
+
+/// A message of a provider, by a digest of interface and id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key(u128);
+
+impl Key {
+    /// The key for an id that a provider gave on an interface.
+    #[must_use]
+    pub fn new(interface: &InterfaceName, id: &str) -> Self {
+        // A name of an interface holds no line break.
+        let digest = Sha1::digest(format!("{}\n{id}", interface.as_str()));
+        let start = digest.iter().take(16);
+        Self(start.fold(0, |value, byte| value << 8 | u128::from(*byte)))
+    }
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+enum Known {
+    /// It has been stored and counts until this second since 1970.
+    Stored(u64),
+    /// Somebody is storing it; the channel closes when that is decided.
+    Pending(watch::Receiver<()>),
+}
+
+/// What is known of all keys.
+#[derive(Debug)]
+pub struct Dedupe {
+    directory: Directory,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    known: HashMap<Key, Known>,
+    file: File,
+    lines: usize,
+}
+
+/// The word to store some messages; [`Dedupe::stored`] or [`Dedupe::failed`]
+/// takes it back.
+#[derive(Debug)]
+pub struct Turn {
+    /// Those to be stored; the others have been.
+    pub keys: Vec<Key>,
+    /// Whoever waits for one of them is woken when this is gone.
+    _waiting: watch::Sender<()>,
+}
+
+impl Dedupe {
+    /// Reads what an earlier run has stored.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn open(directory: Directory) -> io::Result<Self> {
+        let path = directory.path().join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text?,
+        };
+        let now = seconds(SystemTime::now());
+        let known: HashMap<_, _> = text
+            .lines()
+            .filter_map(read)
+            .filter(|(_, until)| *until > now)
+            .map(|(key, until)| (key, Known::Stored(until)))
+            .collect();
+        let file = rewrite(&directory, &known)?;
+        let lines = known.len();
+        let memory = Mutex::new(Memory { known, file, lines });
+        Ok(Self { directory, memory })
+    }
+
+    /// Waits until nobody else is storing one of `keys`, and says which are
+    /// still to be stored. A key that is given twice is named once.
+    pub async fn turn(&self, keys: &[Key]) -> Turn {
+        loop {
+            let mut pending = match self.try_turn(keys) {
+                Ok(turn) => return turn,
+                Err(pending) => pending,
+            };
+            // It ends with an error: the sender is dropped.
+            let _ = pending.changed().await;
+        }
+    }
+
+    fn try_turn(&self, keys: &[Key]) -> Result<Turn, watch::Receiver<()>> {
+        let mut memory = self.lock();
+        let now = seconds(SystemTime::now());
+        let pending = keys.iter().find_map(|key| match memory.known.get(key) {
+            Some(Known::Pending(pending)) => Some(pending.clone()),
+            _ => None,
+        });
+        if let Some(pending) = pending {
+            return Err(pending);
+        }
+        let (waiting, pending) = watch::channel(());
+        let mut fresh = Vec::new();
+        for key in keys {
+            let counts = match memory.known.get(key) {
+                Some(Known::Stored(until)) => *until > now,
+                Some(Known::Pending(_)) => true,
+                None => false,
+            };
+            if !counts {
+                memory.known.insert(*key, Known::Pending(pending.clone()));
+                fresh.push(*key);
+            }
+        }
+        Ok(Turn {
+            keys: fresh,
+            _waiting: waiting,
+        })
+    }
+
+    /// The messages are durable; their ids count for so long.
+    pub fn stored(&self, turn: &Turn, lifetime: Duration) {
+        if turn.keys.is_empty() {
+            return;
+        }
+        let mut memory = self.lock();
+        let until = seconds(SystemTime::now()).saturating_add(lifetime.as_secs());
+        let mut lines = String::new();
+        for key in &turn.keys {
+            memory.known.insert(*key, Known::Stored(until));
+            line(&mut lines, *key, until);
+        }
+        memory.lines += turn.keys.len();
+        let written = memory.file.write_all(lines.as_bytes());
+        let written = written.and_then(|()| memory.tidy(&self.directory));
+        if let Err(error) = written {
+            warn!(%error, "failed to remember message ids; after a restart a message may come twice");
+        }
+    }
+
+    /// The messages could not be stored: whoever has them next may try.
+    pub fn failed(&self, turn: &Turn) {
+        let mut memory = self.lock();
+        for key in &turn.keys {
+            memory.known.remove(key);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        // A panic elsewhere has ended the process.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    /// Forgets what no longer counts, when that is worth the trouble.
+    fn tidy(&mut self, directory: &Directory) -> io::Result<()> {
+        if self.lines < 2 * self.known.len() + SLACK && self.lines < self.known.capacity() + SLACK {
+            return Ok(());
+        }
+        let now = seconds(SystemTime::now());
+        self.known
+            .retain(|_, known| !matches!(known, Known::Stored(until) if *until <= now));
+        self.file = rewrite(directory, &self.known)?;
+        self.lines = self.known.len();
+        Ok(())
+    }
+}
+
+/// Writes the file anew with what counts, and opens it for more.
+fn rewrite(directory: &Directory, known: &HashMap<Key, Known>) -> io::Result<File> {
+    let mut text = String::new();
+    for (key, known) in known {
+        if let Known::Stored(until) = known {
+            line(&mut text, *key, *until);
+        }
+    }
+    let path: PathBuf = directory.path().join(OsStr::new(FILE));
+    let new = directory
+        .prepare(text.as_bytes())
+        .map_err(io::Error::other)?;
+    new.persist(&path).map_err(|error| error.error)?;
+    OpenOptions::new().append(true).open(path)
+}
+
+fn line(text: &mut String, key: Key, until: u64) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{until} {:032x}", key.0);
+}
+
+/// One line; `None` for one that a crash has cut off.
+fn read(line: &str) -> Option<(Key, u64)> {
+    let (until, key) = line.split_once(' ')?;
+    if key.len() != 32 {
+        return None;
+    }
+    let key = u128::from_str_radix(key, 16).ok()?;
+    Some((Key(key), until.parse().ok()?))
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::Access;
+    use std::os::unix::fs::MetadataExt as _;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn directory(path: &std::path::Path) -> Directory {
+        let metadata = path.metadata().unwrap();
+        let access = Access {
+            mode: 0o600,
+            user: metadata.uid(),
+            group: metadata.gid(),
+        };
+        Directory::new(path, access)
+    }
+
+    fn key(id: &str) -> Key {
+        Key::new(&InterfaceName::unnamed(), id)
+    }
+
+    fn turn(dedupe: &Dedupe, ids: &[&str]) -> Turn {
+        let keys: Vec<_> = ids.iter().map(|id| key(id)).collect();
+        dedupe.try_turn(&keys).expect("nobody is at it")
+    }
+
+    #[test]
+    fn stored_id_is_known_until_its_time_is_over_and_across_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let dedupe = Dedupe::open(directory(folder.path())).unwrap();
+        let first = turn(&dedupe, &["a", "b", "a"]);
+        assert_eq!(first.keys, [key("a"), key("b")]);
+        dedupe.stored(&first, DAY);
+        drop(first);
+        assert_eq!(turn(&dedupe, &["a"]).keys, []);
+        let brief = turn(&dedupe, &["brief"]);
+        dedupe.stored(&brief, Duration::ZERO);
+        drop(brief);
+        let again = turn(&dedupe, &["brief"]);
+        assert_eq!(again.keys, [key("brief")]);
+        dedupe.failed(&again);
+        drop(dedupe);
+        // A crash in the middle of a line.
+        let path = folder.path().join(FILE);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"99999999999 00ff").unwrap();
+        let dedupe = Dedupe::open(directory(folder.path())).unwrap();
+        assert_eq!(turn(&dedupe, &["a", "b", "c"]).keys, [key("c")]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn id_that_failed_may_be_tried_by_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let dedupe = Dedupe::open(directory(folder.path())).unwrap();
+        let first = turn(&dedupe, &["a"]);
+        assert!(dedupe.try_turn(&[key("a")]).is_err(), "somebody is at it");
+        dedupe.failed(&first);
+        assert_eq!(turn(&dedupe, &["a"]).keys, [key("a")]);
+    }
+
+    #[test]
+    fn same_id_of_another_interface_is_another_message() {
+        let named = InterfaceName::parse("api-1").unwrap();
+        assert_ne!(Key::new(&named, "a"), key("a"));
+        assert_ne!(key("a"), key("b"));
+    }
+}
