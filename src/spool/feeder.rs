@@ -172,7 +172,8 @@ impl Feeder {
                     Event::Written(name) => self.written(&name),
                     Event::Retry => self.take_retries(),
                     Event::Look => next_look = Instant::now(),
-                    Event::End => return,
+                    // Whoever may go still goes.
+                    Event::End => return self.feed(),
                 }
             }
         }
