@@ -346,7 +346,7 @@ impl Feeder {
             .prepare(fresh(content).as_bytes())
             .map_err(|error| error.to_string());
         match written.and_then(|new| new.persist(&path).map_err(|error| error.to_string())) {
-            Ok(_) => {
+            Ok(()) => {
                 debug!(call_file = ?file, "presented again");
                 true
             }

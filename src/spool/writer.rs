@@ -1,10 +1,11 @@
 //! Call files to staging, durably.
 //!
-//! One thread writes. Whatever has queued up while it was busy shares the
-//! next sync of the directory.
+//! One thread writes. Whatever has queued up while it was busy is written side
+//! by side, and shares the next sync of the directory.
 
 use std::sync::mpsc;
 
+use tempfile::TempPath;
 use tokio::sync::oneshot;
 use tracing::error;
 
@@ -71,10 +72,10 @@ impl Writer {
     pub fn run(mut self, mut jobs: tokio::sync::mpsc::Receiver<Job>) {
         let mut waiting = Vec::new();
         while jobs.blocking_recv_many(&mut waiting, super::JOBS_MAX) > 0 {
-            let jobs = waiting.drain(..);
+            let jobs = std::mem::take(&mut waiting);
             match self.room() {
                 Ok(()) => {
-                    let written: Vec<_> = jobs.filter_map(|job| self.write(job)).collect();
+                    let written = self.write(jobs);
                     self.commit(written);
                 }
                 Err(problem) => {
@@ -101,20 +102,43 @@ impl Writer {
         }
     }
 
-    /// Writes and names the files of one job; tells it when that fails.
-    fn write(&mut self, job: Job) -> Option<Written> {
+    /// Writes the files of all jobs, then names them job by job; tells those
+    /// for which that fails.
+    fn write(&mut self, jobs: Vec<Job>) -> Vec<Written> {
+        let contents: Vec<_> = jobs
+            .iter()
+            .flat_map(|job| &job.messages)
+            .flat_map(|message| &message.parts)
+            .map(String::as_bytes)
+            .collect();
+        let mut files = self.staging.prepare_all(&contents).into_iter();
+        jobs.into_iter()
+            .filter_map(|job| self.publish(job, &mut files))
+            .collect()
+    }
+
+    /// Names the files of one job, which are the next ones, all or none.
+    fn publish(
+        &mut self,
+        job: Job,
+        files: &mut impl Iterator<Item = Result<TempPath, StoreError>>,
+    ) -> Option<Written> {
         let Job { messages, done } = job;
         let ids: Vec<_> = messages.iter().map(|_| self.next_id()).collect();
-        let files = ids.iter().zip(&messages).flat_map(|(id, message)| {
-            // A text that makes more parts than this is refused before.
-            let count = u16::try_from(message.parts.len()).unwrap_or(u16::MAX);
-            CallFileName::all(*id, count, message.conversation).zip(&message.parts)
-        });
-        let mut names = Vec::new();
-        match self.publish(files, &mut names) {
+        let names: Vec<_> = ids
+            .iter()
+            .zip(&messages)
+            .flat_map(|(id, message)| {
+                // A text that makes more parts than this is refused before.
+                let count = u16::try_from(message.parts.len()).unwrap_or(u16::MAX);
+                CallFileName::all(*id, count, message.conversation)
+            })
+            .collect();
+        // Taken out even if one has failed: the next job has its own.
+        let files: Vec<_> = files.take(names.len()).collect();
+        match self.name(files, &names) {
             Ok(()) => Some(Written { ids, names, done }),
             Err(error) => {
-                self.retract(&names);
                 answer(done, Err(disk(&self.staging, &error)));
                 None
             }
@@ -127,19 +151,18 @@ impl Writer {
         id
     }
 
-    /// Writes all files, then names them in order; `named` gets the names that
-    /// have been given when a step fails.
-    fn publish<'a>(
+    /// Gives files their names, in order, all or none.
+    fn name(
         &self,
-        files: impl Iterator<Item = (CallFileName, &'a String)>,
-        named: &mut Vec<CallFileName>,
+        files: Vec<Result<TempPath, StoreError>>,
+        names: &[CallFileName],
     ) -> Result<(), StoreError> {
-        let prepared: Vec<_> = files
-            .map(|(name, content)| Ok((name, self.staging.prepare(content.as_bytes())?)))
-            .collect::<Result<_, _>>()?;
-        for (name, file) in prepared {
-            self.staging.publish(file, &name.to_os_string())?;
-            named.push(name);
+        let files: Vec<_> = files.into_iter().collect::<Result<_, _>>()?;
+        for (given, (file, name)) in files.into_iter().zip(names).enumerate() {
+            if let Err(error) = self.staging.publish(file, &name.to_os_string()) {
+                self.retract(names.get(..given).unwrap_or_default());
+                return Err(error);
+            }
         }
         Ok(())
     }
