@@ -10,6 +10,8 @@
 //!
 //! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
 //!
+//! [`health`] tells whoever watches over the daemon how that goes.
+//!
 //! [`command`] wires these for each subcommand, from what [`cli`] and
 //! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
 //! for what is carried, [`text`] and [`mod@pointer`] for looking into it,
@@ -25,6 +27,7 @@ pub mod command;
 pub mod config;
 pub mod durable;
 pub mod exit;
+pub mod health;
 pub mod id;
 pub mod inbound;
 pub mod logging;

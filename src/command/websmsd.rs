@@ -11,6 +11,7 @@ use crate::cli::Websmsd;
 use crate::config::Config;
 use crate::durable::Directory;
 use crate::exit::Exit;
+use crate::health;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, Receiver};
 use crate::logging;
@@ -36,6 +37,13 @@ pub fn run(options: &Websmsd) -> Exit {
             return Exit::Configuration;
         }
     };
+    let health = match config.daemon.health.map(TcpListener::bind).transpose() {
+        Ok(health) => health,
+        Err(error) => {
+            error!(address = ?config.daemon.health, %error, "not started: cannot listen at health_listen");
+            return Exit::Configuration;
+        }
+    };
     let (spool, threads) = match Spool::open(&config.queue) {
         Ok(opened) => opened,
         Err(error) => {
@@ -53,7 +61,7 @@ pub fn run(options: &Websmsd) -> Exit {
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .and_then(|runtime| runtime.block_on(serve(listener, config, spool, dedupe)));
+        .and_then(|runtime| runtime.block_on(serve(listener, health, config, spool, dedupe)));
     // What was accepted is handed on before the process ends.
     threads.join();
     match served {
@@ -77,6 +85,7 @@ fn dedupe(config: &Config) -> Result<Dedupe, String> {
 
 async fn serve(
     listener: TcpListener,
+    health: Option<TcpListener>,
     config: Config,
     spool: Spool,
     dedupe: Dedupe,
@@ -84,14 +93,23 @@ async fn serve(
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let address = listener.local_addr()?;
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listener = asynchronous(listener)?;
     info!(%address, interfaces = config.incoming.len(), "listening");
     // For whoever asked for port 0; stdout may be closed.
     let _ = writeln!(io::stdout(), "listening on {address}");
+    if let Some(health) = health {
+        let address = health.local_addr()?;
+        info!(%address, "telling how it is");
+        tokio::spawn(health::run(asynchronous(health)?, spool.clone()));
+    }
     let receiver = Receiver::new(config.incoming, config.daemon, spool, dedupe);
     inbound::run(listener, receiver, stop(terminate, interrupt)).await;
     Ok(())
+}
+
+fn asynchronous(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
 }
 
 async fn stop(mut terminate: Signal, mut interrupt: Signal) {

@@ -140,6 +140,8 @@ pub mod websmsd {
         .of_the_process();
     /// Largest request body in bytes.
     pub const MAX_BODY: Key = key("max_body", "262144").of_the_process();
+    /// Address and port at which health is told; not set means nowhere.
+    pub const HEALTH_LISTEN: Key = key("health_listen", "").of_the_process();
 }
 
 /// Keys of `[astqueue]`, the call files.
@@ -222,6 +224,7 @@ pub const ALL: &[&Key] = &[
     &websmsd::PROXY_ADDR,
     &websmsd::PROXY_HEADER,
     &websmsd::MAX_BODY,
+    &websmsd::HEALTH_LISTEN,
     &astqueue::OUTGOINGDIR,
     &astqueue::STAGINGDIR,
     &astqueue::WAITTIME,

@@ -2,7 +2,7 @@
 //! environment; every failure says what was expected.
 
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -111,6 +111,19 @@ where
 /// When it is not a number or outside the range.
 pub fn seconds(raw: &str, range: RangeInclusive<u64>) -> Result<Duration, String> {
     number(raw, range).map(Duration::from_secs)
+}
+
+/// An address with a port to listen on; empty is none.
+///
+/// # Errors
+/// When it is neither.
+pub fn socket(raw: &str) -> Result<Option<SocketAddr>, String> {
+    let Some(raw) = optional(raw)? else {
+        return Ok(None);
+    };
+    raw.parse()
+        .map(Some)
+        .map_err(|_| "not an address and port (expected e.g. 127.0.0.1:8081)".to_owned())
 }
 
 /// Address ranges in CIDR form, separated by commas; a bare address is a range

@@ -1,5 +1,6 @@
 //! `[websmsd]`: how messages come in from a provider.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -19,6 +20,8 @@ pub struct Daemon {
     pub proxy_header: String,
     /// Largest request body in bytes.
     pub max_body: usize,
+    /// Where whoever watches over the daemon may ask how it is.
+    pub health: Option<SocketAddr>,
 }
 
 /// One provider account, as `[websmsd]` describes it.
@@ -78,10 +81,12 @@ pub(super) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
     let proxies = reader.read(&keys::PROXY_ADDR, value::networks);
     let proxy_header = reader.read(&keys::PROXY_HEADER, value::header_name);
     let max_body = reader.read(&keys::MAX_BODY, |raw| value::number(raw, 1024..=16_777_216));
+    let health = reader.read(&keys::HEALTH_LISTEN, value::socket);
     Some(Daemon {
         proxies: proxies?.unwrap_or_default(),
         proxy_header: proxy_header?,
         max_body: max_body?,
+        health: health?,
     })
 }
 

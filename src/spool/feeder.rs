@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +22,7 @@ use nix::sys::time::TimeSpec;
 use tracing::{debug, error, info, warn};
 
 use super::archive::Archive;
+use super::health::{Gauges, Looked, OutgoingReplaced};
 use super::lines::Lines;
 use super::name::CallFileName;
 use super::progress::{Progress, fresh, progress};
@@ -51,14 +52,16 @@ pub struct Feeder {
     outgoing: PathBuf,
     archive: Archive,
     lines: Lines,
-    /// How many files wait, for whoever accepts more.
-    waiting: Arc<AtomicUsize>,
+    /// For whoever accepts more, and whoever asks how it goes.
+    gauges: Arc<Gauges>,
     /// How long an attempt may last in all.
     attempt_max: Duration,
     /// Whether the last move failed; said once, not every [`PAUSE`].
     stuck: bool,
-    /// Which directory outgoing was when it was last looked at.
-    outgoing_is: Option<(u64, u64)>,
+    /// Which directory outgoing was at first.
+    outgoing_was: Option<(u64, u64)>,
+    /// Whether it is another one by now; said once.
+    outgoing_replaced: bool,
 }
 
 /// Where the administrator puts what shall be tried again, beside staging's
@@ -120,7 +123,7 @@ impl Feeder {
         queue: &Queue,
         staging: Directory,
         left: Vec<CallFileName>,
-        waiting: Arc<AtomicUsize>,
+        gauges: Arc<Gauges>,
     ) -> Self {
         let mut lines = Lines::new(queue.max_outgoing);
         for name in ours(&queue.outgoing).unwrap_or_default() {
@@ -136,10 +139,11 @@ impl Feeder {
             outgoing: queue.outgoing.clone(),
             archive: Archive::new(queue),
             lines,
-            waiting,
+            gauges,
             attempt_max: Duration::from_secs(seconds) + ATTEMPT,
             stuck: false,
-            outgoing_is: None,
+            outgoing_was: None,
+            outgoing_replaced: false,
         }
     }
 
@@ -199,7 +203,9 @@ impl Feeder {
                 info!("call files reach Asterisk again");
             }
         }
-        self.waiting.store(self.lines.waiting(), Ordering::Relaxed);
+        let Gauges { waiting, stuck, .. } = &*self.gauges;
+        waiting.store(self.lines.waiting(), Ordering::Relaxed);
+        stuck.store(self.stuck, Ordering::Relaxed);
     }
 
     /// A move that overwrites nothing: Asterisk would take the two for one
@@ -283,11 +289,21 @@ impl Feeder {
         }
     }
 
-    /// Looks at everything that is with Asterisk, whatever events have said.
+    /// Looks at everything, whatever events have said.
     fn look(&mut self) {
         self.look_at_directory();
         self.take_retries();
         self.archive.tidy();
+        self.look_at_files();
+        self.gauges.look(Looked {
+            with_asterisk: self.lines.away().count(),
+            oldest: self.lines.oldest().map(|name| name.id().time()),
+            outgoing_replaced: self.outgoing_replaced,
+        });
+    }
+
+    /// Looks at everything that is with Asterisk.
+    fn look_at_files(&mut self) {
         let Ok(present) = ours(&self.outgoing) else {
             return;
         };
@@ -364,10 +380,11 @@ impl Feeder {
             return;
         };
         let is = (metadata.dev(), metadata.ino());
-        if self.outgoing_is.replace(is).is_some_and(|was| was != is) {
+        let replaced = *self.outgoing_was.get_or_insert(is) != is;
+        if replaced && !self.outgoing_replaced {
             let outgoing = self.outgoing.display();
-            error!(%outgoing, "was replaced by another directory, which Asterisk does not see: \
-                restart Asterisk, then websmsd");
+            error!(%outgoing, "{OutgoingReplaced}");
         }
+        self.outgoing_replaced = replaced;
     }
 }

@@ -156,6 +156,13 @@ impl Lines {
             .is_some_and(|away| away.name == name)
     }
 
+    /// The oldest file of all, whether it waits or is with Asterisk.
+    #[must_use]
+    pub fn oldest(&self) -> Option<CallFileName> {
+        let heads = self.waiting.values().filter_map(VecDeque::front).copied();
+        heads.chain(self.away()).min()
+    }
+
     /// How many files wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -188,6 +195,7 @@ mod tests {
         assert!(lines.gone(name(1, 1)));
         assert_eq!(all(&mut lines), [name(1, 2)]);
         assert!(!lines.gone(name(1, 1)), "it has gone already");
+        assert_eq!(lines.oldest(), Some(name(2, 1)));
         assert_eq!(lines.waiting(), 3);
     }
 

@@ -14,10 +14,11 @@
 //!
 //! [`callfile`] renders, [`writer`] stores, [`feeder`] moves as [`lines`] says
 //! and [`watch`] and [`progress`] tell, [`archive`] keeps what Asterisk gave up
-//! on, [`inventory`] shows all of it to the administrator, and [`probe`] makes sure beforehand that all this can work.
+//! on, [`inventory`] shows all of it to the administrator, [`probe`] makes sure
+//! beforehand that all this can work, and [`health`] that it still does.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 pub mod archive;
 pub mod callfile;
 pub mod feeder;
+pub mod health;
 pub mod inventory;
 pub mod lines;
 pub mod name;
@@ -34,11 +36,13 @@ pub mod progress;
 pub mod watch;
 pub mod writer;
 
-use crate::config::{Call, Queue};
+use crate::config::Queue;
 use crate::durable::Claim;
 use crate::id::Id;
 use crate::message::Message;
 use feeder::Feeder;
+use health::Gauges;
+pub use health::Health;
 use writer::{Job, Rendered, Writer};
 
 /// Requests that may wait for the disk; who comes after them waits before it.
@@ -47,9 +51,8 @@ const JOBS_MAX: usize = 1024;
 /// The way to Asterisk. Clones lead to the same writer.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    call: Call,
-    max_waiting: usize,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
+    gauges: Arc<Gauges>,
     jobs: tokio::sync::mpsc::Sender<Job>,
 }
 
@@ -87,19 +90,19 @@ impl Spool {
         let (events, happened) = mpsc::channel();
         watch::watch(&queue.outgoing, &retry, events.clone())
             .map_err(|error| probe::ProbeError::new("watch", &queue.outgoing, &error))?;
-        let waiting = Arc::new(AtomicUsize::new(left.len()));
+        let gauges = Arc::new(Gauges::default());
+        gauges.waiting.store(left.len(), Ordering::Relaxed);
         let last = left.last().map(name::CallFileName::id);
         let writer = Writer::new(staging.clone(), queue.min_free, last, events);
-        let feeder = Feeder::new(queue, staging, left, Arc::clone(&waiting));
+        let feeder = Feeder::new(queue, staging, left, Arc::clone(&gauges));
         let threads = Threads {
             writer: std::thread::spawn(move || writer.run(jobs_to_do)),
             feeder: std::thread::spawn(move || feeder.run(&happened)),
             _claim: claim,
         };
         let spool = Self {
-            call: queue.call.clone(),
-            max_waiting: queue.max_waiting,
-            waiting,
+            queue: Arc::new(queue.clone()),
+            gauges,
             jobs,
         };
         Ok((spool, threads))
@@ -110,20 +113,27 @@ impl Spool {
     /// # Errors
     /// When too many wait or the disk refuses; nothing is stored then.
     pub async fn store(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
-        if self.waiting.load(Ordering::Relaxed) >= self.max_waiting {
-            return Err(SpoolError::Full(self.max_waiting));
+        let most = self.queue.max_waiting;
+        if self.gauges.waiting.load(Ordering::Relaxed) >= most {
+            return Err(SpoolError::Full(most));
         }
         let messages = messages
             .iter()
             .map(|message| Rendered {
                 conversation: message.conversation(),
-                parts: callfile::render(message, &self.call),
+                parts: callfile::render(message, &self.queue.call),
             })
             .collect();
         let (done, answer) = oneshot::channel();
         let job = Job { messages, done };
         self.jobs.send(job).await.map_err(|_| SpoolError::Closed)?;
         answer.await.map_err(|_| SpoolError::Closed)?
+    }
+
+    /// How it is; tries the disk for that, and so may take a while.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::take(&self.queue, &self.gauges)
     }
 }
 

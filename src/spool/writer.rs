@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use super::SpoolError;
+use super::health::room;
 use super::name::CallFileName;
 use super::watch::Event;
 use crate::durable::{Directory, StoreError};
@@ -73,8 +74,8 @@ impl Writer {
         let mut waiting = Vec::new();
         while jobs.blocking_recv_many(&mut waiting, super::JOBS_MAX) > 0 {
             let jobs = std::mem::take(&mut waiting);
-            match self.room() {
-                Ok(()) => {
+            match room(&self.staging, self.min_free) {
+                Ok(_) => {
                     let written = self.write(jobs);
                     self.commit(written);
                 }
@@ -87,19 +88,6 @@ impl Writer {
         }
         // Without a feeder there is nobody to be told.
         let _ = self.events.send(Event::End);
-    }
-
-    /// Whether the disk has room to spare.
-    fn room(&self) -> Result<(), String> {
-        let staging = self.staging.path().display();
-        match self.staging.free() {
-            Ok(free) if free < self.min_free => Err(format!(
-                "{staging} has {free} bytes left, which is less than min_free ({})",
-                self.min_free
-            )),
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("look at {staging}: {error}")),
-        }
     }
 
     /// Writes the files of all jobs, then names them job by job; tells those

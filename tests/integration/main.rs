@@ -11,6 +11,7 @@
 //! | `config` | one test per mistake, asserting the message |
 //! | `dedupe` | messages that a provider posts again |
 //! | `docs` | reference, sample and code say the same; shipped files are sound |
+//! | `health` | what the daemon says of itself |
 //! | `demo` | the demo shows what it promises |
 
 #![allow(
@@ -31,6 +32,7 @@ mod config;
 mod dedupe;
 mod demo;
 mod docs;
+mod health;
 mod injection;
 mod provider;
 mod queue;
