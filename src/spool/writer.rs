@@ -155,8 +155,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes all that was written durable, hands it to the feeder and tells
-    /// whoever waits for it.
+    /// Makes all that was written durable, tells whoever waits for it, and
+    /// hands it to the feeder.
     fn commit(&self, written: Vec<Written>) {
         if written.is_empty() {
             return;
@@ -168,12 +168,14 @@ impl Writer {
             }
             return;
         }
+        let mut stored = Vec::new();
         for Written { ids, names, done } in written {
-            for name in names {
-                // Without a feeder the files wait for the next start.
-                let _ = self.events.send(Event::Stored(name));
-            }
             answer(done, Ok(ids));
+            stored.extend(names);
+        }
+        for name in stored {
+            // Without a feeder the files wait for the next start.
+            let _ = self.events.send(Event::Stored(name));
         }
     }
 
