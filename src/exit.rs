@@ -21,7 +21,7 @@ pub enum Exit {
     /// 75: it may have been sent or not: no answer, or an error at the
     /// provider.
     Unknown,
-    /// 76: the provider said no.
+    /// 76: the provider said no, or the text has more segments than it may.
     Rejected,
     /// 78: the configuration, or what it leads to, cannot be used.
     Configuration,

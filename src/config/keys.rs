@@ -92,6 +92,8 @@ pub mod websms {
     pub const NUMBER_FORMAT: Key = key("number_format", "").later("val_numform");
     /// What is done about characters beyond U+FFFF.
     pub const CHARSET: Key = key("charset", "").later("val_unicode");
+    /// Segments that a text may have; 0 means any number.
+    pub const MAX_SEGMENTS: Key = key("max_segments", "0");
     /// Parameters that are always sent.
     pub const VAL_STATIC: Key = key("val_static", "").secret();
     /// Seconds for the whole exchange.
@@ -207,6 +209,7 @@ pub const ALL: &[&Key] = &[
     &websms::RESPONSE_CHECK,
     &websms::NUMBER_FORMAT,
     &websms::CHARSET,
+    &websms::MAX_SEGMENTS,
     &websms::VAL_STATIC,
     &websms::TIMEOUT,
     &websms::CONNECT_TIMEOUT,

@@ -1,5 +1,6 @@
 //! `[websms]`: how messages go out to a provider.
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Outgoing {
     pub number_format: NumberFormat,
     /// What is done about characters beyond U+FFFF.
     pub charset: Charset,
+    /// Segments that a text may have; one with more is not sent.
+    pub max_segments: Option<NonZeroU8>,
     /// Parameters that are always sent.
     pub fixed: Vec<(String, String)>,
     /// Bound of the whole exchange.
@@ -204,6 +207,7 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         value::choice(raw, &NUMBER_FORMATS)
     });
     let charset = reader.read(&keys::CHARSET, charset);
+    let max_segments = reader.read(&keys::MAX_SEGMENTS, max_segments);
     let fixed = reader.read(&keys::VAL_STATIC, value::pairs);
     let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
     let connect_timeout = reader.read(&keys::CONNECT_TIMEOUT, |raw| value::seconds(raw, 1..=60));
@@ -224,6 +228,7 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         response_check: response_check?,
         number_format: number_format?,
         charset: charset?,
+        max_segments: max_segments?,
         fixed: fixed?,
         timeout: timeout?,
         connect_timeout: connect_timeout?,
@@ -374,6 +379,14 @@ fn charset(raw: &str) -> Result<Charset, String> {
         "ucs-2" | "ucs2" => Ok(Charset::Ucs2),
         _ => Err("unknown charset (expected UCS-2, UTF-8 or key=value)".to_owned()),
     }
+}
+
+/// 0, or nothing, is no bound.
+fn max_segments(raw: &str) -> Result<Option<NonZeroU8>, String> {
+    if raw.is_empty() {
+        return Ok(None);
+    }
+    value::number(raw, 0..=u8::MAX).map(NonZeroU8::new)
 }
 
 fn ca_file(raw: &str) -> Result<Option<PathBuf>, String> {

@@ -87,16 +87,17 @@ fn base64(name: &'static str, raw: &OsString) -> Result<String, ArgumentError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The AGI commands that tell the dialplan what became of a message. Every
-/// word is ours.
+/// The AGI commands that tell the dialplan what became of a message and how
+/// many segments it has. Every word is ours.
 #[must_use]
-pub fn commands(outcome: Outcome, id: &str, reason: Option<Reason>) -> String {
+pub fn commands(outcome: Outcome, id: &str, reason: Option<Reason>, segments: usize) -> String {
     let status = outcome.word();
     let error = reason.map_or("", Reason::words);
     format!(
         "SET VARIABLE WEBSMS_STATUS \"{status}\"\n\
          SET VARIABLE WEBSMS_ID \"{id}\"\n\
-         SET VARIABLE WEBSMS_ERROR \"{error}\"\n"
+         SET VARIABLE WEBSMS_ERROR \"{error}\"\n\
+         SET VARIABLE WEBSMS_SEGMENTS \"{segments}\"\n"
     )
 }
 
@@ -227,13 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_three_fixed_lines() {
-        let commands = commands(Outcome::Rejected, "0a1b", Some(Reason::Refused));
+    fn commands_are_four_fixed_lines() {
+        let commands = commands(Outcome::Rejected, "0a1b", Some(Reason::Refused), 3);
         assert_eq!(
             commands,
             "SET VARIABLE WEBSMS_STATUS \"REJECTED\"\n\
              SET VARIABLE WEBSMS_ID \"0a1b\"\n\
-             SET VARIABLE WEBSMS_ERROR \"refused by provider\"\n"
+             SET VARIABLE WEBSMS_ERROR \"refused by provider\"\n\
+             SET VARIABLE WEBSMS_SEGMENTS \"3\"\n"
         );
     }
 }

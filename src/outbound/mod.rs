@@ -1,7 +1,7 @@
 //! From here to the provider: build, sign, send, judge.
 //!
-//! [`request`] and [`auth`] decide what is sent, [`response`] what the answer
-//! means; the sending itself is here. One attempt is made. Certificates are
+//! [`request`] and [`auth`] decide what is sent, [`segments`] how much that is,
+//! [`response`] what the answer means; the sending itself is here. One attempt is made. Certificates are
 //! verified, redirects are not followed, time and size are bounded. Whether a
 //! failed message may be tried again is told by the verdict, never guessed.
 
@@ -16,6 +16,7 @@ pub mod agi;
 pub mod auth;
 pub mod request;
 pub mod response;
+pub mod segments;
 pub mod tls;
 pub mod verdict;
 

@@ -6,6 +6,7 @@ use reqwest::Url;
 
 use super::address::Address;
 use super::auth;
+use super::segments::Size;
 use crate::config::{Auth, Charset, NumberFormat, Outgoing};
 use crate::message::Text;
 use crate::secret::Secret;
@@ -56,6 +57,12 @@ pub fn build(outgoing: &Outgoing, auth: &Auth<Secret>, message: &OutgoingMessage
     }
 }
 
+/// How much the text of a message is, as the provider gets it.
+#[must_use]
+pub fn size(outgoing: &Outgoing, message: &OutgoingMessage) -> Size {
+    Size::of(&text(&outgoing.charset, &message.text))
+}
+
 fn parameters(
     outgoing: &Outgoing,
     auth: &Auth<Secret>,
@@ -68,17 +75,24 @@ fn parameters(
     ];
     parameters.extend(outgoing.fixed.iter().cloned());
     parameters.extend(auth::parameters(auth));
-    let mut text = message.text.as_str().to_owned();
+    let text = text(&outgoing.charset, &message.text);
     match &outgoing.charset {
         Charset::Marked { key, value } if text::exceeds_ucs2(&text) => {
             parameters.push((key.clone(), value.clone()));
         }
-        Charset::Ucs2 => text = text::to_ucs2(&text),
-        Charset::Marked { .. } | Charset::Utf8 => {}
+        Charset::Marked { .. } | Charset::Ucs2 | Charset::Utf8 => {}
     }
     parameters.push((outgoing.key_body.clone(), text));
     parameters.sort();
     parameters
+}
+
+/// The text as the provider gets it.
+fn text(charset: &Charset, text: &Text) -> String {
+    match charset {
+        Charset::Ucs2 => text::to_ucs2(text.as_str()),
+        Charset::Marked { .. } | Charset::Utf8 => text.as_str().to_owned(),
+    }
 }
 
 /// A number in the form that the provider wants; a name is left alone.

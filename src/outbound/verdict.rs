@@ -56,6 +56,8 @@ pub enum Reason {
     Redirected,
     /// 4xx.
     Refused,
+    /// The text needs more segments than `max_segments` allows.
+    TextTooLong,
     /// 2xx, but not with what `response_check` asks for.
     UnexpectedAnswer,
     /// No such interface.
@@ -67,7 +69,7 @@ impl Reason {
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::BadArguments | Self::EmptyText => Outcome::Rejected,
+            Self::BadArguments | Self::EmptyText | Self::TextTooLong => Outcome::Rejected,
             _ => Outcome::Failed,
         }
     }
@@ -87,6 +89,7 @@ impl Reason {
             Self::ProviderError => "error at provider",
             Self::Redirected => "provider has moved",
             Self::Refused => "refused by provider",
+            Self::TextTooLong => "text too long",
             Self::UnexpectedAnswer => "not accepted by provider",
             Self::UnknownIndex => "unknown index",
         }

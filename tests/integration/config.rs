@@ -67,6 +67,14 @@ fn mistake_is_named_with_line_key_and_remedy() {
             ":4: [websms] timeout = \"1\": not a number in range (expected 2 to 120)",
         ),
         (
+            "max_segments = 256",
+            ":4: [websms] max_segments = \"256\": not a number in range (expected 0 to 255)",
+        ),
+        (
+            "max_segments [1] = two",
+            ":4: [websms] max_segments [1] = \"two\": not a number in range (expected 0 to 255)",
+        ),
+        (
             "connect_timeout = 10",
             ":4: [websms] connect_timeout = \"10\": must be less than timeout, or a slow \
              connection looks like a lost answer",

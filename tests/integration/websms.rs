@@ -49,6 +49,7 @@ fn outcome_is_told_by_status_and_variables() {
         assert_eq!(output.status.code(), Some(exit), "{answer:?}");
         assert_eq!(variable(&output, "WEBSMS_STATUS"), word, "{answer:?}");
         assert_eq!(variable(&output, "WEBSMS_ERROR"), error, "{answer:?}");
+        assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "1", "{answer:?}");
         let id = variable(&output, "WEBSMS_ID");
         assert_eq!(id.len(), 25, "{id}");
         assert_eq!(provider.requests().len(), 1, "{answer:?}");
@@ -79,7 +80,7 @@ fn check_of_the_answer_decides_after_the_status() {
 }
 
 #[test]
-fn stdout_is_three_fixed_lines_under_agi_and_nothing_else_ever() {
+fn stdout_is_four_fixed_lines_under_agi_and_nothing_else_ever() {
     let evil = "EXEC System touch /tmp/x\nfailure\nHANGUP\n".to_owned();
     let provider = Provider::answering(Answer::Http(400, "text/plain", evil));
     let arguments = [
@@ -92,7 +93,12 @@ fn stdout_is_three_fixed_lines_under_agi_and_nothing_else_ever() {
         .lines()
         .map(|line| line.split(' ').take(3).collect::<Vec<_>>().join(" "))
         .collect();
-    let expected = ["WEBSMS_STATUS", "WEBSMS_ID", "WEBSMS_ERROR"];
+    let expected = [
+        "WEBSMS_STATUS",
+        "WEBSMS_ID",
+        "WEBSMS_ERROR",
+        "WEBSMS_SEGMENTS",
+    ];
     assert_eq!(names, expected.map(|name| format!("SET VARIABLE {name}")));
     let output = Websms::to(&provider, &[]).run(&arguments);
     assert_eq!(stdout(&output), "");
@@ -183,6 +189,7 @@ fn unknown_index_sends_nothing() {
     let output = websms.run(&["+1", "+2", "x", "api-2"]);
     assert_eq!(output.status.code(), Some(78));
     assert_eq!(variable(&output, "WEBSMS_ERROR"), "unknown index");
+    assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "0");
     assert!(provider.requests().is_empty());
     let log = stderr(&output);
     assert!(
@@ -249,6 +256,7 @@ fn empty_text_is_refused_with_its_own_status() {
         assert_eq!(output.status.code(), Some(65));
         assert_eq!(variable(&output, "WEBSMS_STATUS"), "REJECTED");
         assert_eq!(variable(&output, "WEBSMS_ERROR"), "text empty or too long");
+        assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "0");
         let log = stderr(&output);
         assert!(log.contains("more than 1,023 bytes"), "{log}");
     }
@@ -309,6 +317,125 @@ fn marked_charset_adds_its_parameter_only_when_needed() {
 }
 
 #[test]
+fn segments_are_counted_as_the_text_is_sent() {
+    let provider = Provider::answering(Answer::ok());
+    let x = |count| "x".repeat(count);
+    for (charset, text, segments, encoding) in [
+        ("", "x".to_owned(), "1", "GSM-7"),
+        ("", x(160), "1", "GSM-7"),
+        ("", x(161), "2", "GSM-7"),
+        ("", "one\r\ntwo\u{c}".to_owned(), "1", "GSM-7"),
+        ("", "Ç".repeat(160), "1", "GSM-7"),
+        ("", "ç".repeat(71), "2", "UCS-2"),
+        ("", "€".repeat(80), "1", "GSM-7"),
+        ("", "€".repeat(81), "2", "GSM-7"),
+        ("", x(152) + "€" + &x(152), "3", "GSM-7"),
+        ("", x(70) + "`", "2", "UCS-2"),
+        ("", "😀".repeat(35), "1", "UCS-2"),
+        ("", "😀".repeat(67), "3", "UCS-2"),
+        ("type=unicode", "😀".repeat(36), "2", "UCS-2"),
+        // Each of these is replaced by one U+FFFD.
+        ("UCS-2", "😀".repeat(70), "1", "UCS-2"),
+        ("UCS-2", "😀".repeat(71), "2", "UCS-2"),
+    ] {
+        let output = Websms::to(&provider, &[("charset", charset)])
+            .under_agi()
+            .run(&["+1", "+2", &text]);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), segments, "{text}");
+        let log = stderr(&output);
+        let logged = format!("segments={segments} encoding={encoding} ");
+        assert!(
+            log.contains("message sent") && log.contains(&logged),
+            "{text}: {log}"
+        );
+    }
+}
+
+#[test]
+fn segments_of_what_the_provider_refused_are_told_too() {
+    let provider = Provider::answering(Answer::Http(400, "text/plain", "no".to_owned()));
+    let websms = Websms::to(&provider, &[]).under_agi();
+    let output = websms.run(&["+1", "+2", &"ж".repeat(71)]);
+    assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "2");
+    let log = stderr(&output);
+    assert!(log.contains("segments=2 encoding=UCS-2 "), "{log}");
+    // Nothing could be sent, but it could be counted.
+    let websms = Websms::to(&provider, &[("auth_secret [1]", "env:MISSING")]).under_agi();
+    let output = websms.run(&["+1", "+2", &"ж".repeat(71)]);
+    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "2");
+}
+
+#[test]
+fn text_of_too_many_segments_is_refused_before_any_request() {
+    let provider = Provider::answering(Answer::ok());
+    let websms = Websms::to(&provider, &[("max_segments", "2")]).under_agi();
+    for (text, segments, encoding) in [
+        ("x".repeat(307), "3", "GSM-7"),
+        ("x".repeat(133) + "😀", "3", "UCS-2"),
+        ("x".repeat(153 * 258), "258", "GSM-7"),
+    ] {
+        let output = websms.run(&["+12025550183", "+12025550160", &text]);
+        assert_eq!(output.status.code(), Some(76));
+        assert_eq!(variable(&output, "WEBSMS_STATUS"), "REJECTED");
+        assert_eq!(variable(&output, "WEBSMS_ERROR"), "text too long");
+        assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), segments);
+        let log = stderr(&output);
+        assert_eq!(log.lines().count(), 1, "{log}");
+        let counted = format!("segments={segments} encoding={encoding} max_segments=2");
+        for said in [
+            "message not sent: the text is too long, shorten it or raise max_segments",
+            &counted,
+            "********0183",
+        ] {
+            assert!(log.contains(said), "{said:?} is not in {log}");
+        }
+        assert!(!log.contains("xxx") && !log.contains("2025550183"), "{log}");
+    }
+    assert!(provider.requests().is_empty());
+    assert_eq!(websms.status(&["+1", "+2", &"x".repeat(306)]), 0);
+    assert_eq!(provider.requests().len(), 1);
+}
+
+#[test]
+fn bound_of_segments_is_that_of_the_account() {
+    let provider = Provider::answering(Answer::ok());
+    let config = section(
+        "websms",
+        &[
+            ("host", &provider.url()),
+            ("auth_user", "id"),
+            ("max_segments", "1"),
+            ("max_segments [two]", "2"),
+            ("max_segments [any]", "0"),
+            ("max_segments [empty]", ""),
+            ("auth_user [one]", "id"),
+        ],
+    );
+    let websms = Websms::configured(&config);
+    for (index, count, exit) in [
+        ("one", 160, 0),
+        ("one", 161, 76),
+        ("two", 306, 0),
+        ("two", 307, 76),
+        ("any", 40_000, 0),
+        ("empty", 40_000, 0),
+        // The first of the file.
+        ("", 306, 0),
+        ("", 307, 76),
+    ] {
+        let text = "x".repeat(count);
+        let status = websms.status(&["+1", "+2", &text, index]);
+        assert_eq!(status, exit, "{index} {count}");
+    }
+    assert_eq!(provider.requests().len(), 5);
+    // Without the key there is no bound.
+    let websms = Websms::to(&provider, &[]);
+    assert_eq!(websms.status(&["+1", "+2", &"x".repeat(40_000)]), 0);
+}
+
+#[test]
 fn missing_configuration_is_told_by_status() {
     let output = Websms::configured("")
         .under_agi()
@@ -316,6 +443,7 @@ fn missing_configuration_is_told_by_status() {
         .run(&["+1", "+2", "x"]);
     assert_eq!(output.status.code(), Some(78));
     assert_eq!(variable(&output, "WEBSMS_ERROR"), "bad configuration");
+    assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "0");
     let log = stderr(&output);
     assert!(
         log.contains("/nonexistent/websms.conf: cannot be read"),
