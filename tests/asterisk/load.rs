@@ -1,10 +1,10 @@
-//! Many messages at once. How many is said by `WEBSMS_TEST_MESSAGES`; without it
-//! few enough for every day.
+//! Many messages at once: `WEBSMS_TEST_MESSAGES`.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::how_many;
 use crate::pbx::{Changes, Pbx, number};
 use crate::support::daemon::{self, Server, list};
 use crate::support::http::{self, Connection};
@@ -17,11 +17,6 @@ const CLIENTS: usize = 8;
 
 /// Longest that Asterisk may take to answer a phone.
 const SIP_PATIENCE: Duration = Duration::from_millis(500);
-
-fn messages() -> usize {
-    let told = std::env::var("WEBSMS_TEST_MESSAGES").ok();
-    told.map_or(1000, |count| count.parse().expect("a number"))
-}
 
 #[test]
 fn burst_arrives_whole_and_in_order_and_asterisk_stays_awake() {
@@ -37,7 +32,8 @@ fn burst_arrives_whole_and_in_order_and_asterisk_stays_awake() {
     let phones: Vec<_> = (1..=PHONES)
         .map(|phone| pbx.phone(&format!("phone{phone}")))
         .collect();
-    let (count, next, done) = (messages(), AtomicUsize::new(0), AtomicBool::new(false));
+    let count = how_many("WEBSMS_TEST_MESSAGES", 1000);
+    let (next, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let start = Instant::now();
     let (slowest, most) = thread::scope(|scope| {
         for client in 0..CLIENTS {

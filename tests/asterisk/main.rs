@@ -5,9 +5,14 @@
 //! | module | what belongs there |
 //! | --- | --- |
 //! | `incoming` | webhook → websmsd → call file → Asterisk → phone |
-//! | `load` | many messages at once, order, Asterisk killed; small unless told otherwise |
+//! | `load` | many messages at once, and their order |
 //! | `outgoing` | phone → Asterisk → AGI → websms → provider |
+//! | `texts` | texts of every kind and size, and those that become several MESSAGEs |
 //! | `pbx` | the Asterisk itself |
+//! | `dice` | numbers by chance, but the same again |
+//!
+//! How many messages or texts there are is said by `WEBSMS_TEST_…`;
+//! without them few enough for every day.
 
 #![allow(
     clippy::expect_used,
@@ -24,10 +29,19 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dice;
 mod incoming;
 mod load;
 mod outgoing;
 mod pbx;
+mod texts;
+
+/// How many of something a test shall take: what the environment says, or so
+/// many.
+fn how_many(variable: &str, otherwise: usize) -> usize {
+    let told = std::env::var(variable).ok();
+    told.map_or(otherwise, |count| count.parse().expect("a number"))
+}
 
 /// Texts that break whoever does not encode: quotes and brackets, comments and
 /// commas, variables and expressions, line ends, JSON.

@@ -106,11 +106,26 @@ impl Phone {
         self.shared.lock().unwrap().inbox.clone()
     }
 
+    /// How many messages it has got so far.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.lock().unwrap().inbox.len()
+    }
+
+    /// How many bytes their texts have in all.
+    pub(crate) fn bytes(&self) -> usize {
+        let shared = self.shared.lock().unwrap();
+        shared.inbox.iter().map(|message| message.body.len()).sum()
+    }
+
+    /// What it has got so far, which it forgets.
+    pub(crate) fn take_inbox(&self) -> Vec<Received> {
+        std::mem::take(&mut self.shared.lock().unwrap().inbox)
+    }
+
     /// Waits for so many messages and returns all.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Received> {
         wait_for(&format!("{count} messages at {}", self.user), || {
-            let inbox = self.inbox();
-            (inbox.len() >= count).then_some(inbox)
+            (self.count() >= count).then(|| self.inbox())
         })
     }
 

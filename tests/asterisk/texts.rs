@@ -1,0 +1,280 @@
+//! Texts of every kind and size arrive byte for byte: whole where one SIP
+//! MESSAGE can carry them, else in several that are cut between what a reader
+//! sees as characters.
+//!
+//! `WEBSMS_TEST_TEXTS` says how many texts, `WEBSMS_TEST_LONG` how many long
+//! ones of one sender.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::dice::Dice;
+use crate::how_many;
+use crate::pbx::{Changes, Pbx, number};
+use crate::support::daemon::{self, Server};
+use crate::support::http::{self, FORM, JSON};
+use crate::support::sip::{Phone, Received};
+use crate::support::{Answer, Provider, wait_within};
+
+const JOHN: &str = "+12025550160";
+const THEIRS: &str = "+15017122661";
+
+/// Longest that one SIP MESSAGE carries, before and after its encoding.
+const WHOLE_MAX: usize = 1000;
+
+/// Longest that is taken at all.
+const TEXT_MAX: usize = 65_536;
+
+/// Phones that get texts side by side.
+const PHONES: usize = 4;
+
+/// Longest that a text of the greatest length may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What texts are made of, by script; each is one character to a reader.
+const CLUSTERS: &[&[&str]] = &[
+    // What Asterisk's reader, its variables or a dialplan could stumble over.
+    &[
+        "%", ";", "\\", "#", "\"", "'", ",", "${", "$[", "}", "]", "(", ")", ":", ":)", "&", "|",
+        "`", "~", "^", "=", "+", "-", "_", "*", "/", "?", "!", "@", "<", ">", ".", "$", "[", "{",
+        "%41", "%00", "%zz", "\\;", " #", "${EXTEN}", "$[1+1]", "\\n", "&amp;",
+    ],
+    &[
+        " ", "  ", "\t", "\r\n", "\n", "\r", "\u{a0}", "\u{2028}", "\u{7f}", "\u{1}", "\u{85}",
+    ],
+    &["a", "b", "Z", "0", "9", "the", "Hello", "www.example.com"],
+    &[
+        "ä",
+        "ß",
+        "é",
+        "e\u{301}",
+        "ø",
+        "Å",
+        "n\u{303}",
+        "q\u{307}\u{323}",
+    ],
+    &["Ж", "щ", "ы", "и\u{306}", "Привет", "ґ"],
+    &[
+        "日",
+        "本",
+        "語",
+        "漢",
+        "字",
+        "한",
+        "ᄀ\u{1161}\u{11a8}",
+        "か\u{3099}",
+    ],
+    &["ש", "ל", "שׁ", "م", "ر", "ح", "بِ", "\u{202b}", "\u{202c}"],
+    &["क्षि", "ก็", "த", "நி", "မ္"],
+    &[
+        "😀",
+        "👨\u{200d}👩\u{200d}👧\u{200d}👦",
+        "👩🏽\u{200d}🚀",
+        "🇸🇪",
+        "🇩🇪",
+        "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+        "❤\u{fe0f}\u{200d}🔥",
+        "1\u{fe0f}\u{20e3}",
+        "👍🏿",
+    ],
+    &[
+        "\u{fffd}",
+        "\u{feff}",
+        "\u{ffff}",
+        "\u{10ffff}",
+        "\u{e000}",
+        "\u{200b}",
+    ],
+];
+
+/// A text of exactly so many bytes.
+fn text(dice: &mut Dice, bytes: usize) -> String {
+    // Some are of one script with a little of the others, some of all.
+    let script = *dice.one_of(CLUSTERS);
+    let pure = dice.below(3) > 0;
+    let mut text = String::new();
+    while text.len() < bytes {
+        let from = if pure && dice.below(8) > 0 {
+            script
+        } else {
+            *dice.one_of(CLUSTERS)
+        };
+        let cluster = *dice.one_of(from);
+        if text.len() + cluster.len() <= bytes {
+            text.push_str(cluster);
+        } else {
+            text.push(*dice.one_of(&['x', ' ', '%', '#', ';', '\\', '\n', ')']));
+        }
+    }
+    text
+}
+
+/// Sizes that something could end at, then sizes by chance, small ones and
+/// large ones alike.
+fn sizes(dice: &mut Dice, count: usize) -> Vec<usize> {
+    let edges = [
+        1, 2, 3, 4, 7, 159, 160, 161, 334, 500, 998, 999, 1000, 1001, 1002, 1022, 1023, 1024, 1999,
+        2000, 2001, 4095, 4096, 8192, 32_768, TEXT_MAX,
+    ];
+    let mut sizes = edges.to_vec();
+    while sizes.len() < count {
+        let magnitude = 1 << (1 + dice.below(16));
+        sizes.push(1 + dice.below(magnitude));
+    }
+    sizes
+}
+
+/// What a text takes in the shorter of the two forms that a call file has:
+/// everything raw but what Asterisk would change, which takes three bytes.
+fn encoded_length(text: &str) -> usize {
+    let changed = |byte: u8| byte.is_ascii_control() || b"%;#\\)".contains(&byte);
+    let inner: usize = text
+        .bytes()
+        .map(|byte| if changed(byte) { 3 } else { 1 })
+        .sum();
+    let blanks = if text.len() == 1 {
+        usize::from(text == " ")
+    } else {
+        usize::from(text.starts_with(' ')) + usize::from(text.ends_with(' '))
+    };
+    inner + 2 * blanks
+}
+
+/// Waits for what a text becomes at a phone, and looks at where it was cut.
+fn assert_arrives(phone: &Phone, text: &str) {
+    let all = || (phone.bytes() >= text.len()).then_some(());
+    wait_within(PATIENCE, "all of the text", all);
+    let parts = phone.take_inbox();
+    let arrived: Vec<_> = parts.iter().flat_map(|part| part.body.clone()).collect();
+    assert!(
+        arrived == text.as_bytes(),
+        "sent {text:?}\ngot  {:?}",
+        String::from_utf8_lossy(&arrived)
+    );
+    if text.len() <= WHOLE_MAX && encoded_length(text) <= WHOLE_MAX {
+        assert_eq!(parts.len(), 1, "{text:?}");
+    }
+    let borders: HashSet<_> = text
+        .grapheme_indices(true)
+        .map(|(border, _)| border)
+        .collect();
+    let mut cut = 0;
+    for part in &parts {
+        assert!(borders.contains(&cut), "cut at {cut}: {text:?}");
+        assert!((1..=WHOLE_MAX).contains(&part.body.len()), "{text:?}");
+        assert_eq!(part.from, THEIRS);
+        cut += part.body.len();
+    }
+}
+
+fn start() -> (Pbx, Server) {
+    let provider = Provider::answering(Answer::ok());
+    let changes = Changes {
+        phones: PHONES,
+        ..Changes::default()
+    };
+    let pbx = Pbx::changed(&provider, &changes);
+    let server = Server::run(daemon::command(&pbx.config()));
+    (pbx, server)
+}
+
+#[test]
+fn random_texts_of_all_sizes_arrive_byte_for_byte() {
+    let (pbx, server) = start();
+    let mut dice = Dice::new();
+    let sizes = sizes(&mut dice, how_many("WEBSMS_TEST_TEXTS", 60));
+    let chinese = [112, 200, 500, 1600].map(|count| "語".repeat(count));
+    let mut texts: Vec<_> = sizes.iter().map(|size| text(&mut dice, *size)).collect();
+    texts.extend(chinese);
+    let (count, bytes) = (texts.len(), texts.iter().map(String::len).sum::<usize>());
+    let texts = Mutex::new(texts);
+    std::thread::scope(|scope| {
+        for phone in 1..=PHONES {
+            let (pbx, server, texts) = (&pbx, &server, &texts);
+            scope.spawn(move || {
+                let to = number(phone);
+                let phone = pbx.phone(&format!("phone{phone}"));
+                loop {
+                    let Some(text) = texts.lock().unwrap().pop() else {
+                        return;
+                    };
+                    let form = http::message(&to, THEIRS, &text);
+                    assert_eq!(server.post("/", &[FORM], &form).status, 200);
+                    assert_arrives(&phone, &text);
+                    let json = serde_json::json!({"To": to, "From": THEIRS, "Body": text});
+                    let json = json.to_string().into_bytes();
+                    assert_eq!(server.post("/", &[JSON], &json).status, 200);
+                    assert_arrives(&phone, &text);
+                }
+            });
+        }
+    });
+    println!("{count} texts, {bytes} bytes in all, each as a form and as JSON");
+}
+
+#[test]
+fn bytes_that_are_no_text_arrive_as_replacement_characters() {
+    let (pbx, server) = start();
+    let john = pbx.phone("john");
+    for (bytes, expected) in [
+        (&b"a\0b"[..], "a\u{fffd}b"),
+        (b"\0", "\u{fffd}"),
+        (b"\0\0 \0", "\u{fffd}\u{fffd} \u{fffd}"),
+        (b"a\xffb", "a\u{fffd}b"),
+        (b"\xc3(", "\u{fffd}("),
+        (b"caf\xe9", "caf\u{fffd}"),
+        // A character that is cut off, a surrogate, an overlong NUL.
+        (b"\xe2\x82 x", "\u{fffd} x"),
+        (b"\xed\xa0\x80", "\u{fffd}\u{fffd}\u{fffd}"),
+        (
+            b"\xc0\x80 \0 \xf0\x9f\x98\x80",
+            "\u{fffd}\u{fffd} \u{fffd} \u{1f600}",
+        ),
+    ] {
+        let form = http::form(&[
+            ("To", JOHN.as_bytes()),
+            ("From", THEIRS.as_bytes()),
+            ("Body", bytes),
+        ]);
+        assert_eq!(server.post("/", &[FORM], &form).status, 200);
+        assert_arrives(&john, expected);
+    }
+    let json = br#"{"To":"+12025550160","From":"+15017122661","Body":"a\u0000b"}"#;
+    assert_eq!(server.post("/", &[JSON], json).status, 200);
+    assert_arrives(&john, "a\u{fffd}b");
+}
+
+#[test]
+fn parts_of_many_long_texts_arrive_in_order() {
+    let (pbx, server) = start();
+    let john = pbx.phone("john");
+    let count = how_many("WEBSMS_TEST_LONG", 30);
+    // Five parts each: 1,000 bytes but for the last one, with what tells which
+    // text it is wherever it is cut.
+    let long = |text: usize| {
+        (0..450).fold(String::new(), |long, word| {
+            format!("{long}{text:05}.{word:03} ")
+        })
+    };
+    let mut expected = String::new();
+    for text in 0..count {
+        let long = long(text);
+        assert_eq!(server.send(JOHN, THEIRS, &long).status, 200);
+        expected.push_str(&long);
+    }
+    let mut before = 0;
+    while john.bytes() < expected.len() {
+        // As long as something arrives, it goes on.
+        wait_within(PATIENCE, "another part", || {
+            (john.count() > before).then_some(())
+        });
+        before = john.count();
+    }
+    let parts = john.take_inbox();
+    let arrived: String = parts.iter().map(Received::text).collect();
+    assert!(arrived == expected, "{arrived}");
+    assert_eq!(parts.len(), 5 * count);
+}
