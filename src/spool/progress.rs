@@ -24,8 +24,9 @@ pub fn progress(content: &str) -> Progress {
         .lines()
         .filter_map(|line| line.split_once(": "))
         .filter_map(|(keyword, rest)| match keyword {
-            // A DelayedRetry says that an attempt seems to be still running.
-            "StartRetry" | "DelayedRetry" => Some(Progress::Begun(time(rest))),
+            // DelayedRetry is no news: as long as an attempt seems to be under
+            // way, Asterisk writes one each retry time.
+            "StartRetry" => Some(Progress::Begun(time(rest))),
             "EndRetry" | "AbortRetry" => Some(Progress::Waiting),
             "Status" if rest.trim() == "Completed" => Some(Progress::Completed),
             "Status" => Some(Progress::GivenUp),
@@ -90,8 +91,9 @@ mod tests {
                 Progress::Begun(1_795_304_470),
             ),
             (
-                "\nStartRetry: 77 1 (1795304460)\n\nDelayedRetry: 77 0 (1795304500)\n",
-                Progress::Begun(1_795_304_500),
+                "\nStartRetry: 77 1 (1795304460)\n\nDelayedRetry: 77 0 (1795304500)\n\n\
+                 DelayedRetry: 77 0 (1795304540)\n",
+                Progress::Begun(1_795_304_460),
             ),
             (
                 "\nStartRetry: 77 1 (1)\nStatus: Completed\n",
