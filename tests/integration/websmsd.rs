@@ -530,6 +530,34 @@ fn outgoing_that_is_gone_holds_messages_in_staging() {
     assert_eq!(texts, ["a", "b"]);
 }
 
+/// Asterisk watches the directory that was there when it started, not the name.
+#[test]
+fn outgoing_that_is_another_directory_is_told() {
+    const REPLACED: &str = "was replaced by another directory";
+    let daemon = Daemon::start("");
+    let outgoing = daemon.spool.outgoing();
+    let aside = daemon.spool.path().join("aside");
+    assert_eq!(daemon.send(TO, FROM, "a").status, 200);
+    daemon.spool.wait_for(1);
+    // Away and back it is the same one.
+    std::fs::rename(&outgoing, &aside).unwrap();
+    assert_eq!(daemon.send(TO, FROM, "b").status, 200);
+    daemon.wait_for_log("they wait in staging");
+    std::fs::rename(&aside, &outgoing).unwrap();
+    daemon.spool.wait_for(2);
+    assert!(!daemon.log().contains(REPLACED), "{}", daemon.log());
+    std::fs::rename(&outgoing, &aside).unwrap();
+    std::fs::create_dir(&outgoing).unwrap();
+    let line = daemon.wait_for_log(REPLACED);
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(line.contains(&outgoing.display().to_string()), "{line}");
+    assert!(line.contains("restart Asterisk, then websmsd"), "{line}");
+    // For an Asterisk that has been restarted it goes on.
+    assert_eq!(daemon.send(TO, "+15017122662", "c").status, 200);
+    assert_eq!(daemon.spool.wait_for(3).len(), 3);
+    assert_eq!(daemon.log().matches(REPLACED).count(), 1);
+}
+
 #[test]
 fn what_waited_in_staging_is_fed_at_start() {
     let spool = Spool::new();
