@@ -5,13 +5,15 @@
 //! | module | what belongs there |
 //! | --- | --- |
 //! | `incoming` | webhook → websmsd → call file → Asterisk → phone |
+//! | `crash` | Asterisk off, and killed again and again, while messages come in |
 //! | `load` | many messages at once, and their order |
 //! | `outgoing` | phone → Asterisk → AGI → websms → provider |
+//! | `stall` | Asterisk that stands still, misses files or does not come to an end with them |
 //! | `texts` | texts of every kind and size, and those that become several MESSAGEs |
-//! | `pbx` | the Asterisk itself |
+//! | `pbx`, `process` | the Asterisk itself |
 //! | `dice` | numbers by chance, but the same again |
 //!
-//! How many messages or texts there are is said by `WEBSMS_TEST_…`;
+//! How many messages, texts or kills there are is said by `WEBSMS_TEST_…`;
 //! without them few enough for every day.
 
 #![allow(
@@ -29,11 +31,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crash;
 mod dice;
 mod incoming;
 mod load;
 mod outgoing;
 mod pbx;
+mod process;
+mod stall;
 mod texts;
 
 /// How many of something a test shall take: what the environment says, or so

@@ -9,12 +9,12 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::process::{Number, Process};
 use crate::support::sip::Phone;
 use crate::support::{Provider, program, wait_for};
 
@@ -74,9 +74,10 @@ const EMPTY: &[&str] = &[
 
 /// A running Asterisk.
 pub(crate) struct Pbx {
+    // Before its directory, which it uses to its end.
+    process: Process,
     directory: TempDir,
     root: PathBuf,
-    child: Child,
     pub(crate) address: SocketAddr,
 }
 
@@ -95,8 +96,14 @@ pub(crate) struct Changes {
     pub(crate) contexts_file: Vec<(&'static str, &'static str)>,
     /// Attempts after the first, if not so many that none is given up.
     pub(crate) max_retries: Option<u32>,
+    /// Seconds between attempts, if not one.
+    pub(crate) retry_time: Option<u32>,
+    /// `[astqueue]` beyond that.
+    pub(crate) queue: &'static str,
     /// Contexts of `[astqueue]`, if not the first generation's.
     pub(crate) contexts: Option<(&'static str, &'static str)>,
+    /// The number of its process.
+    pub(crate) number: Number,
 }
 
 impl Pbx {
@@ -117,21 +124,51 @@ impl Pbx {
         configure(directory.path(), address, provider, changes);
         let user = asterisk_user(&root);
         give(directory.path(), user);
-        let child = launch(&root, directory.path());
+        let process = Process::start(&root, directory.path(), changes.number);
         let pbx = Self {
+            process,
             directory,
             root,
-            child,
             address,
         };
-        wait_for("Asterisk", || {
-            pbx.console("core waitfullybooted")
-                .contains("fully booted")
-                .then_some(())
-        });
+        pbx.wait_until_ready();
         let log = pbx.log();
         assert!(!log.contains("declined to load"), "{log}");
         pbx
+    }
+
+    fn wait_until_ready(&self) {
+        wait_for("Asterisk", || {
+            self.console("core waitfullybooted")
+                .contains("fully booted")
+                .then_some(())
+        });
+    }
+
+    /// Its process number, as it writes it into call files.
+    pub(crate) fn pid(&self) -> i32 {
+        self.process.own_pid()
+    }
+
+    /// Lets it do nothing at all, but not end.
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.process.signal(Signal::SIGCONT);
+    }
+
+    /// Kills it in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again, with what it finds on the disk.
+    pub(crate) fn start_again(&mut self) {
+        self.process.start_again();
+        self.wait_until_ready();
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -180,9 +217,7 @@ impl Pbx {
 
 impl Drop for Pbx {
     fn drop(&mut self) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
-        let _ = kill(pid, Signal::SIGKILL);
-        let _ = self.child.wait();
+        self.process.end();
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
@@ -260,10 +295,12 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
              [websmsd]\npermit_addr = 127.0.0.0/8\nproxy_addr = \"\"\n[astqueue]\n\
              outgoingdir = {here}/spool/outgoing\nstagingdir = {here}/spool/staging\n\
              channel_context = {channel_context}\ncontext = {context}\n\
-             maxretries = {}\nretrytime = 1\narchive = yes\n",
+             maxretries = {}\nretrytime = {}\narchive = yes\n{}\n",
             provider.url(),
             changes.websms,
-            changes.max_retries.unwrap_or(1000)
+            changes.max_retries.unwrap_or(1000),
+            changes.retry_time.unwrap_or(1),
+            changes.queue
         ),
     );
     let websms = directory.join("bin/websms");
@@ -331,24 +368,4 @@ fn give(path: &Path, (user, group): (u32, u32)) {
             give(&entry.unwrap().path(), (user, group));
         }
     }
-}
-
-fn launch(root: &Path, directory: &Path) -> Child {
-    let script = "mount --bind /proc \"$1/proc\" && mount --bind /dev \"$1/dev\" && \
-                  mkdir -p \"$1$2\" && mount --bind \"$2\" \"$1$2\" && \
-                  exec chroot \"$1\" asterisk -C \"$2/etc/asterisk.conf\" \
-                  -U asterisk -G asterisk -f";
-    let log = fs::File::create(directory.join("log/console")).unwrap();
-    Command::new("unshare")
-        .args(["-m", "--propagation", "private", "sh", "-c", script, "sh"])
-        .arg(root)
-        .arg(directory)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("WEBSMS_CONF", directory.join("etc/websms.conf"))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .expect("unshare, of util-linux")
 }
