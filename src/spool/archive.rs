@@ -27,6 +27,8 @@ pub struct Archive {
     failed: PathBuf,
     lifetime: Duration,
     tidied: Option<SystemTime>,
+    /// What left outgoing without a word about how it went.
+    untold: Vec<CallFileName>,
 }
 
 impl Archive {
@@ -38,13 +40,24 @@ impl Archive {
             failed: queue.failed.clone(),
             lifetime: queue.done_lifetime,
             tidied: None,
+            untold: Vec::new(),
         }
     }
 
-    /// Asterisk is done with a file: did it deliver or give up?
-    pub fn settle(&self, name: CallFileName) {
+    /// Asterisk is done with a file: did it deliver or give up? It moves the
+    /// file first and notes that afterwards (`pbx/pbx_spool.c`,
+    /// `remove_from_queue`), so [`Self::tidy`] asks again.
+    pub fn settle(&mut self, name: CallFileName) {
+        if !self.is_settled(name) {
+            self.untold.push(name);
+        }
+    }
+
+    /// Does what is to be done with a finished file; `false` when it says
+    /// nothing yet about how it went.
+    fn is_settled(&self, name: CallFileName) -> bool {
         let Some(done) = &self.done else {
-            return;
+            return true;
         };
         let file = name.to_os_string();
         let path = done.join(&file);
@@ -67,14 +80,20 @@ impl Archive {
                         Asterisk gave up on; it stays in outgoing_done"),
                 }
             }
+            Ok(_) => return false,
             // Taken out by hand, or Asterisk was not told to archive.
-            _ => debug!(call_file = ?file, "left outgoing"),
+            Err(_) => debug!(call_file = ?file, "left outgoing"),
         }
+        true
     }
 
-    /// Removes what was delivered long ago, and settles what an earlier run
-    /// could not.
+    /// Settles what could not be when it left, removes what was delivered long
+    /// ago, and settles what an earlier run could not.
     pub fn tidy(&mut self) {
+        // Few, and for good only where Asterisk was killed in between.
+        let mut untold = std::mem::take(&mut self.untold);
+        untold.retain(|name| !self.is_settled(*name));
+        self.untold = untold;
         let now = SystemTime::now();
         let recent = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age < TIDY);
         let Some(done) = self.done.clone() else {

@@ -1,9 +1,10 @@
 //! `queue`: what the administrator sees and does, beside a running daemon.
 
+use std::io::Write as _;
 use std::process::{Command, Output};
 
 use crate::support::daemon::list;
-use crate::support::{Daemon, callfile, program, wait_for};
+use crate::support::{Daemon, Spool, callfile, program, wait_for};
 
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
@@ -148,4 +149,30 @@ fn unknown_message_is_said_to_be_so() {
     for wrong in [&["show", "x"][..], &["retry"], &["drop", "../x"]] {
         assert_eq!(queue(&daemon, wrong).status.code(), Some(64));
     }
+}
+
+/// Asterisk moves a file first and notes in it afterwards how it went
+/// (`pbx/pbx_spool.c`, `remove_from_queue`).
+#[test]
+fn message_that_is_given_up_is_kept_however_late_that_is_noted() {
+    let spool = Spool::new();
+    let done = spool.path().join("outgoing_done");
+    std::fs::create_dir(&done).unwrap();
+    let config = format!("{}archive = yes\n", spool.section());
+    let daemon = Daemon::with(spool, &config);
+    for text in ["a", "b"] {
+        assert_eq!(daemon.send(TO, FROM, text).status, 200);
+    }
+    let first = wait_for("the first one", || daemon.spool.call_files().pop());
+    let moved = done.join(first.file_name().unwrap());
+    std::fs::rename(&first, &moved).unwrap();
+    // The first one has been seen to leave.
+    wait_for("the second one", || daemon.spool.call_files().pop());
+    let mut file = std::fs::File::options().append(true).open(&moved).unwrap();
+    writeln!(file, "Status: Expired").unwrap();
+    daemon.wait_for_log("Asterisk gave up on a message");
+    let kept = list(&daemon.spool.path().join("failed"));
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].file_name(), first.file_name());
+    assert!(!moved.exists());
 }
