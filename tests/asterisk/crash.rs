@@ -252,7 +252,7 @@ fn post_all(server: &Server, count: usize, most: impl Fn() -> usize + Sync) {
                     let to = number(message % PHONES + 1);
                     let from = format!("+1501712{client:04}");
                     let form = http::message(&to, &from, &text(message));
-                    assert_eq!(connection.post(&form), 200);
+                    assert_eq!(connection.deliver(&form), 200);
                 }
             });
         }

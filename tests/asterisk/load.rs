@@ -89,7 +89,7 @@ fn post_all(server: &Server, client: usize, next: &AtomicUsize, count: usize) {
         }
         let to = number(message % PHONES + 1);
         let form = http::message(&to, THEIRS, &format!("{client}:{message}"));
-        assert_eq!(connection.post(&form), 200);
+        assert_eq!(connection.deliver(&form), 200);
     }
 }
 

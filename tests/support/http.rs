@@ -128,6 +128,7 @@ pub(crate) fn message(to: &str, from: &str, body: &str) -> Vec<u8> {
 
 /// A connection that carries one request after another, as providers do.
 pub(crate) struct Connection {
+    address: SocketAddr,
     writer: TcpStream,
     reader: BufReader<TcpStream>,
 }
@@ -137,7 +138,23 @@ impl Connection {
         let writer = connect(address);
         writer.set_nodelay(true).unwrap();
         let reader = BufReader::new(writer.try_clone().unwrap());
-        Self { writer, reader }
+        Self {
+            address,
+            writer,
+            reader,
+        }
+    }
+
+    /// Posts a form; the status. When the connection was cut, which happens when
+    /// its time is over, it posts once more on another one.
+    pub(crate) fn deliver(&mut self, form: &[u8]) -> u16 {
+        match self.post(form) {
+            0 => {
+                *self = Self::new(self.address);
+                self.post(form)
+            }
+            status => status,
+        }
     }
 
     /// Posts a form; the status, or 0 when the connection was cut.
