@@ -60,7 +60,7 @@ fn odd_texts_reach_the_phone_through_the_second_names() {
 }
 
 /// A dialplan that does only what the reference's does: answer, decode when
-/// MESSAGE_ENCODE says so, send to every contact.
+/// `MESSAGE_ENCODE` says so, send to every contact.
 #[test]
 fn odd_texts_reach_the_phone_through_a_dialplan_like_the_reference() {
     let extensions = "[reference_answer]\n\
@@ -134,7 +134,7 @@ fn text_for_a_phone_that_is_off_waits_for_it() {
     assert_eq!(john.inbox().len(), 1);
 }
 
-/// MessageSend says FAILURE for an endpoint that is not there; of what happens to
+/// `MessageSend` says FAILURE for an endpoint that is not there; of what happens to
 /// a request later it says nothing (`res_pjsip_messaging.c`, `msg_send`).
 #[test]
 fn text_that_cannot_be_sent_waits_as_well() {

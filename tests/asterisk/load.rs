@@ -8,7 +8,7 @@ use crate::how_many;
 use crate::pbx::{Changes, Pbx, number};
 use crate::support::daemon::{self, Server, list};
 use crate::support::http::{self, Connection};
-use crate::support::sip::Phone;
+use crate::support::sip::{Phone, Received};
 use crate::support::{Answer, Provider, wait_for};
 
 const THEIRS: &str = "+15017122661";
@@ -53,7 +53,7 @@ fn burst_arrives_whole_and_in_order_and_asterisk_stays_awake() {
         slowest.as_millis()
     );
     for (position, phone) in phones.iter().enumerate() {
-        let got: Vec<_> = phone.inbox().iter().map(|message| message.text()).collect();
+        let got: Vec<_> = phone.inbox().iter().map(Received::text).collect();
         // Each client posts its share in order, so the shares are in order.
         assert_eq!(got.len(), expected(count, position), "phone {position}");
         for client in 0..CLIENTS {

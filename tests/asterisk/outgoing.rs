@@ -200,7 +200,7 @@ fn sender_is_the_callerid_or_else_the_phone() {
     }
 }
 
-/// The form that dialplans of the reference have, with QUOTE().
+/// The form that dialplans of the reference have, with `QUOTE()`.
 #[test]
 fn call_of_the_reference_keeps_working() {
     let provider = Provider::answering(Answer::ok());

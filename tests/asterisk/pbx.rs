@@ -271,7 +271,7 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
     );
     let modules: String = MODULES
         .iter()
-        .map(|name| format!("load = {name}.so\n"))
+        .flat_map(|name| ["load = ", name, ".so\n"])
         .collect();
     write(
         "modules.conf",
