@@ -47,20 +47,21 @@ impl Process {
         self.child = Some(launch(&self.root, &self.directory, self.number));
     }
 
-    /// Its number outside its namespace.
-    fn pid(&self) -> Pid {
-        let child = self.child.as_ref().expect("Asterisk runs").id();
+    /// Its number outside its namespace, if it runs.
+    fn find(&self) -> Option<Pid> {
+        let child = self.child.as_ref()?.id();
         let pid = match self.number {
             Number::Another => child,
             Number::Same => {
                 let children = format!("/proc/{child}/task/{child}/children");
-                wait_for("the process in its namespace", || {
-                    let children = fs::read_to_string(&children).unwrap();
-                    children.trim().parse().ok()
-                })
+                fs::read_to_string(children).ok()?.trim().parse().ok()?
             }
         };
-        Pid::from_raw(pid.try_into().unwrap())
+        Some(Pid::from_raw(pid.try_into().unwrap()))
+    }
+
+    fn pid(&self) -> Pid {
+        wait_for("the process of Asterisk", || self.find())
     }
 
     /// Its number as itself sees it.
@@ -85,8 +86,11 @@ impl Process {
 
     /// Kills it if it runs.
     pub(crate) fn end(&mut self) {
+        // In a namespace of its own it would outlive its parent.
+        if let Some(pid) = self.find() {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
         if let Some(mut child) = self.child.take() {
-            // In a namespace of its own it ends with this, its parent.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -111,7 +115,7 @@ fn launch(root: &Path, directory: &Path, number: Number) -> Child {
         .unwrap();
     let namespace: &[_] = match number {
         Number::Another => &[],
-        Number::Same => &["--pid", "--fork", "--kill-child", "--mount-proc"],
+        Number::Same => &["--pid", "--fork", "--mount-proc"],
     };
     Command::new("unshare")
         .args(["-m", "--propagation", "private"])
