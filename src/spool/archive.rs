@@ -5,7 +5,7 @@
 //! delivered is removed after `done_lifetime`. With `archive = no` Asterisk
 //! deletes both, and nothing can be told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
@@ -63,28 +63,24 @@ impl Archive {
         let path = done.join(&file);
         match std::fs::read_to_string(&path).map(|content| progress(&content)) {
             Ok(Progress::Completed) => debug!(call_file = ?file, "delivered"),
-            Ok(Progress::GivenUp) => {
-                let kept = self.failed.join(&file);
-                let moved = renameat2(
-                    AT_FDCWD,
-                    &path,
-                    AT_FDCWD,
-                    &kept,
-                    RenameFlags::RENAME_NOREPLACE,
-                );
-                let (id, kept) = (name.id(), kept.display());
-                match moved {
-                    Ok(()) => error!(%id, %kept, "Asterisk gave up on a message; \
-                        `asterisk-websms queue retry` sends it again"),
-                    Err(error) => warn!(%id, %kept, %error, "failed to keep a message that \
-                        Asterisk gave up on; it stays in outgoing_done"),
-                }
-            }
+            Ok(Progress::GivenUp) => self.keep(name, &path, "Asterisk gave up on a message"),
             Ok(_) => return false,
             // Taken out by hand, or Asterisk was not told to archive.
             Err(_) => debug!(call_file = ?file, "left outgoing"),
         }
         true
+    }
+
+    /// Puts a finished file where the administrator finds it.
+    fn keep(&self, name: CallFileName, path: &Path, why: &str) {
+        let (id, kept) = (name.id(), self.failed.join(name.to_os_string()));
+        let flags = RenameFlags::RENAME_NOREPLACE;
+        match renameat2(AT_FDCWD, path, AT_FDCWD, &kept, flags) {
+            Ok(()) => error!(%id, kept = %kept.display(), "{why}; \
+                `asterisk-websms queue retry` sends it again"),
+            Err(error) => warn!(%id, path = %path.display(), %error, "{why}, and it could not be \
+                moved to failed"),
+        }
     }
 
     /// Settles what could not be when it left, removes what was delivered long
@@ -111,11 +107,21 @@ impl Archive {
                 .and_then(|metadata| metadata.modified())
                 .map(|time| now.duration_since(time).unwrap_or_default());
             match (progress, age) {
-                (Ok(Progress::GivenUp), _) => self.settle(name),
+                (Ok(Progress::GivenUp), _) => {
+                    self.keep(name, &path, "Asterisk gave up on a message");
+                }
                 (Ok(Progress::Completed), Ok(age)) if age > self.lifetime => {
                     if let Err(error) = std::fs::remove_file(&path) {
                         warn!(path = %path.display(), %error, "failed to remove an old call file");
                     }
+                }
+                // Killed between moving the file and noting how it went.
+                (Ok(progress), Ok(age)) if progress != Progress::Completed && age > TIDY => {
+                    self.keep(
+                        name,
+                        &path,
+                        "Asterisk did not say whether it delivered a message",
+                    );
                 }
                 _ => {}
             }

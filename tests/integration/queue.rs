@@ -24,15 +24,18 @@ fn said(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The names of messages in the order in which they were accepted.
-fn ids(daemon: &Daemon) -> Vec<String> {
-    let log = daemon.log();
-    let accepted = log.lines().filter(|line| line.contains("message accepted"));
+/// The names of so many messages, in the order in which they were accepted.
+fn ids(daemon: &Daemon, count: usize) -> Vec<String> {
     let id = |line: &str| {
         let (_, rest) = line.split_once(" id=").unwrap();
         rest.split(' ').next().unwrap().to_owned()
     };
-    accepted.map(id).collect()
+    wait_for("the names of all in the log", || {
+        let log = daemon.log();
+        let accepted = log.lines().filter(|line| line.contains("message accepted"));
+        let ids: Vec<_> = accepted.map(id).collect();
+        (ids.len() == count).then_some(ids)
+    })
 }
 
 #[test]
@@ -44,7 +47,7 @@ fn messages_are_listed_where_they_are_and_shown_with_their_text() {
     }
     // One of a conversation at a time: the second waits for the first.
     wait_for("the first one", || daemon.spool.call_files().pop());
-    let ids = ids(&daemon);
+    let ids = ids(&daemon, 2);
     let listed = said(queue(&daemon, &["list"]));
     let lines: Vec<_> = listed.lines().collect();
     assert_eq!(lines.len(), 4, "{listed}");
@@ -73,7 +76,7 @@ fn dropped_message_is_gone_and_the_others_go_on() {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
     wait_for("the first one", || daemon.spool.call_files().pop());
-    let ids = ids(&daemon);
+    let ids = ids(&daemon, 3);
     // One that waits, and one that is with Asterisk.
     said(queue(&daemon, &["drop", &ids[1]]));
     said(queue(&daemon, &["drop", &ids[0]]));
@@ -102,7 +105,7 @@ fn what_was_given_up_is_tried_again() {
         std::fs::write(failed.join(path.file_name().unwrap()), given_up).unwrap();
         std::fs::remove_file(path).unwrap();
     }
-    let ids = ids(&daemon);
+    let ids = ids(&daemon, 2);
     let listed = said(queue(&daemon, &["list"]));
     assert_eq!(listed.matches("failed").count(), 2, "{listed}");
     assert!(said(queue(&daemon, &["show", &ids[0]])).contains("progress given up"));
@@ -124,7 +127,7 @@ fn what_waits_with_asterisk_is_due_again_at_once() {
     // What Asterisk does after an attempt that failed.
     let noted = format!("{content}\nStartRetry: 7 1 (1)\n\nEndRetry: 7 1 (2)\n");
     std::fs::write(&path, noted).unwrap();
-    let id = ids(&daemon).remove(0);
+    let id = ids(&daemon, 1).remove(0);
     let listed = said(queue(&daemon, &["list"]));
     assert!(
         listed.lines().nth(1).unwrap().contains("      1  "),
@@ -175,4 +178,40 @@ fn message_that_is_given_up_is_kept_however_late_that_is_noted() {
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].file_name(), first.file_name());
     assert!(!moved.exists());
+}
+
+/// One that Asterisk was killed over in between, found an hour later.
+#[test]
+fn message_of_which_asterisk_says_nothing_is_kept() {
+    let spool = Spool::new();
+    let done = spool.path().join("outgoing_done");
+    std::fs::create_dir(&done).unwrap();
+    let config = format!("{}archive = yes\n", spool.section());
+    let name =
+        |number: u32| format!("179530446000000{number}-000000ab-0001of0001-00000000000000ab.call");
+    let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    for (number, noted, modified) in [
+        (1, "StartRetry: 7 1 (1795304460)\n", hours_ago),
+        (
+            2,
+            "StartRetry: 7 1 (1795304460)\nStatus: Completed\n",
+            hours_ago,
+        ),
+        (
+            3,
+            "StartRetry: 7 1 (1795304460)\n",
+            std::time::SystemTime::now(),
+        ),
+    ] {
+        let path = done.join(name(number));
+        std::fs::write(&path, format!("Channel: Local/1@x\n\n{noted}")).unwrap();
+        let file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(modified).unwrap();
+    }
+    let daemon = Daemon::with(spool, &config);
+    daemon.wait_for_log("did not say whether it delivered");
+    let kept = list(&daemon.spool.path().join("failed"));
+    assert_eq!(kept, [daemon.spool.path().join("failed").join(name(1))]);
+    let left = list(&done);
+    assert_eq!(left, [done.join(name(2)), done.join(name(3))]);
 }
