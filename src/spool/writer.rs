@@ -180,12 +180,21 @@ impl Writer {
     }
 
     /// Takes back what was named of a job that failed, so that its sender can
-    /// try again without delivering it twice.
+    /// try again without delivering it twice. Of a message the last part goes
+    /// first, and if it cannot go the others stay: alone it would pass for what
+    /// is left of a message whose start Asterisk has already, and half of the
+    /// message would be delivered.
     fn retract(&self, names: &[CallFileName]) {
-        for name in names.iter().map(CallFileName::to_os_string) {
-            match self.staging.retract(&name) {
+        let mut stays = None;
+        for name in names.iter().rev() {
+            if stays == Some(name.id()) {
+                continue;
+            }
+            let file = name.to_os_string();
+            match self.staging.retract(&file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    error!(call_file = ?name, %error, "failed to take back a call file; it may be delivered twice");
+                    stays = Some(name.id());
+                    error!(call_file = ?file, %error, "failed to take back a call file; it may be delivered twice");
                 }
                 _ => {}
             }
