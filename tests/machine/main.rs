@@ -4,6 +4,7 @@
 //! | module | what belongs there |
 //! | --- | --- |
 //! | `disk` | full, split and foreign disks |
+//! | `inject` | a disk that says no at any step |
 //! | `order` | which system call comes before which |
 
 #![allow(
@@ -12,6 +13,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::too_many_lines,
     clippy::unwrap_used,
     reason = "a test ends by panicking, and a table is as long as it is"
@@ -21,4 +23,6 @@
 mod support;
 
 mod disk;
+mod inject;
 mod order;
+mod strace;

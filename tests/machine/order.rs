@@ -16,6 +16,8 @@ fn traced(spool: &Spool) -> (Server, std::path::PathBuf) {
     let mut command = Command::new("strace");
     command
         .args([
+            // websmsd is our child, and strace ends with it.
+            "-D",
             "-f",
             "-y",
             "-s",

@@ -85,6 +85,37 @@ impl Spool {
         taken.into_iter().map(|(_, content)| content).collect()
     }
 
+    /// Takes call files until none waits in staging; all that have been taken.
+    pub(crate) fn drain(&self) -> Vec<(OsString, String)> {
+        wait_for("nothing to wait in staging", || {
+            self.take();
+            list(&self.staging()).is_empty().then_some(())
+        });
+        self.take()
+    }
+
+    /// All call files, wherever they are; what is half written is none.
+    pub(crate) fn all(&self) -> Vec<(OsString, String)> {
+        let mut all = self.take();
+        for path in list(&self.staging()) {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "call")
+            {
+                let content = std::fs::read_to_string(&path).unwrap();
+                all.push((path.file_name().unwrap().to_owned(), content));
+            }
+        }
+        all
+    }
+
+    /// A configuration with these lines before `[astqueue]`.
+    pub(crate) fn configure(&self, config: &str) -> PathBuf {
+        let path = self.path().join("websms.conf");
+        std::fs::write(&path, format!("{config}\n{}", self.section())).unwrap();
+        path
+    }
+
     /// Whether nothing at all has been left anywhere.
     pub(crate) fn is_untouched(&self) -> bool {
         list(&self.staging()).is_empty() && self.take().is_empty()
@@ -221,8 +252,14 @@ impl Server {
         kill(self.pid(), signal).unwrap();
     }
 
+    /// Ends it as systemd does; its status and all that it logged.
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
+        self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
     /// Waits for its end; its status and all that it logged.
-    fn wait(mut self) -> (ExitStatus, String) {
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

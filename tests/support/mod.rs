@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) mod callfile;
 pub(crate) mod daemon;
 pub(crate) mod http;
+pub(crate) mod messages;
 pub(crate) mod provider;
 pub(crate) mod sip;
 pub(crate) mod websms;
@@ -53,6 +54,12 @@ pub(crate) fn wait_within<T>(
         assert!(Instant::now() < end, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// A number from the environment, so that a test can be run at a size that takes
+/// hours.
+pub(crate) fn size(variable: &str, default: usize) -> usize {
+    std::env::var(variable).map_or(default, |value| value.parse().expect(variable))
 }
 
 /// A section of `websms.conf`.
