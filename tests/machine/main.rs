@@ -3,8 +3,10 @@
 //!
 //! | module | what belongs there |
 //! | --- | --- |
+//! | `crash` | `kill -9` at a chosen moment |
 //! | `disk` | full, split and foreign disks |
 //! | `inject` | a disk that says no at any step |
+//! | `limits` | few descriptors |
 //! | `order` | which system call comes before which |
 
 #![allow(
@@ -22,7 +24,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crash;
 mod disk;
 mod inject;
+mod limits;
 mod order;
 mod strace;
