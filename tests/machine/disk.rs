@@ -1,10 +1,16 @@
 //! Full, split and foreign disks.
 
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
-use crate::support::daemon::{self, list};
+use crate::support::daemon::{self, Server, list};
+use crate::support::messages::whole;
 use crate::support::{Daemon, Spool, callfile, program, wait_for};
 
 const TO: &str = "+12025550160";
@@ -47,7 +53,7 @@ fn full_disk_is_503_and_recovers() {
     let full = Command::new("dd")
         .args(["if=/dev/zero", "bs=1k", "count=128"])
         .arg(format!("of={}", filler.display()))
-        .stderr(std::process::Stdio::null())
+        .stderr(Stdio::null())
         .status()
         .unwrap();
     assert!(!full.success(), "the disk is full");
@@ -71,6 +77,201 @@ fn full_disk_is_503_and_recovers() {
     assert_eq!(texts, [b"before".to_vec(), b"after".to_vec()]);
     drop(daemon);
     drop(mount);
+}
+
+#[test]
+fn less_room_than_min_free_is_503_and_recovers() {
+    let spool = Spool::new();
+    let mount = Mount::new(spool.path(), "size=8m");
+    for name in ["staging", "outgoing"] {
+        std::fs::create_dir(spool.path().join(name)).unwrap();
+    }
+    let config = spool
+        .section()
+        .replace("min_free = 0", "min_free = 4194304");
+    let daemon = Daemon::with(spool, &config);
+    assert_eq!(daemon.send(TO, FROM, "before").status, 200);
+    // Room for a thousand messages is left, but it is not ours.
+    let filler = daemon.spool.path().join("filler");
+    std::fs::write(&filler, vec![0; 6 << 20]).unwrap();
+    let response = daemon.send(TO, FROM, "x");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.headers["retry-after"], "30");
+    daemon.wait_for_log("less than min_free (4194304)");
+    std::fs::remove_file(&filler).unwrap();
+    assert_eq!(daemon.send(TO, FROM, "after").status, 200);
+    let arrived = whole(&daemon.spool.drain()).unwrap();
+    let texts: Vec<_> = arrived.into_iter().map(|message| message.text).collect();
+    assert_eq!(texts, ["before", "after"]);
+    drop(daemon);
+    drop(mount);
+}
+
+/// Posts from four clients while staging breaks and is mended: what was
+/// acknowledged and what is stored must be the same.
+fn break_under_load(
+    spool: &Spool,
+    command: impl Fn() -> Command,
+    reason: &str,
+    breaks: impl FnOnce(),
+    mends: impl FnOnce(),
+) {
+    let server = Server::run(command());
+    let acknowledged = Mutex::new(BTreeSet::new());
+    let refused = AtomicUsize::new(0);
+    let posting = AtomicBool::new(true);
+    let count = || acknowledged.lock().unwrap().len();
+    let more_than = |least: usize| (count() > least).then_some(());
+    thread::scope(|scope| {
+        for client in 0..4 {
+            let (acknowledged, refused) = (&acknowledged, &refused);
+            let (server, posting) = (&server, &posting);
+            scope.spawn(move || {
+                for number in 0.. {
+                    if !posting.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let from = format!("+1{client}{number:06}");
+                    // Two call files, of which none must be left alone.
+                    let text = format!("{from} {}", "x".repeat(1500));
+                    match server.send(TO, &from, &text).status {
+                        200 => {
+                            acknowledged.lock().unwrap().insert(text);
+                        }
+                        503 => {
+                            refused.fetch_add(1, Ordering::Relaxed);
+                        }
+                        other => panic!("{other}"),
+                    }
+                }
+            });
+        }
+        let _stop = Stop(&posting);
+        wait_for("some messages", || more_than(20));
+        breaks();
+        wait_for("refusals", || {
+            (refused.load(Ordering::Relaxed) > 20).then_some(())
+        });
+        let line = server.wait_for_log("message not stored");
+        assert!(line.contains("ERROR") && line.contains(reason), "{line}");
+        mends();
+        let before = count();
+        wait_for("messages to be accepted again", || more_than(before + 20));
+    });
+    // What could not be removed when staging broke is swept or fed by a start.
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    let _server = Server::run(command());
+    let arrived = whole(&spool.drain()).unwrap();
+    let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
+    assert_eq!(arrived.len(), texts.len(), "none came twice");
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!(texts.is_superset(&acknowledged));
+    let more = texts.len() - acknowledged.len();
+    let told = log.matches("failed to take back").count();
+    assert!(more <= told, "{more} more, and {told} could not be removed");
+}
+
+/// Ends the clients, also when something fails in between.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+fn run(program: &str, arguments: &[&str], path: &Path) {
+    let status = Command::new(program).args(arguments).arg(path).status();
+    assert!(status.unwrap().success(), "{program} {arguments:?}");
+}
+
+#[test]
+fn disk_that_becomes_read_only_under_load_is_told_and_recovers() {
+    let spool = Spool::new();
+    let config = spool.configure("");
+    // A remount would be refused while a file is open for writing, so the same
+    // directory comes over itself, read-only.
+    let aside = tempfile::tempdir().unwrap();
+    let bind = |from: &Path, to: &Path| {
+        let from = from.display().to_string();
+        run("mount", &["--bind", &from], to);
+        Mount(to.to_owned())
+    };
+    let read_only = bind(spool.path(), aside.path());
+    run("mount", &["-o", "remount,bind,ro"], aside.path());
+    let over = Mutex::new(None);
+    let breaks = || *over.lock().unwrap() = Some(bind(aside.path(), spool.path()));
+    let mends = || drop(over.lock().unwrap().take());
+    break_under_load(
+        &spool,
+        || daemon::command(&config),
+        "Read-only file system",
+        breaks,
+        mends,
+    );
+    drop(read_only);
+}
+
+#[test]
+fn staging_that_goes_away_under_load_is_told_and_recovers() {
+    let spool = Spool::new();
+    let config = spool.configure("");
+    let aside = spool.path().join("aside");
+    let breaks = || std::fs::rename(spool.staging(), &aside).unwrap();
+    let mends = || std::fs::rename(&aside, spool.staging()).unwrap();
+    break_under_load(
+        &spool,
+        || daemon::command(&config),
+        "No such file",
+        breaks,
+        mends,
+    );
+}
+
+#[test]
+fn staging_of_another_owner_or_mode_under_load_is_told_and_recovers() {
+    let owner = |path: &Path, user| chown(path, Some(user), Some(user)).unwrap();
+    let mode =
+        |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    for of_another_owner in [true, false] {
+        let spool = Spool::new();
+        let config = spool.configure("");
+        let here = run_by_anyone(&spool);
+        owned_by(&spool, STRANGER);
+        let command = || {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid", "54321", "--regid", "54321", "--clear-groups"])
+                .arg(&here)
+                .args(["websmsd", "--listen", "127.0.0.1:0", "--config"])
+                .arg(&config)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            command
+        };
+        let staging = spool.staging();
+        mode(&staging, 0o750);
+        let breaks = || match of_another_owner {
+            true => owner(&staging, 0),
+            false => mode(&staging, 0o500),
+        };
+        let mends = || {
+            owner(&staging, STRANGER);
+            mode(&staging, 0o750);
+        };
+        break_under_load(&spool, command, "Permission denied", breaks, mends);
+    }
+}
+
+/// The program where every user may run it.
+fn run_by_anyone(spool: &Spool) -> PathBuf {
+    let here = spool.path().join("asterisk-websms");
+    std::fs::write(&here, std::fs::read(program()).unwrap()).unwrap();
+    run("chmod", &["-R", "a+rwX"], spool.path());
+    run("chmod", &["a+rx"], &here);
+    here
 }
 
 #[test]
@@ -172,21 +373,8 @@ fn who_cannot_make_files_for_asterisk_does_not_start() {
     owned_by(&spool, STRANGER);
     let config = spool.path().join("websms.conf");
     std::fs::write(&config, spool.section()).unwrap();
-    let open = Command::new("chmod")
-        .args(["-R", "a+rwX"])
-        .arg(spool.path())
-        .status()
-        .unwrap();
-    assert!(open.success());
-    let here = spool.path().join("asterisk-websms");
-    std::fs::write(&here, std::fs::read(program()).unwrap()).unwrap();
-    let executable = Command::new("chmod")
-        .arg("a+rx")
-        .arg(&here)
-        .status()
-        .unwrap();
-    assert!(executable.success());
-    let run = |user: &str, subcommand: &[&str]| {
+    let here = run_by_anyone(&spool);
+    let run_as = |user: &str, subcommand: &[&str]| {
         Command::new("setpriv")
             .args(["--reuid", user, "--regid", user, "--clear-groups"])
             .arg(&here)
@@ -196,7 +384,7 @@ fn who_cannot_make_files_for_asterisk_does_not_start() {
             .output()
             .unwrap()
     };
-    let output = run("54999", &["websmsd", "--listen", "127.0.0.1:0"]);
+    let output = run_as("54999", &["websmsd", "--listen", "127.0.0.1:0"]);
     assert_eq!(output.status.code(), Some(78));
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(
@@ -205,7 +393,7 @@ fn who_cannot_make_files_for_asterisk_does_not_start() {
     );
     assert!(log.contains("must belong to user 54321"), "{log}");
     assert!(log.contains("this runs as user 54999"), "{log}");
-    let output = run("54321", &["check"]);
+    let output = run_as("54321", &["check"]);
     assert!(output.status.success(), "{output:?}");
     wait_for("nothing left", || {
         list(&spool.staging()).is_empty().then_some(())

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use nix::unistd::Pid;
 
 use crate::strace::{Tracer, thread_that};
-use crate::support::Spool;
 use crate::support::daemon::{self, Server, list};
 use crate::support::http::{FORM, JSON};
 use crate::support::messages::{Message, whole};
+use crate::support::{Spool, wait_for};
 
 const TO: &str = "+12025550160";
 
@@ -225,5 +225,44 @@ fn message_that_cannot_be_taken_back_is_whole_or_swept() {
             // What is left is delivered whole, or not at all.
             victim.stored(&messages);
         }
+    }
+}
+
+#[test]
+fn hand_over_that_fails_is_told_and_tried_again() {
+    let spool = Spool::new();
+    let server = Server::run(daemon::command(&spool.configure("")));
+    let outgoing = spool.outgoing().display().to_string();
+    let feeder = thread_that(&server, "renameat2", &outgoing, spool.path(), || {
+        assert_eq!(server.send(TO, "+1999", "who hands over?").status, 200);
+        wait_for("the call file", || spool.call_files().pop());
+    });
+    spool.drain();
+    for (number, inject) in [
+        "renameat2:error=EIO",
+        "renameat2:error=ENOSPC",
+        "statx:error=EIO",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let trace = spool.path().join("trace");
+        let call = inject.split(':').next().unwrap();
+        let only = format!("trace={call}");
+        let inject = format!("inject={inject}:when=1");
+        let tracer = Tracer::attach(feeder, &["-e", &only, "-e", &inject], &trace);
+        let from = format!("+1{number:06}");
+        assert_eq!(server.send(TO, &from, "x").status, 200);
+        wait_for("the failure to be told", || {
+            let log = server.log();
+            (log.matches("they wait in staging").count() == number + 1).then_some(())
+        });
+        assert_eq!(list(&spool.staging()).len(), 1, "{inject}");
+        assert_eq!(whole(&spool.drain()).unwrap().len(), number + 2, "{inject}");
+        wait_for("the end of it to be told", || {
+            let log = server.log();
+            (log.matches("reach Asterisk again").count() == number + 1).then_some(())
+        });
+        drop(tracer);
     }
 }

@@ -7,6 +7,7 @@
 //! | `disk` | full, split and foreign disks |
 //! | `inject` | a disk that says no at any step |
 //! | `limits` | few descriptors |
+//! | `load` | what shows only under load |
 //! | `order` | which system call comes before which |
 
 #![allow(
@@ -28,5 +29,6 @@ mod crash;
 mod disk;
 mod inject;
 mod limits;
+mod load;
 mod order;
 mod strace;

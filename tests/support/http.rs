@@ -1,7 +1,7 @@
 //! HTTP, byte for byte, over loopback.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::PATIENCE;
@@ -135,14 +135,21 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        let writer = connect(address);
-        writer.set_nodelay(true).unwrap();
-        let reader = BufReader::new(writer.try_clone().unwrap());
-        Self {
+        Self::open(address).expect("connect")
+    }
+
+    /// To a daemon that may not be there.
+    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+        let writer = TcpStream::connect(address)?;
+        writer.set_read_timeout(Some(PATIENCE))?;
+        writer.set_write_timeout(Some(PATIENCE))?;
+        writer.set_nodelay(true)?;
+        let reader = BufReader::new(writer.try_clone()?);
+        Ok(Self {
             address,
             writer,
             reader,
-        }
+        })
     }
 
     /// Posts a form; the status. When the connection was cut, which happens when

@@ -1,0 +1,341 @@
+//! What shows only under load: names, crashes at random, and many that wait.
+//!
+//! Each test prints a line with its figures. Sizes come from the environment
+//! (`WEBSMS_TEST_MESSAGES`, `WEBSMS_TEST_KILLS`, `WEBSMS_TEST_PAUSE`,
+//! `WEBSMS_TEST_WAITING`) and are small by default.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::daemon::{self, Server};
+use crate::support::http::{self, Connection};
+use crate::support::messages::place;
+use crate::support::{PATIENCE, Spool, callfile, size};
+
+const TO: &str = "+12025550160";
+
+/// As many conversations as there may be call files with Asterisk and more, so
+/// that the feeder is not what everything waits for.
+const SENDERS: usize = 997;
+
+fn configure(spool: &Spool) -> PathBuf {
+    let config = spool.path().join("websms.conf");
+    let more = "max_outgoing = 400\nmax_waiting = 10000000\n";
+    std::fs::write(&config, spool.section() + more).unwrap();
+    config
+}
+
+/// A daemon that says only what is wrong, at an address of loopback that no
+/// other process of the tests has: a client that comes late must not reach
+/// another one's daemon.
+fn command(config: &Path) -> Command {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let mut command = daemon::listening(config, &format!("127.{}.{low}.1:0", high | 0x80));
+    command.env("WEBSMS_LOG", "warn");
+    command
+}
+
+fn form(number: usize) -> Vec<u8> {
+    let from = format!("+1{:06}", number % SENDERS);
+    http::message(TO, &from, &text(number))
+}
+
+/// The text of a message; every tenth makes two call files.
+fn text(number: usize) -> String {
+    let length = if number.is_multiple_of(10) { 1500 } else { 0 };
+    format!("{number} {}", "x".repeat(length))
+}
+
+/// Posts again until it is accepted, as a provider does, to whatever daemon is
+/// there; how often it had to.
+fn post(connection: &mut Option<Connection>, address: &Mutex<SocketAddr>, form: &[u8]) -> usize {
+    let end = Instant::now() + PATIENCE;
+    for tries in 0.. {
+        if connection.is_none() {
+            let address = *address.lock().unwrap();
+            *connection = Connection::open(address).ok();
+        }
+        match connection.as_mut().map(|connection| connection.post(form)) {
+            Some(200) => return tries,
+            Some(503) => {}
+            Some(0) => *connection = None,
+            None => thread::sleep(Duration::from_millis(2)),
+            Some(other) => panic!("answered {other}"),
+        }
+        assert!(Instant::now() < end, "not accepted for too long");
+    }
+    unreachable!("the loop returns");
+}
+
+/// Plays Asterisk and remembers little: what has arrived how often, and parts
+/// whose others have not arrived yet.
+#[derive(Default)]
+struct Sink {
+    arrived: HashMap<usize, usize>,
+    parts: HashMap<String, BTreeMap<usize, String>>,
+}
+
+impl Sink {
+    /// Takes what is there; how many files that were.
+    fn take(&mut self, outgoing: &Path) -> usize {
+        let mut files = 0;
+        for entry in std::fs::read_dir(outgoing).unwrap() {
+            let entry = entry.unwrap();
+            let content = std::fs::read(entry.path()).unwrap();
+            std::fs::remove_file(entry.path()).unwrap();
+            let name = entry.file_name();
+            let (id, part, parts) = place(&name).unwrap();
+            let (to, _, text) = callfile::message(&content).unwrap();
+            assert_eq!(to, TO);
+            let text = String::from_utf8(text).unwrap();
+            let found = self.parts.entry(id.to_owned()).or_default();
+            found.insert(part, text);
+            if found.len() == parts {
+                let whole: String = self.parts.remove(id).unwrap().into_values().collect();
+                let number = whole.split(' ').next().unwrap().parse().unwrap();
+                assert_eq!(whole, self::text(number), "torn");
+                *self.arrived.entry(number).or_default() += 1;
+            }
+            files += 1;
+        }
+        files
+    }
+}
+
+/// Whether a directory holds a call file.
+fn holds_calls(directory: &Path) -> bool {
+    std::fs::read_dir(directory).unwrap().any(|entry| {
+        let name = entry.unwrap().file_name();
+        name.as_encoded_bytes().ends_with(b".call")
+    })
+}
+
+#[test]
+fn daemon_that_is_killed_again_and_again_loses_nothing() {
+    let kills = size("WEBSMS_TEST_KILLS", 5);
+    let messages = size("WEBSMS_TEST_MESSAGES", 2000);
+    // Milliseconds, at most, from one start to the next kill.
+    let pause = size("WEBSMS_TEST_PAUSE", 2000).max(201);
+    let spool = Spool::new();
+    let config = configure(&spool);
+    let mut server = Server::run(command(&config));
+    let address = Mutex::new(server.address);
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (killing, feeding) = (AtomicBool::new(true), AtomicBool::new(true));
+    let begun = Instant::now();
+    let client = || {
+        let (mut connection, mut again) = (None, 0);
+        while killing.load(Ordering::Relaxed) || done.load(Ordering::Relaxed) < messages {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            again += post(&mut connection, &address, &form(number));
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+        again
+    };
+    let asterisk = || {
+        let mut sink = Sink::default();
+        let mut last = Instant::now();
+        loop {
+            // Asked first: what is fed afterwards is taken in the next round.
+            let fed = !feeding.load(Ordering::Relaxed) && !holds_calls(&spool.staging());
+            if sink.take(&spool.outgoing()) > 0 {
+                last = Instant::now();
+            } else if fed {
+                return sink;
+            } else {
+                assert!(last.elapsed() < PATIENCE, "nothing comes any more");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    };
+    let (sink, again, swept) = thread::scope(|scope| {
+        let sink = scope.spawn(asterisk);
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(client)).collect();
+        let mut swept = 0;
+        for _ in 0..kills {
+            let random = usize::try_from(getrandom::u32().unwrap()).unwrap();
+            let moment = 200 + random % (pause - 200);
+            // The moment is random; there is no event to wait for.
+            thread::sleep(Duration::from_millis(moment.try_into().unwrap()));
+            swept += usize::from(server.log().contains("half written"));
+            drop(server);
+            server = Server::run(command(&config));
+            *address.lock().unwrap() = server.address;
+        }
+        killing.store(false, Ordering::Relaxed);
+        let again: usize = clients
+            .into_iter()
+            .map(|client| client.join().unwrap())
+            .sum();
+        feeding.store(false, Ordering::Relaxed);
+        (sink.join().unwrap(), again, swept)
+    });
+    let acknowledged = next.load(Ordering::Relaxed);
+    let arrived: usize = sink.arrived.values().sum();
+    println!(
+        "{kills} kills: {acknowledged} messages acknowledged, {} arrived, {} of them twice, \
+         {again} posts repeated, {swept} sweeps, {} s",
+        sink.arrived.len(),
+        arrived - sink.arrived.len(),
+        begun.elapsed().as_secs()
+    );
+    let lost = (0..acknowledged).filter(|number| !sink.arrived.contains_key(number));
+    assert_eq!(lost.collect::<Vec<_>>(), Vec::<usize>::new(), "lost");
+    assert!(sink.parts.is_empty(), "half messages: {:?}", sink.parts);
+}
+
+#[test]
+fn no_two_messages_share_a_name() {
+    const CLIENTS: usize = 64;
+    let messages = size("WEBSMS_TEST_MESSAGES", 5000);
+    let spool = Spool::new();
+    let config = configure(&spool);
+    let server = Server::run(command(&config));
+    let address = Mutex::new(server.address);
+    let next = AtomicUsize::new(0);
+    let posting = AtomicBool::new(true);
+    let begun = Instant::now();
+    let client = || {
+        let mut connection = None;
+        let mut opened = Instant::now();
+        let mut again = 0;
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= messages {
+                return again;
+            }
+            // Before the daemon ends the connection.
+            if opened.elapsed() > Duration::from_secs(20) {
+                (connection, opened) = (None, Instant::now());
+            }
+            let from = format!("+1{:06}", number % SENDERS);
+            again += post(&mut connection, &address, &http::message(TO, &from, "x"));
+        }
+    };
+    // A digest of each name, to remember a million of them.
+    let hasher = RandomState::new();
+    let mut names = HashSet::new();
+    let mut files = 0;
+    let again: usize = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+        let asterisk = scope.spawn(|| {
+            let mut last = Instant::now();
+            loop {
+                let fed = !posting.load(Ordering::Relaxed) && !holds_calls(&spool.staging());
+                let before = files;
+                for entry in std::fs::read_dir(spool.outgoing()).unwrap() {
+                    let entry = entry.unwrap();
+                    std::fs::remove_file(entry.path()).unwrap();
+                    names.insert(hasher.hash_one(entry.file_name()));
+                    files += 1;
+                }
+                if files > before {
+                    last = Instant::now();
+                } else if fed {
+                    return;
+                } else {
+                    assert!(last.elapsed() < PATIENCE, "nothing comes any more");
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        let again = clients
+            .into_iter()
+            .map(|client| client.join().unwrap())
+            .sum();
+        posting.store(false, Ordering::Relaxed);
+        asterisk.join().unwrap();
+        again
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "{messages} messages acknowledged to {CLIENTS} clients, {files} files, {} names, \
+         {again} posts repeated, {seconds:.0} s, {} KiB resident",
+        names.len(),
+        resident(&server)
+    );
+    assert_eq!(again, 0, "no answer was lost");
+    assert_eq!((files, names.len()), (messages, messages));
+}
+
+/// How much memory the daemon has, in KiB.
+fn resident(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.unwrap().parse().unwrap()
+}
+
+/// How many messages a second eight clients get accepted.
+fn rate(server: &Server, messages: usize) -> f64 {
+    let address = Mutex::new(server.address);
+    let next = AtomicUsize::new(0);
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut connection = None;
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= messages {
+                        return;
+                    }
+                    let from = format!("+1{:06}", number % SENDERS);
+                    let form = http::message(TO, &from, "x");
+                    assert_eq!(post(&mut connection, &address, &form), 0);
+                }
+            });
+        }
+    });
+    #[allow(clippy::cast_precision_loss, reason = "a rate need not be exact")]
+    let messages = messages as f64;
+    messages / begun.elapsed().as_secs_f64()
+}
+
+#[test]
+fn many_that_wait_do_not_stop_acceptance() {
+    const MESSAGES: usize = 1000;
+    let waiting = size("WEBSMS_TEST_WAITING", 20_000);
+    let spool = Spool::new();
+    let config = configure(&spool);
+    let server = Server::run(command(&config));
+    let alone = rate(&server, MESSAGES);
+    let small = resident(&server);
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    let (_, content) = spool.take().pop().unwrap();
+    for number in 0..waiting {
+        let conversation = number % 5000;
+        let name = format!("{number:016}-00000000-0001of0001-{conversation:016x}.call");
+        std::fs::write(spool.staging().join(name), &content).unwrap();
+    }
+    let begun = Instant::now();
+    let server = Server::run(command(&config));
+    let start = begun.elapsed();
+    let among_many = rate(&server, MESSAGES);
+    println!(
+        "{waiting} waiting: {among_many:.0} messages a second, {alone:.0} without ({:.2}), \
+         started in {} ms, {} KiB resident, {small} KiB without",
+        among_many / alone,
+        start.as_millis(),
+        resident(&server)
+    );
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    let calls = |directory: &Path| {
+        let entries = std::fs::read_dir(directory).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        names
+            .filter(|name| name.as_encoded_bytes().ends_with(b".call"))
+            .count()
+    };
+    let taken = spool.take().len();
+    assert_eq!(calls(&spool.staging()) + taken, waiting + 2 * MESSAGES);
+}
