@@ -60,6 +60,29 @@ fn repeated_id_is_known_after_a_restart() {
 }
 
 #[test]
+fn repeated_id_is_stored_once_whatever_crashes_in_between() {
+    let spool = Spool::new();
+    let path = spool.configure(CONFIG);
+    let post_all = |server: &daemon::Server| {
+        thread::scope(|scope| {
+            for _ in 0..100 {
+                scope.spawn(|| {
+                    let response = server.post("/", &[FORM], &form("SM1", "once"));
+                    assert_eq!(response.status, 200);
+                });
+            }
+        });
+    };
+    for _ in 0..3 {
+        let server = daemon::Server::run(daemon::command(&path));
+        post_all(&server);
+        // Killed, not stopped.
+        drop(server);
+    }
+    assert_eq!(spool.all().len(), 1);
+}
+
+#[test]
 fn equal_texts_without_equal_ids_are_two_messages() {
     let daemon = Daemon::start(CONFIG);
     for id in ["SM1", "SM2", "", ""] {

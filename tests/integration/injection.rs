@@ -4,10 +4,14 @@
 use std::cell::RefCell;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use asterisk_websms::config;
+use asterisk_websms::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
+use asterisk_websms::spool::callfile::render;
 
 use crate::support::http::{self, FORM, JSON};
-use crate::support::{Daemon, callfile};
+use crate::support::{Daemon, callfile, size};
 
 const TO: &str = "12025550160";
 const FROM: &str = "15017122661";
@@ -245,6 +249,81 @@ fn any_request_yields_its_own_message_or_nothing() {
         })
         .collect();
     assert_eq!(stored, accepted);
+}
+
+#[test]
+fn any_message_is_rendered_as_itself_and_nothing_else() {
+    // Without the daemon in between, so that it can be done very often.
+    let cases = size("WEBSMS_TEST_CASES", 2000);
+    let config = Config {
+        cases: cases.try_into().unwrap(),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let call = |max_text: usize| config::Call {
+        wait_time: 45,
+        max_retries: 4320,
+        retry_time: 60,
+        archive: true,
+        channel_context: "dp_entry_channel_open".to_owned(),
+        context: "dp_entry_trunk_texting".to_owned(),
+        priority: 1,
+        max_text,
+    };
+    // What means something to a call file, to URIDECODE or to a dialplan.
+    let odd =
+        "[ \t\r\n\\\\;#%:=,()\\[\\]{}<>|&\"'$+*@/Ж日😀\u{301}\u{200d}\u{85}\u{2028}\u{feff}aA0]";
+    let directive = "(\n|\r|\r\n|%0a|\\\\n|\u{2028}| #|;)(Application|Data|setvar|Channel|Set|#exec): [a-zA-Z(){}$ /=;]{0,30}";
+    let text = prop_oneof![
+        any::<String>(),
+        prop::collection::vec(prop_oneof![odd, directive, "\\PC{1,5}"], 0..60)
+            .prop_map(|pieces| pieces.concat()),
+        (odd, 0_usize..1100).prop_map(|(piece, times)| piece.repeat(times)),
+    ];
+    let to = "[+]?[0-9]{1,20}";
+    let from = prop_oneof![
+        "[+]?[0-9]{1,20}",
+        "[A-Za-z0-9][A-Za-z0-9 ._+-]{0,13}[A-Za-z0-9]"
+    ];
+    let files = RefCell::new((0_usize, 0_usize));
+    TestRunner::new(config)
+        .run(
+            &(to, from, text, 40_usize..=1000),
+            |(to, from, text, most)| {
+                let message = Message {
+                    to: PhoneNumber::parse(&to).unwrap(),
+                    from: Sender::parse(&from).unwrap(),
+                    text: Text::new(&text),
+                    interface: InterfaceName::unnamed(),
+                    provider_id: None,
+                };
+                let mut arrived = Vec::new();
+                let rendered = render(&message, &call(most));
+                for file in &rendered {
+                    let (read_to, read_from, body) = callfile::message(file.as_bytes())
+                        .map_err(|problem| TestCaseError::fail(format!("{file:?}: {problem}")))?;
+                    prop_assert_eq!(&read_to, &to);
+                    prop_assert_eq!(read_from.as_str(), message.from.as_str());
+                    prop_assert!(file.lines().all(|line| line.len() <= 1022));
+                    prop_assert!(body.len() <= most);
+                    arrived.extend(body);
+                }
+                prop_assert_eq!(
+                    String::from_utf8(arrived).unwrap(),
+                    text.replace('\0', "\u{fffd}")
+                );
+                let mut files = files.borrow_mut();
+                *files = (
+                    files.0 + rendered.len(),
+                    files.1 + usize::from(rendered.len() > 1),
+                );
+                Ok(())
+            },
+        )
+        .unwrap();
+    let (files, long) = files.into_inner();
+    println!("{cases} messages, {files} call files, {long} messages of several");
+    assert!(long > cases / 100, "too few to mean something");
 }
 
 /// A number without its punctuation.

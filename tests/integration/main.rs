@@ -7,6 +7,8 @@
 //! | `provider` | providers that are slow, broken, lying or not who they say |
 //! | `queue` | what the administrator sees and does |
 //! | `websmsd` | requests and their answers, statuses, paths, methods |
+//! | `clients` | clients that vanish, and a daemon that has to |
+//! | `spool` | call files on their way: order, clocks, who is in the way |
 //! | `injection` | what a stranger could try to get into a call file |
 //! | `config` | one test per mistake, asserting the message |
 //! | `dedupe` | messages that a provider posts again |
@@ -20,6 +22,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::too_many_lines,
     clippy::unwrap_used,
     reason = "a test ends by panicking, and a table is as long as it is"
@@ -28,6 +31,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clients;
 mod config;
 mod dedupe;
 mod demo;
@@ -36,6 +40,7 @@ mod health;
 mod injection;
 mod provider;
 mod queue;
+mod spool;
 mod vectors;
 mod websms;
 mod websmsd;

@@ -1,0 +1,133 @@
+//! Clients that vanish, and a daemon that has to.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::daemon::{self, Server};
+use crate::support::http::{self, Connection, FORM};
+use crate::support::messages::whole;
+use crate::support::{Daemon, Spool, wait_for};
+
+const TO: &str = "+12025550160";
+
+/// Two call files.
+fn text(from: &str) -> String {
+    format!("{from} {}", "x".repeat(1500))
+}
+
+/// A connection that is reset when it is closed.
+fn resetting(address: std::net::SocketAddr) -> std::net::TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let stream = runtime
+        .block_on(tokio::net::TcpStream::connect(address))
+        .unwrap();
+    stream.set_zero_linger().unwrap();
+    let stream = {
+        let _inside = runtime.enter();
+        stream.into_std().unwrap()
+    };
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+#[test]
+fn client_that_resets_leaves_a_whole_message_or_none() {
+    let daemon = Daemon::start("");
+    let sent: BTreeSet<_> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..200)
+            .map(|number| {
+                let daemon = &daemon;
+                scope.spawn(move || {
+                    let from = format!("+1{number:06}");
+                    let form = http::message(TO, &from, &text(&from));
+                    let request = http::request("POST", "/", &[FORM], &form);
+                    let mut stream = resetting(daemon.address);
+                    // Every other one is gone before it has said all.
+                    let most = request.len() - number % 2;
+                    stream.write_all(&request[..most]).unwrap();
+                    if number % 4 == 0 {
+                        // The answer is there; it is not read.
+                        stream.peek(&mut [0]).unwrap();
+                    }
+                    drop(stream);
+                    (number % 2 == 0).then(|| text(&from))
+                })
+            })
+            .collect();
+        clients
+            .into_iter()
+            .filter_map(|client| client.join().unwrap())
+            .collect()
+    });
+    let last = daemon.send(TO, "+1999", "last");
+    assert_eq!(last.status, 200);
+    daemon.spool.drain();
+    // Whatever is under way is finished before the end.
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_for_log("stopped");
+    let arrived = whole(&daemon.spool.all()).unwrap();
+    let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
+    assert_eq!(arrived.len(), texts.len(), "none came twice");
+    assert!(texts.contains("last"));
+    assert!(texts.len() > 20, "nearly none was stored: {}", texts.len());
+    let mut strange = texts.difference(&sent).filter(|text| *text != "last");
+    assert_eq!(strange.next(), None, "sent in part, stored all the same");
+    let (status, log) = daemon.wait();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn daemon_that_is_told_to_stop_under_load_loses_nothing() {
+    let spool = Spool::new();
+    let server = Server::run(daemon::command(&spool.configure("")));
+    let address = server.address;
+    let acknowledged = Mutex::new(BTreeSet::new());
+    let unanswered = AtomicUsize::new(0);
+    let count = || acknowledged.lock().unwrap().len();
+    let (took, (status, log)) = thread::scope(|scope| {
+        for client in 0..32 {
+            let (acknowledged, unanswered) = (&acknowledged, &unanswered);
+            scope.spawn(move || {
+                let mut connection = Connection::new(address);
+                for number in 0.. {
+                    let from = format!("+1{client:02}{number:06}");
+                    let text = text(&from);
+                    match connection.post(&http::message(TO, &from, &text)) {
+                        200 => acknowledged.lock().unwrap().insert(text),
+                        0 => {
+                            unanswered.fetch_add(1, Ordering::Relaxed);
+                            return;
+                        }
+                        other => panic!("{other}"),
+                    };
+                }
+            });
+        }
+        wait_for("messages to come in", || (count() > 200).then_some(()));
+        let told = Instant::now();
+        let ended = server.stop();
+        (told.elapsed(), ended)
+    });
+    assert!(status.success(), "{log}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let acknowledged = acknowledged.into_inner().unwrap();
+    let arrived = whole(&spool.all()).unwrap();
+    let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
+    assert!(texts.is_superset(&acknowledged), "acknowledged and lost");
+    // Stored, and no time to say so.
+    let more = texts.len() - acknowledged.len();
+    assert!(more <= unanswered.load(Ordering::Relaxed), "{more}");
+    println!(
+        "{} acknowledged, {more} more stored, {took:?}",
+        acknowledged.len()
+    );
+}
