@@ -9,6 +9,7 @@
 //! | `limits` | few descriptors |
 //! | `load` | what shows only under load |
 //! | `order` | which system call comes before which |
+//! | `power` | what a disk may hold when the power goes |
 
 #![allow(
     clippy::expect_used,
@@ -31,4 +32,5 @@ mod inject;
 mod limits;
 mod load;
 mod order;
+mod power;
 mod strace;
