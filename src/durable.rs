@@ -102,22 +102,20 @@ impl Directory {
         Ok(file.into_temp_path())
     }
 
-    /// [`Self::prepare`] for several files, side by side. One of them can fail
-    /// and the others be well.
+    /// [`Self::prepare`] for several sets of files, side by side: of each set all
+    /// or none. One set can fail and the others be well.
     #[must_use]
-    pub fn prepare_all(&self, contents: &[&[u8]]) -> Vec<Result<TempPath, StoreError>> {
-        let prepare = |contents: &[&[u8]]| -> Vec<_> {
-            contents
-                .iter()
-                .map(|content| self.prepare(content))
-                .collect()
+    pub fn prepare_all(&self, sets: &[Vec<&[u8]>]) -> Vec<Result<Vec<TempPath>, StoreError>> {
+        let prepare = |sets: &[Vec<&[u8]>]| -> Vec<_> {
+            let set = |set: &Vec<&[u8]>| set.iter().map(|content| self.prepare(content)).collect();
+            sets.iter().map(set).collect()
         };
-        if contents.len() < 2 {
-            return prepare(contents);
+        if sets.len() < 2 {
+            return prepare(sets);
         }
-        let share = contents.len().div_ceil(SIDE_BY_SIDE);
+        let share = sets.len().div_ceil(SIDE_BY_SIDE);
         thread::scope(|scope| {
-            let shares: Vec<_> = contents
+            let shares: Vec<_> = sets
                 .chunks(share)
                 .map(|share| {
                     let thread = thread::Builder::new();
@@ -291,13 +289,17 @@ mod tests {
         let (_guard, directory) = directory();
         for count in [0, 1, 2, 7, 8, 9, 100] {
             let contents: Vec<_> = (0..count).map(|number| format!("{number}")).collect();
-            let contents: Vec<_> = contents.iter().map(String::as_bytes).collect();
-            let files = directory.prepare_all(&contents);
-            let read: Vec<_> = files
+            let sets: Vec<_> = contents
                 .iter()
-                .map(|file| std::fs::read(file.as_ref().unwrap()).unwrap())
+                .map(|content| vec![content.as_bytes(), b"and more"])
                 .collect();
-            assert_eq!(read, contents);
+            let files = directory.prepare_all(&sets);
+            let read = |path: &TempPath| std::fs::read(path).unwrap();
+            let read: Vec<Vec<_>> = files
+                .iter()
+                .map(|set| set.as_ref().unwrap().iter().map(read).collect())
+                .collect();
+            assert_eq!(read, sets);
         }
         assert!(names(&directory).is_empty());
     }

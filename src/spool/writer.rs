@@ -26,6 +26,14 @@ pub struct Job {
     pub done: oneshot::Sender<Result<Vec<Id>, SpoolError>>,
 }
 
+impl Job {
+    /// What its files shall hold, in order.
+    fn contents(&self) -> Vec<&[u8]> {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        parts.map(String::as_bytes).collect()
+    }
+}
+
 /// A message as call files.
 #[derive(Debug)]
 pub struct Rendered {
@@ -90,27 +98,19 @@ impl Writer {
         let _ = self.events.send(Event::End);
     }
 
-    /// Writes the files of all jobs, then names them job by job; tells those
-    /// for which that fails.
+    /// Writes the files of all jobs, the jobs side by side, then names them job by
+    /// job; tells those for which that fails.
     fn write(&mut self, jobs: Vec<Job>) -> Vec<Written> {
-        let contents: Vec<_> = jobs
-            .iter()
-            .flat_map(|job| &job.messages)
-            .flat_map(|message| &message.parts)
-            .map(String::as_bytes)
-            .collect();
-        let mut files = self.staging.prepare_all(&contents).into_iter();
+        let sets: Vec<Vec<_>> = jobs.iter().map(Job::contents).collect();
+        let prepared = self.staging.prepare_all(&sets);
         jobs.into_iter()
-            .filter_map(|job| self.publish(job, &mut files))
+            .zip(prepared)
+            .filter_map(|(job, files)| self.publish(job, files))
             .collect()
     }
 
-    /// Names the files of one job, which are the next ones, all or none.
-    fn publish(
-        &mut self,
-        job: Job,
-        files: &mut impl Iterator<Item = Result<TempPath, StoreError>>,
-    ) -> Option<Written> {
+    /// Names the files of one job, all or none.
+    fn publish(&mut self, job: Job, files: Result<Vec<TempPath>, StoreError>) -> Option<Written> {
         let Job { messages, done } = job;
         let ids: Vec<_> = messages.iter().map(|_| self.next_id()).collect();
         let names: Vec<_> = ids
@@ -122,9 +122,7 @@ impl Writer {
                 CallFileName::all(*id, count, message.conversation)
             })
             .collect();
-        // Taken out even if one has failed: the next job has its own.
-        let files: Vec<_> = files.take(names.len()).collect();
-        match self.name(files, &names) {
+        match files.and_then(|files| self.name(files, &names)) {
             Ok(()) => Some(Written { ids, names, done }),
             Err(error) => {
                 answer(done, Err(disk(&self.staging, &error)));
@@ -140,12 +138,7 @@ impl Writer {
     }
 
     /// Gives files their names, in order, all or none.
-    fn name(
-        &self,
-        files: Vec<Result<TempPath, StoreError>>,
-        names: &[CallFileName],
-    ) -> Result<(), StoreError> {
-        let files: Vec<_> = files.into_iter().collect::<Result<_, _>>()?;
+    fn name(&self, files: Vec<TempPath>, names: &[CallFileName]) -> Result<(), StoreError> {
         for (given, (file, name)) in files.into_iter().zip(names).enumerate() {
             if let Err(error) = self.staging.publish(file, &name.to_os_string()) {
                 self.retract(names.get(..given).unwrap_or_default());

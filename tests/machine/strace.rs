@@ -1,6 +1,6 @@
 //! strace, as a witness and as a saboteur.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -29,10 +29,11 @@ impl Tracer {
             .spawn()
             .expect("strace");
         let mut line = String::new();
-        BufReader::new(child.stderr.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        said.read_line(&mut line).unwrap();
         assert!(line.contains("attached"), "{line}");
+        // It names each new thread, and dies when nobody listens.
+        std::thread::spawn(move || io::copy(&mut said, &mut io::sink()));
         Self {
             child,
             trace: trace.to_owned(),
