@@ -58,7 +58,7 @@ pub fn run(options: &Websmsd) -> Exit {
             return Exit::Configuration;
         }
     };
-    let served = tokio::runtime::Builder::new_multi_thread()
+    let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .and_then(|runtime| runtime.block_on(serve(listener, health, config, spool, dedupe)));

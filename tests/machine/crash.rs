@@ -67,10 +67,11 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
             (seen.matches(&format!("{call}(")).count() >= when).then_some(())
         });
         server.signal(Signal::SIGKILL);
+        // The thread that it holds ends only now.
+        drop(tracer);
         assert_eq!(answer.join().unwrap(), 0, "nothing was acknowledged");
     });
     server.wait();
-    drop(tracer);
     let server = Server::run(daemon::command(&config));
     let arrived = whole(&spool.drain()).unwrap();
     let texts: Vec<_> = arrived.into_iter().map(|message| message.text).collect();
