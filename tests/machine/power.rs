@@ -59,7 +59,7 @@ impl Call {
     }
 }
 
-/// The calls of all threads in the order in which they ended. Of a call that
+/// The calls of all threads in the order in which they took effect. Of a call that
 /// another thread interrupted, strace writes start and end apart.
 fn calls(trace: &str) -> Vec<Call> {
     let mut unfinished: HashMap<&str, (usize, &str)> = HashMap::new();
@@ -98,6 +98,11 @@ fn calls(trace: &str) -> Vec<Call> {
             });
         }
     }
+    // A descriptor is free, and another thread's, before its close has returned.
+    calls.sort_by_key(|call| match call.name.as_str() {
+        "close" => call.begin,
+        _ => call.end,
+    });
     calls
 }
 
