@@ -30,6 +30,7 @@ pub mod exit;
 pub mod health;
 pub mod id;
 pub mod inbound;
+pub mod lines;
 pub mod logging;
 pub mod message;
 pub mod outbound;

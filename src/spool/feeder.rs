@@ -23,12 +23,12 @@ use tracing::{debug, error, info, warn};
 
 use super::archive::Archive;
 use super::health::{Gauges, Looked, OutgoingReplaced};
-use super::lines::Lines;
 use super::name::CallFileName;
 use super::progress::{Progress, fresh, progress};
 use super::watch::Event;
 use crate::config::Queue;
 use crate::durable::Directory;
+use crate::lines::Lines;
 
 /// How long to wait before a move that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ pub struct Feeder {
     staging: Directory,
     outgoing: PathBuf,
     archive: Archive,
-    lines: Lines,
+    lines: Lines<CallFileName>,
     /// For whoever accepts more, and whoever asks how it goes.
     gauges: Arc<Gauges>,
     /// How long an attempt may last in all.

@@ -12,7 +12,7 @@
 //! Guarantee: a message that [`Spool::store`] accepted is durable. A crash can
 //! deliver it twice, never lose it and never deliver half of it.
 //!
-//! [`callfile`] renders, [`writer`] stores, [`feeder`] moves as [`lines`] says
+//! [`callfile`] renders, [`writer`] stores, [`feeder`] moves as [`crate::lines`] says
 //! and [`watch`] and [`progress`] tell, [`archive`] keeps what Asterisk gave up
 //! on, [`inventory`] shows all of it to the administrator, [`probe`] makes sure
 //! beforehand that all this can work, and [`health`] that it still does.
@@ -29,7 +29,6 @@ pub mod callfile;
 pub mod feeder;
 pub mod health;
 pub mod inventory;
-pub mod lines;
 pub mod name;
 pub mod probe;
 pub mod progress;

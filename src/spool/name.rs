@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use crate::id::Id;
+use crate::lines::Member;
 use crate::message::Conversation;
 
 /// The name of a call file. In the order of their text, names are in the order
@@ -56,12 +57,6 @@ impl CallFileName {
         format!("{}/{}", self.part, self.parts)
     }
 
-    /// The conversation that the message belongs to.
-    #[must_use]
-    pub fn conversation(&self) -> Conversation {
-        self.conversation
-    }
-
     /// The message.
     #[must_use]
     pub fn id(&self) -> Id {
@@ -72,6 +67,12 @@ impl CallFileName {
     #[must_use]
     pub fn to_os_string(&self) -> OsString {
         self.to_string().into()
+    }
+}
+
+impl Member for CallFileName {
+    fn conversation(&self) -> Conversation {
+        self.conversation
     }
 }
 

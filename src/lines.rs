@@ -1,39 +1,45 @@
-//! Who goes to Asterisk next? A line for each conversation; the head of a line
-//! goes when nobody of that conversation is with Asterisk, and only so many are
-//! with Asterisk in all.
+//! Who goes next? A line for each conversation; the head of a line goes when
+//! nobody of that conversation is away, and only so many are away in all.
 //!
-//! Pure: what happens to files is done elsewhere and told here.
+//! Call files go to Asterisk that way, and messages to a provider. Pure: what
+//! happens to files is done elsewhere and told here.
 
 use std::collections::{HashMap, VecDeque};
 
-use super::name::CallFileName;
 use crate::message::Conversation;
 
-/// Call files that wait, and those that are with Asterisk.
+/// What stands in a line: the name of a file. The order of names is the order
+/// in which they came.
+pub trait Member: Copy + Ord {
+    /// The conversation that it belongs to.
+    fn conversation(&self) -> Conversation;
+}
+
+/// Those that wait, and those that are away.
 #[derive(Debug)]
-pub struct Lines {
-    /// Files that Asterisk may have to do with at a time.
+pub struct Lines<M> {
+    /// How many may be away at a time.
     most: usize,
-    waiting: HashMap<Conversation, VecDeque<CallFileName>>,
+    waiting: HashMap<Conversation, VecDeque<M>>,
     waiting_count: usize,
     /// Conversations whose line may move, in the order in which they became so.
     ready: VecDeque<Conversation>,
-    /// What is with Asterisk; a conversation has one file there.
-    away: HashMap<Conversation, Away>,
+    /// Who is away; a conversation has one there.
+    away: HashMap<Conversation, Away<M>>,
     /// How many of those are not parked.
     due: usize,
 }
 
-/// A file that is with Asterisk.
+/// One that is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Away {
-    name: CallFileName,
-    /// It waits there for its next attempt and costs nothing meanwhile.
+struct Away<M> {
+    name: M,
+    /// It waits for its next attempt and costs nothing meanwhile.
     parked: bool,
 }
 
-impl Lines {
-    /// Empty lines, for at most so many files with Asterisk.
+impl<M: Member> Lines<M> {
+    /// Empty lines, of which at most so many may be away.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -46,8 +52,8 @@ impl Lines {
         }
     }
 
-    /// A file has come to the end of its line.
-    pub fn accept(&mut self, name: CallFileName) {
+    /// One has come to the end of its line.
+    pub fn accept(&mut self, name: M) {
         let conversation = name.conversation();
         let line = self.waiting.entry(conversation).or_default();
         if line.is_empty() && !self.away.contains_key(&conversation) {
@@ -57,10 +63,10 @@ impl Lines {
         self.waiting_count += 1;
     }
 
-    /// A file is with Asterisk that this did not send there: an earlier run
-    /// did, or the administrator. `false` when another one of its conversation
-    /// is there; then it is left to itself.
-    pub fn adopt(&mut self, name: CallFileName) -> bool {
+    /// One is away that this did not send: an earlier run did, or the
+    /// administrator. `false` when another one of its conversation is away; then
+    /// it is left to itself.
+    pub fn adopt(&mut self, name: M) -> bool {
         let conversation = name.conversation();
         if self.away.contains_key(&conversation) {
             return self.is_away(name);
@@ -70,9 +76,9 @@ impl Lines {
         true
     }
 
-    /// The file that shall go to Asterisk now. It counts as being there from
-    /// now on; [`Self::refused`] takes that back.
-    pub fn take_next(&mut self) -> Option<CallFileName> {
+    /// Who shall go now. It counts as away from now on; [`Self::refused`] takes
+    /// that back.
+    pub fn take_next(&mut self) -> Option<M> {
         if self.due >= self.most {
             return None;
         }
@@ -87,15 +93,15 @@ impl Lines {
         Some(name)
     }
 
-    fn send(&mut self, name: CallFileName) {
+    fn send(&mut self, name: M) {
         let parked = false;
         self.away.insert(name.conversation(), Away { name, parked });
         self.due += 1;
     }
 
-    /// A file could not be moved to Asterisk: it is first in its line again,
-    /// and its line first of all.
-    pub fn refused(&mut self, name: CallFileName) {
+    /// One could not go, or shall go again: it is first in its line again, and
+    /// its line first of all.
+    pub fn refused(&mut self, name: M) {
         if self.leave(name) {
             let conversation = name.conversation();
             self.waiting
@@ -108,12 +114,12 @@ impl Lines {
         }
     }
 
-    /// A file is no longer with Asterisk. `false` when it was not.
-    pub fn gone(&mut self, name: CallFileName) -> bool {
+    /// One is no longer away. `false` when it was not.
+    pub fn gone(&mut self, name: M) -> bool {
         self.leave(name)
     }
 
-    fn leave(&mut self, name: CallFileName) -> bool {
+    fn leave(&mut self, name: M) -> bool {
         let conversation = name.conversation();
         match self.away.get(&conversation) {
             Some(away) if away.name == name => {
@@ -128,8 +134,9 @@ impl Lines {
         }
     }
 
-    /// Asterisk has put a file off until its next attempt, or takes it up again.
-    pub fn park(&mut self, name: CallFileName, parked: bool) {
+    /// One is put off until its next attempt, or is taken up again. Whoever is
+    /// put off holds up its conversation and nobody else.
+    pub fn park(&mut self, name: M, parked: bool) {
         if let Some(away) = self.away.get_mut(&name.conversation())
             && away.name == name
             && away.parked != parked
@@ -143,27 +150,27 @@ impl Lines {
         }
     }
 
-    /// What is with Asterisk.
-    pub fn away(&self) -> impl Iterator<Item = CallFileName> {
+    /// Who is away.
+    pub fn away(&self) -> impl Iterator<Item = M> {
         self.away.values().map(|away| away.name)
     }
 
-    /// Whether this file is with Asterisk.
+    /// Whether this one is away.
     #[must_use]
-    pub fn is_away(&self, name: CallFileName) -> bool {
+    pub fn is_away(&self, name: M) -> bool {
         self.away
             .get(&name.conversation())
             .is_some_and(|away| away.name == name)
     }
 
-    /// The oldest file of all, whether it waits or is with Asterisk.
+    /// The oldest of all, whether it waits or is away.
     #[must_use]
-    pub fn oldest(&self) -> Option<CallFileName> {
+    pub fn oldest(&self) -> Option<M> {
         let heads = self.waiting.values().filter_map(VecDeque::front).copied();
         heads.chain(self.away()).min()
     }
 
-    /// How many files wait.
+    /// How many wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting_count
@@ -173,6 +180,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::name::CallFileName;
     use proptest::prelude::*;
 
     fn name(conversation: u64, number: u64) -> CallFileName {
@@ -180,7 +188,7 @@ mod tests {
         CallFileName::parse(text.as_ref()).unwrap()
     }
 
-    fn all(lines: &mut Lines) -> Vec<CallFileName> {
+    fn all(lines: &mut Lines<CallFileName>) -> Vec<CallFileName> {
         std::iter::from_fn(|| lines.take_next()).collect()
     }
 
