@@ -25,7 +25,7 @@ pub enum Command {
     Websms(Websms),
     /// Take messages from providers and hand them to Asterisk
     Websmsd(Websmsd),
-    /// Show, retry and drop messages that wait, are with Asterisk or were given up
+    /// Show, retry and drop messages that wait, are on their way or were given up
     Queue(Queue),
     /// Say what is wrong with configuration and spool, and how to mend it
     Check(Check),
@@ -83,7 +83,7 @@ pub struct Check {
     pub file_only: bool,
 }
 
-/// `queue`: messages on their way to phones.
+/// `queue`: messages on their way to phones and providers.
 #[derive(Debug, Args)]
 pub struct Queue {
     /// Where the configuration is.
@@ -94,22 +94,22 @@ pub struct Queue {
     pub act: QueueAct,
 }
 
-/// What to do with messages on their way to phones.
+/// What to do with messages on their way.
 #[derive(Debug, Subcommand)]
 pub enum QueueAct {
     /// List everything there is
     List,
-    /// Show one message, its text and what Asterisk has noted
+    /// Show one message, its text and what became of it
     Show {
         /// The message, as `queue list` and the log name it
         id: Id,
     },
-    /// Try again what Asterisk gave up on, or now what waits for its phone
+    /// Try again what was given up, or now what waits for its next attempt
     Retry {
         /// The message, as `queue list` and the log name it
         #[arg(required_unless_present = "all")]
         id: Option<Id>,
-        /// Everything that Asterisk gave up on
+        /// Everything that was given up
         #[arg(long, conflicts_with = "id")]
         all: bool,
     },

@@ -14,9 +14,10 @@ use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{panic, thread};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid, fchown};
 use tempfile::{Builder, TempPath};
@@ -64,6 +65,12 @@ impl Directory {
             path: path.to_owned(),
             access,
         }
+    }
+
+    /// Another directory whose files have the same owner and mode.
+    #[must_use]
+    pub fn at(&self, path: &Path) -> Self {
+        Self::new(path, self.access)
     }
 
     /// Claims the directory for this process (flock(2)).
@@ -158,6 +165,17 @@ impl Directory {
             })
     }
 
+    /// Moves a file to another directory of this file system, where nobody has
+    /// its name.
+    ///
+    /// # Errors
+    /// When it is not there, or the name is taken; then nothing has changed.
+    pub fn hand_to(&self, other: &Path, name: &OsStr) -> io::Result<()> {
+        let (from, to) = (self.path.join(name), other.join(name));
+        let flags = RenameFlags::RENAME_NOREPLACE;
+        Ok(renameat2(AT_FDCWD, &from, AT_FDCWD, &to, flags)?)
+    }
+
     /// Takes a published file back, because something else failed.
     ///
     /// # Errors
@@ -206,16 +224,24 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes what a crash left half written and says how many files those
-    /// were. Only for start-up: it would take a file from under a writer.
+    /// Removes what a crash left half written, at least so long ago, and says
+    /// how many files those were. It would take a file from under a writer: where
+    /// others write, they must have had the time to finish.
     ///
     /// # Errors
     /// When the directory cannot be read or a file not removed.
-    pub fn sweep(&self) -> io::Result<usize> {
+    pub fn sweep(&self, age: Duration) -> io::Result<usize> {
         let mut swept = 0;
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
-            if is_temporary(&entry.file_name()) && entry.file_type()?.is_file() {
+            let metadata = entry.metadata()?;
+            let old = || {
+                metadata.modified().is_ok_and(|time| {
+                    // One of the future is old as well: the clock was set back.
+                    time.elapsed().map_or(true, |passed| passed >= age)
+                })
+            };
+            if is_temporary(&entry.file_name()) && metadata.is_file() && old() {
                 std::fs::remove_file(entry.path())?;
                 swept += 1;
             }
@@ -331,7 +357,8 @@ mod tests {
         for name in [".abc.tmp", ".hidden", "x.tmp", "y.call"] {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
-        assert_eq!(directory.sweep().unwrap(), 1);
+        assert_eq!(directory.sweep(Duration::from_secs(60)).unwrap(), 0);
+        assert_eq!(directory.sweep(Duration::ZERO).unwrap(), 1);
         let mut left = names(&directory);
         left.sort();
         assert_eq!(left, [".hidden", "x.tmp", "y.call"]);

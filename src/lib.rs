@@ -8,6 +8,8 @@
 //!
 //! a message to a provider through
 //!
+//! * [`calls`]: a call of `websms` to a message,
+//! * [`outbox`]: where it waits, and is sent from by the daemon,
 //! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
 //!
 //! [`health`] tells whoever watches over the daemon how that goes.
@@ -22,6 +24,7 @@
 //! never use each other. Decisions are pure functions; clock, disk, network
 //! and environment are in the `mod.rs` above them.
 
+pub mod calls;
 pub mod cli;
 pub mod command;
 pub mod config;
@@ -34,6 +37,7 @@ pub mod lines;
 pub mod logging;
 pub mod message;
 pub mod outbound;
+pub mod outbox;
 pub mod pointer;
 pub mod secret;
 pub mod spool;

@@ -199,6 +199,17 @@ impl Text {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Conversation(u64);
 
+impl Conversation {
+    /// The conversation of messages to one party from another by an interface,
+    /// none of which holds a line break.
+    #[must_use]
+    pub fn between(to: &str, from: &str, interface: &str) -> Self {
+        let digest = Sha1::digest(format!("{to}\n{from}\n{interface}"));
+        let start = digest.iter().take(8);
+        Self(start.fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    }
+}
+
 impl fmt::Display for Conversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -232,11 +243,11 @@ impl Message {
     /// The conversation that it belongs to.
     #[must_use]
     pub fn conversation(&self) -> Conversation {
-        // None of the three can hold a line break.
-        let parties = format!("{}\n{}\n{}", self.to, self.from, self.interface.as_str());
-        let digest = Sha1::digest(parties);
-        let start = digest.iter().take(8);
-        Conversation(start.fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Conversation::between(
+            self.to.as_str(),
+            self.from.as_str(),
+            self.interface.as_str(),
+        )
     }
 }
 

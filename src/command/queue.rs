@@ -1,16 +1,17 @@
-//! `queue`: what waits, what is with Asterisk and what it gave up on; shows,
-//! retries and drops it.
+//! `queue`: what is on its way to phones and providers and what came to nothing;
+//! shows, retries and drops it.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use super::load;
 use crate::cli::{Queue, QueueAct};
-use crate::config;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::id::Id;
 use crate::logging;
+use crate::outbox;
 use crate::spool::inventory::{self, Entry};
 use crate::spool::progress::Progress;
 
@@ -22,10 +23,10 @@ pub fn run(options: &Queue) -> Exit {
         return Exit::Configuration;
     };
     let result = match &options.act {
-        QueueAct::List => list(&config.queue),
-        QueueAct::Show { id } => show(&config.queue, *id),
-        QueueAct::Retry { id, all } => retry(&config.queue, *id, *all),
-        QueueAct::Drop { id } => remove(&config.queue, *id),
+        QueueAct::List => items(&config).map(|items| list(&items)),
+        QueueAct::Show { id } => of(&config, *id).map(|items| show(&items)),
+        QueueAct::Retry { id, all } => retry(&config, *id, *all),
+        QueueAct::Drop { id } => remove(&config, *id),
     };
     match result {
         Ok(said) => {
@@ -40,117 +41,228 @@ pub fn run(options: &Queue) -> Exit {
     }
 }
 
-fn entries(queue: &config::Queue) -> Result<Vec<Entry>, String> {
-    inventory::list(queue).map_err(|error| format!("failed to read the spool: {error}"))
+/// A file that is on its way.
+enum Item {
+    ToPhone(Entry),
+    ToProvider(outbox::inventory::Entry),
 }
 
-/// The call files of a message, which has at least one.
-fn of(queue: &config::Queue, id: Id) -> Result<Vec<Entry>, String> {
-    let mut entries = entries(queue)?;
-    entries.retain(|entry| entry.id() == id);
-    if entries.is_empty() {
+impl Item {
+    fn id(&self) -> Id {
+        match self {
+            Self::ToPhone(entry) => entry.id(),
+            Self::ToProvider(entry) => entry.id(),
+        }
+    }
+
+    /// Which part of how many.
+    fn part(&self) -> String {
+        match self {
+            Self::ToPhone(entry) => entry.name.part_of(),
+            Self::ToProvider(_) => "1/1".to_owned(),
+        }
+    }
+
+    fn state(&self) -> &dyn Display {
+        match self {
+            Self::ToPhone(entry) => &entry.state,
+            Self::ToProvider(entry) => &entry.state,
+        }
+    }
+
+    /// Whether it is not tried any more.
+    fn has_failed(&self) -> bool {
+        match self {
+            Self::ToPhone(entry) => entry.state == inventory::State::Failed,
+            Self::ToProvider(entry) => entry.state == outbox::store::State::Failed,
+        }
+    }
+
+    fn attempts(&self) -> usize {
+        match self {
+            Self::ToPhone(entry) => entry.attempts,
+            Self::ToProvider(entry) => {
+                let attempts = entry.record.as_ref().map_or(0, |record| record.attempts);
+                usize::try_from(attempts).unwrap_or(usize::MAX)
+            }
+        }
+    }
+
+    /// To, from and text, if it can be read.
+    fn message(&self) -> Option<(&str, &str, &str)> {
+        match self {
+            Self::ToPhone(entry) => {
+                let call = entry.call.as_ref()?;
+                Some((&call.to, &call.from, &call.text))
+            }
+            Self::ToProvider(entry) => {
+                let record = entry.record.as_ref()?;
+                Some((&record.to, &record.from, &record.text))
+            }
+        }
+    }
+
+    /// How it goes, in words.
+    fn progress(&self, now: SystemTime) -> String {
+        match self {
+            Self::ToPhone(entry) => match entry.progress {
+                Progress::Untouched => "not tried yet".to_owned(),
+                Progress::Begun(_) => "being tried".to_owned(),
+                Progress::Waiting => {
+                    let wait = entry.written.duration_since(now).unwrap_or_default();
+                    format!("tried {} times, again in {}", entry.attempts, short(wait))
+                }
+                Progress::Completed => "delivered".to_owned(),
+                Progress::GivenUp => "given up".to_owned(),
+            },
+            Self::ToProvider(entry) => entry.progress(now),
+        }
+    }
+
+    /// More that is worth showing: the call file as it is, or the interface and
+    /// what the provider said.
+    fn more(&self) -> String {
+        match self {
+            Self::ToPhone(entry) => format!("\n{}", entry.content()),
+            Self::ToProvider(entry) => {
+                let Some(record) = &entry.record else {
+                    return String::new();
+                };
+                let said = record.last.as_ref().map_or("", |last| &last.detail);
+                format!("by       {:?}\nsaid     {said}\n", record.interface)
+            }
+        }
+    }
+
+    fn retry(&self, config: &Config) -> Result<bool, String> {
+        match self {
+            Self::ToPhone(entry) => entry
+                .retry(&config.queue)
+                .map_err(|error| error.to_string()),
+            Self::ToProvider(entry) => {
+                let tried = entry.retry(&config.outbox);
+                tried.map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    fn remove(&self, config: &Config) -> Result<bool, String> {
+        let removed = match self {
+            Self::ToPhone(entry) => entry.remove().map_err(|error| error.to_string()),
+            Self::ToProvider(entry) => {
+                let removed = entry.remove(&config.outbox);
+                removed.map_err(|error| error.to_string())
+            }
+        };
+        removed.map(|()| true)
+    }
+}
+
+/// Everything that is on its way, or came to nothing.
+fn items(config: &Config) -> Result<Vec<Item>, String> {
+    let to_phones = inventory::list(&config.queue)
+        .map_err(|error| format!("failed to read the spool: {error}"))?;
+    let to_providers = outbox::inventory::list(&config.outbox)
+        .map_err(|error| format!("failed to read the outbox: {error}"))?;
+    let to_phones = to_phones.into_iter().map(Item::ToPhone);
+    Ok(to_phones
+        .chain(to_providers.into_iter().map(Item::ToProvider))
+        .collect())
+}
+
+/// The files of a message, which has at least one.
+fn of(config: &Config, id: Id) -> Result<Vec<Item>, String> {
+    let mut items = items(config)?;
+    items.retain(|item| item.id() == id);
+    if items.is_empty() {
         return Err(format!(
-            "there is no message {id} in staging, outgoing or failed; \
+            "there is no message {id} on its way, nor one that failed; \
              `asterisk-websms queue list` shows what there is"
         ));
     }
-    Ok(entries)
+    Ok(items)
 }
 
-fn list(queue: &config::Queue) -> Result<String, String> {
-    let now = SystemTime::now();
+fn list(items: &[Item]) -> String {
     let mut said = format!(
         "{:<25}  {:<5}  {:<8}  {:>7}  {:>5}  {:<21}  {:<21}  {:>5}\n",
         "MESSAGE", "PART", "STATE", "AGE", "TRIED", "TO", "FROM", "BYTES"
     );
-    let entries = entries(queue)?;
-    for entry in &entries {
-        let (to, from, bytes) = entry.call.as_ref().map_or(("?", "?", 0), |call| {
-            (call.to.as_str(), call.from.as_str(), call.text.len())
-        });
+    for item in items {
+        let (to, from, text) = item.message().unwrap_or(("?", "?", ""));
         // Writing to a String cannot fail.
         let _ = writeln!(
             said,
-            "{:<25}  {:<5}  {:<8}  {:>7}  {:>5}  {to:<21}  {from:<21}  {bytes:>5}",
-            entry.id().to_string(),
-            entry.name.part_of(),
-            entry.state,
-            short(entry.age(now)),
-            entry.attempts,
+            "{:<25}  {:<5}  {:<8}  {:>7}  {:>5}  {to:<21}  {from:<21}  {:>5}",
+            item.id().to_string(),
+            item.part(),
+            item.state(),
+            age(item.id()),
+            item.attempts(),
+            text.len(),
         );
     }
-    let _ = writeln!(said, "{} in all", entries.len());
-    Ok(said)
+    let _ = writeln!(said, "{} in all", items.len());
+    said
 }
 
-fn show(queue: &config::Queue, id: Id) -> Result<String, String> {
+fn show(items: &[Item]) -> String {
     let now = SystemTime::now();
     let mut said = String::new();
-    for entry in of(queue, id)? {
-        let progress = match entry.progress {
-            Progress::Untouched => "not tried yet".to_owned(),
-            Progress::Begun(_) => "being tried".to_owned(),
-            Progress::Waiting => {
-                let wait = entry.written.duration_since(now).unwrap_or_default();
-                format!("tried {} times, again in {}", entry.attempts, short(wait))
-            }
-            Progress::Completed => "delivered".to_owned(),
-            Progress::GivenUp => "given up".to_owned(),
-        };
+    for item in items {
         let _ = writeln!(
             said,
-            "message  {}\npart     {}\nstate    {}\nage      {}\nprogress {progress}",
-            entry.id(),
-            entry.name.part_of(),
-            entry.state,
-            short(entry.age(now)),
+            "message  {}\npart     {}\nstate    {}\nage      {}\nprogress {}",
+            item.id(),
+            item.part(),
+            item.state(),
+            age(item.id()),
+            item.progress(now),
         );
-        if let Some(call) = &entry.call {
-            let _ = writeln!(
-                said,
-                "to       {}\nfrom     {}\ntext     {:?}",
-                call.to, call.from, call.text
-            );
+        if let Some((to, from, text)) = item.message() {
+            let _ = writeln!(said, "to       {to}\nfrom     {from}\ntext     {text:?}");
         }
-        let _ = writeln!(said, "\n{}", entry.content());
+        let _ = writeln!(said, "{}", item.more());
     }
-    Ok(said)
+    said
 }
 
-fn retry(queue: &config::Queue, id: Option<Id>, all: bool) -> Result<String, String> {
-    let entries = match id {
-        Some(id) => of(queue, id)?,
+fn retry(config: &Config, id: Option<Id>, all: bool) -> Result<String, String> {
+    let items = match id {
+        Some(id) => of(config, id)?,
         None if all => {
-            let mut entries = entries(queue)?;
-            entries.retain(|entry| entry.state == inventory::State::Failed);
-            entries
+            let mut items = items(config)?;
+            items.retain(Item::has_failed);
+            items
         }
-        None => return Err("name a message, or --all that Asterisk gave up on".to_owned()),
+        None => return Err("name a message, or --all that failed".to_owned()),
     };
-    each(&entries, "retried", |entry| entry.retry(queue))
+    each(&items, "retried", |item| item.retry(config))
 }
 
-fn remove(queue: &config::Queue, id: Id) -> Result<String, String> {
-    each(&of(queue, id)?, "dropped", |entry| {
-        entry.remove().map(|()| true)
-    })
+fn remove(config: &Config, id: Id) -> Result<String, String> {
+    each(&of(config, id)?, "dropped", |item| item.remove(config))
 }
 
 fn each(
-    entries: &[Entry],
+    items: &[Item],
     done: &str,
-    act: impl Fn(&Entry) -> Result<bool, inventory::ActError>,
+    act: impl Fn(&Item) -> Result<bool, String>,
 ) -> Result<String, String> {
     let mut said = String::new();
-    for entry in entries {
-        let (id, part, state) = (entry.id(), entry.name.part_of(), entry.state);
-        let acted = act(entry)
+    for item in items {
+        let (id, part, state) = (item.id(), item.part(), item.state());
+        let acted = act(item)
             .map_err(|error| format!("{said}{id} part {part} in {state}: failed: {error}"))?;
         let what = if acted { done } else { "is on its way" };
         let _ = writeln!(said, "{id} part {part} in {state}: {what}");
     }
-    let _ = writeln!(said, "{} in all", entries.len());
+    let _ = writeln!(said, "{} in all", items.len());
     Ok(said)
+}
+
+fn age(id: Id) -> String {
+    short(id.time().elapsed().unwrap_or_default())
 }
 
 /// A time in the unit that fits it.

@@ -1,8 +1,10 @@
 //! `websmsd`: the daemon.
 
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
@@ -15,56 +17,21 @@ use crate::health;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, Receiver};
 use crate::logging;
-use crate::spool::{Spool, probe};
+use crate::outbox::Sending;
+use crate::spool::{Spool, Threads, probe};
 
 /// Serves until it is told to stop.
 #[must_use]
 pub fn run(options: &Websmsd) -> Exit {
     logging::start("websmsd", false, log_level().as_deref());
-    let Some((config, report)) = load(&options.configured) else {
-        error!("not started: the configuration cannot be used");
-        return Exit::Configuration;
-    };
-    log(&report);
-    let address = options
-        .listen
-        .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)));
-    // The port first: while another websmsd has it, nothing of its is touched.
-    let listener = match TcpListener::bind(address) {
-        Ok(listener) => listener,
-        Err(error) => {
-            error!(%address, %error, "not started: cannot listen");
+    let daemon = match Daemon::start(options) {
+        Ok(daemon) => daemon,
+        Err(NotStarted { problem, detail }) => {
+            error!(problem, detail, "not started");
             return Exit::Configuration;
         }
     };
-    let health = match config.daemon.health.map(TcpListener::bind).transpose() {
-        Ok(health) => health,
-        Err(error) => {
-            error!(address = ?config.daemon.health, %error, "not started: cannot listen at health_listen");
-            return Exit::Configuration;
-        }
-    };
-    let (spool, threads) = match Spool::open(&config.queue) {
-        Ok(opened) => opened,
-        Err(error) => {
-            error!(%error, "not started: the spool cannot be used");
-            return Exit::Configuration;
-        }
-    };
-    let dedupe = match dedupe(&config) {
-        Ok(dedupe) => dedupe,
-        Err(problem) => {
-            error!(problem, "not started: cannot remember message ids");
-            return Exit::Configuration;
-        }
-    };
-    let served = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .and_then(|runtime| runtime.block_on(serve(listener, health, config, spool, dedupe)));
-    // What was accepted is handed on before the process ends.
-    threads.join();
-    match served {
+    match daemon.serve() {
         Ok(()) => {
             info!("stopped");
             Exit::Success
@@ -76,6 +43,121 @@ pub fn run(options: &Websmsd) -> Exit {
     }
 }
 
+/// Everything that the daemon has to do with while it serves.
+struct Daemon {
+    config: Config,
+    doors: Doors,
+    spool: Spool,
+    threads: Threads,
+    dedupe: Dedupe,
+    sending: Option<Sending>,
+    runtime: Runtime,
+}
+
+/// Where it listens.
+struct Doors {
+    providers: TcpListener,
+    health: Option<TcpListener>,
+}
+
+/// Why the daemon did not start. The administrator must act.
+struct NotStarted {
+    problem: &'static str,
+    detail: String,
+}
+
+/// An error that keeps the daemon from starting.
+fn because<E: Display>(problem: &'static str) -> impl Fn(E) -> NotStarted {
+    move |error| NotStarted {
+        problem,
+        detail: error.to_string(),
+    }
+}
+
+impl Daemon {
+    fn start(options: &Websmsd) -> Result<Self, NotStarted> {
+        let (config, report) = load(&options.configured).ok_or_else(|| NotStarted {
+            problem: "the configuration cannot be used",
+            detail: String::new(),
+        })?;
+        log(&report);
+        // The ports first: while another websmsd has them, nothing of its is
+        // touched.
+        let doors = Doors::open(options, &config)?;
+        let (spool, threads) =
+            Spool::open(&config.queue).map_err(because("the spool cannot be used"))?;
+        let dedupe = dedupe(&config).map_err(because("cannot remember message ids"))?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(because("no threads to be had"))?;
+        let sending = Sending::start(&config, spool.clone(), runtime.handle().clone())
+            .map_err(because("the outbox cannot be used"))?;
+        Ok(Self {
+            config,
+            doors,
+            spool,
+            threads,
+            dedupe,
+            sending,
+            runtime,
+        })
+    }
+
+    fn serve(self) -> io::Result<()> {
+        let Self {
+            config,
+            doors,
+            spool,
+            threads,
+            dedupe,
+            sending,
+            runtime,
+        } = self;
+        let watched = doors.health.map(|listener| (listener, spool.clone()));
+        let receiver = Receiver::new(config.incoming, config.daemon, spool, dedupe);
+        let served = runtime.block_on(async {
+            let served = receive(doors.providers, watched, receiver).await;
+            // What is on its way runs on this thread, so it must not wait here.
+            let _ = tokio::task::spawn_blocking(move || finish(sending)).await;
+            served
+        });
+        // Ends what still holds on to the spool.
+        drop(runtime);
+        // What was accepted is handed on before the process ends.
+        threads.join();
+        served
+    }
+}
+
+/// Waits for requests to providers that are on their way, within bounds.
+fn finish(sending: Option<Sending>) {
+    if let Some(sending) = sending {
+        sending.stop();
+    }
+}
+
+impl Doors {
+    fn open(options: &Websmsd, config: &Config) -> Result<Self, NotStarted> {
+        let address = options
+            .listen
+            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)));
+        let listen = |address: SocketAddr, problem| {
+            TcpListener::bind(address).map_err(|error| NotStarted {
+                problem,
+                detail: format!("{address}: {error}"),
+            })
+        };
+        let if_wanted = |address: Option<SocketAddr>, problem| {
+            address.map(|address| listen(address, problem)).transpose()
+        };
+        Ok(Self {
+            providers: listen(address, "cannot listen")?,
+            health: if_wanted(config.daemon.health, "cannot listen at health_listen")?,
+        })
+    }
+}
+
 /// What is known of messages that came before.
 fn dedupe(config: &Config) -> Result<Dedupe, String> {
     let access = probe::access(&config.queue).map_err(|error| error.to_string())?;
@@ -83,26 +165,24 @@ fn dedupe(config: &Config) -> Result<Dedupe, String> {
     Dedupe::open(directory).map_err(|error| error.to_string())
 }
 
-async fn serve(
+/// Takes messages until a signal says to stop.
+async fn receive(
     listener: TcpListener,
-    health: Option<TcpListener>,
-    config: Config,
-    spool: Spool,
-    dedupe: Dedupe,
+    watched: Option<(TcpListener, Spool)>,
+    receiver: Receiver,
 ) -> io::Result<()> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let address = listener.local_addr()?;
     let listener = asynchronous(listener)?;
-    info!(%address, interfaces = config.incoming.len(), "listening");
+    if let Some((listener, spool)) = watched {
+        let address = listener.local_addr()?;
+        info!(%address, "telling how it is");
+        tokio::spawn(health::run(asynchronous(listener)?, spool));
+    }
+    info!(%address, "listening");
     // For whoever asked for port 0; stdout may be closed.
     let _ = writeln!(io::stdout(), "listening on {address}");
-    if let Some(health) = health {
-        let address = health.local_addr()?;
-        info!(%address, "telling how it is");
-        tokio::spawn(health::run(asynchronous(health)?, spool.clone()));
-    }
-    let receiver = Receiver::new(config.incoming, config.daemon, spool, dedupe);
     inbound::run(listener, receiver, stop(terminate, interrupt)).await;
     Ok(())
 }

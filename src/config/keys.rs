@@ -102,6 +102,35 @@ pub mod websms {
     pub const CONNECT_TIMEOUT: Key = key("connect_timeout", "5");
     /// Certificates of authorities to trust besides the system's.
     pub const CA_FILE: Key = key("ca_file", "");
+    /// Who makes the request.
+    pub const DELIVERY: Key = key("delivery", "direct");
+    /// Directory in which messages wait for the provider.
+    pub const OUTBOXDIR: Key = key("outboxdir", "/var/spool/asterisk/websms").of_the_process();
+    /// Requests at a time.
+    pub const CONCURRENCY: Key = key("concurrency", "8");
+    /// Messages per second; 0 is as many as come.
+    pub const RATE: Key = key("rate", "0");
+    /// Seconds between the first attempts.
+    pub const RETRY_MIN: Key = key("retry_min", "5");
+    /// Longest wait between attempts in seconds.
+    pub const RETRY_MAX: Key = key("retry_max", "300");
+    /// Seconds for all attempts.
+    pub const QUEUE_LIFETIME: Key = key("queue_lifetime", "14400");
+    /// Number of attempts; 0 is as many as fit.
+    pub const MAX_ATTEMPTS: Key = key("max_attempts", "0");
+    /// Whether a message is sent again that may have been sent.
+    pub const RETRY_UNKNOWN: Key = key("retry_unknown", "no");
+    /// Parameter that carries the id of the message.
+    pub const KEY_IDEMPOTENCY: Key = key("key_idempotency", "");
+    /// Header that carries the id of the message.
+    pub const HEADER_IDEMPOTENCY: Key = key("header_idempotency", "");
+    /// Interface to try when this one fails.
+    pub const FALLBACK: Key = key("fallback", "");
+    /// What the sender is told of a message that was not sent.
+    pub const NOTICE_FAILED: Key = key("notice_failed", "Not delivered to {to}: {reason}");
+    /// What the sender is told of a message that may have been sent.
+    pub const NOTICE_UNKNOWN: Key =
+        key("notice_unknown", "Perhaps not delivered to {to}: {reason}");
 }
 
 /// Keys of `[websmsd]`, the way in from the provider.
@@ -214,6 +243,20 @@ pub const ALL: &[&Key] = &[
     &websms::TIMEOUT,
     &websms::CONNECT_TIMEOUT,
     &websms::CA_FILE,
+    &websms::DELIVERY,
+    &websms::OUTBOXDIR,
+    &websms::CONCURRENCY,
+    &websms::RATE,
+    &websms::RETRY_MIN,
+    &websms::RETRY_MAX,
+    &websms::QUEUE_LIFETIME,
+    &websms::MAX_ATTEMPTS,
+    &websms::RETRY_UNKNOWN,
+    &websms::KEY_IDEMPOTENCY,
+    &websms::HEADER_IDEMPOTENCY,
+    &websms::FALLBACK,
+    &websms::NOTICE_FAILED,
+    &websms::NOTICE_UNKNOWN,
     &websmsd::KEY_TO,
     &websmsd::KEY_FROM,
     &websmsd::KEY_BODY,

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 mod advice;
 mod astqueue;
+mod delivery;
 pub mod ini;
 pub mod keys;
 pub mod problem;
@@ -22,6 +23,7 @@ mod websms;
 mod websmsd;
 
 pub use astqueue::{Call, Owner, Queue};
+pub use delivery::{By, Delivery, Idempotency, Retry};
 pub use problem::{Problem, Report, Severity};
 pub use websms::{Auth, Charset, NumberFormat, Outgoing, ResponseCheck};
 pub use websmsd::{Daemon, Incoming};
@@ -77,6 +79,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// Call files.
     pub queue: Queue,
+    /// Directory in which messages wait for the provider.
+    pub outbox: PathBuf,
 }
 
 impl Config {
@@ -205,6 +209,11 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
     {
         outgoing = each(entries, Section::Websms, problems, websms::read);
     }
+    if let Some(outgoing) = &outgoing {
+        problems.extend(delivery::fallbacks(outgoing));
+    }
+    let mut reader = Reader::new(entries, Section::Websms, &unnamed, problems);
+    let outbox = delivery::read_directory(&mut reader);
     let incoming = each(entries, Section::Websmsd, problems, websmsd::read);
     if let Some(incoming) = &incoming {
         problems.extend(websmsd::open_doors(incoming));
@@ -218,6 +227,7 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
         incoming: incoming?,
         daemon: daemon?,
         queue: queue?,
+        outbox: outbox?,
     })
 }
 

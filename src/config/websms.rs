@@ -7,6 +7,7 @@ use std::time::Duration;
 use regex_lite::Regex;
 use reqwest::Url;
 
+use super::delivery::{self, Delivery};
 use super::keys::websms as keys;
 use super::reader::Reader;
 use super::value;
@@ -47,6 +48,8 @@ pub struct Outgoing {
     pub connect_timeout: Duration,
     /// PEM file with authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// When it goes out, how often it is tried and what the sender is told.
+    pub delivery: Delivery,
 }
 
 /// How a request says who sends it. `S` is where the secret is, or the secret.
@@ -212,6 +215,7 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
     let connect_timeout = reader.read(&keys::CONNECT_TIMEOUT, |raw| value::seconds(raw, 1..=60));
     let ca_file = reader.read(&keys::CA_FILE, ca_file);
+    let delivery = delivery::read(reader);
     if connect_timeout >= timeout && timeout.is_some() {
         let message = "must be less than timeout, or a slow connection looks like a lost answer";
         reader.mistake(&keys::CONNECT_TIMEOUT, message);
@@ -233,6 +237,7 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         timeout: timeout?,
         connect_timeout: connect_timeout?,
         ca_file: ca_file?,
+        delivery: delivery?,
     };
     distinct_parameters(reader, &outgoing)?;
     Some(outgoing)
@@ -409,6 +414,9 @@ fn distinct_parameters(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<(
     {
         parameters.push((&keys::KEY_USER, &user.0));
         parameters.push((&keys::KEY_SECRET, key_secret));
+    }
+    if let Some(key) = &outgoing.delivery.idempotency.parameter {
+        parameters.push((&keys::KEY_IDEMPOTENCY, key));
     }
     if let Charset::Marked { key, .. } = &outgoing.charset {
         parameters.push((&keys::CHARSET, key));

@@ -16,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use super::address::{Address, BadAddress};
 use super::request::OutgoingMessage;
 use super::verdict::{Outcome, Reason};
+use crate::id::Id;
 use crate::message::Text;
 
 /// A call of `websms`: `TO FROM BODY [INDEX [ENCODING]]`.
@@ -90,7 +91,7 @@ fn base64(name: &'static str, raw: &OsString) -> Result<String, ArgumentError> {
 /// The AGI commands that tell the dialplan what became of a message and how
 /// many segments it has. Every word is ours.
 #[must_use]
-pub fn commands(outcome: Outcome, id: &str, reason: Option<Reason>, segments: usize) -> String {
+pub fn commands(id: Id, outcome: Outcome, reason: Option<Reason>, segments: usize) -> String {
     let status = outcome.word();
     let error = reason.map_or("", Reason::words);
     format!(
@@ -229,11 +230,12 @@ mod tests {
 
     #[test]
     fn commands_are_four_fixed_lines() {
-        let commands = commands(Outcome::Rejected, "0a1b", Some(Reason::Refused), 3);
+        let id = "0000000000000001-0000000a".parse().unwrap();
+        let commands = commands(id, Outcome::Rejected, Some(Reason::Refused), 3);
         assert_eq!(
             commands,
             "SET VARIABLE WEBSMS_STATUS \"REJECTED\"\n\
-             SET VARIABLE WEBSMS_ID \"0a1b\"\n\
+             SET VARIABLE WEBSMS_ID \"0000000000000001-0000000a\"\n\
              SET VARIABLE WEBSMS_ERROR \"refused by provider\"\n\
              SET VARIABLE WEBSMS_SEGMENTS \"3\"\n"
         );

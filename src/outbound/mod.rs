@@ -1,26 +1,31 @@
 //! From here to the provider: build, sign, send, judge.
 //!
 //! [`request`] and [`auth`] decide what is sent, [`segments`] how much that is,
-//! [`response`] what the answer means; the sending itself is here. One attempt is made. Certificates are
+//! [`response`] what the answer means; the sending itself is here. One attempt is
+//! made; [`route`] makes one at each of several providers if need be. Certificates are
 //! verified, redirects are not followed, time and size are bounded. Whether a
 //! failed message may be tried again is told by the verdict, never guessed.
 
 use std::error::Error;
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
 
 pub mod address;
 pub mod agi;
 pub mod auth;
+pub mod report;
 pub mod request;
 pub mod response;
+pub mod route;
 pub mod segments;
 pub mod tls;
 pub mod verdict;
 
 use crate::config::{Auth, Outgoing};
+use crate::id::Id;
 use crate::logging::masked;
 use crate::secret::{Secret, SecretError};
 use request::{OutgoingMessage, Request};
@@ -74,8 +79,8 @@ impl Provider {
 
     /// Sends a message, once. What the verdict repeats of the provider's words
     /// holds neither the text nor whole numbers.
-    pub async fn send(&self, message: &OutgoingMessage) -> Verdict {
-        let mut verdict = self.attempt(message).await;
+    pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
+        let mut verdict = self.attempt(id, message).await;
         for party in [&message.to, &message.from] {
             // A provider may repeat a number without its plus.
             let party = party.as_str().trim_start_matches('+');
@@ -85,21 +90,26 @@ impl Provider {
         verdict
     }
 
-    async fn attempt(&self, message: &OutgoingMessage) -> Verdict {
-        let request = request::build(&self.outgoing, &self.auth, message);
+    async fn attempt(&self, id: Id, message: &OutgoingMessage) -> Verdict {
+        let request = request::build(&self.outgoing, &self.auth, id, message);
         let mut response = match self.post(request).await {
             Ok(response) => response,
             Err(error) => return unanswered(&error),
         };
         let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), SystemTime::now());
         let check = self.outgoing.response_check.as_ref();
-        match read(&mut response).await {
+        let verdict = match read(&mut response).await {
             Ok(body) => response::judge(check, status, &body),
             // Without a check the status alone decides, and it is here.
             Err(_) if check.is_none() || !response.status().is_success() => {
                 response::judge(None, status, b"")
             }
             Err(error) => unanswered(&error),
+        };
+        Verdict {
+            retry_after,
+            ..verdict
         }
     }
 
@@ -109,12 +119,26 @@ impl Provider {
             .post(request.url)
             .header(CONTENT_TYPE, request.content_type)
             .body(request.body);
+        if let Some((name, id)) = request.id {
+            post = post.header(name, id);
+        }
         if let Some(authorization) = request.authorization {
             // What no header can carry makes the whole request an error.
             post = post.header(AUTHORIZATION, authorization.into_bytes());
         }
         post.send().await
     }
+}
+
+/// When the provider wants to be asked again: `Retry-After` in seconds or as a
+/// date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// What a provider said, with `private` replaced wherever it repeats it. What is

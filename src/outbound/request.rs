@@ -8,6 +8,7 @@ use super::address::Address;
 use super::auth;
 use super::segments::Size;
 use crate::config::{Auth, Charset, NumberFormat, Outgoing};
+use crate::id::Id;
 use crate::message::Text;
 use crate::secret::Secret;
 use crate::text;
@@ -30,6 +31,8 @@ pub struct Request {
     pub url: Url,
     /// The `Authorization` header.
     pub authorization: Option<String>,
+    /// The header that carries the id of the message.
+    pub id: Option<(String, String)>,
     /// The `Content-Type` header.
     pub content_type: &'static str,
     /// The parameters, sorted by name, in
@@ -47,9 +50,16 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Builds and signs the request for a message.
 #[must_use]
-pub fn build(outgoing: &Outgoing, auth: &Auth<Secret>, message: &OutgoingMessage) -> Request {
-    let body = encode(&parameters(outgoing, auth, message));
+pub fn build(
+    outgoing: &Outgoing,
+    auth: &Auth<Secret>,
+    id: Id,
+    message: &OutgoingMessage,
+) -> Request {
+    let body = encode(&parameters(outgoing, auth, id, message));
+    let header = outgoing.delivery.idempotency.header.clone();
     Request {
+        id: header.map(|name| (name, id.to_string())),
         url: outgoing.url.clone(),
         authorization: auth::authorization(auth, &outgoing.path, &body),
         content_type: "application/x-www-form-urlencoded",
@@ -66,6 +76,7 @@ pub fn size(outgoing: &Outgoing, message: &OutgoingMessage) -> Size {
 fn parameters(
     outgoing: &Outgoing,
     auth: &Auth<Secret>,
+    id: Id,
     message: &OutgoingMessage,
 ) -> Vec<(String, String)> {
     let number = |address: &Address| format_number(outgoing.number_format, address.as_str());
@@ -75,6 +86,9 @@ fn parameters(
     ];
     parameters.extend(outgoing.fixed.iter().cloned());
     parameters.extend(auth::parameters(auth));
+    if let Some(name) = &outgoing.delivery.idempotency.parameter {
+        parameters.push((name.clone(), id.to_string()));
+    }
     let text = text(&outgoing.charset, &message.text);
     match &outgoing.charset {
         Charset::Marked { key, value } if text::exceeds_ucs2(&text) => {

@@ -1,5 +1,7 @@
 //! What became of a message, in words that dialplan, shell and log share.
 
+use std::time::Duration;
+
 use crate::exit::Exit;
 
 /// What became of a message.
@@ -7,6 +9,8 @@ use crate::exit::Exit;
 pub enum Outcome {
     /// It was not sent, and sending it again is safe.
     Failed,
+    /// It is in the outbox, and `websmsd` will send it.
+    Queued,
     /// It cannot be sent as it is: the provider said no, or we do.
     Rejected,
     /// The provider said yes.
@@ -21,6 +25,7 @@ impl Outcome {
     pub fn word(self) -> &'static str {
         match self {
             Self::Failed => "FAILED",
+            Self::Queued => "QUEUED",
             Self::Rejected => "REJECTED",
             Self::Sent => "SENT",
             Self::Unknown => "UNKNOWN",
@@ -46,10 +51,16 @@ pub enum Reason {
     /// 1,023 bytes and hands on an empty one (`res_pjsip_messaging.c`,
     /// `print_body`).
     EmptyText,
+    /// `websmsd` ended, or was ended, while the message was being sent.
+    Interrupted,
     /// Connection closed or time over after the request was sent.
     NoAnswer,
     /// No connection: refused, unreachable, no such host, too slow.
     NoConnection,
+    /// Its time was over before it was tried.
+    NotInTime,
+    /// The outbox could not take it.
+    NotStored,
     /// 5xx.
     ProviderError,
     /// 3xx; redirects are not followed.
@@ -65,6 +76,33 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    const ALL: [Self; 17] = [
+        Self::BadArguments,
+        Self::BadConfiguration,
+        Self::Busy,
+        Self::Certificate,
+        Self::Credentials,
+        Self::EmptyText,
+        Self::Interrupted,
+        Self::NoAnswer,
+        Self::NoConnection,
+        Self::NotInTime,
+        Self::NotStored,
+        Self::ProviderError,
+        Self::Redirected,
+        Self::Refused,
+        Self::TextTooLong,
+        Self::UnexpectedAnswer,
+        Self::UnknownIndex,
+    ];
+
+    /// The reason that these words are for.
+    #[must_use]
+    pub fn named(words: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.words() == words)
+    }
+
     /// What it makes of a message that no request was made for.
     #[must_use]
     pub fn outcome(self) -> Outcome {
@@ -84,8 +122,11 @@ impl Reason {
             Self::Certificate => "certificate not trusted",
             Self::Credentials => "credentials not accepted",
             Self::EmptyText => "text empty or too long",
+            Self::Interrupted => "interrupted while it was sent",
             Self::NoAnswer => "no answer from provider",
             Self::NoConnection => "no connection to provider",
+            Self::NotInTime => "not sent in time",
+            Self::NotStored => "outbox cannot take it",
             Self::ProviderError => "error at provider",
             Self::Redirected => "provider has moved",
             Self::Refused => "refused by provider",
@@ -105,6 +146,8 @@ pub struct Verdict {
     pub reason: Option<Reason>,
     /// More for the log; may repeat what the provider said.
     pub detail: String,
+    /// How long the provider wants to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 impl Verdict {
@@ -115,6 +158,18 @@ impl Verdict {
             outcome: Outcome::Sent,
             reason: None,
             detail,
+            retry_after: None,
+        }
+    }
+
+    /// It waits in the outbox.
+    #[must_use]
+    pub fn queued() -> Self {
+        Self {
+            outcome: Outcome::Queued,
+            reason: None,
+            detail: String::new(),
+            retry_after: None,
         }
     }
 
@@ -125,6 +180,7 @@ impl Verdict {
             outcome,
             reason: Some(reason),
             detail,
+            retry_after: None,
         }
     }
 }
@@ -134,7 +190,7 @@ impl From<Outcome> for Exit {
         match outcome {
             Outcome::Failed => Self::Failed,
             Outcome::Rejected => Self::Rejected,
-            Outcome::Sent => Self::Success,
+            Outcome::Queued | Outcome::Sent => Self::Success,
             Outcome::Unknown => Self::Unknown,
         }
     }

@@ -77,7 +77,7 @@ pub fn retry_directory(staging: &Path) -> PathBuf {
 /// # Errors
 /// When the directory cannot be read.
 pub fn left_over(staging: &Directory) -> io::Result<Vec<CallFileName>> {
-    let swept = staging.sweep()?;
+    let swept = staging.sweep(Duration::ZERO)?;
     let names = ours(staging.path())?;
     let (whole, torn): (Vec<_>, Vec<_>) = names
         .chunk_by(|one, other| one.id() == other.id())

@@ -5,6 +5,7 @@
 //! | `vectors` | what was recorded from the PHP reference, case by case |
 //! | `websms` | arguments, statuses, what the dialplan is told |
 //! | `provider` | providers that are slow, broken, lying or not who they say |
+//! | `outbox` | messages to providers that wait, and what their senders are told |
 //! | `queue` | what the administrator sees and does |
 //! | `websmsd` | requests and their answers, statuses, paths, methods |
 //! | `clients` | clients that vanish, and a daemon that has to |
@@ -38,6 +39,7 @@ mod demo;
 mod docs;
 mod health;
 mod injection;
+mod outbox;
 mod provider;
 mod queue;
 mod spool;

@@ -182,6 +182,15 @@ impl Daemon {
         self.server.wait()
     }
 
+    /// Ends it with a signal; its spool for the next one, its status and all
+    /// that it logged.
+    pub(crate) fn end(self, signal: Signal) -> (Spool, ExitStatus, String) {
+        self.signal(signal);
+        let Self { spool, server } = self;
+        let (status, log) = server.wait();
+        (spool, status, log)
+    }
+
     /// Waits for its end; its status and all that it logged.
     pub(crate) fn wait(self) -> (ExitStatus, String) {
         self.server.wait()

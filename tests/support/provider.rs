@@ -62,7 +62,16 @@ impl Provider {
 
     /// Answers each request with what `decide` makes of it.
     pub(crate) fn deciding(decide: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::listening(anywhere, decide)
+    }
+
+    /// The same, at this address.
+    pub(crate) fn listening(
+        address: SocketAddr,
+        decide: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let decide = Arc::new(decide);

@@ -1,0 +1,192 @@
+//! `[websms]`: when a message goes out, how often it is tried, and what the
+//! sender is told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Outgoing;
+use super::keys::websms as keys;
+use super::problem::{Problem, Severity, did_you_mean, place};
+use super::reader::Reader;
+use super::value;
+use crate::message::InterfaceName;
+
+/// How an account delivers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Who makes the request.
+    pub by: By,
+    /// Requests at a time, of the outbox.
+    pub concurrency: usize,
+    /// Messages per second, of the outbox; `None` is as many as come.
+    pub rate: Option<u32>,
+    /// When a message is tried again.
+    pub retry: Retry,
+    /// The account to try when this one fails in a way that is safe to repeat.
+    pub fallback: Option<InterfaceName>,
+    /// How the provider is told that a request repeats an earlier one.
+    pub idempotency: Idempotency,
+    /// What the sender is told of a message that was not sent; empty is
+    /// nothing.
+    pub notice_failed: String,
+    /// What the sender is told of one that may have been sent.
+    pub notice_unknown: String,
+}
+
+/// Who makes the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// `websms` itself, while the dialplan waits.
+    Direct,
+    /// `websmsd`, from the outbox.
+    Queue,
+}
+
+/// When a message is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Wait after the first attempt; it doubles with each.
+    pub least: Duration,
+    /// Longest wait.
+    pub most: Duration,
+    /// Time for all attempts, from when the message was queued.
+    pub lifetime: Duration,
+    /// Number of attempts; `None` is as many as fit into the lifetime.
+    pub attempts: Option<u32>,
+    /// Whether a message is tried again that may have been sent.
+    pub unknown: bool,
+}
+
+/// How the provider is told that a request repeats an earlier one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Parameter that carries the id of the message.
+    pub parameter: Option<String>,
+    /// Header that does.
+    pub header: Option<String>,
+}
+
+/// What holds for an interface that is not configured any more.
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            by: By::Queue,
+            concurrency: 8,
+            rate: None,
+            retry: Retry {
+                least: Duration::from_secs(5),
+                most: Duration::from_secs(300),
+                lifetime: Duration::from_secs(14_400),
+                attempts: None,
+                unknown: false,
+            },
+            fallback: None,
+            idempotency: Idempotency::default(),
+            notice_failed: keys::NOTICE_FAILED.default.to_owned(),
+            notice_unknown: keys::NOTICE_UNKNOWN.default.to_owned(),
+        }
+    }
+}
+
+impl Delivery {
+    /// Whether a request that may have arrived can be made again. A fallback does
+    /// not know the ids that another provider has seen.
+    #[must_use]
+    pub fn may_repeat(&self) -> bool {
+        let Idempotency { parameter, header } = &self.idempotency;
+        let known = parameter.is_some() || header.is_some();
+        self.retry.unknown || (known && self.fallback.is_none())
+    }
+}
+
+/// Reads the keys of one interface; `None` when there was a mistake, which has
+/// been noted.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
+    let by = reader.read(&keys::DELIVERY, |raw| {
+        value::choice(raw, &[("direct", By::Direct), ("queue", By::Queue)])
+    });
+    let concurrency = reader.read(&keys::CONCURRENCY, |raw| value::number(raw, 1..=100));
+    let rate = reader.read(&keys::RATE, |raw| value::number(raw, 0..=1000));
+    let least = reader.read(&keys::RETRY_MIN, |raw| value::seconds(raw, 1..=86_400));
+    let most = reader.read(&keys::RETRY_MAX, |raw| value::seconds(raw, 1..=86_400));
+    let lifetime = reader.read(&keys::QUEUE_LIFETIME, |raw| {
+        value::seconds(raw, 1..=2_592_000)
+    });
+    let attempts = reader.read(&keys::MAX_ATTEMPTS, |raw| value::number(raw, 0..=100_000));
+    let unknown = reader.read(&keys::RETRY_UNKNOWN, value::yes_or_no);
+    let fallback = reader.read(&keys::FALLBACK, |raw| {
+        value::optional(raw)?
+            .map(|name| InterfaceName::parse(&name))
+            .transpose()
+    });
+    let parameter = reader.read(&keys::KEY_IDEMPOTENCY, value::optional);
+    let header = reader.read(&keys::HEADER_IDEMPOTENCY, |raw| {
+        value::optional(raw)?
+            .map(|name| value::header_name(&name))
+            .transpose()
+    });
+    let notice_failed = reader.read(&keys::NOTICE_FAILED, value::optional);
+    let notice_unknown = reader.read(&keys::NOTICE_UNKNOWN, value::optional);
+    if least > most && most.is_some() {
+        reader.mistake(&keys::RETRY_MIN, "must not be more than retry_max");
+        return None;
+    }
+    Some(Delivery {
+        by: by?,
+        concurrency: concurrency?,
+        rate: rate.map(|rate: u32| (rate > 0).then_some(rate))?,
+        retry: Retry {
+            least: least?,
+            most: most?,
+            lifetime: lifetime?,
+            attempts: attempts.map(|attempts: u32| (attempts > 0).then_some(attempts))?,
+            unknown: unknown?,
+        },
+        fallback: fallback?,
+        idempotency: Idempotency {
+            parameter: parameter?,
+            header: header?,
+        },
+        notice_failed: notice_failed?.unwrap_or_default(),
+        notice_unknown: notice_unknown?.unwrap_or_default(),
+    })
+}
+
+/// Reads the directory that all interfaces share.
+pub(super) fn read_directory(reader: &mut Reader<'_>) -> Option<PathBuf> {
+    reader.read(&keys::OUTBOXDIR, value::directory)
+}
+
+/// Fallbacks that lead nowhere or in a circle.
+pub(super) fn fallbacks(outgoing: &[Outgoing]) -> Vec<Problem> {
+    let find = |name: &InterfaceName| outgoing.iter().find(|other| other.interface == *name);
+    let known = || outgoing.iter().map(|outgoing| outgoing.interface.as_str());
+    let wrong = |start: &Outgoing| {
+        let mut seen = vec![&start.interface];
+        let mut next = start.delivery.fallback.as_ref();
+        while let Some(name) = next {
+            let Some(other) = find(name) else {
+                let hint = did_you_mean(name.as_str(), known());
+                return Some(format!("no interface {:?}{hint}", name.as_str()));
+            };
+            if seen.contains(&name) {
+                return Some(format!("leads back to {:?}", name.as_str()));
+            }
+            seen.push(name);
+            next = other.delivery.fallback.as_ref();
+        }
+        None
+    };
+    outgoing
+        .iter()
+        .filter_map(|start| {
+            let index = (!start.interface.is_unnamed()).then(|| start.interface.as_str());
+            wrong(start).map(|message| Problem {
+                severity: Severity::Mistake,
+                line: None,
+                place: place("websms", keys::FALLBACK.name, index),
+                message,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,275 @@
+//! One message of the outbox: take it up, send it, settle it, tell its sender.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::{error, info, warn};
+
+use super::name::OutboxName;
+use super::notice::{Limit, notice};
+use super::record::Record;
+use super::schedule::{Next, next};
+use super::store::{Begun, Outbox};
+use crate::config::Delivery;
+use crate::message::InterfaceName;
+use crate::outbound::report::About;
+use crate::outbound::request::OutgoingMessage;
+use crate::outbound::route::{Attempt, Route};
+use crate::outbound::segments::Size;
+use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::spool::Spool;
+
+/// How long to wait when the disk does not let a message be taken up.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// What an interface needs to deliver.
+#[derive(Debug)]
+pub struct Desk {
+    outbox: Outbox,
+    /// `None` when the interface is no longer configured.
+    route: Option<Route>,
+    delivery: Delivery,
+    teller: Arc<Teller>,
+}
+
+/// Who tells senders that a message was not sent.
+#[derive(Debug)]
+pub struct Teller {
+    spool: Spool,
+    limit: Mutex<Limit>,
+}
+
+/// What is to be done about a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is to be tried again after a while.
+    Again(Duration),
+    /// Nothing more.
+    Done,
+}
+
+impl Teller {
+    /// A teller whose notices go by call files.
+    #[must_use]
+    pub fn new(spool: Spool) -> Self {
+        let limit = Mutex::default();
+        Self { spool, limit }
+    }
+
+    /// Tells the sender of a message what became of it.
+    async fn tell(
+        &self,
+        name: OutboxName,
+        record: &Record,
+        verdict: &Verdict,
+        delivery: &Delivery,
+    ) {
+        let id = name.id();
+        let Some(notice) = notice(record, verdict, delivery) else {
+            return info!(%id, "the sender is not told: no notice is configured, or the sender has no number");
+        };
+        let allowed = {
+            let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+            limit.allows(notice.to.as_str(), Instant::now())
+        };
+        if !allowed {
+            return warn!(%id, "the sender is not told: too many notices within a minute");
+        }
+        match self.spool.store(&[notice]).await {
+            Ok(_) => info!(%id, "the sender is told"),
+            Err(error) => error!(%id, %error, "failed to tell the sender"),
+        }
+    }
+}
+
+impl Desk {
+    /// For an interface that delivers as `delivery` says.
+    #[must_use]
+    pub fn new(
+        outbox: Outbox,
+        route: Option<Route>,
+        delivery: Delivery,
+        teller: Arc<Teller>,
+    ) -> Self {
+        Self {
+            outbox,
+            route,
+            delivery,
+            teller,
+        }
+    }
+
+    /// Sends a message, if it is time to, and settles it.
+    pub async fn deliver(&self, name: OutboxName) -> Fate {
+        let begun = self.on_disk(move |outbox| outbox.begin(name, SystemTime::now()));
+        let record = match begun.await {
+            Ok(Begun::Now(record)) => record,
+            Ok(Begun::Wait(wait)) => return Fate::Again(wait),
+            Ok(Begun::Gone) => return Fate::Done,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return self.set_aside(name, &error).await;
+            }
+            Err(error) => {
+                error!(id = %name.id(), %error, "failed to take up a message; it waits");
+                return Fate::Again(PAUSE);
+            }
+        };
+        let message = match record.message() {
+            Ok(message) => message,
+            Err(error) => {
+                error!(id = %name.id(), %error, "message not sent: its file was changed");
+                let verdict = refused(Reason::BadArguments);
+                return self.end(name, record, &verdict).await;
+            }
+        };
+        let age = age(name);
+        if age > self.delivery.retry.lifetime {
+            let verdict = expired(&record);
+            self.about(name, &interface(&record), &message)
+                .verdict(&verdict);
+            return self.end(name, record, &verdict).await;
+        }
+        let Some(route) = &self.route else {
+            let verdict = refused(Reason::UnknownIndex);
+            self.about(name, &interface(&record), &message)
+                .verdict(&verdict);
+            return self.end(name, record, &verdict).await;
+        };
+        let attempt = route.send(name.id(), &message).await;
+        self.settle(name, record, &message, attempt).await
+    }
+
+    /// Settles a message that was being sent when an earlier run ended.
+    pub async fn interrupted(&self, name: OutboxName) -> Fate {
+        let read = self.on_disk(move |outbox| outbox.read_interrupted(name));
+        let (record, message) = match read.await.map(|record| (record.message(), record)) {
+            Ok((Ok(message), record)) => (record, message),
+            Ok((Err(error), _)) => return self.unreadable(name, &error),
+            Err(error) => return self.unreadable(name, &error),
+        };
+        let verdict = Verdict::not_sent(Outcome::Unknown, Reason::Interrupted, String::new());
+        let interface = interface(&record);
+        self.settle(name, record, &message, Attempt { interface, verdict })
+            .await
+    }
+
+    fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Fate {
+        let [_, (_, sending), _] = self.outbox.directories();
+        let sending = sending.display();
+        error!(id = %name.id(), %sending, error = %error, "cannot read a message that was being sent");
+        Fate::Done
+    }
+
+    async fn settle(
+        &self,
+        name: OutboxName,
+        record: Record,
+        message: &OutgoingMessage,
+        attempt: Attempt,
+    ) -> Fate {
+        let Attempt { interface, verdict } = attempt;
+        let about = self.about(name, &interface, message);
+        let attempts = record.attempts.saturating_add(1);
+        match next(&verdict, &self.delivery, attempts, age(name), chance()) {
+            Next::Sent => {
+                about.verdict(&verdict);
+                let removed = self.on_disk(move |outbox| outbox.sent(name)).await;
+                unsettled(name, removed);
+                Fate::Done
+            }
+            Next::Again(wait) => {
+                about.again(&verdict, wait);
+                let record = record.tried(&verdict, Some(wait), SystemTime::now());
+                let kept = self
+                    .on_disk(move |outbox| outbox.again(name, &record))
+                    .await;
+                unsettled(name, kept);
+                Fate::Again(wait)
+            }
+            Next::Told => {
+                about.verdict(&verdict);
+                self.end(name, record, &verdict).await
+            }
+        }
+    }
+
+    /// Tells the sender and keeps the message for the administrator.
+    async fn end(&self, name: OutboxName, record: Record, verdict: &Verdict) -> Fate {
+        self.teller
+            .tell(name, &record, verdict, &self.delivery)
+            .await;
+        let record = record.tried(verdict, None, SystemTime::now());
+        let kept = self.on_disk(move |outbox| outbox.fail(name, &record)).await;
+        unsettled(name, kept);
+        Fate::Done
+    }
+
+    async fn set_aside(&self, name: OutboxName, error: &io::Error) -> Fate {
+        error!(id = %name.id(), %error, "not a message; its file is put into failed");
+        let aside = self.on_disk(move |outbox| outbox.set_aside(name)).await;
+        unsettled(name, aside);
+        Fate::Done
+    }
+
+    fn about<'a>(
+        &self,
+        name: OutboxName,
+        interface: &'a InterfaceName,
+        message: &'a OutgoingMessage,
+    ) -> About<'a> {
+        let size = self.route.as_ref().map(|route| route.size(message));
+        About {
+            id: name.id(),
+            interface,
+            message,
+            size: size.unwrap_or_else(|| Size::of(message.text.as_str())),
+        }
+    }
+
+    /// The disk may take its time; other messages must not wait for it.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Outbox) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let outbox = self.outbox.clone();
+        let done = tokio::task::spawn_blocking(move || act(&outbox)).await;
+        // The program is ending.
+        done.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
+
+fn interface(record: &Record) -> InterfaceName {
+    InterfaceName::parse(&record.interface).unwrap_or_else(|_| InterfaceName::unnamed())
+}
+
+fn age(name: OutboxName) -> Duration {
+    name.id().time().elapsed().unwrap_or_default()
+}
+
+fn refused(reason: Reason) -> Verdict {
+    Verdict::not_sent(Outcome::Rejected, reason, String::new())
+}
+
+/// What the last attempt failed for, or that there was none in time.
+fn expired(record: &Record) -> Verdict {
+    let reason = record
+        .last
+        .as_ref()
+        .and_then(|last| Reason::named(&last.reason));
+    let reason = reason.unwrap_or(Reason::NotInTime);
+    let detail = "queue_lifetime is over".to_owned();
+    Verdict::not_sent(Outcome::Failed, reason, detail)
+}
+
+/// A number of 0 to 1.
+fn chance() -> f64 {
+    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+fn unsettled(name: OutboxName, settled: io::Result<()>) {
+    if let Err(error) = settled {
+        error!(id = %name.id(), %error, "failed to note what became of a message; \
+            the next start takes it for one that may have been sent");
+    }
+}

@@ -1,0 +1,100 @@
+//! What waits for a provider, is being sent or has failed, for the administrator
+//! to see and to act on beside a running daemon.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::name::OutboxName;
+use super::record::Record;
+use super::store::{Outbox, State, names, read};
+use crate::id::Id;
+
+/// A message, and what can be told of it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: OutboxName,
+    /// Where it is.
+    pub state: State,
+    /// What its file says; `None` when it is no record.
+    pub record: Option<Record>,
+}
+
+/// Everything there is, in the order of its way and of its names. What moves on
+/// while it is being looked at may be seen twice or not at all.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
+    if !path.is_dir() {
+        // Made when the first message is queued.
+        return Ok(Vec::new());
+    }
+    let outbox = Outbox::open(path)?;
+    let mut entries = Vec::new();
+    for (state, directory) in outbox.directories() {
+        entries.extend(names(&directory)?.into_iter().map(|name| Entry {
+            name,
+            state,
+            record: read(&directory, name).ok(),
+        }));
+    }
+    Ok(entries)
+}
+
+impl Entry {
+    /// The message.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.name.id()
+    }
+
+    /// How it goes, in words.
+    #[must_use]
+    pub fn progress(&self, now: SystemTime) -> String {
+        let Some(record) = &self.record else {
+            return "cannot be read".to_owned();
+        };
+        let tried = record.attempts;
+        let last = record.last.as_ref();
+        let last = last.map_or("not tried yet".to_owned(), |last| {
+            format!("{}: {}", last.outcome, last.reason)
+        });
+        match (self.state, record.wait(now)) {
+            (State::Queued, Duration::ZERO) | (State::Sending | State::Failed, _) => {
+                format!("tried {tried} times, {last}")
+            }
+            (State::Queued, wait) => {
+                format!("tried {tried} times, {last}, again in {} s", wait.as_secs())
+            }
+        }
+    }
+
+    /// Lets it be tried at once. `false` when it is being sent.
+    ///
+    /// # Errors
+    /// When it is gone, or the disk refuses.
+    pub fn retry(&self, path: &Path) -> io::Result<bool> {
+        Outbox::open(path)?.retry(self.name)
+    }
+
+    /// Removes it for good.
+    ///
+    /// # Errors
+    /// When it is gone, or being sent.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        Outbox::open(path)?.remove(self.name)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Failed => "unsent",
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+        })
+    }
+}

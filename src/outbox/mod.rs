@@ -1,0 +1,165 @@
+//! Message to provider, without the phones waiting for it.
+//!
+//! | state | where the file is | who acts next | after a crash |
+//! | --- | --- | --- | --- |
+//! | queued | `outboxdir/….json` | [`worker`], at its due time | taken up at start |
+//! | sending | `outboxdir/sending/….json` | the provider | it may have been sent: tried again only where that is safe, else told |
+//! | sent | gone | – | – |
+//! | failed | `outboxdir/failed/….json` | the administrator | kept |
+//!
+//! Guarantee: a message that [`Outbox::put`] accepted is sent once, or its
+//! sender is told that it was not or may not have been. It is marked as being
+//! sent, durably, before its request is made.
+//!
+//! [`store`] keeps messages as [`record`] writes them, [`worker`] decides who
+//! goes when, [`desk`] delivers one, [`schedule`] says what is next for it, and
+//! [`notice`] what its sender is told. [`inventory`] shows all of it to the
+//! administrator.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+
+use tokio::runtime::Handle;
+
+pub mod desk;
+pub mod inventory;
+pub mod name;
+pub mod notice;
+pub mod record;
+pub mod schedule;
+pub mod store;
+mod watch;
+pub mod worker;
+
+use crate::config::{By, Config, Delivery};
+use crate::durable::Claim;
+use crate::id::Id;
+use crate::message::InterfaceName;
+use crate::outbound::ProviderError;
+use crate::outbound::request::OutgoingMessage;
+use crate::outbound::route::{Attempt, Route};
+use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::spool::Spool;
+use desk::{Desk, Teller};
+use record::Record;
+pub use store::Outbox;
+use worker::{Channel, Event, Worker};
+
+/// Puts a message into the outbox in `path`; it is durable when this returns
+/// that it is queued.
+#[must_use]
+pub fn queue(path: &Path, id: Id, interface: &InterfaceName, message: &OutgoingMessage) -> Attempt {
+    let record = Record::new(interface, message);
+    let opened = Outbox::open(path).map_err(|error| error.to_string());
+    let put = opened.and_then(|outbox| {
+        let name = record.name(id);
+        outbox.put(name, &record).map_err(|error| error.to_string())
+    });
+    let verdict = match put {
+        Ok(()) => Verdict::queued(),
+        Err(error) => {
+            let detail = format!("{}: {error}", path.display());
+            Verdict::not_sent(Outcome::Failed, Reason::NotStored, detail)
+        }
+    };
+    let interface = interface.clone();
+    Attempt { interface, verdict }
+}
+
+/// The thread that sends what is in the outbox.
+#[derive(Debug)]
+pub struct Sending {
+    events: Sender<Event>,
+    worker: JoinHandle<()>,
+    _claim: Claim,
+}
+
+impl Sending {
+    /// Starts to send, if an interface delivers by the outbox or something is
+    /// left in it. Requests run on `runtime`; what senders are told goes by
+    /// `spool`.
+    ///
+    /// # Errors
+    /// When the outbox or a provider cannot be used.
+    pub fn start(
+        config: &Config,
+        spool: Spool,
+        runtime: Handle,
+    ) -> Result<Option<Self>, StartError> {
+        let wanted = config
+            .outgoing
+            .iter()
+            .any(|outgoing| outgoing.delivery.by == By::Queue);
+        if !wanted && !config.outbox.is_dir() {
+            return Ok(None);
+        }
+        let directory = |source| StartError::Directory(config.outbox.clone(), source);
+        let outbox = Outbox::open(&config.outbox).map_err(directory)?;
+        let claim = outbox.claim().map_err(directory)?;
+        let (events, happened) = mpsc::channel();
+        watch::watch(outbox.path(), events.clone()).map_err(directory)?;
+        let teller = Arc::new(Teller::new(spool));
+        let channel = |route, delivery: &Delivery| {
+            let desk = Desk::new(outbox.clone(), route, delivery.clone(), Arc::clone(&teller));
+            Channel::new(desk, delivery.concurrency, delivery.rate)
+        };
+        let mut channels = HashMap::new();
+        for outgoing in &config.outgoing {
+            let route = Route::new(config, outgoing).map_err(StartError::Provider)?;
+            let name = outgoing.interface.as_str().to_owned();
+            channels.insert(name, channel(Some(route), &outgoing.delivery));
+        }
+        let stray = channel(None, &Delivery::default());
+        let worker = Worker::new(outbox, channels, stray, runtime, events.clone());
+        Ok(Some(Self {
+            events,
+            worker: std::thread::spawn(move || worker.run(&happened)),
+            _claim: claim,
+        }))
+    }
+
+    /// Ends when what is on its way has been answered, within bounds.
+    pub fn stop(self) {
+        // Without a worker there is nobody to be told.
+        let _ = self.events.send(Event::End);
+        // A thread that panicked has ended the process: `panic = "abort"`.
+        let _ = self.worker.join();
+    }
+}
+
+/// The outbox cannot be used. The administrator must act.
+#[derive(Debug)]
+pub enum StartError {
+    /// The directory.
+    Directory(PathBuf, io::Error),
+    /// A provider.
+    Provider(ProviderError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path, source) if source.kind() == io::ErrorKind::WouldBlock => write!(
+                f,
+                "use {}: another websmsd uses it (stop the other one, or name another directory \
+                 with outboxdir)",
+                path.display()
+            ),
+            Self::Directory(path, source) => write!(
+                f,
+                "use {}: {source} (create it for Asterisk's user: install -d -o asterisk \
+                 -g asterisk -m 0750 {})",
+                path.display(),
+                path.display()
+            ),
+            Self::Provider(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -1,0 +1,81 @@
+//! Names of messages in the outbox: the message, and its conversation.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+use crate::id::Id;
+use crate::lines::Member;
+use crate::message::Conversation;
+
+/// The name of a message's file. In the order of their text, names are in the
+/// order in which the messages were queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutboxName {
+    id: Id,
+    conversation: Conversation,
+}
+
+impl OutboxName {
+    /// The name for a message.
+    #[must_use]
+    pub fn new(id: Id, conversation: Conversation) -> Self {
+        Self { id, conversation }
+    }
+
+    /// Reads a name that [`Self::to_os_string`] wrote.
+    #[must_use]
+    pub fn parse(name: &OsStr) -> Option<Self> {
+        let stem = name.to_str()?.strip_suffix(".json")?;
+        let (id, conversation) = stem.rsplit_once('-')?;
+        let read = Self {
+            id: id.parse().ok()?,
+            conversation: conversation.parse().ok()?,
+        };
+        (read.to_os_string() == name).then_some(read)
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// As the file is called.
+    #[must_use]
+    pub fn to_os_string(&self) -> OsString {
+        self.to_string().into()
+    }
+}
+
+impl Member for OutboxName {
+    fn conversation(&self) -> Conversation {
+        self.conversation
+    }
+}
+
+impl fmt::Display for OutboxName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}.json", self.id, self.conversation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_is_read_back_and_nothing_else_is() {
+        let name = OutboxName::new(Id::fresh(None), Conversation::between("+1", "+2", ""));
+        assert_eq!(OutboxName::parse(&name.to_os_string()), Some(name));
+        let text = name.to_string();
+        for other in [
+            text.replace(".json", ".call"),
+            text.replace('-', "_"),
+            format!(".{text}"),
+            format!("{text}.tmp"),
+            String::new(),
+        ] {
+            assert_eq!(OutboxName::parse(other.as_ref()), None, "{other}");
+        }
+    }
+}

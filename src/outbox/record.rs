@@ -1,0 +1,170 @@
+//! A message in the outbox, as its file holds it: JSON that an administrator
+//! can read.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::name::OutboxName;
+use crate::id::Id;
+use crate::message::{Conversation, InterfaceName, Text};
+use crate::outbound::address::{Address, BadAddress};
+use crate::outbound::request::OutgoingMessage;
+use crate::outbound::verdict::Verdict;
+
+/// A message, and what has become of it so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The interface to send it by; empty is the one of a file without indexes.
+    pub interface: String,
+    /// Their number.
+    pub to: String,
+    /// Our number or name.
+    pub from: String,
+    /// What is said.
+    pub text: String,
+    /// How often it has been tried.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Not to be tried before this second since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<u64>,
+    /// What became of the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Last>,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Last {
+    /// `FAILED`, `REJECTED` or `UNKNOWN`.
+    pub outcome: String,
+    /// Why, in the words of `WEBSMS_ERROR`.
+    pub reason: String,
+    /// What the provider said.
+    pub detail: String,
+}
+
+impl Record {
+    /// A message that has not been tried.
+    #[must_use]
+    pub fn new(interface: &InterfaceName, message: &OutgoingMessage) -> Self {
+        Self {
+            interface: interface.as_str().to_owned(),
+            to: message.to.as_str().to_owned(),
+            from: message.from.as_str().to_owned(),
+            text: message.text.as_str().to_owned(),
+            attempts: 0,
+            not_before: None,
+            last: None,
+        }
+    }
+
+    /// What its file is called.
+    #[must_use]
+    pub fn name(&self, id: Id) -> OutboxName {
+        let conversation = Conversation::between(&self.to, &self.from, &self.interface);
+        OutboxName::new(id, conversation)
+    }
+
+    /// The message itself.
+    ///
+    /// # Errors
+    /// When somebody has edited the file, and not well.
+    pub fn message(&self) -> Result<OutgoingMessage, BadAddress> {
+        Ok(OutgoingMessage {
+            to: Address::parse(&self.to)?,
+            from: Address::parse(&self.from)?,
+            text: Text::new(&self.text),
+        })
+    }
+
+    /// The same after an attempt, to be tried again after a while or not at
+    /// all.
+    #[must_use]
+    pub fn tried(mut self, verdict: &Verdict, again: Option<Duration>, now: SystemTime) -> Self {
+        let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.attempts += 1;
+        self.not_before = again.map(|wait| since_1970(now + wait).as_secs());
+        self.last = verdict.reason.map(|reason| Last {
+            outcome: verdict.outcome.word().to_owned(),
+            reason: reason.words().to_owned(),
+            detail: verdict.detail.clone(),
+        });
+        self
+    }
+
+    /// The same as if it had never been tried.
+    #[must_use]
+    pub fn afresh(mut self) -> Self {
+        self.attempts = 0;
+        self.not_before = None;
+        self
+    }
+
+    /// How long it is not to be tried yet.
+    #[must_use]
+    pub fn wait(&self, now: SystemTime) -> Duration {
+        let due = UNIX_EPOCH + Duration::from_secs(self.not_before.unwrap_or(0));
+        due.duration_since(now).unwrap_or_default()
+    }
+
+    /// As the file holds it.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        // Strings and numbers can always be written.
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+
+    /// Reads what [`Self::to_json`] wrote.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::verdict::{Outcome, Reason};
+
+    fn record() -> Record {
+        Record::new(
+            &InterfaceName::parse("api-1").unwrap(),
+            &OutgoingMessage {
+                to: Address::parse("+12025550183").unwrap(),
+                from: Address::parse("sip:+12025550160@h").unwrap(),
+                text: Text::new("a \"b\"\r\n\u{1F600}\u{7f}"),
+            },
+        )
+    }
+
+    #[test]
+    fn record_is_read_back() {
+        let untried = record();
+        assert_eq!(Record::from_json(&untried.to_json()).unwrap(), untried);
+        let verdict = Verdict::not_sent(Outcome::Failed, Reason::Busy, "HTTP 503".to_owned());
+        let now = UNIX_EPOCH + Duration::from_secs(1000);
+        let tried = untried.tried(&verdict, Some(Duration::from_secs(5)), now);
+        assert_eq!(Record::from_json(&tried.to_json()).unwrap(), tried);
+        assert_eq!((tried.attempts, tried.not_before), (1, Some(1005)));
+        assert_eq!(tried.wait(now), Duration::from_secs(5));
+        assert_eq!(tried.wait(now + Duration::from_secs(9)), Duration::ZERO);
+        assert_eq!(
+            tried.message().unwrap().text,
+            record().message().unwrap().text
+        );
+        assert_eq!(tried.afresh().wait(now), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_no_record_is_an_error() {
+        for json in ["", "{}", "[]", "{\"to\":\"+1\"}", "{\"to\":1}"] {
+            assert!(Record::from_json(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Messages for providers as files: put, taken up, settled.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::name::OutboxName;
+use super::record::Record;
+use crate::durable::{Access, Claim, Directory, StoreError};
+
+/// Texts are nobody's business but Asterisk's user's.
+const MODE: u32 = 0o600;
+
+/// Longer than `websms` takes to write a message.
+const WRITING: Duration = Duration::from_secs(60);
+
+/// The directories of the outbox.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    queued: Directory,
+    sending: Directory,
+    failed: Directory,
+}
+
+/// A message that is to be sent.
+#[derive(Debug)]
+pub enum Begun {
+    /// Somebody has taken it out.
+    Gone,
+    /// It is marked as being sent.
+    Now(Record),
+    /// Not yet.
+    Wait(Duration),
+}
+
+impl Outbox {
+    /// The outbox in a directory, which is created if it is not there. Its files
+    /// belong to whoever owns it.
+    ///
+    /// # Errors
+    /// When it cannot be created or looked at.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        if !path.is_dir() {
+            let parent = path.parent().unwrap_or(path);
+            match directory(parent)?.create(path) {
+                // Another one was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => created?,
+            }
+        }
+        let queued = directory(path)?;
+        let inner = |name: &str| {
+            let path = path.join(name);
+            queued.at(&path)
+        };
+        Ok(Self {
+            sending: inner("sending"),
+            failed: inner("failed"),
+            queued,
+        })
+    }
+
+    /// Takes charge of it: for whoever sends.
+    ///
+    /// # Errors
+    /// When another process has, or the directories cannot be made.
+    pub fn claim(&self) -> io::Result<Claim> {
+        let claim = self.queued.claim()?;
+        for inner in [&self.sending, &self.failed] {
+            self.queued.create(inner.path())?;
+        }
+        // Nobody else writes into the other directory.
+        self.queued.sweep(WRITING)?;
+        self.failed.sweep(Duration::ZERO)?;
+        Ok(claim)
+    }
+
+    /// Where messages wait.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.queued.path()
+    }
+
+    /// Stores a message; it is durable when this returns.
+    ///
+    /// # Errors
+    /// When the disk refuses; nothing is stored then.
+    pub fn put(&self, name: OutboxName, record: &Record) -> Result<(), StoreError> {
+        let name = name.to_os_string();
+        let file = self.queued.prepare(&record.to_json())?;
+        self.queued.publish(file, &name)?;
+        let Err(error) = self.queued.sync() else {
+            return Ok(());
+        };
+        match self.queued.retract(&name) {
+            // It has been taken up already, and marked durably.
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// What waits, in order.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn queued(&self) -> io::Result<Vec<OutboxName>> {
+        names(self.queued.path())
+    }
+
+    /// What was being sent when an earlier run ended, in order. What had been
+    /// settled by then is not named.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn interrupted(&self) -> io::Result<Vec<OutboxName>> {
+        let mut names = names(self.sending.path())?;
+        names.retain(|name| {
+            let file = name.to_os_string();
+            let settled = [&self.queued, &self.failed]
+                .iter()
+                .any(|directory| directory.path().join(&file).exists());
+            if settled {
+                // The rest of what settling does.
+                let _ = self.sending.retract(&file);
+            }
+            !settled
+        });
+        Ok(names)
+    }
+
+    /// What has failed, in order.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn failed(&self) -> io::Result<Vec<OutboxName>> {
+        names(self.failed.path())
+    }
+
+    /// Reads a message that waits.
+    ///
+    /// # Errors
+    /// When it is not there or no record.
+    pub fn read(&self, name: OutboxName) -> io::Result<Record> {
+        read(self.queued.path(), name)
+    }
+
+    /// Reads a message that was being sent.
+    ///
+    /// # Errors
+    /// When it is not there or no record.
+    pub fn read_interrupted(&self, name: OutboxName) -> io::Result<Record> {
+        read(self.sending.path(), name)
+    }
+
+    /// Marks a message as being sent, durably: after a crash it is known that
+    /// its request may have been made.
+    ///
+    /// # Errors
+    /// When it is no record, or the disk refuses; it waits as before.
+    pub fn begin(&self, name: OutboxName, now: SystemTime) -> io::Result<Begun> {
+        let record = match self.read(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Begun::Gone),
+            record => record?,
+        };
+        let wait = record.wait(now);
+        if !wait.is_zero() {
+            return Ok(Begun::Wait(wait));
+        }
+        let file = name.to_os_string();
+        match self.queued.hand_to(self.sending.path(), &file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Begun::Gone),
+            handed => handed?,
+        }
+        if let Err(error) = self.sending.sync() {
+            self.sending.hand_to(self.queued.path(), &file)?;
+            return Err(io::Error::other(error));
+        }
+        Ok(Begun::Now(record))
+    }
+
+    /// A message has been sent.
+    ///
+    /// # Errors
+    /// When its file cannot be removed: the next start takes it for one that
+    /// may have been sent.
+    pub fn sent(&self, name: OutboxName) -> io::Result<()> {
+        self.sending.retract(&name.to_os_string())
+    }
+
+    /// A message was not sent and waits again. When the disk has no room for
+    /// what became of it, it waits as it was.
+    ///
+    /// # Errors
+    /// When that is not possible either: the next start takes it for one that
+    /// may have been sent.
+    pub fn again(&self, name: OutboxName, record: &Record) -> io::Result<()> {
+        let file = name.to_os_string();
+        match self.settle(&self.queued, name, record) {
+            Ok(()) => Ok(()),
+            Err(_) => self.sending.hand_to(self.queued.path(), &file),
+        }
+    }
+
+    /// A message is not tried any more, and kept for the administrator.
+    ///
+    /// # Errors
+    /// When it cannot be kept: the next start takes it for one that may have
+    /// been sent.
+    pub fn fail(&self, name: OutboxName, record: &Record) -> io::Result<()> {
+        let file = name.to_os_string();
+        match self.settle(&self.failed, name, record) {
+            Ok(()) => Ok(()),
+            Err(_) => self.sending.hand_to(self.failed.path(), &file),
+        }
+    }
+
+    fn settle(&self, to: &Directory, name: OutboxName, record: &Record) -> Result<(), StoreError> {
+        let file = name.to_os_string();
+        to.publish(to.prepare(&record.to_json())?, &file)?;
+        to.sync()?;
+        // If this fails, the next start does it.
+        let _ = self.sending.retract(&file);
+        Ok(())
+    }
+
+    /// A file that is no record is put where the administrator sees it.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn set_aside(&self, name: OutboxName) -> io::Result<()> {
+        let file = name.to_os_string();
+        self.queued.hand_to(self.failed.path(), &file)
+    }
+
+    /// Lets a message be tried at once: one that has failed as if it had never
+    /// been tried, one that waits without waiting longer. `false` when it is
+    /// being sent.
+    ///
+    /// # Errors
+    /// When it is not there, or the disk refuses.
+    pub fn retry(&self, name: OutboxName) -> io::Result<bool> {
+        let file = name.to_os_string();
+        let failed = self.failed.path().join(&file);
+        let (record, was_failed) = match read(self.failed.path(), name) {
+            Ok(record) => (record, true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (self.read(name)?, false),
+            Err(error) => return Err(error),
+        };
+        if self.sending.path().join(&file).exists() {
+            return Ok(false);
+        }
+        let new = self.queued.prepare(&record.afresh().to_json());
+        let new = new.map_err(io::Error::other)?;
+        new.persist(self.queued.path().join(&file))
+            .map_err(|error| error.error)?;
+        self.queued.sync().map_err(io::Error::other)?;
+        if was_failed {
+            std::fs::remove_file(failed)?;
+        }
+        Ok(true)
+    }
+
+    /// Removes a message that waits or has failed.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn remove(&self, name: OutboxName) -> io::Result<()> {
+        let file = name.to_os_string();
+        match self.queued.retract(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.failed.retract(&file),
+            removed => removed,
+        }
+    }
+
+    /// Where a message's file is, by the state that it is in.
+    #[must_use]
+    pub fn directories(&self) -> [(State, PathBuf); 3] {
+        [
+            (State::Queued, self.queued.path().to_owned()),
+            (State::Sending, self.sending.path().to_owned()),
+            (State::Failed, self.failed.path().to_owned()),
+        ]
+    }
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is not tried any more.
+    Failed,
+    /// It waits for its turn, or for its next attempt.
+    Queued,
+    /// Its request is on its way.
+    Sending,
+}
+
+fn directory(path: &Path) -> io::Result<Directory> {
+    let metadata = path.metadata()?;
+    let (user, group) = (metadata.uid(), metadata.gid());
+    let mode = MODE;
+    Ok(Directory::new(path, Access { mode, user, group }))
+}
+
+/// The messages in a directory, in order; none when it is not there yet.
+pub(super) fn names(directory: &Path) -> io::Result<Vec<OutboxName>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(OutboxName::parse(&entry?.file_name()));
+    }
+    names.sort();
+    Ok(names)
+}
+
+pub(super) fn read(directory: &Path, name: OutboxName) -> io::Result<Record> {
+    let json = std::fs::read(directory.join(name.to_os_string()))?;
+    let record = Record::from_json(&json);
+    record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}

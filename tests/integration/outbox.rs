@@ -1,0 +1,551 @@
+//! Messages to providers that wait: what becomes of them, and what their
+//! senders are told.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::daemon::list;
+use crate::support::provider::Recorded;
+use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_for};
+
+const THEIRS: &str = "+12025550183";
+const JOHN: &str = "+12025550160";
+
+/// A spool and an outbox, with or without a daemon.
+struct Setup {
+    spool: Option<Spool>,
+    path: PathBuf,
+    config: String,
+}
+
+impl Setup {
+    /// An account at each of these addresses, named `a`, `b` and so on, and
+    /// these keys for all of them.
+    fn new(hosts: &[String], more: &str) -> Self {
+        let spool = Spool::new();
+        let path = spool.path().to_owned();
+        let outbox = path.join("outbox");
+        let mut config = format!(
+            "[websms]\noutboxdir = {}\ndelivery = queue\nauth_user = id\nauth_passwd = secret\n\
+             path = /send/\nretry_min = 1\nretry_max = 1\n{more}\n",
+            outbox.display()
+        );
+        for (host, index) in hosts.iter().zip(["a", "b", "c"]) {
+            config.push_str(&format!("host [{index}] = {host}\n"));
+        }
+        config.push_str(&spool.section());
+        std::fs::write(path.join("websms.conf"), &config).unwrap();
+        let spool = Some(spool);
+        Self {
+            spool,
+            path,
+            config,
+        }
+    }
+
+    fn at(provider: &Provider, more: &str) -> Self {
+        Self::new(&[provider.url()], more)
+    }
+
+    fn daemon(&mut self) -> Daemon {
+        Daemon::with(self.spool.take().expect("one at a time"), &self.config)
+    }
+
+    /// Ends a daemon and keeps its spool for the next one; all that it logged.
+    fn end(&mut self, daemon: Daemon, signal: Signal) -> String {
+        let (spool, _, log) = daemon.end(signal);
+        self.spool = Some(spool);
+        log
+    }
+
+    /// What the dialplan is told.
+    fn send(&self, to: &str, from: &str, text: &str) -> HashMap<String, String> {
+        self.send_by("", to, from, text)
+    }
+
+    fn send_by(&self, index: &str, to: &str, from: &str, text: &str) -> HashMap<String, String> {
+        let output = Command::new(program())
+            .env_clear()
+            .env("WEBSMS_CONF", self.path.join("websms.conf"))
+            .env("AST_AGI_DIR", "x")
+            .args(["websms", to, from, text, index])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines()
+            .map(|line| {
+                let rest = line.strip_prefix("SET VARIABLE ").unwrap();
+                let (name, value) = rest.split_once(' ').unwrap();
+                (name.to_owned(), value.trim_matches('"').to_owned())
+            })
+            .collect()
+    }
+
+    fn queue(&self, arguments: &[&str]) -> String {
+        let output = Command::new(program())
+            .args(["queue", "--config"])
+            .arg(self.path.join("websms.conf"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn files(&self, state: &str) -> Vec<PathBuf> {
+        list(&self.path.join("outbox").join(state))
+    }
+
+    fn wait_until_empty(&self) {
+        wait_for("an empty outbox", || {
+            (self.files("").is_empty() && self.files("sending").is_empty()).then_some(())
+        });
+    }
+}
+
+/// The notice in a call file: to, from and text.
+fn notice(call_file: &str) -> (String, String, String) {
+    let (to, from, text) = callfile::message(call_file.as_bytes()).unwrap();
+    (to, from, String::from_utf8(text).unwrap())
+}
+
+fn text(request: &Recorded) -> String {
+    request.parameters()["Body"].clone()
+}
+
+fn texts(requests: &[Recorded]) -> Vec<String> {
+    requests.iter().map(text).collect()
+}
+
+fn busy(header: &str) -> Answer {
+    let answer = format!("HTTP/1.1 503 X\r\n{header}Content-Length: 0\r\n\r\n");
+    Answer::Raw(answer.into_bytes())
+}
+
+/// A provider that answers the first requests with these, then well.
+fn recovering(answers: Vec<Answer>) -> Provider {
+    let next = AtomicUsize::new(0);
+    Provider::deciding(move |_| {
+        let next = next.fetch_add(1, Ordering::Relaxed);
+        answers.get(next).cloned().unwrap_or_else(Answer::ok)
+    })
+}
+
+#[test]
+fn message_waits_for_the_daemon_and_is_sent_once() {
+    let provider = Provider::answering(Answer::ok());
+    let mut setup = Setup::at(&provider, "");
+    let told = setup.send(THEIRS, JOHN, "a \"b\"\r\n\u{1F600}");
+    assert_eq!(told["WEBSMS_STATUS"], "QUEUED");
+    assert_eq!(told["WEBSMS_ERROR"], "");
+    assert_eq!(told["WEBSMS_SEGMENTS"], "1");
+    assert_eq!(setup.files("").len(), 1);
+    assert!(provider.requests().is_empty());
+    let daemon = setup.daemon();
+    let request = provider.wait_for(1).remove(0);
+    let parameters = request.parameters();
+    assert_eq!(parameters["To"], THEIRS);
+    assert_eq!(parameters["From"], JOHN);
+    assert_eq!(parameters["Body"], "a \"b\"\r\n\u{1F600}");
+    assert!(request.headers.contains_key("authorization"));
+    setup.wait_until_empty();
+    let line = daemon.wait_for_log("message sent");
+    assert!(line.contains(&told["WEBSMS_ID"]), "{line}");
+    // And one more while it runs.
+    setup.send(THEIRS, JOHN, "second");
+    provider.wait_for(2);
+    setup.wait_until_empty();
+    setup.end(daemon, Signal::SIGTERM);
+    assert_eq!(provider.requests().len(), 2);
+    assert!(setup.files("failed").is_empty());
+}
+
+#[test]
+fn conversations_go_side_by_side_and_each_in_order() {
+    const CONVERSATIONS: usize = 6;
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counted, highest) = (Arc::clone(&now), Arc::clone(&most));
+    let provider = Provider::deciding(move |_| {
+        highest.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(30));
+        counted.fetch_sub(1, Ordering::SeqCst);
+        Answer::ok()
+    });
+    let mut setup = Setup::at(&provider, "concurrency = 3");
+    let theirs = |number: usize| format!("+120255501{number:02}");
+    for text in 0..4 {
+        for number in 0..CONVERSATIONS {
+            setup.send(&theirs(number), JOHN, &text.to_string());
+        }
+    }
+    let _daemon = setup.daemon();
+    let requests = provider.wait_for(4 * CONVERSATIONS);
+    for number in 0..CONVERSATIONS {
+        let of = requests
+            .iter()
+            .filter(|request| request.parameters()["To"] == theirs(number));
+        let of: Vec<_> = of.map(text).collect();
+        assert_eq!(of, ["0", "1", "2", "3"]);
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+    setup.wait_until_empty();
+}
+
+#[test]
+fn pace_is_kept() {
+    let provider = Provider::answering(Answer::ok());
+    let mut setup = Setup::at(&provider, "rate = 10");
+    for number in 0..6 {
+        setup.send(&format!("+1202555010{number}"), JOHN, "x");
+    }
+    let start = Instant::now();
+    let _daemon = setup.daemon();
+    provider.wait_for(6);
+    // The first goes at once, five more a tenth of a second apart.
+    assert!(start.elapsed() >= Duration::from_millis(500));
+}
+
+#[test]
+fn provider_that_is_away_gets_the_message_when_it_is_back() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let mut setup = Setup::new(&[format!("http://{address}")], "");
+    let daemon = setup.daemon();
+    for text in ["first", "second"] {
+        setup.send(THEIRS, JOHN, text);
+    }
+    daemon.wait_for_log("it will be tried again");
+    let provider = Provider::listening(address, |_| Answer::ok());
+    let requests = provider.wait_for(2);
+    assert_eq!(texts(&requests), ["first", "second"]);
+    setup.wait_until_empty();
+    assert!(daemon.spool.call_files().is_empty());
+}
+
+#[test]
+fn busy_provider_is_left_alone_as_long_as_it_wants() {
+    let provider = recovering(vec![busy("Retry-After: 3\r\n")]);
+    let mut setup = Setup::at(&provider, "");
+    let _daemon = setup.daemon();
+    setup.send(THEIRS, JOHN, "x");
+    provider.wait_for(1);
+    let start = Instant::now();
+    provider.wait_for(2);
+    assert!(start.elapsed() >= Duration::from_millis(2500));
+    setup.wait_until_empty();
+}
+
+#[test]
+fn what_may_have_been_sent_is_not_sent_again_and_the_sender_is_told() {
+    for (answer, reason) in [
+        (
+            Answer::Http(500, "text/plain", "oops".to_owned()),
+            "error at provider",
+        ),
+        (Answer::HangUp, "no answer from provider"),
+    ] {
+        let provider = Provider::answering(answer);
+        let mut setup = Setup::at(&provider, "");
+        let daemon = setup.daemon();
+        let id = setup.send(THEIRS, JOHN, "hello")["WEBSMS_ID"].clone();
+        let files = daemon.spool.wait_for(1);
+        let expected = format!("Perhaps not delivered to {THEIRS}: {reason}");
+        assert_eq!(
+            notice(&files[0]),
+            (JOHN.to_owned(), THEIRS.to_owned(), expected)
+        );
+        setup.wait_until_empty();
+        assert_eq!(setup.files("failed").len(), 1);
+        assert_eq!(provider.requests().len(), 1);
+        let shown = setup.queue(&["show", &id]);
+        for part in ["state    unsent", "UNKNOWN", reason, "\"hello\""] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn provider_that_knows_repetitions_gets_the_message_again() {
+    for (key, read) in [
+        ("key_idempotency = Ref", "Ref"),
+        ("header_idempotency = Idempotency-Key", "idempotency-key"),
+        ("retry_unknown = yes", ""),
+    ] {
+        let provider = recovering(vec![
+            Answer::HangUp,
+            Answer::Http(500, "text/plain", String::new()),
+        ]);
+        let mut setup = Setup::at(&provider, key);
+        let daemon = setup.daemon();
+        let id = setup.send(THEIRS, JOHN, "x")["WEBSMS_ID"].clone();
+        let requests = provider.wait_for(3);
+        for request in &requests {
+            let parameters = request.parameters();
+            let given = parameters.get(read).or(request.headers.get(read));
+            assert_eq!(given, (!read.is_empty()).then_some(&id));
+        }
+        setup.wait_until_empty();
+        assert!(daemon.spool.call_files().is_empty());
+    }
+}
+
+#[test]
+fn sender_is_told_why_a_message_was_not_sent() {
+    let refusing = |status| Provider::answering(Answer::Http(status, "text/plain", "no".into()));
+    let nobody = "http://127.0.0.1:1".to_owned();
+    for (host, more, reason) in [
+        (refusing(400).url(), "", "refused by provider"),
+        (refusing(401).url(), "", "credentials not accepted"),
+        (refusing(302).url(), "", "provider has moved"),
+        (
+            nobody.clone(),
+            "queue_lifetime = 1",
+            "no connection to provider",
+        ),
+        (nobody, "max_attempts = 2", "no connection to provider"),
+        (
+            Provider::answering(busy("Retry-After: 99999\r\n")).url(),
+            "",
+            "provider is busy",
+        ),
+    ] {
+        let mut setup = Setup::new(&[host], more);
+        let daemon = setup.daemon();
+        setup.send(THEIRS, JOHN, "hello");
+        let files = daemon.spool.wait_for(1);
+        let expected = format!("Not delivered to {THEIRS}: {reason}");
+        assert_eq!(
+            notice(&files[0]),
+            (JOHN.to_owned(), THEIRS.to_owned(), expected),
+            "{more}"
+        );
+        setup.wait_until_empty();
+        assert_eq!(setup.files("failed").len(), 1);
+    }
+}
+
+#[test]
+fn message_that_waited_too_long_for_the_daemon_is_not_sent() {
+    let provider = Provider::answering(Answer::ok());
+    let mut setup = Setup::at(&provider, "queue_lifetime = 1");
+    setup.send(THEIRS, JOHN, "hello");
+    let queued = Instant::now();
+    wait_for("two seconds", || {
+        (queued.elapsed() > Duration::from_secs(2)).then_some(())
+    });
+    let daemon = setup.daemon();
+    let files = daemon.spool.wait_for(1);
+    let expected = format!("Not delivered to {THEIRS}: not sent in time");
+    assert_eq!(notice(&files[0]).2, expected);
+    assert!(provider.requests().is_empty());
+}
+
+#[test]
+fn notice_says_what_is_configured_or_nothing() {
+    let provider = Provider::answering(Answer::Http(400, "text/plain", String::new()));
+    let template = "notice_failed = \"{to} {from} {text} {reason}\"";
+    let mut setup = Setup::at(&provider, template);
+    let daemon = setup.daemon();
+    setup.send(THEIRS, JOHN, "{to}${EXTEN}");
+    let files = daemon.spool.wait_for(1);
+    let expected = format!("{THEIRS} {JOHN} {{to}}${{EXTEN}} refused by provider");
+    assert_eq!(notice(&files[0]).2, expected);
+    let mut silent = Setup::at(&provider, "notice_failed = \"\"");
+    let daemon = silent.daemon();
+    silent.send(THEIRS, JOHN, "hello");
+    daemon.wait_for_log("the sender is not told");
+    silent.wait_until_empty();
+    // A name is nobody's phone.
+    silent.send(THEIRS, "My Company", "hello");
+    wait_for("both", || (silent.files("failed").len() == 2).then_some(()));
+    assert!(daemon.spool.call_files().is_empty());
+}
+
+#[test]
+fn fallback_is_tried_when_that_is_safe() {
+    let second = Provider::answering(Answer::ok());
+    for (first, expected) in [
+        (busy(""), 1),
+        (Answer::Http(429, "text/plain", String::new()), 1),
+        (Answer::Http(400, "text/plain", String::new()), 0),
+        (Answer::HangUp, 0),
+    ] {
+        let first = Provider::answering(first);
+        let before = second.requests().len();
+        let mut setup = Setup::new(&[first.url(), second.url()], "fallback [a] = b");
+        let daemon = setup.daemon();
+        setup.send_by("a", THEIRS, JOHN, "x");
+        wait_for("the first", || (first.requests().len() == 1).then_some(()));
+        setup.wait_until_empty();
+        assert_eq!(second.requests().len() - before, expected);
+        assert_eq!(daemon.spool.take().len(), 1 - expected);
+    }
+}
+
+#[test]
+fn fallback_serves_a_call_without_outbox_too() {
+    let second = Provider::answering(Answer::ok());
+    let nobody = "http://127.0.0.1:1".to_owned();
+    let setup = Setup::new(
+        &[nobody.clone(), nobody, second.url()],
+        "delivery [a] = direct\nfallback [a] = b\nfallback [b] = c",
+    );
+    let told = setup.send_by("a", THEIRS, JOHN, "x");
+    assert_eq!(told["WEBSMS_STATUS"], "SENT");
+    assert_eq!(second.requests().len(), 1);
+}
+
+/// Killed while the provider thinks: nobody knows whether it was sent.
+#[test]
+fn message_that_was_being_sent_when_the_daemon_was_killed_is_unknown() {
+    let provider = Provider::answering(Answer::Silence);
+    for (more, sent_again) in [("", false), ("key_idempotency = Ref", true)] {
+        let before = provider.requests().len();
+        let mut setup = Setup::at(&provider, more);
+        let daemon = setup.daemon();
+        for text in ["first", "second"] {
+            setup.send(THEIRS, JOHN, text);
+        }
+        provider.wait_for(before + 1);
+        setup.end(daemon, Signal::SIGKILL);
+        let daemon = setup.daemon();
+        daemon.wait_for_log("messages were being sent when websmsd ended");
+        let requests = provider.wait_for(before + 2);
+        let expected = if sent_again { "first" } else { "second" };
+        assert_eq!(text(&requests[before + 1]), expected);
+        if !sent_again {
+            let files = daemon.spool.wait_for(1);
+            let reason = "interrupted while it was sent";
+            let expected = format!("Perhaps not delivered to {THEIRS}: {reason}");
+            assert_eq!(notice(&files[0]).2, expected);
+            assert_eq!(setup.files("failed").len(), 1);
+        }
+        drop(daemon);
+    }
+}
+
+#[test]
+fn daemon_that_is_told_to_stop_waits_for_the_provider() {
+    let provider = Provider::deciding(|_| {
+        std::thread::sleep(Duration::from_millis(700));
+        Answer::ok()
+    });
+    let mut setup = Setup::at(&provider, "");
+    let daemon = setup.daemon();
+    setup.send(THEIRS, JOHN, "x");
+    provider.wait_for(1);
+    let log = setup.end(daemon, Signal::SIGTERM);
+    assert!(log.contains("message sent"), "{log}");
+    assert!(setup.files("sending").is_empty());
+}
+
+#[test]
+fn administrator_sees_retries_and_drops() {
+    let provider = recovering(vec![
+        Answer::Http(400, "text/plain", "bad number".into()),
+        Answer::Http(400, "text/plain", "bad number".into()),
+    ]);
+    let mut setup = Setup::at(&provider, "");
+    let waiting = setup.send(THEIRS, JOHN, "never")["WEBSMS_ID"].clone();
+    let listed = setup.queue(&["list"]);
+    for part in [waiting.as_str(), "queued", THEIRS, JOHN, "1 in all"] {
+        assert!(listed.contains(part), "{listed}");
+    }
+    setup.queue(&["drop", &waiting]);
+    assert!(setup.queue(&["list"]).contains("0 in all"));
+    let _daemon = setup.daemon();
+    let first = setup.send(THEIRS, JOHN, "first")["WEBSMS_ID"].clone();
+    let second = setup.send(THEIRS, JOHN, "second")["WEBSMS_ID"].clone();
+    wait_for("both", || (setup.files("failed").len() == 2).then_some(()));
+    let shown = setup.queue(&["show", &first]);
+    for part in ["REJECTED: refused by provider", "bad number", "\"first\""] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    setup.queue(&["retry", &second]);
+    let requests = provider.wait_for(3);
+    assert_eq!(text(&requests[2]), "second");
+    setup.queue(&["retry", "--all"]);
+    let requests = provider.wait_for(4);
+    assert_eq!(text(&requests[3]), "first");
+    setup.wait_until_empty();
+    assert!(setup.files("failed").is_empty());
+}
+
+/// It is due in an hour, and the administrator wants it now.
+#[test]
+fn retry_makes_a_waiting_message_due() {
+    let provider = recovering(vec![busy("Retry-After: 3600\r\n")]);
+    let mut setup = Setup::at(&provider, "");
+    let _daemon = setup.daemon();
+    let id = setup.send(THEIRS, JOHN, "x")["WEBSMS_ID"].clone();
+    wait_for("an attempt", || {
+        setup
+            .queue(&["show", &id])
+            .contains("again in")
+            .then_some(())
+    });
+    setup.queue(&["retry", &id]);
+    provider.wait_for(2);
+    setup.wait_until_empty();
+}
+
+#[test]
+fn message_of_an_interface_that_is_gone_is_told_and_kept() {
+    let provider = Provider::answering(Answer::ok());
+    let mut setup = Setup::new(&[provider.url(), provider.url()], "");
+    setup.send_by("b", THEIRS, JOHN, "x");
+    setup.config = setup.config.replace("host [b]", ";host [b]");
+    let daemon = setup.daemon();
+    let files = daemon.spool.wait_for(1);
+    assert!(notice(&files[0]).2.ends_with(": unknown index"));
+    assert_eq!(setup.files("failed").len(), 1);
+    assert!(provider.requests().is_empty());
+}
+
+#[test]
+fn file_that_is_no_message_is_put_aside() {
+    let provider = Provider::answering(Answer::ok());
+    let mut setup = Setup::at(&provider, "");
+    setup.send(THEIRS, JOHN, "x");
+    let file = setup.files("").remove(0);
+    std::fs::write(&file, "{\"to\": 1").unwrap();
+    let daemon = setup.daemon();
+    daemon.wait_for_log("not a message");
+    wait_for("it aside", || {
+        (setup.files("failed").len() == 1).then_some(())
+    });
+    assert!(provider.requests().is_empty());
+}
+
+#[test]
+fn two_daemons_do_not_share_an_outbox() {
+    let provider = Provider::answering(Answer::ok());
+    let mut setup = Setup::at(&provider, "");
+    let _daemon = setup.daemon();
+    let other = Spool::new();
+    let config = setup.config.split("[astqueue]").next().unwrap();
+    let path = other.path().join("websms.conf");
+    std::fs::write(&path, format!("{config}{}", other.section())).unwrap();
+    let output = crate::support::daemon::command(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("another websmsd uses it"), "{log}");
+}
+
+#[test]
+fn outbox_that_cannot_be_written_is_a_clear_failure() {
+    let provider = Provider::answering(Answer::ok());
+    let setup = Setup::at(&provider, "");
+    std::fs::write(setup.path.join("outbox"), "a file").unwrap();
+    let told = setup.send(THEIRS, JOHN, "x");
+    assert_eq!(told["WEBSMS_STATUS"], "FAILED");
+    assert_eq!(told["WEBSMS_ERROR"], "outbox cannot take it");
+}
