@@ -1,4 +1,5 @@
-//! A call of `websms`, whether by AGI or from a shell: arguments to verdict.
+//! A call of `websms`, whether by AGI, by `FastAGI` or from a shell: arguments to
+//! verdict.
 
 use std::ffi::OsString;
 

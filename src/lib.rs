@@ -8,7 +8,8 @@
 //!
 //! a message to a provider through
 //!
-//! * [`calls`]: a call of `websms` to a message,
+//! * [`calls`]: a call of `websms` to a message; [`fastagi`] takes them without
+//!   a process for each,
 //! * [`outbox`]: where it waits, and is sent from by the daemon,
 //! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
 //!
@@ -30,6 +31,7 @@ pub mod command;
 pub mod config;
 pub mod durable;
 pub mod exit;
+pub mod fastagi;
 pub mod health;
 pub mod id;
 pub mod inbound;

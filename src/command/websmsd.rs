@@ -13,6 +13,7 @@ use crate::cli::Websmsd;
 use crate::config::Config;
 use crate::durable::Directory;
 use crate::exit::Exit;
+use crate::fastagi;
 use crate::health;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, Receiver};
@@ -58,6 +59,7 @@ struct Daemon {
 struct Doors {
     providers: TcpListener,
     health: Option<TcpListener>,
+    agi: Option<TcpListener>,
 }
 
 /// Why the daemon did not start. The administrator must act.
@@ -114,12 +116,17 @@ impl Daemon {
             sending,
             runtime,
         } = self;
+        let calls = doors.agi.map(|listener| {
+            let server = fastagi::Server::new(config.clone(), runtime.handle().clone());
+            server.map(|server| server.start(listener))
+        });
+        let calls = calls.transpose().map_err(io::Error::other)?;
         let watched = doors.health.map(|listener| (listener, spool.clone()));
         let receiver = Receiver::new(config.incoming, config.daemon, spool, dedupe);
         let served = runtime.block_on(async {
             let served = receive(doors.providers, watched, receiver).await;
             // What is on its way runs on this thread, so it must not wait here.
-            let _ = tokio::task::spawn_blocking(move || finish(sending)).await;
+            let _ = tokio::task::spawn_blocking(move || finish(calls, sending)).await;
             served
         });
         // Ends what still holds on to the spool.
@@ -130,8 +137,12 @@ impl Daemon {
     }
 }
 
-/// Waits for requests to providers that are on their way, within bounds.
-fn finish(sending: Option<Sending>) {
+/// Waits for calls and for requests to providers that are on their way, within
+/// bounds.
+fn finish(calls: Option<fastagi::Running>, sending: Option<Sending>) {
+    if let Some(calls) = calls {
+        calls.finish();
+    }
     if let Some(sending) = sending {
         sending.stop();
     }
@@ -154,6 +165,7 @@ impl Doors {
         Ok(Self {
             providers: listen(address, "cannot listen")?,
             health: if_wanted(config.daemon.health, "cannot listen at health_listen")?,
+            agi: if_wanted(config.daemon.agi, "cannot listen at agi_listen")?,
         })
     }
 }

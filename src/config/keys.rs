@@ -173,6 +173,9 @@ pub mod websmsd {
     pub const MAX_BODY: Key = key("max_body", "262144").of_the_process();
     /// Address and port at which health is told; not set means nowhere.
     pub const HEALTH_LISTEN: Key = key("health_listen", "").of_the_process();
+    /// Address and port at which Asterisk is served by `FastAGI`; not set means
+    /// nowhere.
+    pub const AGI_LISTEN: Key = key("agi_listen", "").of_the_process();
 }
 
 /// Keys of `[astqueue]`, the call files.
@@ -271,6 +274,7 @@ pub const ALL: &[&Key] = &[
     &websmsd::PROXY_HEADER,
     &websmsd::MAX_BODY,
     &websmsd::HEALTH_LISTEN,
+    &websmsd::AGI_LISTEN,
     &astqueue::OUTGOINGDIR,
     &astqueue::STAGINGDIR,
     &astqueue::WAITTIME,

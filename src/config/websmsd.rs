@@ -22,6 +22,8 @@ pub struct Daemon {
     pub max_body: usize,
     /// Where whoever watches over the daemon may ask how it is.
     pub health: Option<SocketAddr>,
+    /// Where Asterisk may call `websms` by `FastAGI`.
+    pub agi: Option<SocketAddr>,
 }
 
 /// One provider account, as `[websmsd]` describes it.
@@ -82,11 +84,13 @@ pub(super) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
     let proxy_header = reader.read(&keys::PROXY_HEADER, value::header_name);
     let max_body = reader.read(&keys::MAX_BODY, |raw| value::number(raw, 1024..=16_777_216));
     let health = reader.read(&keys::HEALTH_LISTEN, value::socket);
+    let agi = reader.read(&keys::AGI_LISTEN, value::socket);
     Some(Daemon {
         proxies: proxies?.unwrap_or_default(),
         proxy_header: proxy_header?,
         max_body: max_body?,
         health: health?,
+        agi: agi?,
     })
 }
 

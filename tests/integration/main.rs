@@ -14,6 +14,7 @@
 //! | `config` | one test per mistake, asserting the message |
 //! | `dedupe` | messages that a provider posts again |
 //! | `docs` | reference, sample and code say the same; shipped files are sound |
+//! | `fastagi` | calls of `websms` without a process |
 //! | `health` | what the daemon says of itself |
 //! | `demo` | the demo shows what it promises |
 
@@ -37,6 +38,7 @@ mod config;
 mod dedupe;
 mod demo;
 mod docs;
+mod fastagi;
 mod health;
 mod injection;
 mod outbox;
