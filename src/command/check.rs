@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use crate::cli::Check;
-use crate::config::{self, Config, LoadError, Report, Severity};
+use crate::config::{self, By, Config, LoadError, Outgoing, Report, Severity};
 use crate::exit::Exit;
 use crate::outbound::Provider;
+use crate::outbox;
 use crate::spool::probe;
 
 /// Prints every problem on stdout; success when none of them is an error.
@@ -43,6 +44,13 @@ fn surroundings(config: &Config, findings: &mut Findings) {
     match probe::probe(&config.queue) {
         Ok(_) => findings.line("ok", "call files can be written and handed to Asterisk"),
         Err(error) => findings.error(&format!("[astqueue] failed to {error}")),
+    }
+    let queues = |outgoing: &Outgoing| outgoing.delivery.by == By::Queue;
+    if config.outgoing.iter().any(queues) {
+        match outbox::probe(&config.outbox) {
+            Ok(()) => findings.line("ok", "messages can be put into the outbox"),
+            Err(error) => findings.error(&format!("[websms] outboxdir: failed to {error}")),
+        }
     }
     for outgoing in &config.outgoing {
         if let Err(error) = Provider::new(outgoing.clone()) {

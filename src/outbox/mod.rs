@@ -71,6 +71,19 @@ pub fn queue(path: &Path, id: Id, interface: &InterfaceName, message: &OutgoingM
     Attempt { interface, verdict }
 }
 
+/// Tries what a message needs: creates the outbox if it is not there, writes,
+/// syncs and removes a file.
+///
+/// # Errors
+/// What cannot be done, with its remedy.
+pub fn probe(path: &Path) -> Result<(), StartError> {
+    let directory = |source| StartError::Directory(path.to_owned(), source);
+    let outbox = Outbox::open(path).map_err(directory)?;
+    outbox
+        .probe()
+        .map_err(|error| directory(io::Error::other(error)))
+}
+
 /// The thread that sends what is in the outbox.
 #[derive(Debug)]
 pub struct Sending {

@@ -82,6 +82,15 @@ impl Outbox {
         self.queued.path()
     }
 
+    /// Writes, syncs and removes a file.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        // Dropping what was written removes it again.
+        self.queued.prepare(b"probe").map(drop)
+    }
+
     /// Stores a message; it is durable when this returns.
     ///
     /// # Errors
