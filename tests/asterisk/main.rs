@@ -7,6 +7,7 @@
 //! | `incoming` | webhook → websmsd → call file → Asterisk → phone |
 //! | `crash` | Asterisk off, and killed again and again, while messages come in |
 //! | `load` | many messages at once, and their order |
+//! | `outbox` | phone → Asterisk → AGI → outbox → websmsd → provider, and notices |
 //! | `outgoing` | phone → Asterisk → AGI → websms → provider |
 //! | `stall` | Asterisk that stands still, misses files or does not come to an end with them |
 //! | `texts` | texts of every kind and size, and those that become several MESSAGEs |
@@ -35,6 +36,7 @@ mod crash;
 mod dice;
 mod incoming;
 mod load;
+mod outbox;
 mod outgoing;
 mod pbx;
 mod process;

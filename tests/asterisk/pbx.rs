@@ -92,6 +92,8 @@ pub(crate) struct Changes {
     pub(crate) phones: usize,
     /// Replaced in `pjsip.conf`.
     pub(crate) pjsip: Vec<(&'static str, &'static str)>,
+    /// Whether Asterisk calls `websms` by FastAGI.
+    pub(crate) fastagi: bool,
     /// Replaced in `extensions_websms.conf`.
     pub(crate) contexts_file: Vec<(&'static str, &'static str)>,
     /// Attempts after the first, if not so many that none is given up.
@@ -291,13 +293,15 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
     write(
         "websms.conf",
         &format!(
-            "[websms]\nhost = {}\npath = /sms/send/\nauth_user = id\nauth_passwd = secret\n{}\n\
-             [websmsd]\npermit_addr = 127.0.0.0/8\nproxy_addr = \"\"\n[astqueue]\n\
+            "[websms]\nhost = {}\npath = /sms/send/\nauth_user = id\nauth_passwd = secret\n\
+             outboxdir = {here}/spool/websms\n{}\n\
+             [websmsd]\nagi_listen = {}:4573\npermit_addr = 127.0.0.0/8\nproxy_addr = \"\"\n[astqueue]\n\
              outgoingdir = {here}/spool/outgoing\nstagingdir = {here}/spool/staging\n\
              channel_context = {channel_context}\ncontext = {context}\n\
              maxretries = {}\nretrytime = {}\narchive = yes\n{}\n",
             provider.url(),
             changes.websms,
+            address.ip(),
             changes.max_retries.unwrap_or(1000),
             changes.retry_time.unwrap_or(1),
             changes.queue
@@ -320,7 +324,11 @@ fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes
     let extensions = replaced(
         read("extensions.conf"),
         "WEBSMS = /usr/local/bin/websms",
-        &format!("WEBSMS = {}", websms.display()),
+        &if changes.fastagi {
+            format!("WEBSMS = agi://{}/websms", address.ip())
+        } else {
+            format!("WEBSMS = {}", websms.display())
+        },
     );
     let extensions = format!("{extensions}\n{}", changes.extensions);
     let bind = format!("bind = {}", address.ip());

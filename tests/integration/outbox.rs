@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::daemon::list;
 use crate::support::provider::Recorded;
-use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_for};
+use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, size, wait_for};
 
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
@@ -548,4 +548,69 @@ fn outbox_that_cannot_be_written_is_a_clear_failure() {
     let told = setup.send(THEIRS, JOHN, "x");
     assert_eq!(told["WEBSMS_STATUS"], "FAILED");
     assert_eq!(told["WEBSMS_ERROR"], "outbox cannot take it");
+}
+
+/// A provider that is away while messages come, and a daemon that is killed
+/// again and again, before and after the provider is back.
+#[test]
+fn kills_lose_nothing_and_repeat_nothing() {
+    let messages = size("WEBSMS_TEST_MESSAGES", 200);
+    let kills = size("WEBSMS_TEST_KILLS", 6);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let mut setup = Setup::new(&[format!("http://{address}")], "concurrency = 20");
+    let mut daemon = setup.daemon();
+    for number in 0..messages {
+        // Ten conversations.
+        let (to, from) = (
+            format!("+120255501{:02}", number % 10),
+            format!("+120255502{:02}", number % 10),
+        );
+        let told = setup.send(&to, &from, &number.to_string());
+        assert_eq!(told["WEBSMS_STATUS"], "QUEUED");
+        if number % (messages / kills + 1) == 0 {
+            setup.end(daemon, Signal::SIGKILL);
+            daemon = setup.daemon();
+        }
+    }
+    // The provider is back, and slow enough for a kill to meet requests.
+    let provider = Provider::listening(address, |_| {
+        std::thread::sleep(Duration::from_millis(5));
+        Answer::ok()
+    });
+    for kill in 1..=kills {
+        provider.wait_for(messages * kill / (kills + 1));
+        setup.end(daemon, Signal::SIGKILL);
+        daemon = setup.daemon();
+    }
+    setup.wait_until_empty();
+    let mut sent = HashMap::new();
+    for text in texts(&provider.requests()) {
+        *sent.entry(text).or_insert(0) += 1;
+    }
+    let repeated = sent.values().filter(|times| **times > 1).count();
+    assert_eq!(repeated, 0, "{sent:?}");
+    // Whatever was not sent is known to be unknown, and told.
+    let unknown: Vec<_> = setup
+        .files("failed")
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    assert!(unknown.iter().all(|record| record.contains("UNKNOWN")));
+    let notices = daemon.spool.wait_for(unknown.len());
+    assert!(unknown.len() <= kills * 20, "{}", unknown.len());
+    let lost = (0..messages).filter(|number| {
+        let said = format!("\"text\": \"{number}\"");
+        !sent.contains_key(&number.to_string())
+            && !unknown.iter().any(|record| record.contains(&said))
+    });
+    assert_eq!(lost.count(), 0);
+    println!(
+        "{messages} messages, {} kills: {} sent once, {} unknown and told by {} notices",
+        2 * kills,
+        sent.len(),
+        unknown.len(),
+        notices.len()
+    );
 }
