@@ -8,6 +8,7 @@
 //! | `inject` | a disk that says no at any step |
 //! | `limits` | few descriptors |
 //! | `load` | what shows only under load |
+//! | `network` | names, addresses and cables that fail |
 //! | `order` | which system call comes before which |
 //! | `power` | what a disk may hold when the power goes |
 
@@ -28,9 +29,12 @@ mod support;
 
 mod crash;
 mod disk;
+mod dns;
 mod inject;
 mod limits;
 mod load;
+mod namespace;
+mod network;
 mod order;
 mod power;
 mod strace;

@@ -1,0 +1,122 @@
+//! A network that nothing else of the machine sees, and a cable to another one.
+
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Pid, gettid};
+
+/// Our end of the cable, and the end of the provider.
+pub(crate) const NEAR: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
+pub(crate) const FAR: [&str; 2] = ["192.0.2.2", "2001:db8::2"];
+
+/// Addresses beyond the cable that nobody has: what is sent to them is lost.
+pub(crate) const DEAD: [&str; 2] = ["192.0.2.3", "2001:db8::3"];
+
+/// What the two ends of the cable are called on the wire, and what nobody is.
+const NEAR_CARD: &str = "02:00:00:00:00:01";
+const FAR_CARD: &str = "02:00:00:00:00:02";
+const NO_CARD: &str = "02:00:00:00:00:03";
+
+/// Runs a test in a network and with mounts of its own. No name refers to them:
+/// they are gone with the last thread and process of the test, however it ends.
+pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
+    let done = thread::spawn(move || {
+        // All that this thread starts, threads and processes, is in there too.
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("namespaces, as root");
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+        ip("link set lo up");
+        test();
+    });
+    if let Err(panic) = done.join() {
+        resume_unwind(panic);
+    }
+}
+
+/// Lets a file stand in for another one, within [`alone`].
+pub(crate) fn cover(file: &Path, with: &Path) {
+    let bind = MsFlags::MS_BIND;
+    mount(Some(with), file, None::<&str>, bind, None::<&str>).unwrap();
+}
+
+/// Runs `ip` in the network of the thread that asks for it.
+pub(crate) fn ip(arguments: &str) {
+    let output = Command::new("ip")
+        .args(arguments.split(' '))
+        .output()
+        .expect("iproute2");
+    assert!(output.status.success(), "ip {arguments}: {output:?}");
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+/// A cable to a network at whose other end a provider may be.
+pub(crate) struct Cable {
+    far: Sender<Task>,
+}
+
+impl Cable {
+    /// Lays one out of [`alone`].
+    pub(crate) fn lay() -> Self {
+        let (far, tasks) = mpsc::channel::<Task>();
+        thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWNET).unwrap();
+            ip("link set lo up");
+            tasks.into_iter().for_each(|task| task());
+        });
+        let cable = Self { far };
+        let there: Pid = cable.far(gettid);
+        ip(&format!(
+            "link add near address {NEAR_CARD} type veth \
+             peer name far address {FAR_CARD} netns {there}"
+        ));
+        connect("near", NEAR);
+        cable.far(|| {
+            connect("far", FAR);
+            neighbour("far", NEAR[1], NEAR_CARD);
+        });
+        // IPv6 asks for nobody within the first second of an interface.
+        neighbour("near", FAR[1], FAR_CARD);
+        for dead in DEAD {
+            neighbour("near", dead, NO_CARD);
+        }
+        cable
+    }
+
+    /// Does something in the network at the other end.
+    pub(crate) fn far<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, result) = mpsc::channel();
+        let task = move || done.send(act()).unwrap();
+        self.far.send(Box::new(task)).unwrap();
+        result.recv().expect("it did not panic")
+    }
+
+    /// What is sent, either way, is lost from now on.
+    pub(crate) fn cut(&self) {
+        self.far(|| ip("link set far down"));
+    }
+
+    pub(crate) fn mend(&self) {
+        self.far(|| ip("link set far up"));
+    }
+}
+
+fn connect(interface: &str, addresses: [&str; 2]) {
+    for (address, length) in addresses.iter().zip([24, 64]) {
+        let how = if length == 64 { " nodad" } else { "" };
+        ip(&format!("addr add {address}/{length} dev {interface}{how}"));
+    }
+    ip(&format!("link set {interface} up"));
+}
+
+/// Says where an address is, so that nobody has to be asked.
+fn neighbour(interface: &str, address: &str, card: &str) {
+    ip(&format!(
+        "neigh add {address} lladdr {card} nud permanent dev {interface}"
+    ));
+}

@@ -1,0 +1,307 @@
+//! Names that are not resolved, addresses that do not answer, cables that are
+//! cut: in networks of their own.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::dns::{A, AAAA, NXDOMAIN, Reply, Resolver, SERVFAIL};
+use crate::namespace::{Cable, DEAD, FAR, alone};
+use crate::support::daemon::list;
+use crate::support::{
+    Answer, Daemon, Provider, Spool, Websms, program, section, size, wait_within,
+};
+
+const THEIRS: &str = "+12025550183";
+const JOHN: &str = "+12025550160";
+
+/// Nobody outside the tests is asked for it.
+const NAME: &str = "sms.example.com";
+
+/// `connect_timeout` is 1 here and `timeout` far more: whoever waits for the
+/// latter is late.
+const BOUND: Duration = Duration::from_millis(2500);
+
+/// What the dialplan is told by `websms` with a provider at `host`, and how long
+/// that takes.
+fn send(host: &str) -> (HashMap<String, String>, Duration) {
+    let config = section(
+        "websms",
+        &[
+            ("host", host),
+            ("auth_method", "none"),
+            ("connect_timeout", "1"),
+            ("timeout", "8"),
+        ],
+    );
+    let websms = Websms::configured(&config).under_agi();
+    let start = Instant::now();
+    let output = websms.run(&[THEIRS, JOHN, "x"]);
+    let took = start.elapsed();
+    (variables(&output.stdout), took)
+}
+
+fn variables(said: &[u8]) -> HashMap<String, String> {
+    let said = String::from_utf8(said.to_vec()).unwrap();
+    said.lines()
+        .map(|line| {
+            let rest = line.strip_prefix("SET VARIABLE ").unwrap();
+            let (name, value) = rest.split_once(' ').unwrap();
+            (name.to_owned(), value.trim_matches('"').to_owned())
+        })
+        .collect()
+}
+
+fn assert_no_connection(host: &str) -> Duration {
+    let (told, took) = send(host);
+    assert_eq!(told["WEBSMS_STATUS"], "FAILED", "{host}");
+    assert_eq!(told["WEBSMS_ERROR"], "no connection to provider", "{host}");
+    assert!(took < BOUND, "{host} took {took:?}");
+    took
+}
+
+fn assert_sent(host: &str) -> Duration {
+    let (told, took) = send(host);
+    assert_eq!(told["WEBSMS_STATUS"], "SENT", "{host}: {told:?}");
+    assert!(took < BOUND, "{host} took {took:?}");
+    took
+}
+
+fn address(address: &str, port: u16) -> SocketAddr {
+    SocketAddr::new(address.parse().unwrap(), port)
+}
+
+fn addresses(addresses: &[&str]) -> Reply {
+    let parsed = addresses.iter().map(|address| address.parse().unwrap());
+    Reply::Addresses(parsed.collect::<Vec<IpAddr>>())
+}
+
+/// A provider at the other end of a cable.
+fn provider_at(cable: &Cable, address: SocketAddr) -> Provider {
+    cable.far(move || Provider::listening(address, |_| Answer::ok()))
+}
+
+#[test]
+fn provider_that_never_answers_a_syn_is_given_up_on() {
+    alone(|| {
+        let _cable = Cable::lay();
+        for dead in DEAD {
+            let host = format!("http://{}", address(dead, 80));
+            let took = assert_no_connection(&host);
+            // Lost, not refused.
+            assert!(took >= Duration::from_secs(1), "{host} took {took:?}");
+            println!("no answer to SYN of {dead}: {took:?}");
+        }
+    });
+}
+
+#[test]
+fn name_that_is_not_resolved_is_failed_within_the_bound() {
+    for (what, reply, asked_both) in [
+        ("no answer", Reply::Nothing, true),
+        ("NXDOMAIN", NXDOMAIN, false),
+        ("SERVFAIL", SERVFAIL, false),
+        ("no address", addresses(&[]), true),
+    ] {
+        alone(move || {
+            let resolver = Resolver::deciding(move |_| reply.clone());
+            let took = assert_no_connection(&format!("http://{NAME}"));
+            let asked = resolver.asked();
+            assert!(!asked.is_empty(), "{what}");
+            if asked_both {
+                assert!(
+                    asked.contains(&A) && asked.contains(&AAAA),
+                    "{what} {asked:?}"
+                );
+            }
+            println!("{what}: {took:?}, asked {asked:?}");
+        });
+    }
+}
+
+#[test]
+fn half_an_answer_of_a_resolver_is_waited_for_within_the_bound() {
+    for silent in [A, AAAA] {
+        alone(move || {
+            // Some say nothing to the type that they have no record of. The
+            // library waits for both answers.
+            let _resolver = Resolver::deciding(move |kind| match kind {
+                kind if kind == silent => Reply::Nothing,
+                _ => addresses(&["127.0.0.1", "::1"]),
+            });
+            let both = ["127.0.0.1", "::1"].map(|there| address(there, 80));
+            let _providers = both.map(|there| Provider::listening(there, |_| Answer::ok()));
+            let took = assert_no_connection(&format!("http://{NAME}"));
+            println!("silent about {silent}: {took:?}");
+        });
+    }
+}
+
+#[test]
+fn resolver_that_nobody_runs_is_failed_within_the_bound() {
+    alone(|| {
+        // Nothing listens on port 53 of a loopback of our own, nor anywhere else.
+        let took = assert_no_connection(&format!("http://{NAME}"));
+        println!("no resolver: {took:?}");
+    });
+}
+
+#[test]
+fn provider_of_one_family_is_found() {
+    for (there, reply) in [("::1", vec!["::1"]), ("127.0.0.1", vec!["127.0.0.1"])] {
+        alone(move || {
+            let _resolver = Resolver::deciding(move |_| addresses(&reply));
+            let provider = Provider::listening(address(there, 80), |_| Answer::ok());
+            let took = assert_sent(&format!("http://{NAME}"));
+            assert_eq!(provider.requests().len(), 1);
+            println!("only {there}: {took:?}");
+        });
+    }
+}
+
+#[test]
+fn dead_address_of_one_family_does_not_hide_the_live_one_of_the_other() {
+    for (dead, live) in [(DEAD[1], FAR[0]), (DEAD[0], FAR[1])] {
+        alone(move || {
+            let cable = Cable::lay();
+            let _resolver = Resolver::deciding(move |_| addresses(&[dead, live]));
+            let provider = provider_at(&cable, address(live, 80));
+            let took = assert_sent(&format!("http://{NAME}"));
+            assert_eq!(provider.requests().len(), 1);
+            println!("dead {dead}, live {live}: {took:?}");
+        });
+    }
+}
+
+#[test]
+fn unreachable_address_of_one_family_does_not_hide_the_live_one_of_the_other() {
+    for (dead, live) in [("2001:db8:1::1", "127.0.0.1"), ("198.51.100.1", "::1")] {
+        alone(move || {
+            // There is no way to the dead one, as where IPv6 is switched off.
+            let _resolver = Resolver::deciding(move |_| addresses(&[dead, live]));
+            let provider = Provider::listening(address(live, 80), |_| Answer::ok());
+            let took = assert_sent(&format!("http://{NAME}"));
+            assert_eq!(provider.requests().len(), 1);
+            println!("unreachable {dead}, live {live}: {took:?}");
+        });
+    }
+}
+
+/// A spool and an outbox of messages for the provider at `host`.
+fn queueing(host: SocketAddr) -> (Spool, String) {
+    let spool = Spool::new();
+    let config = format!(
+        "[websms]\noutboxdir = {}\ndelivery = queue\nhost = http://{host}\nauth_method = none\n\
+         header_idempotency = Idempotency-Key\nconnect_timeout = 1\ntimeout = 2\n\
+         retry_min = 1\nretry_max = 2\n{}",
+        spool.path().join("outbox").display(),
+        spool.section()
+    );
+    (spool, config)
+}
+
+/// Queues a message in one of 25 conversations; its id, and how long the phone
+/// waits.
+fn queue(daemon: &Daemon, number: usize) -> (String, Duration) {
+    let start = Instant::now();
+    let output = Command::new(program())
+        .env_clear()
+        .env("WEBSMS_CONF", daemon.spool.path().join("websms.conf"))
+        .env("AST_AGI_DIR", "x")
+        .arg("websms")
+        .args([
+            &format!("+120255501{:02}", number % 25),
+            JOHN,
+            &number.to_string(),
+        ])
+        .output()
+        .unwrap();
+    let took = start.elapsed();
+    let mut told = variables(&output.stdout);
+    assert_eq!(told["WEBSMS_STATUS"], "QUEUED");
+    (told.remove("WEBSMS_ID").unwrap(), took)
+}
+
+#[test]
+fn cable_that_is_cut_delays_messages_and_loses_none() {
+    alone(|| {
+        let messages = size("WEBSMS_TEST_MESSAGES", 100);
+        let cable = Cable::lay();
+        let host = address(FAR[0], 80);
+        let (came, coming) = mpsc::channel();
+        let (go_on, going) = mpsc::channel::<()>();
+        let going = Mutex::new(Some(going));
+        let provider = cable.far(move || {
+            Provider::listening(host, move |_| {
+                // The first request has been read when the cable is cut, and the
+                // answer to it is lost.
+                if let Some(going) = going.lock().unwrap().take() {
+                    came.send(()).unwrap();
+                    going.recv().unwrap();
+                }
+                Answer::ok()
+            })
+        });
+        let (spool, config) = queueing(host);
+        let daemon = Daemon::with(spool, &config);
+
+        let mut told = vec![queue(&daemon, 0)];
+        coming.recv().unwrap();
+        let cut = Instant::now();
+        cable.cut();
+        go_on.send(()).unwrap();
+        told.extend((1..messages).map(|number| queue(&daemon, number)));
+        // Longer than an attempt, a wait and an attempt.
+        wait_within(Duration::from_secs(30), "a second attempt in vain", || {
+            let first = &told[0].0;
+            let log = daemon.log();
+            let again = |line: &&str| line.contains("tried again") && line.contains(first);
+            (log.lines().filter(again).count() >= 2).then_some(())
+        });
+        assert_eq!(provider.requests().len(), 1);
+        let was_cut = cut.elapsed();
+        cable.mend();
+        let mended = Instant::now();
+
+        let outbox = daemon.spool.path().join("outbox");
+        let patience =
+            Duration::from_secs(30) + Duration::from_millis(50) * messages.try_into().unwrap();
+        wait_within(patience, "an empty outbox", || {
+            let waiting = |state: &str| list(&outbox.join(state)).len();
+            (waiting("") + waiting("sending") == 0).then_some(())
+        });
+        let delivered_in = mended.elapsed();
+        assert!(list(&outbox.join("failed")).is_empty());
+
+        // By id: the texts that came with it, and how often.
+        let requests = provider.requests();
+        let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for request in &requests {
+            let id = request.headers["idempotency-key"].clone();
+            let text = request.parameters().remove("Body").unwrap();
+            arrived.entry(id).or_default().push(text);
+        }
+        assert_eq!(arrived.len(), messages);
+        for (number, (id, _)) in told.iter().enumerate() {
+            let texts: HashSet<_> = arrived[id].iter().cloned().collect();
+            assert_eq!(texts, HashSet::from([number.to_string()]), "{id}");
+        }
+        // It was cut: what had come has come again.
+        assert!(arrived[&told[0].0].len() >= 2);
+
+        let mut times: Vec<_> = told.iter().map(|(_, took)| *took).collect();
+        times.sort();
+        let (median, nearly_all) = (times[messages / 2], times[(messages - 1) * 99 / 100]);
+        let most = times[messages - 1];
+        println!(
+            "cable cut for {was_cut:?}: {messages} messages queued in {median:?} (median), \
+             {nearly_all:?} (99 %), {most:?} (most); {} requests delivered all of them, the last \
+             {delivered_in:?} after the cable was mended",
+            requests.len()
+        );
+        assert!(most < Duration::from_secs(2), "{most:?}");
+    });
+}
