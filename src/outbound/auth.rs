@@ -32,13 +32,30 @@ pub fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
 #[must_use]
 pub fn authorization(auth: &Auth<Secret>, path: &str, query: &str) -> Option<String> {
     match auth {
-        Auth::Basic { user, secret } => {
-            let credentials = STANDARD.encode(format!("{user}:{}", secret.expose()));
-            Some(format!("Basic {credentials}"))
-        }
+        Auth::Basic { user, secret } => Some(format!("Basic {}", credentials(user, secret))),
         Auth::Zadarma { user, secret } => Some(format!("{user}:{}", zadarma(secret, path, query))),
         Auth::None | Auth::Plain { .. } => None,
     }
+}
+
+/// What a provider could repeat of the secret: itself, and what the header makes
+/// of it.
+#[must_use]
+pub fn spoken(auth: &Auth<Secret>) -> Vec<String> {
+    match auth {
+        Auth::Basic { user, secret } => {
+            vec![secret.expose().to_owned(), credentials(user, secret)]
+        }
+        Auth::Plain { secret, .. } | Auth::Zadarma { secret, .. } => {
+            vec![secret.expose().to_owned()]
+        }
+        Auth::None => Vec::new(),
+    }
+}
+
+/// User and password (RFC 7617, section 2).
+fn credentials(user: &str, secret: &Secret) -> String {
+    STANDARD.encode(format!("{user}:{}", secret.expose()))
 }
 
 /// Zadarma's signature: base64 of the *hexadecimal* HMAC-SHA1 over path, sorted

@@ -78,19 +78,8 @@ impl Provider {
     }
 
     /// Sends a message, once. What the verdict repeats of the provider's words
-    /// holds neither the text nor whole numbers.
+    /// holds neither the secret nor the text nor whole numbers.
     pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
-        let mut verdict = self.attempt(id, message).await;
-        for party in [&message.to, &message.from] {
-            // A provider may repeat a number without its plus.
-            let party = party.as_str().trim_start_matches('+');
-            verdict.detail = hidden(&verdict.detail, party, &masked(party));
-        }
-        verdict.detail = hidden(&verdict.detail, message.text.as_str(), "(the text)");
-        verdict
-    }
-
-    async fn attempt(&self, id: Id, message: &OutgoingMessage) -> Verdict {
         let request = request::build(&self.outgoing, &self.auth, id, message);
         let mut response = match self.post(request).await {
             Ok(response) => response,
@@ -100,7 +89,10 @@ impl Provider {
         let retry_after = retry_after(response.headers(), SystemTime::now());
         let check = self.outgoing.response_check.as_ref();
         let verdict = match read(&mut response).await {
-            Ok(body) => response::judge(check, status, &body),
+            Ok(body) => {
+                let verdict = response::judge(check, status, &body);
+                self.discreet(verdict, status, &body, message)
+            }
             // Without a check the status alone decides, and it is here.
             Err(_) if check.is_none() || !response.status().is_success() => {
                 response::judge(None, status, b"")
@@ -111,6 +103,32 @@ impl Provider {
             retry_after,
             ..verdict
         }
+    }
+
+    /// Some providers repeat what they got. It is hidden before the start of it
+    /// is taken for the log, because half a secret cannot be recognised.
+    fn discreet(
+        &self,
+        verdict: Verdict,
+        status: u16,
+        body: &[u8],
+        message: &OutgoingMessage,
+    ) -> Verdict {
+        if verdict.reason.is_none() {
+            return verdict;
+        }
+        let mut said = String::from_utf8_lossy(body).into_owned();
+        for secret in auth::spoken(&self.auth) {
+            said = hidden(&said, &secret, "(the secret)");
+        }
+        for party in [&message.to, &message.from] {
+            // A provider may repeat a number without its plus.
+            let party = party.as_str().trim_start_matches('+');
+            said = hidden(&said, party, &masked(party));
+        }
+        said = hidden(&said, message.text.as_str(), "(the text)");
+        let detail = response::detail(status, &said);
+        Verdict { detail, ..verdict }
     }
 
     async fn post(&self, request: Request) -> Result<Response, reqwest::Error> {
@@ -141,14 +159,20 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// What a provider said, with `private` replaced wherever it repeats it. What is
-/// too short to be told apart is left alone.
+/// What a provider said, with `private` replaced wherever it repeats it, as it
+/// is or as forms and JSON write it. What is too short to be told apart is left
+/// alone.
 fn hidden(said: &str, private: &str, replacement: &str) -> String {
     const LEAST: usize = 4;
     if private.len() < LEAST {
         return said.to_owned();
     }
-    said.replace(private, replacement)
+    let form: String = form_urlencoded::byte_serialize(private.as_bytes()).collect();
+    let json = serde_json::Value::from(private).to_string();
+    let said = said.replace(private, replacement);
+    let said = said.replace(&form, replacement);
+    let json = json.get(1..json.len() - 1).unwrap_or(private);
+    said.replace(json, replacement)
 }
 
 /// The answer's body, as much of it as is read.
@@ -241,3 +265,21 @@ impl fmt::Display for ProviderError {
 }
 
 impl Error for ProviderError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_provider_repeats_is_hidden_however_it_is_written() {
+        let private = "a \"b\"/\u{e9}";
+        for said in [
+            "got a \"b\"/\u{e9}!",
+            "got a+%22b%22%2F%C3%A9!",
+            "got a \\\"b\\\"/\u{e9}!",
+        ] {
+            assert_eq!(hidden(said, private, "(x)"), "got (x)!", "{said}");
+        }
+        assert_eq!(hidden("got abc", "abc", "(x)"), "got abc");
+    }
+}

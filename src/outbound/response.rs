@@ -25,8 +25,13 @@ pub fn judge(check: Option<&ResponseCheck>, status: u16, body: &[u8]) -> Verdict
         _ => (Outcome::Unknown, Reason::ProviderError),
     };
     let said = String::from_utf8_lossy(body);
-    let detail = format!("HTTP status {status}: {}", excerpt(&said));
-    Verdict::not_sent(outcome, reason, detail)
+    Verdict::not_sent(outcome, reason, detail(status, &said))
+}
+
+/// What the log says of an answer.
+#[must_use]
+pub fn detail(status: u16, said: &str) -> String {
+    format!("HTTP status {status}: {}", excerpt(said))
 }
 
 fn passes(check: &ResponseCheck, body: &[u8]) -> bool {
