@@ -11,6 +11,7 @@
 //! | `network` | names, addresses and cables that fail |
 //! | `order` | which system call comes before which |
 //! | `power` | what a disk may hold when the power goes |
+//! | `process` | signals, and what a process leaves behind |
 
 #![allow(
     clippy::expect_used,
@@ -37,4 +38,5 @@ mod namespace;
 mod network;
 mod order;
 mod power;
+mod process;
 mod strace;
