@@ -53,10 +53,16 @@ fn main() {
     } else {
         println!("php: not installed (Debian package php-cli)");
     }
-    let medians = measure(&commands);
-    for (Measured(name, _), median) in commands.iter().zip(&medians) {
-        println!("{name}: {:.2} ms", median.as_secs_f64() * 1e3);
+    let times = measure(&commands);
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    for (Measured(name, _), times) in commands.iter().zip(&times) {
+        println!(
+            "{name}: {:.2} ms, 99 % within {:.2} ms",
+            milliseconds(times[ROUNDS / 2]),
+            milliseconds(times[ROUNDS * 99 / 100])
+        );
     }
+    let medians: Vec<_> = times.iter().map(|times| times[ROUNDS / 2]).collect();
     let ratio = |of: usize, to: usize| medians[of].as_secs_f64() / medians[to].as_secs_f64();
     println!("websms, direct, to /bin/true: {:.2}", ratio(1, 0));
     println!(
@@ -78,8 +84,8 @@ fn php() -> Command {
     command
 }
 
-/// The median time of each command, the commands taking turns.
-fn measure(commands: &[Measured<'_>]) -> Vec<Duration> {
+/// The times of each command, sorted; the commands take turns.
+fn measure(commands: &[Measured<'_>]) -> Vec<Vec<Duration>> {
     let mut times = vec![Vec::new(); commands.len()];
     for _ in 0..ROUNDS {
         for (Measured(name, command), times) in commands.iter().zip(&mut times) {
@@ -94,11 +100,8 @@ fn measure(commands: &[Measured<'_>]) -> Vec<Duration> {
             assert!(status.success(), "{name}");
         }
     }
+    for times in &mut times {
+        times.sort();
+    }
     times
-        .into_iter()
-        .map(|mut times| {
-            times.sort();
-            times[times.len() / 2]
-        })
-        .collect()
 }
