@@ -250,23 +250,25 @@ impl Outbox {
     /// When it is not there, or the disk refuses.
     pub fn retry(&self, name: OutboxName) -> io::Result<bool> {
         let file = name.to_os_string();
-        let failed = self.failed.path().join(&file);
-        let (record, was_failed) = match read(self.failed.path(), name) {
-            Ok(record) => (record, true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (self.read(name)?, false),
-            Err(error) => return Err(error),
+        self.queued.create(self.failed.path())?;
+        // Out of the sender's reach first: one that is taken up while it is
+        // written anew would be sent twice.
+        match self.queued.hand_to(self.failed.path(), &file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            handed => handed?,
+        }
+        let record = match read(self.failed.path(), name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return if self.sending.path().join(&file).exists() {
+                    Ok(false)
+                } else {
+                    Err(error)
+                };
+            }
+            record => record?,
         };
-        if self.sending.path().join(&file).exists() {
-            return Ok(false);
-        }
-        let new = self.queued.prepare(&record.afresh().to_json());
-        let new = new.map_err(io::Error::other)?;
-        new.persist(self.queued.path().join(&file))
-            .map_err(|error| error.error)?;
-        self.queued.sync().map_err(io::Error::other)?;
-        if was_failed {
-            std::fs::remove_file(failed)?;
-        }
+        self.put(name, &record.afresh()).map_err(io::Error::other)?;
+        self.failed.retract(&file)?;
         Ok(true)
     }
 
@@ -329,4 +331,51 @@ pub(super) fn read(directory: &Path, name: OutboxName) -> io::Result<Record> {
     let json = std::fs::read(directory.join(name.to_os_string()))?;
     let record = Record::from_json(&json);
     record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+
+    fn outbox() -> (tempfile::TempDir, Outbox, OutboxName) {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(&folder.path().join("outbox")).unwrap();
+        drop(outbox.claim().unwrap());
+        let record = Record {
+            interface: String::new(),
+            to: "+1".to_owned(),
+            from: "+2".to_owned(),
+            text: "x".to_owned(),
+            attempts: 3,
+            not_before: None,
+            last: None,
+        };
+        let name = record.name(Id::fresh(None));
+        outbox.put(name, &record).unwrap();
+        (folder, outbox, name)
+    }
+
+    #[test]
+    fn message_that_waits_or_has_failed_is_queued_afresh() {
+        let (_folder, outbox, name) = outbox();
+        assert!(outbox.retry(name).unwrap());
+        assert_eq!(outbox.read(name).unwrap().attempts, 0);
+        outbox.set_aside(name).unwrap();
+        assert!(outbox.retry(name).unwrap());
+        assert_eq!(outbox.queued().unwrap(), [name]);
+        assert_eq!(outbox.failed().unwrap(), []);
+    }
+
+    #[test]
+    fn message_that_is_being_sent_is_not_queued_again() {
+        let (_folder, outbox, name) = outbox();
+        let begun = outbox.begin(name, SystemTime::now()).unwrap();
+        assert!(matches!(begun, Begun::Now(_)));
+        assert!(!outbox.retry(name).unwrap());
+        assert_eq!(outbox.queued().unwrap(), []);
+        outbox.sent(name).unwrap();
+        assert!(outbox.retry(name).is_err(), "it is gone");
+        assert_eq!(outbox.queued().unwrap(), []);
+    }
 }
