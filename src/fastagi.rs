@@ -70,6 +70,31 @@ impl Running {
     }
 }
 
+/// A connection on which all is said in time, however small the pieces.
+struct InTime<'a> {
+    stream: &'a TcpStream,
+    end: Instant,
+}
+
+impl<'a> InTime<'a> {
+    /// From now on.
+    fn new(stream: &'a TcpStream) -> Self {
+        let end = Instant::now() + PATIENCE;
+        Self { stream, end }
+    }
+}
+
+impl io::Read for InTime<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(bytes)
+    }
+}
+
 /// One more that is active, until it is dropped.
 struct Active(Arc<AtomicUsize>);
 
@@ -142,10 +167,9 @@ impl Server {
     }
 
     fn serve(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        let mut said = BufReader::new(stream);
+        let mut said = BufReader::new(InTime::new(stream));
         let environment = environment(&mut said.by_ref().take(ENVIRONMENT_MAX))?;
         let id = Id::fresh(None);
         let told = match arguments(&environment) {
@@ -156,6 +180,7 @@ impl Server {
             }
         };
         let commands = agi::commands(id, told.outcome, told.reason, told.segments);
+        *said.get_mut() = InTime::new(stream);
         // One after another: Asterisk does not look for a command that came
         // together with the one before (`res/res_agi.c`, `run_agi`).
         let mut answers = said.take(ENVIRONMENT_MAX).lines();

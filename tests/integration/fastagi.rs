@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -165,6 +166,21 @@ fn who_says_nothing_or_too_much_holds_up_nobody() {
     let told = call(address, &[THEIRS, &from, &body, "", "base64"]);
     assert_eq!(told["WEBSMS_STATUS"], "SENT");
     drop(idle);
+    daemon.wait_for_log("FastAGI connection ended early");
+}
+
+/// A byte now and then is no sign of life.
+#[test]
+fn who_says_it_in_small_pieces_is_cut_off() {
+    let provider = Provider::answering(Answer::ok());
+    let (daemon, address) = taking(&provider, "");
+    let begun = Instant::now();
+    let mut slow = TcpStream::connect(address).unwrap();
+    wait_for("the end of it", || {
+        std::thread::sleep(Duration::from_millis(200));
+        slow.write_all(b"x").err()
+    });
+    assert!(begun.elapsed() < Duration::from_secs(15));
     daemon.wait_for_log("FastAGI connection ended early");
 }
 
