@@ -165,15 +165,13 @@ impl Directory {
             })
     }
 
-    /// Moves a file to another directory of this file system, where nobody has
-    /// its name.
+    /// Moves a file to another directory of this file system, as [`move_to`]
+    /// does.
     ///
     /// # Errors
     /// When it is not there, or the name is taken; then nothing has changed.
     pub fn hand_to(&self, other: &Path, name: &OsStr) -> io::Result<()> {
-        let (from, to) = (self.path.join(name), other.join(name));
-        let flags = RenameFlags::RENAME_NOREPLACE;
-        Ok(renameat2(AT_FDCWD, &from, AT_FDCWD, &to, flags)?)
+        move_to(&self.path.join(name), &other.join(name))
     }
 
     /// Takes a published file back, because something else failed.
@@ -248,6 +246,16 @@ impl Directory {
         }
         Ok(swept)
     }
+}
+
+/// Renames a file to a name that nobody has: nothing is overwritten, and the
+/// file is under one of the two names at any time.
+///
+/// # Errors
+/// When it is not there, or the name is taken; then nothing has changed.
+pub fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+    let flags = RenameFlags::RENAME_NOREPLACE;
+    Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, flags)?)
 }
 
 fn is_temporary(name: &OsStr) -> bool {

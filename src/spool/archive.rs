@@ -8,13 +8,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use tracing::{debug, error, warn};
 
 use super::feeder::ours;
 use super::name::CallFileName;
 use super::progress::{Progress, progress};
 use crate::config::Queue;
+use crate::durable::move_to;
 
 /// How often old files are looked for.
 const TIDY: Duration = Duration::from_secs(3600);
@@ -74,8 +74,7 @@ impl Archive {
     /// Puts a finished file where the administrator finds it.
     fn keep(&self, name: CallFileName, path: &Path, why: &str) {
         let (id, kept) = (name.id(), self.failed.join(name.to_os_string()));
-        let flags = RenameFlags::RENAME_NOREPLACE;
-        match renameat2(AT_FDCWD, path, AT_FDCWD, &kept, flags) {
+        match move_to(path, &kept) {
             Ok(()) => error!(%id, kept = %kept.display(), "{why}; \
                 `asterisk-websms queue retry` sends it again"),
             Err(error) => warn!(%id, path = %path.display(), %error, "{why}, and it could not be \

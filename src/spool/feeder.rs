@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use tracing::{debug, error, info, warn};
@@ -27,7 +27,7 @@ use super::name::CallFileName;
 use super::progress::{Progress, fresh, progress};
 use super::watch::Event;
 use crate::config::Queue;
-use crate::durable::Directory;
+use crate::durable::{Directory, move_to};
 use crate::lines::Lines;
 
 /// How long to wait before a move that failed is tried again.
@@ -218,14 +218,7 @@ impl Feeder {
             let now = TimeSpec::UTIME_NOW;
             utimensat(AT_FDCWD, &from, &now, &now, UtimensatFlags::FollowSymlink)?;
         }
-        renameat2(
-            AT_FDCWD,
-            &from,
-            AT_FDCWD,
-            &to,
-            RenameFlags::RENAME_NOREPLACE,
-        )
-        .map_err(io::Error::from)
+        move_to(&from, &to)
     }
 
     /// Whether somebody has taken the file out of staging; not when staging
@@ -273,13 +266,7 @@ impl Feeder {
         for name in ours(&retry).unwrap_or_default() {
             let file = name.to_os_string();
             let (from, to) = (retry.join(&file), self.staging.path().join(&file));
-            match renameat2(
-                AT_FDCWD,
-                &from,
-                AT_FDCWD,
-                &to,
-                RenameFlags::RENAME_NOREPLACE,
-            ) {
+            match move_to(&from, &to) {
                 Ok(()) => {
                     info!(call_file = ?file, "is tried again, as the administrator wants");
                     self.lines.accept(name);
