@@ -29,6 +29,8 @@ pub enum Command {
     Queue(Queue),
     /// Say what is wrong with configuration and spool, and how to mend it
     Check(Check),
+    /// List the providers that are known by name, or show the keys of one
+    Presets(Presets),
     /// Show one message each way on this machine, without account or Asterisk
     Demo,
 }
@@ -70,6 +72,27 @@ pub struct Websmsd {
     /// Port to listen on, on all IPv4 addresses, unless --listen is given
     #[arg(long, value_name = "PORT", env = "WEBSMSD_PORT", default_value_t = 80)]
     pub port: u16,
+}
+
+/// `presets`: what is known of providers.
+#[derive(Debug, Args)]
+pub struct Presets {
+    /// Where the configuration is, which may name a directory of own presets.
+    #[command(flatten)]
+    pub configured: Configured,
+    /// What to show; without it, all by name.
+    #[command(subcommand)]
+    pub act: Option<PresetsAct>,
+}
+
+/// What to show of presets.
+#[derive(Debug, Subcommand)]
+pub enum PresetsAct {
+    /// Print a preset: the steps at the provider's site and the keys, ready to edit
+    Show {
+        /// Its name
+        name: String,
+    },
 }
 
 /// `check`: what is wrong.

@@ -20,7 +20,7 @@ use std::{panic, thread};
 use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid, fchown};
-use tempfile::{Builder, TempPath};
+use tempfile::{Builder, NamedTempFile, TempPath};
 
 /// Start and end of a temporary name. Asterisk takes files with any name, so
 /// the two kinds are never in one directory with it.
@@ -96,15 +96,41 @@ impl Directory {
     /// # Errors
     /// When any step fails; nothing is left behind then.
     pub fn prepare(&self, content: &[u8]) -> Result<TempPath, StoreError> {
-        let step = |step| move |source| StoreError { step, source };
-        let mut file = Builder::new()
+        let mut file = self.begin()?;
+        file.write_all(content).map_err(|source| StoreError {
+            step: "write",
+            source,
+        })?;
+        self.finish(file)
+    }
+
+    /// Creates a file that has no name yet and that nobody else can read, to be
+    /// written bit by bit; [`Self::finish`] makes it what [`Self::prepare`] does.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn begin(&self) -> Result<NamedTempFile, StoreError> {
+        Builder::new()
             .prefix(TEMPORARY.0)
             .suffix(TEMPORARY.1)
             .tempfile_in(&self.path)
-            .map_err(step("create a file"))?;
-        file.write_all(content).map_err(step("write"))?;
+            .map_err(|source| StoreError {
+                step: "create a file",
+                source,
+            })
+    }
+
+    /// Gives a written file, which may have been begun in another directory of this
+    /// file system, its owner and mode, and syncs it.
+    ///
+    /// # Errors
+    /// When any step fails; nothing is left behind then.
+    pub fn finish(&self, file: NamedTempFile) -> Result<TempPath, StoreError> {
         self.give_away(file.as_file())?;
-        file.as_file().sync_all().map_err(step("sync the file"))?;
+        file.as_file().sync_all().map_err(|source| StoreError {
+            step: "sync the file",
+            source,
+        })?;
         // Closed, so that many can wait for their names.
         Ok(file.into_temp_path())
     }
@@ -163,6 +189,20 @@ impl Directory {
                 step: "rename",
                 source: error.error,
             })
+    }
+
+    /// Writes a file whole, in place of one of that name; durable but for its name,
+    /// which a crash may take back.
+    ///
+    /// # Errors
+    /// The step that failed; then the old file is there as before.
+    pub fn replace(&self, content: &[u8], name: &OsStr) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        let new = self.prepare(content)?;
+        new.persist(path).map_err(|error| StoreError {
+            step: "rename",
+            source: error.error,
+        })
     }
 
     /// Moves a file to another directory of this file system, as [`move_to`]

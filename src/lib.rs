@@ -4,7 +4,8 @@
 //! A message from a provider flows down through
 //!
 //! * [`inbound`]: HTTP request to message,
-//! * [`spool`]: message to call file, where Asterisk takes it;
+//! * [`spool`]: message to call file, where Asterisk takes it,
+//! * [`media`]: the pictures that came with it, fetched and kept;
 //!
 //! a message to a provider through
 //!
@@ -17,17 +18,20 @@
 //!
 //! [`command`] wires these for each subcommand, from what [`cli`] and
 //! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
-//! for what is carried, [`text`] and [`mod@pointer`] for looking into it,
+//! for what is carried, [`text`], [`number`], [`template`], [`mod@pointer`] and
+//! [`condition`] for looking into it and writing it,
 //! [`durable`] for the disk, [`secret`], [`logging`] and [`exit`] for the
 //! administrator.
 //!
 //! A module uses those below it and none above; [`inbound`] and [`outbound`]
-//! never use each other. Decisions are pure functions; clock, disk, network
+//! never use each other, and of [`media`] [`inbound`] uses but what notes a
+//! picture. Decisions are pure functions; clock, disk, network
 //! and environment are in the `mod.rs` above them.
 
 pub mod calls;
 pub mod cli;
 pub mod command;
+pub mod condition;
 pub mod config;
 pub mod durable;
 pub mod exit;
@@ -37,10 +41,13 @@ pub mod id;
 pub mod inbound;
 pub mod lines;
 pub mod logging;
+pub mod media;
 pub mod message;
+pub mod number;
 pub mod outbound;
 pub mod outbox;
 pub mod pointer;
 pub mod secret;
 pub mod spool;
+pub mod template;
 pub mod text;

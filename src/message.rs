@@ -224,6 +224,32 @@ impl FromStr for Conversation {
     }
 }
 
+/// What a provider says later about a message that went out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The account that it came in on.
+    pub interface: InterfaceName,
+    /// What the provider calls the message.
+    pub provider_id: String,
+    /// What became of it.
+    pub state: ReceiptState,
+    /// The provider's word for that.
+    pub status: String,
+    /// Why, in the provider's words, if it says so.
+    pub reason: Option<String>,
+}
+
+/// What became of a message that went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptState {
+    /// It is on the phone.
+    Delivered,
+    /// It will not get there.
+    Failed,
+    /// It is on its way.
+    Pending,
+}
+
 /// A message on its way to a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -237,6 +263,9 @@ pub struct Message {
     pub interface: InterfaceName,
     /// What the provider calls it, if it says so.
     pub provider_id: Option<String>,
+    /// URLs of pictures that are to be kept; links to them will stand behind the
+    /// text.
+    pub pictures: Vec<String>,
 }
 
 impl Message {
@@ -263,6 +292,7 @@ mod tests {
             text: Text::new("x"),
             interface: InterfaceName(interface.to_owned()),
             provider_id: None,
+            pictures: Vec::new(),
         };
         let one = message("+1", "+2", "");
         assert_eq!(one.conversation(), message("+1", "+2", "").conversation());

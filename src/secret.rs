@@ -94,6 +94,24 @@ impl SecretSource {
     }
 }
 
+impl SecretSource {
+    /// Gets the secret, which must not be empty: an empty one would let everybody
+    /// in.
+    ///
+    /// # Errors
+    /// When the file or the variable cannot be read, or there is nothing in it.
+    pub fn resolve_some(
+        &self,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Secret, SecretError> {
+        let secret = self.resolve(environment)?;
+        if secret.expose().is_empty() {
+            return Err(SecretError::Empty);
+        }
+        Ok(secret)
+    }
+}
+
 /// A relative path is one of systemd's credentials (systemd.exec(5),
 /// `LoadCredential=`).
 fn in_credentials(
@@ -113,6 +131,8 @@ fn in_credentials(
 /// configuration says it is.
 #[derive(Debug)]
 pub enum SecretError {
+    /// There is nothing in it.
+    Empty,
     /// The variable is not set, or not UTF-8.
     Environment(String),
     /// The file cannot be read, or is not UTF-8.
@@ -127,6 +147,7 @@ pub enum SecretError {
 impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Empty => f.write_str("use an empty secret, which everybody knows"),
             Self::Environment(name) => {
                 write!(
                     f,

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use crate::cli::Check;
 use crate::config::{self, By, Config, LoadError, Outgoing, Report, Severity};
 use crate::exit::Exit;
+use crate::inbound;
+use crate::media;
 use crate::outbound::Provider;
 use crate::outbox;
 use crate::spool::probe;
@@ -52,11 +54,30 @@ fn surroundings(config: &Config, findings: &mut Findings) {
             Err(error) => findings.error(&format!("[websms] outboxdir: failed to {error}")),
         }
     }
+    if let Some(shelf) = config
+        .daemon
+        .shelf
+        .as_ref()
+        .filter(|_| media::is_wanted(config))
+    {
+        match media::probe(shelf) {
+            Ok(()) => findings.line("ok", "pictures can be kept"),
+            Err(error) => findings.error(&format!("[websmsd] media_dir: failed to {error}")),
+        }
+    }
     for outgoing in &config.outgoing {
         if let Err(error) = Provider::new(outgoing.clone()) {
             let interface = &outgoing.interface;
             findings.error(&format!(
                 "[websms] interface {interface}: failed to {error}"
+            ));
+        }
+    }
+    for incoming in &config.incoming {
+        if let Err(error) = inbound::secrets(incoming) {
+            let interface = &incoming.interface;
+            findings.error(&format!(
+                "[websmsd] interface {interface}: auth_secret: failed to {error}"
             ));
         }
     }

@@ -8,6 +8,7 @@ use crate::config::{self, Config, LoadError, Report, Severity};
 
 pub mod check;
 pub mod demo;
+pub mod presets;
 pub mod queue;
 pub mod websms;
 pub mod websmsd;

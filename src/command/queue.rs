@@ -12,6 +12,8 @@ use crate::exit::Exit;
 use crate::id::Id;
 use crate::logging;
 use crate::outbox;
+use crate::outbox::receipts::{Noted, Sent};
+use crate::outbox::record::Record;
 use crate::spool::inventory::{self, Entry};
 use crate::spool::progress::Progress;
 
@@ -24,7 +26,7 @@ pub fn run(options: &Queue) -> Exit {
     };
     let result = match &options.act {
         QueueAct::List => items(&config).map(|items| list(&items)),
-        QueueAct::Show { id } => of(&config, *id).map(|items| show(&items)),
+        QueueAct::Show { id } => show_one(&config, *id),
         QueueAct::Retry { id, all } => retry(&config, *id, *all),
         QueueAct::Drop { id } => remove(&config, *id),
     };
@@ -181,6 +183,40 @@ fn of(config: &Config, id: Id) -> Result<Vec<Item>, String> {
         ));
     }
     Ok(items)
+}
+
+/// A message that is on its way, came to nothing, or was sent and is kept for
+/// its receipt.
+fn show_one(config: &Config, id: Id) -> Result<String, String> {
+    let unknown = match of(config, id) {
+        Ok(items) => return Ok(show(&items)),
+        Err(unknown) => unknown,
+    };
+    let sent = outbox::inventory::sent(&config.outbox, id)
+        .map_err(|error| format!("failed to read the outbox: {error}"))?;
+    sent.map(|sent| show_sent(id, &sent)).ok_or(unknown)
+}
+
+fn show_sent(id: Id, sent: &Sent) -> String {
+    let Record { to, from, text, .. } = &sent.message;
+    let progress = match &sent.receipt {
+        None => "no receipt yet".to_owned(),
+        Some(Noted {
+            state,
+            status,
+            reason,
+        }) => {
+            let reason = reason.as_ref().map(|reason| format!(", {reason}"));
+            format!("{state} ({status}{})", reason.unwrap_or_default())
+        }
+    };
+    format!(
+        "message  {id}\nstate    sent\nage      {}\nprogress {progress}\nto       {to}\n\
+         from     {from}\ntext     {text:?}\nby       {:?}\ncalled   {:?}\n",
+        age(id),
+        sent.interface,
+        sent.provider_id,
+    )
 }
 
 fn list(items: &[Item]) -> String {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,8 +17,9 @@ use crate::exit::Exit;
 use crate::fastagi;
 use crate::health;
 use crate::inbound::dedupe::Dedupe;
-use crate::inbound::{self, Receiver};
+use crate::inbound::{self, Receiver, Recorder};
 use crate::logging;
+use crate::media::{self, Intake};
 use crate::outbox::Sending;
 use crate::spool::{Spool, Threads, probe};
 
@@ -52,6 +54,7 @@ struct Daemon {
     threads: Threads,
     dedupe: Dedupe,
     sending: Option<Sending>,
+    intake: Option<Intake>,
     runtime: Runtime,
 }
 
@@ -95,6 +98,8 @@ impl Daemon {
             .map_err(because("no threads to be had"))?;
         let sending = Sending::start(&config, spool.clone(), runtime.handle().clone())
             .map_err(because("the outbox cannot be used"))?;
+        let intake = media::start(&config, spool.clone(), runtime.handle())
+            .map_err(because("pictures cannot be kept"))?;
         Ok(Self {
             config,
             doors,
@@ -102,6 +107,7 @@ impl Daemon {
             threads,
             dedupe,
             sending,
+            intake,
             runtime,
         })
     }
@@ -114,6 +120,7 @@ impl Daemon {
             threads,
             dedupe,
             sending,
+            intake,
             runtime,
         } = self;
         let calls = doors.agi.map(|listener| {
@@ -122,7 +129,16 @@ impl Daemon {
         });
         let calls = calls.transpose().map_err(io::Error::other)?;
         let watched = doors.health.map(|listener| (listener, spool.clone()));
-        let receiver = Receiver::new(config.incoming, config.daemon, spool, dedupe);
+        let record = recorder(sending.as_ref());
+        let receiver = Receiver::new(
+            config.incoming,
+            config.daemon,
+            spool,
+            dedupe,
+            record,
+            intake,
+        );
+        let receiver = receiver.map_err(io::Error::other)?;
         let served = runtime.block_on(async {
             let served = receive(doors.providers, watched, receiver).await;
             // What is on its way runs on this thread, so it must not wait here.
@@ -146,6 +162,15 @@ fn finish(calls: Option<fastagi::Running>, sending: Option<Sending>) {
     if let Some(sending) = sending {
         sending.stop();
     }
+}
+
+/// Where receipts go: to the outbox, if there is one.
+fn recorder(sending: Option<&Sending>) -> Recorder {
+    let receipts = sending.map(|sending| Arc::clone(&sending.receipts));
+    Arc::new(move |receipt| match &receipts {
+        Some(receipts) => receipts.record(receipt),
+        None => Ok(()),
+    })
 }
 
 impl Doors {

@@ -19,14 +19,13 @@ pub(super) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
 fn outgoing(config: &Config, advice: &mut Vec<Problem>) {
     for outgoing in &config.outgoing {
         let loopback = matches!(
-            outgoing.url.host_str(),
+            outgoing.host.host_str(),
             Some("localhost" | "127.0.0.1" | "[::1]")
         );
-        if outgoing.url.scheme() == "http" && !loopback {
-            let what = if matches!(outgoing.auth, Auth::Basic { .. } | Auth::Plain { .. }) {
-                "texts and password go over the network in the clear"
-            } else {
-                "texts go over the network in the clear"
+        if outgoing.host.scheme() == "http" && !loopback {
+            let what = match outgoing.auth {
+                Auth::None | Auth::Zadarma { .. } => "texts go over the network in the clear",
+                _ => "texts and password go over the network in the clear",
             };
             let message = format!("is http, so {what}: write https:// before the host");
             advice.push(note(
@@ -40,9 +39,9 @@ fn outgoing(config: &Config, advice: &mut Vec<Problem>) {
 
 fn incoming(config: &Config, entries: &[Entry], advice: &mut Vec<Problem>) {
     for incoming in &config.incoming {
-        if incoming.permitted.is_none() {
+        if incoming.permitted.is_none() && incoming.authenticity.is_none() {
             let message = "is not set, so anyone who reaches the port can send texts to your \
-                           phones: list the addresses that your provider posts from"
+                           phones: list the addresses that your provider posts from, or set auth"
                 .to_owned();
             advice.push(note(
                 &keys::websmsd::PERMIT_ADDR,

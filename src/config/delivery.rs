@@ -31,6 +31,10 @@ pub struct Delivery {
     pub notice_failed: String,
     /// What the sender is told of one that may have been sent.
     pub notice_unknown: String,
+    /// What the sender is told of one that the provider could not deliver.
+    pub notice_undelivered: String,
+    /// How long a sent message is kept for its receipt; nothing is not at all.
+    pub receipt_lifetime: Duration,
 }
 
 /// Who makes the request.
@@ -84,6 +88,8 @@ impl Default for Delivery {
             idempotency: Idempotency::default(),
             notice_failed: keys::NOTICE_FAILED.default.to_owned(),
             notice_unknown: keys::NOTICE_UNKNOWN.default.to_owned(),
+            notice_undelivered: keys::NOTICE_UNDELIVERED.default.to_owned(),
+            receipt_lifetime: Duration::ZERO,
         }
     }
 }
@@ -127,6 +133,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
     });
     let notice_failed = reader.read(&keys::NOTICE_FAILED, value::optional);
     let notice_unknown = reader.read(&keys::NOTICE_UNKNOWN, value::optional);
+    let notice_undelivered = reader.read(&keys::NOTICE_UNDELIVERED, value::optional);
+    let receipt_lifetime = reader.read(&keys::RECEIPT_TTL, |raw| {
+        value::seconds(raw, 0..=31_536_000)
+    });
     if least > most && most.is_some() {
         reader.mistake(&keys::RETRY_MIN, "must not be more than retry_max");
         return None;
@@ -149,6 +159,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
         },
         notice_failed: notice_failed?.unwrap_or_default(),
         notice_unknown: notice_unknown?.unwrap_or_default(),
+        notice_undelivered: notice_undelivered?.unwrap_or_default(),
+        receipt_lifetime: receipt_lifetime?,
     })
 }
 

@@ -27,11 +27,15 @@ pub struct Entry {
     pub key: String,
     /// What stands between the brackets; `[]` is numbered from 0 as PHP does.
     pub index: Option<String>,
+    /// Whether nothing stood between them.
+    pub numbered: bool,
     /// The value, without quotes and comment.
     pub value: String,
     /// Whether a comment was cut off that stood right behind the value, as in
     /// `pa;ss`: for a password that is hardly what was meant.
     pub cut: bool,
+    /// The preset that it comes from, if it does not stand in the file itself.
+    pub preset: Option<String>,
 }
 
 /// Reads a whole file. Every line that cannot be read is a problem; the others
@@ -87,14 +91,17 @@ fn entry(
 ) -> Result<Entry, &'static str> {
     let (key, index) = split_index(key)?;
     let (value, cut) = split_value(value)?;
+    let numbered = index.is_some_and(str::is_empty);
     let index = index.map(|index| number(index, section, key, numbers));
     Ok(Entry {
         line,
         section: section.to_owned(),
         key: key.to_owned(),
         index,
+        numbered,
         value,
         cut,
+        preset: None,
     })
 }
 

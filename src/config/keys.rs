@@ -22,6 +22,8 @@ pub struct Key {
     pub per_interface: bool,
     /// Whether its value is, or may hold, what must never be shown.
     pub secret: bool,
+    /// Whether it may be given on several lines, each of which counts.
+    pub repeated: bool,
 }
 
 impl Key {
@@ -33,6 +35,7 @@ impl Key {
             default,
             per_interface: !matches!(section, Section::Astqueue),
             secret: false,
+            repeated: false,
         }
     }
 
@@ -51,6 +54,11 @@ impl Key {
         self
     }
 
+    const fn repeated(mut self) -> Self {
+        self.repeated = true;
+        self
+    }
+
     /// Whether the file may call it `name`.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
@@ -66,10 +74,24 @@ pub mod websms {
         Key::new(Section::Websms, name, default)
     }
 
+    /// Name of a preset, which gives the keys that the file does not.
+    pub const PRESET: Key = key("preset", "");
+    /// Directory with presets of one's own.
+    pub const PRESETDIR: Key = key("presetdir", "/etc/asterisk/websms-presets").of_the_process();
+    /// What the provider calls the account, for `{account}`.
+    pub const ACCOUNT: Key = key("account", "");
     /// Scheme and host of the provider's API.
     pub const HOST: Key = key("host", "").later("url_host");
     /// Path of the provider's API.
     pub const PATH: Key = key("path", "/").later("url_path");
+    /// Method of the request.
+    pub const METHOD: Key = key("method", "POST");
+    /// How the parameters are written.
+    pub const BODY_TYPE: Key = key("body_type", "form");
+    /// Content-Type, if not that of `body_type`.
+    pub const CONTENT_TYPE: Key = key("content_type", "");
+    /// A header line.
+    pub const HEADER: Key = key("header", "").secret().repeated();
     /// Parameter that carries the destination number.
     pub const KEY_TO: Key = key("key_to", "To");
     /// Parameter that carries the originating number.
@@ -86,8 +108,12 @@ pub mod websms {
     pub const AUTH_USER: Key = key("auth_user", "").secret();
     /// Password, token or signing secret.
     pub const AUTH_PASSWD: Key = key("auth_passwd", "").later("auth_secret").secret();
+    /// Header that carries the secret, with `auth_method = header`.
+    pub const AUTH_HEADER: Key = key("auth_header", "");
     /// What the answer must hold to mean "sent".
     pub const RESPONSE_CHECK: Key = key("response_check", "").later("resp_check");
+    /// Where the answer says what the provider calls the message.
+    pub const RESP_ID: Key = key("resp_id", "");
     /// How numbers are written in the request.
     pub const NUMBER_FORMAT: Key = key("number_format", "").later("val_numform");
     /// What is done about characters beyond U+FFFF.
@@ -96,6 +122,16 @@ pub mod websms {
     pub const MAX_SEGMENTS: Key = key("max_segments", "0");
     /// Parameters that are always sent.
     pub const VAL_STATIC: Key = key("val_static", "").secret();
+    /// More of them, beside those of a preset.
+    pub const VAL_EXTRA: Key = key("val_extra", "").secret();
+    /// Parameters that are sent with a text that GSM-7 cannot hold.
+    pub const VAL_UCS2: Key = key("val_ucs2", "").secret();
+    /// Parameter that carries the URL of a picture.
+    pub const KEY_MEDIA: Key = key("key_media", "");
+    /// Extensions of URLs that are sent as pictures.
+    pub const MEDIA_OUT: Key = key("media_out", "");
+    /// Parameters that are sent with a picture.
+    pub const VAL_MEDIA: Key = key("val_media", "").secret();
     /// Seconds for the whole exchange.
     pub const TIMEOUT: Key = key("timeout", "10");
     /// Seconds for name resolution, connection and TLS.
@@ -131,6 +167,11 @@ pub mod websms {
     /// What the sender is told of a message that may have been sent.
     pub const NOTICE_UNKNOWN: Key =
         key("notice_unknown", "Perhaps not delivered to {to}: {reason}");
+    /// What the sender is told of a message that the provider could not deliver.
+    pub const NOTICE_UNDELIVERED: Key =
+        key("notice_undelivered", "Not delivered to {to}: {reason}");
+    /// Seconds for which a sent message is kept for its receipt; 0 is not.
+    pub const RECEIPT_TTL: Key = key("receipt_ttl", "259200");
 }
 
 /// Keys of `[websmsd]`, the way in from the provider.
@@ -141,15 +182,29 @@ pub mod websmsd {
         Key::new(Section::Websmsd, name, default)
     }
 
-    /// Parameter that carries the destination number.
+    /// Name of a preset, which gives the keys that the file does not.
+    pub const PRESET: Key = key("preset", "");
+    /// Methods by which messages are taken.
+    pub const METHOD: Key = key("method", "POST");
+    /// Where the destination number is.
     pub const KEY_TO: Key = key("key_to", "To");
-    /// Parameter that carries the originating number.
+    /// Where the originating number is.
     pub const KEY_FROM: Key = key("key_from", "From");
-    /// Parameter that carries the text.
+    /// Where the text is.
     pub const KEY_BODY: Key = key("key_body", "Body");
-    /// Field that carries the provider's id of the message.
+    /// Where the provider's id of the message is.
     pub const KEY_ID: Key = key("key_id", "");
-    /// Seconds for which such an id is remembered.
+    /// Where URLs of pictures are.
+    pub const KEY_MEDIA: Key = key("key_media", "");
+    /// What a request must hold to be a message.
+    pub const MATCH: Key = key("match", "").repeated();
+    /// What makes a request none.
+    pub const IGNORE: Key = key("ignore", "").repeated();
+    /// How the text is encoded.
+    pub const DECODE: Key = key("decode", "none");
+    /// How numbers are written for the dialplan.
+    pub const NUMBER_FORMAT: Key = key("number_format", "").later("val_numform");
+    /// Seconds for which the id of a message is remembered.
     pub const DEDUPE_TTL: Key = key("dedupe_ttl", "86400");
     /// Query parameter whose value is echoed to a provider that tests us.
     pub const KEY_ECHO: Key = key("key_echo", "");
@@ -157,6 +212,52 @@ pub mod websmsd {
     pub const KEY_ACCOUNT: Key = key("key_account", "");
     /// Body of the answer to an accepted message.
     pub const REPORT_SUCCESS: Key = key("report_success", "").later("resp_ack");
+    /// Content-Type of that answer; not set means what it looks like.
+    pub const RESP_TYPE: Key = key("resp_type", "");
+    /// Status of that answer.
+    pub const RESP_CODE: Key = key("resp_code", "200");
+    /// How a request shows that it is the provider's.
+    pub const AUTH: Key = key("auth", "none");
+    /// User name, with `auth = basic`.
+    pub const AUTH_USER: Key = key("auth_user", "").secret();
+    /// Password, token or key.
+    pub const AUTH_SECRET: Key = key("auth_secret", "").secret();
+    /// Another one that is accepted besides.
+    pub const AUTH_SECRET_OLD: Key = key("auth_secret_old", "").secret();
+    /// Where the token or the signature is.
+    pub const AUTH_PLACE: Key = key("auth_place", "");
+    /// Digest of the signature.
+    pub const AUTH_ALGORITHM: Key = key("auth_algorithm", "sha256");
+    /// How the signature is written.
+    pub const AUTH_ENCODING: Key = key("auth_encoding", "hex");
+    /// What stands before it.
+    pub const AUTH_PREFIX: Key = key("auth_prefix", "");
+    /// What is signed.
+    pub const AUTH_TEMPLATE: Key = key("auth_template", "{body}");
+    /// Where the time of signing is.
+    pub const AUTH_TIMESTAMP: Key = key("auth_timestamp", "");
+    /// Where the nonce is.
+    pub const AUTH_NONCE: Key = key("auth_nonce", "");
+    /// Seconds that the time of signing may be off; 0 is any.
+    pub const AUTH_MAX_AGE: Key = key("auth_max_age", "300");
+    /// URL under which the provider reaches this program.
+    pub const PUBLIC_URL: Key = key("public_url", "");
+    /// What a request must hold to be a delivery receipt.
+    pub const RECEIPT_MATCH: Key = key("receipt_match", "").repeated();
+    /// Where a receipt names the message.
+    pub const RECEIPT_ID: Key = key("receipt_id", "");
+    /// Where it says what became of it.
+    pub const RECEIPT_STATUS: Key = key("receipt_status", "");
+    /// Words that mean delivered.
+    pub const RECEIPT_DELIVERED: Key = key("receipt_delivered", "");
+    /// Words that mean undelivered.
+    pub const RECEIPT_FAILED: Key = key("receipt_failed", "");
+    /// Where it says why.
+    pub const RECEIPT_REASON: Key = key("receipt_reason", "");
+    /// What is done about pictures.
+    pub const MEDIA: Key = key("media", "link");
+    /// Hosts that get the account's credentials when pictures are fetched.
+    pub const MEDIA_HOSTS: Key = key("media_hosts", "");
     /// Addresses that may post messages; not set means any.
     pub const PERMIT_ADDR: Key = key("permit_addr", "").later("remt_addr");
     /// Paths that messages may be posted to; not set means any.
@@ -176,6 +277,22 @@ pub mod websmsd {
     /// Address and port at which Asterisk is served by `FastAGI`; not set means
     /// nowhere.
     pub const AGI_LISTEN: Key = key("agi_listen", "").of_the_process();
+    /// Directory for pictures.
+    pub const MEDIA_DIR: Key = key("media_dir", "").of_the_process();
+    /// URL of that directory.
+    pub const MEDIA_URL: Key = key("media_url", "").of_the_process();
+    /// Extensions of pictures and other files that are fetched.
+    pub const MEDIA_TYPES: Key = key(
+        "media_types",
+        "jpg,jpeg,png,gif,webp,heic,mp4,3gp,mp3,amr,ogg,m4a,pdf,vcf",
+    )
+    .of_the_process();
+    /// Largest of them in bytes.
+    pub const MEDIA_MAX: Key = key("media_max", "10485760").of_the_process();
+    /// Seconds for which they are kept.
+    pub const MEDIA_LIFETIME: Key = key("media_lifetime", "2592000").of_the_process();
+    /// Private addresses that may be fetched from.
+    pub const MEDIA_PERMIT_ADDR: Key = key("media_permit_addr", "").of_the_process();
 }
 
 /// Keys of `[astqueue]`, the call files.
@@ -228,8 +345,15 @@ pub mod astqueue {
 
 /// Every key there is, in the order of the reference.
 pub const ALL: &[&Key] = &[
+    &websms::PRESET,
+    &websms::PRESETDIR,
+    &websms::ACCOUNT,
     &websms::HOST,
     &websms::PATH,
+    &websms::METHOD,
+    &websms::BODY_TYPE,
+    &websms::CONTENT_TYPE,
+    &websms::HEADER,
     &websms::KEY_TO,
     &websms::KEY_FROM,
     &websms::KEY_BODY,
@@ -238,11 +362,18 @@ pub const ALL: &[&Key] = &[
     &websms::AUTH_METHOD,
     &websms::AUTH_USER,
     &websms::AUTH_PASSWD,
+    &websms::AUTH_HEADER,
     &websms::RESPONSE_CHECK,
+    &websms::RESP_ID,
     &websms::NUMBER_FORMAT,
     &websms::CHARSET,
     &websms::MAX_SEGMENTS,
     &websms::VAL_STATIC,
+    &websms::VAL_EXTRA,
+    &websms::VAL_UCS2,
+    &websms::KEY_MEDIA,
+    &websms::MEDIA_OUT,
+    &websms::VAL_MEDIA,
     &websms::TIMEOUT,
     &websms::CONNECT_TIMEOUT,
     &websms::CA_FILE,
@@ -260,14 +391,46 @@ pub const ALL: &[&Key] = &[
     &websms::FALLBACK,
     &websms::NOTICE_FAILED,
     &websms::NOTICE_UNKNOWN,
+    &websms::NOTICE_UNDELIVERED,
+    &websms::RECEIPT_TTL,
+    &websmsd::PRESET,
+    &websmsd::METHOD,
     &websmsd::KEY_TO,
     &websmsd::KEY_FROM,
     &websmsd::KEY_BODY,
     &websmsd::KEY_ID,
+    &websmsd::KEY_MEDIA,
+    &websmsd::MATCH,
+    &websmsd::IGNORE,
+    &websmsd::DECODE,
+    &websmsd::NUMBER_FORMAT,
     &websmsd::DEDUPE_TTL,
     &websmsd::KEY_ECHO,
     &websmsd::KEY_ACCOUNT,
     &websmsd::REPORT_SUCCESS,
+    &websmsd::RESP_TYPE,
+    &websmsd::RESP_CODE,
+    &websmsd::AUTH,
+    &websmsd::AUTH_USER,
+    &websmsd::AUTH_SECRET,
+    &websmsd::AUTH_SECRET_OLD,
+    &websmsd::AUTH_PLACE,
+    &websmsd::AUTH_ALGORITHM,
+    &websmsd::AUTH_ENCODING,
+    &websmsd::AUTH_PREFIX,
+    &websmsd::AUTH_TEMPLATE,
+    &websmsd::AUTH_TIMESTAMP,
+    &websmsd::AUTH_NONCE,
+    &websmsd::AUTH_MAX_AGE,
+    &websmsd::PUBLIC_URL,
+    &websmsd::RECEIPT_MATCH,
+    &websmsd::RECEIPT_ID,
+    &websmsd::RECEIPT_STATUS,
+    &websmsd::RECEIPT_DELIVERED,
+    &websmsd::RECEIPT_FAILED,
+    &websmsd::RECEIPT_REASON,
+    &websmsd::MEDIA,
+    &websmsd::MEDIA_HOSTS,
     &websmsd::PERMIT_ADDR,
     &websmsd::REQUEST_URI,
     &websmsd::PROXY_ADDR,
@@ -275,6 +438,12 @@ pub const ALL: &[&Key] = &[
     &websmsd::MAX_BODY,
     &websmsd::HEALTH_LISTEN,
     &websmsd::AGI_LISTEN,
+    &websmsd::MEDIA_DIR,
+    &websmsd::MEDIA_URL,
+    &websmsd::MEDIA_TYPES,
+    &websmsd::MEDIA_MAX,
+    &websmsd::MEDIA_LIFETIME,
+    &websmsd::MEDIA_PERMIT_ADDR,
     &astqueue::OUTGOINGDIR,
     &astqueue::STAGINGDIR,
     &astqueue::WAITTIME,

@@ -1,7 +1,8 @@
 //! `websms.conf`: text to typed, checked configuration.
 //!
-//! Three steps: [`ini`] makes entries of lines, [`value`] types of values, and
-//! one file per section puts them together. All mistakes of a file are found in
+//! Four steps: [`ini`] makes entries of lines, [`preset`] adds what the file
+//! leaves to a preset, [`value`] makes types of values, and one file per section
+//! puts them together. All mistakes of a file are found in
 //! one run; a configuration exists only when there are none. Reading touches
 //! nothing but text; secrets that stand elsewhere are fetched by whoever uses
 //! them.
@@ -13,20 +14,32 @@ use std::path::{Path, PathBuf};
 
 mod advice;
 mod astqueue;
+mod auth;
+mod authenticity;
 mod delivery;
 pub mod ini;
 pub mod keys;
+mod media;
+mod parameters;
+pub mod preset;
 pub mod problem;
 mod reader;
+mod receipts;
+mod target;
 pub mod value;
 mod websms;
 mod websmsd;
 
 pub use astqueue::{Call, Owner, Queue};
+pub use auth::Auth;
+pub use authenticity::{Authenticity, Digest, Encoding, Hmac, Scheme, Spot, VonageDigest};
 pub use delivery::{By, Delivery, Idempotency, Retry};
+pub use media::{Handling, Media, Shelf};
+pub use parameters::{BodyType, Parameters, Pictures, pointer};
 pub use problem::{Problem, Report, Severity};
-pub use websms::{Auth, Charset, NumberFormat, Outgoing, ResponseCheck};
-pub use websmsd::{Daemon, Incoming};
+pub use receipts::Receipts;
+pub use websms::{Charset, Method, Outgoing, ResponseId};
+pub use websmsd::{Acknowledgement, Coding, Daemon, Incoming, Keys, TOKEN, Taken};
 
 use crate::message::InterfaceName;
 use problem::did_you_mean;
@@ -86,9 +99,15 @@ pub struct Config {
 impl Config {
     /// Whether a secret stands in the file itself.
     fn holds_secrets(&self) -> bool {
-        self.outgoing
+        let outgoing = self
+            .outgoing
             .iter()
-            .any(|outgoing| outgoing.auth.holds_secret())
+            .map(|outgoing| outgoing.auth.holds_secret());
+        let incoming = self.incoming.iter().map(|incoming| {
+            let authenticity = incoming.authenticity.as_ref();
+            authenticity.is_some_and(Authenticity::holds_secret)
+        });
+        outgoing.chain(incoming).any(|holds| holds)
     }
 
     /// The account that messages go out by: the one of that name, or the first
@@ -143,13 +162,17 @@ impl std::error::Error for UnknownIndex {}
 /// Reads a configuration from its text.
 ///
 /// The report holds what the administrator should know even though it works;
-/// its problems are not worse than [`Severity::Unknown`].
+/// its problems are not worse than [`Severity::Unknown`]. `own` gives the presets
+/// of the administrator's own.
 ///
 /// # Errors
 /// The report of all problems when one of them is a mistake.
-pub fn parse(path: &Path, text: &str) -> Result<(Config, Report), Report> {
-    let (entries, mut problems) = ini::parse(text);
+pub fn parse(path: &Path, text: &str, own: preset::Own<'_>) -> Result<(Config, Report), Report> {
+    let (mut entries, mut problems) = ini::parse(text);
     problems.extend(reader::strays(&entries));
+    let (added, mistakes) = preset::expand(&entries, own);
+    entries.extend(added);
+    problems.extend(mistakes);
     let config = assemble(&entries, &mut problems);
     if let Some(config) = &config {
         problems.extend(advice::advice(config, &entries));
@@ -179,8 +202,8 @@ pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
     })?;
     // A byte that is not UTF-8 is a mistake only where it stands; in a comment
     // of an old file it is none.
-    let (config, mut report) =
-        parse(path, &String::from_utf8_lossy(&text)).map_err(LoadError::Mistakes)?;
+    let (config, mut report) = parse(path, &String::from_utf8_lossy(&text), &preset::from_file)
+        .map_err(LoadError::Mistakes)?;
     if config.holds_secrets() && is_world_readable(path) {
         report.problems.push(Problem {
             severity: Severity::Advice,

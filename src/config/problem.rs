@@ -45,9 +45,12 @@ impl Problem {
             // Writing to a String cannot fail.
             let _ = write!(place, " = {shown:?}{more}");
         }
+        if let Some(preset) = &entry.preset {
+            let _ = write!(place, " (preset {preset}, line {})", entry.line);
+        }
         Self {
             severity,
-            line: Some(entry.line),
+            line: entry.preset.is_none().then_some(entry.line),
             place,
             message,
         }

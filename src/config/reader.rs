@@ -82,19 +82,67 @@ impl<'a> Reader<'a> {
         self.problems.push(problem);
     }
 
-    /// The line that holds: the one with this interface's index, else the one
-    /// without.
-    fn find(&self, key: &Key) -> Option<&'a Entry> {
-        let of_key =
-            |entry: &&Entry| entry.section == self.section.name() && key.is_called(&entry.key);
-        let with = |index: Option<&str>| {
-            self.entries
-                .iter()
-                .filter(of_key)
-                .find(|entry| entry.index.as_deref() == index)
-        };
-        with(self.index).or_else(|| with(None))
+    /// The values of a key that may be given on several lines. `None` when one of
+    /// them cannot be read; the reasons have then been noted.
+    pub(super) fn read_each<T>(
+        &mut self,
+        key: &Key,
+        parse: impl Fn(&str) -> Result<Option<T>, String>,
+    ) -> Option<Vec<T>> {
+        let mut values = Some(Vec::new());
+        for entry in holding(self.entries, key, self.index) {
+            match parse(&entry.value) {
+                Ok(value) => {
+                    if let Some(values) = &mut values {
+                        values.extend(value);
+                    }
+                }
+                Err(message) => {
+                    let problem = Problem::at(entry, Severity::Mistake, !key.secret, message);
+                    self.problems.push(problem);
+                    values = None;
+                }
+            }
+        }
+        values
     }
+
+    /// A value that must be there; that it is not is noted.
+    pub(super) fn needed<T>(&mut self, key: &Key, why: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.mistake(key, why);
+        }
+        value
+    }
+
+    /// The line that holds.
+    fn find(&self, key: &Key) -> Option<&'a Entry> {
+        holding(self.entries, key, self.index).next()
+    }
+}
+
+/// The lines that hold for a key: those with the interface's index, else those
+/// without. `key[]`, where several lines make a list, has none.
+pub(super) fn holding<'a>(
+    entries: &'a [Entry],
+    key: &Key,
+    index: Option<&str>,
+) -> impl Iterator<Item = &'a Entry> {
+    let index_of = |entry: &'a Entry| {
+        let listed = key.repeated && entry.numbered;
+        entry.index.as_deref().filter(|_| !listed)
+    };
+    let of_key = |entry: &&Entry| entry.section == key.section.name() && key.is_called(&entry.key);
+    let with = |index: Option<&str>| {
+        entries
+            .iter()
+            .filter(of_key)
+            .filter(|entry| index_of(entry) == index)
+            .collect::<Vec<_>>()
+    };
+    let own = with(index);
+    let lines = if own.is_empty() { with(None) } else { own };
+    lines.into_iter()
 }
 
 /// The interfaces of a section in the order in which the file first names
@@ -104,7 +152,8 @@ pub(super) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceNa
     // A misspelt key makes no interface.
     let known = entries.iter().filter(|entry| {
         entry.section == section.name()
-            && keys::find(section, &entry.key).is_some_and(|key| key.per_interface)
+            && keys::find(section, &entry.key)
+                .is_some_and(|key| key.per_interface && !(key.repeated && entry.numbered))
     });
     for index in known.filter_map(|entry| entry.index.as_deref()) {
         if let Ok(name) = InterfaceName::parse(index)
@@ -186,6 +235,9 @@ fn clash<'a>(
         if let Err(message) = InterfaceName::parse(index) {
             return Some(message);
         }
+    }
+    if key.repeated {
+        return None;
     }
     let id = (key.section, key.name, entry.index.as_deref());
     match first.get(&id) {

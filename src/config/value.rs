@@ -11,6 +11,8 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::problem::did_you_mean;
+use crate::number::NumberFormat;
+use crate::pointer::Place;
 use crate::secret::SecretSource;
 
 /// Longest name of a context: Asterisk cuts at 79 bytes (`AST_MAX_CONTEXT` 80,
@@ -65,6 +67,76 @@ pub fn choice<T: Copy>(raw: &str, choices: &[(&'static str, T)]) -> Result<T, St
         let hint = did_you_mean(raw, names);
         format!("unknown value (expected one of: {expected}){hint}")
     })
+}
+
+/// A form in which numbers are written.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn number_format(raw: &str) -> Result<NumberFormat, String> {
+    const FORMATS: [(&str, NumberFormat); 11] = [
+        ("", NumberFormat::AsIs),
+        ("E123", NumberFormat::AsIs),
+        ("E.123", NumberFormat::AsIs),
+        ("omit+", NumberFormat::OmitPlus),
+        ("no+", NumberFormat::WithoutPrefix),
+        ("E164", NumberFormat::WithoutPrefix),
+        ("E.164", NumberFormat::WithoutPrefix),
+        ("plus", NumberFormat::Plus),
+        ("nanp10", NumberFormat::Nanp10),
+        ("nanp11", NumberFormat::Nanp11),
+        ("nanp+", NumberFormat::NanpPlus),
+    ];
+    choice(raw, &FORMATS)
+}
+
+/// Places in a document, separated by commas; empty is none.
+///
+/// # Errors
+/// When one is no place.
+pub fn places(raw: &str) -> Result<Vec<Place>, String> {
+    optional(raw)?;
+    items(raw).map(Place::parse).collect()
+}
+
+/// Words, separated by commas; empty is none.
+///
+/// # Errors
+/// When it holds control characters or bytes that were not UTF-8.
+pub fn words(raw: &str) -> Result<Vec<String>, String> {
+    optional(raw)?;
+    Ok(items(raw).map(str::to_owned).collect())
+}
+
+/// Extensions of file names, separated by commas; empty is none.
+///
+/// # Errors
+/// When one is more than letters and digits.
+pub fn extensions(raw: &str) -> Result<Vec<String>, String> {
+    let extension = |item: &str| {
+        let item = item.trim_start_matches('.').to_ascii_lowercase();
+        let plain = !item.is_empty() && item.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        plain
+            .then_some(item)
+            .ok_or_else(|| "not extensions of file names (expected e.g. jpg,png)".to_owned())
+    };
+    items(raw).map(extension).collect()
+}
+
+/// A header line, `Name: value`; empty is none.
+///
+/// # Errors
+/// When it is none, or its value holds what no header can.
+pub fn header(raw: &str) -> Result<Option<(String, String)>, String> {
+    const EXPECTED: &str = "expected Name: value";
+    let Some(raw) = optional(raw)? else {
+        return Ok(None);
+    };
+    let (name, value) = raw
+        .split_once(':')
+        .ok_or_else(|| format!("not a header ({EXPECTED})"))?;
+    let name = header_name(name.trim()).map_err(|_| format!("not a header ({EXPECTED})"))?;
+    Ok(Some((name, value.trim().to_owned())))
 }
 
 /// `yes` or `no`, with the words that PHP and Asterisk take for them.

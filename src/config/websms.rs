@@ -7,11 +7,16 @@ use std::time::Duration;
 use regex_lite::Regex;
 use reqwest::Url;
 
+use super::auth::{self, Auth};
 use super::delivery::{self, Delivery};
 use super::keys::websms as keys;
+use super::parameters::{self, BodyType, Parameters, Pictures};
 use super::reader::Reader;
-use super::value;
+use super::{target, value};
+use crate::condition::{self, Condition};
 use crate::message::InterfaceName;
+use crate::number::NumberFormat;
+use crate::pointer::Place;
 use crate::secret::SecretSource;
 
 /// One provider account, as `[websms]` describes it.
@@ -19,28 +24,30 @@ use crate::secret::SecretSource;
 pub struct Outgoing {
     /// Its name, the `[index]`.
     pub interface: InterfaceName,
-    /// Where requests go: `host` and `path` joined.
-    pub url: Url,
-    /// `path` alone, as configured; Zadarma signs it.
+    /// Where requests go: `host`, without what `path` adds.
+    pub host: Url,
+    /// `path`, with `{to}`, `{from}`, `{body}` and `{id}` in it; Zadarma signs it.
     pub path: String,
-    /// Parameter that carries the destination number.
-    pub key_to: String,
-    /// Parameter that carries the originating number.
-    pub key_from: String,
-    /// Parameter that carries the text.
-    pub key_body: String,
+    /// By which method.
+    pub method: Method,
+    /// Other headers, by name in lower case, with the same words in them.
+    pub headers: Vec<(String, String)>,
+    /// What says which, and how it is written.
+    pub parameters: Parameters,
     /// How a request says who sends it.
     pub auth: Auth<SecretSource>,
     /// What the answer must hold besides a 2xx status.
-    pub response_check: Option<ResponseCheck>,
+    pub response_check: Option<Condition>,
+    /// Where the answer says what the provider calls the message.
+    pub response_id: Option<ResponseId>,
     /// How numbers are written.
     pub number_format: NumberFormat,
     /// What is done about characters beyond U+FFFF.
     pub charset: Charset,
     /// Segments that a text may have; one with more is not sent.
     pub max_segments: Option<NonZeroU8>,
-    /// Parameters that are always sent.
-    pub fixed: Vec<(String, String)>,
+    /// What becomes of URLs of pictures in the text.
+    pub pictures: Pictures,
     /// Bound of the whole exchange.
     pub timeout: Duration,
     /// Bound of name resolution, connection and TLS together; shorter than
@@ -52,104 +59,24 @@ pub struct Outgoing {
     pub delivery: Delivery,
 }
 
-/// How a request says who sends it. `S` is where the secret is, or the secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Auth<S> {
-    /// RFC 7617.
-    Basic {
-        /// User name.
-        user: String,
-        /// Password.
-        secret: S,
-    },
-    /// Not at all.
-    None,
-    /// As two more parameters of the form.
-    Plain {
-        /// Parameter and value that name the user.
-        user: (String, String),
-        /// Parameter that carries the secret.
-        key_secret: String,
-        /// Its value.
-        secret: S,
-    },
-    /// Zadarma's signature over path and parameters
-    /// (<https://zadarma.com/en/support/api/>).
-    Zadarma {
-        /// The user key.
-        user: String,
-        /// The signing secret.
-        secret: S,
-    },
-}
-
-impl Auth<SecretSource> {
-    /// Whether the secret stands in the file itself.
-    pub(super) fn holds_secret(&self) -> bool {
-        match self {
-            Self::None => false,
-            Self::Basic { secret, .. }
-            | Self::Plain { secret, .. }
-            | Self::Zadarma { secret, .. } => {
-                matches!(secret, SecretSource::Here(secret) if !secret.expose().is_empty())
-            }
-        }
-    }
-}
-
-impl<S> Auth<S> {
-    /// The same with the secret replaced by what `resolve` makes of it.
-    ///
-    /// # Errors
-    /// What `resolve` says.
-    pub fn try_map<T, E>(self, resolve: impl FnOnce(S) -> Result<T, E>) -> Result<Auth<T>, E> {
-        Ok(match self {
-            Self::Basic { user, secret } => Auth::Basic {
-                user,
-                secret: resolve(secret)?,
-            },
-            Self::None => Auth::None,
-            Self::Plain {
-                user,
-                key_secret,
-                secret,
-            } => Auth::Plain {
-                user,
-                key_secret,
-                secret: resolve(secret)?,
-            },
-            Self::Zadarma { user, secret } => Auth::Zadarma {
-                user,
-                secret: resolve(secret)?,
-            },
-        })
-    }
-}
-
-/// What an answer must hold to mean "sent".
+/// Where the answer says what the provider calls the message.
 #[derive(Debug, Clone)]
-pub enum ResponseCheck {
-    /// A member of that name, at any depth of a JSON answer, with that value
-    /// when both are written as text.
-    Member {
-        /// Its name.
-        key: String,
-        /// Its value.
-        value: String,
-    },
-    /// A pattern that the answer as it came must match.
-    Pattern(Regex),
+pub enum ResponseId {
+    /// In its JSON, at the first of these that is there.
+    At(Vec<Place>),
+    /// In the first group of a pattern that the answer as it came matches.
+    Matched(Regex),
 }
 
-/// How numbers are written in a request.
+/// By which method a request is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NumberFormat {
-    /// As they came (`E123` says the same).
-    AsIs,
-    /// Without any `+`.
-    OmitPlus,
-    /// Without a leading `+` and without the international prefix `00`.
-    WithoutPrefix,
+pub enum Method {
+    /// With everything in the URL.
+    Get,
+    /// As most want it.
+    Post,
+    /// As some do.
+    Put,
 }
 
 /// What is done about characters beyond U+FFFF, which UCS-2 does not have.
@@ -168,50 +95,32 @@ pub enum Charset {
     Utf8,
 }
 
-const NUMBER_FORMATS: [(&str, NumberFormat); 7] = [
-    ("", NumberFormat::AsIs),
-    ("E123", NumberFormat::AsIs),
-    ("E.123", NumberFormat::AsIs),
-    ("omit+", NumberFormat::OmitPlus),
-    ("no+", NumberFormat::WithoutPrefix),
-    ("E164", NumberFormat::WithoutPrefix),
-    ("E.164", NumberFormat::WithoutPrefix),
-];
-
-/// The words of `auth_method`.
-#[derive(Clone, Copy)]
-enum Method {
-    Basic,
-    None,
-    Plain,
-    Zadarma,
-}
-
-const METHODS: [(&str, Method); 4] = [
-    ("basic", Method::Basic),
-    ("none", Method::None),
-    ("plain", Method::Plain),
-    ("zadarma", Method::Zadarma),
+const METHODS: [(&str, Method); 3] = [
+    ("POST", Method::Post),
+    ("PUT", Method::Put),
+    ("GET", Method::Get),
 ];
 
 /// Reads one interface; `None` when there was a mistake, which has been noted.
 pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Outgoing> {
-    let host = reader.read(&keys::HOST, host);
-    let path = reader.read(&keys::PATH, path);
-    let url = host
-        .zip(path.as_ref())
-        .and_then(|(host, path)| url(reader, &host, path));
-    let key_to = reader.read(&keys::KEY_TO, value::text);
-    let key_from = reader.read(&keys::KEY_FROM, value::text);
-    let key_body = reader.read(&keys::KEY_BODY, value::text);
-    let auth = auth(reader);
-    let response_check = reader.read(&keys::RESPONSE_CHECK, response_check);
-    let number_format = reader.read(&keys::NUMBER_FORMAT, |raw| {
-        value::choice(raw, &NUMBER_FORMATS)
-    });
+    let account = target::account(reader);
+    let target = account
+        .as_ref()
+        .and_then(|account| target::target(reader, account));
+    let headers = account
+        .as_ref()
+        .and_then(|account| reader.read_each(&keys::HEADER, |raw| target::header(account, raw)));
+    let method = reader.read(&keys::METHOD, |raw| value::choice(raw, &METHODS));
+    let parameters = account
+        .as_ref()
+        .and_then(|account| parameters::read(reader, |raw| account.fill(raw)));
+    let auth = auth::read(reader);
+    let response_check = reader.read(&keys::RESPONSE_CHECK, Condition::parse);
+    let response_id = reader.read(&keys::RESP_ID, response_id);
+    let number_format = reader.read(&keys::NUMBER_FORMAT, value::number_format);
     let charset = reader.read(&keys::CHARSET, charset);
     let max_segments = reader.read(&keys::MAX_SEGMENTS, max_segments);
-    let fixed = reader.read(&keys::VAL_STATIC, value::pairs);
+    let pictures = parameters::read_pictures(reader);
     let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
     let connect_timeout = reader.read(&keys::CONNECT_TIMEOUT, |raw| value::seconds(raw, 1..=60));
     let ca_file = reader.read(&keys::CA_FILE, ca_file);
@@ -221,158 +130,61 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         reader.mistake(&keys::CONNECT_TIMEOUT, message);
         return None;
     }
+    let (host, path) = target?;
     let outgoing = Outgoing {
         interface,
-        url: url?,
-        path: path?,
-        key_to: key_to?,
-        key_from: key_from?,
-        key_body: key_body?,
+        host,
+        path,
+        method: method?,
+        headers: headers?,
+        parameters: parameters?,
         auth: auth?,
         response_check: response_check?,
+        response_id: response_id?,
         number_format: number_format?,
         charset: charset?,
         max_segments: max_segments?,
-        fixed: fixed?,
+        pictures: pictures?,
         timeout: timeout?,
         connect_timeout: connect_timeout?,
         ca_file: ca_file?,
         delivery: delivery?,
     };
-    distinct_parameters(reader, &outgoing)?;
+    without_body(reader, &outgoing)?;
+    parameters::check(reader, &outgoing)?;
     Some(outgoing)
 }
 
-/// `host` and `path` joined.
-fn url(reader: &mut Reader<'_>, host: &str, path: &str) -> Option<Url> {
-    let base = Url::parse(host).ok();
-    let whole = Url::parse(&format!("{host}{path}")).ok();
-    match (base, whole) {
-        (Some(base), Some(whole))
-            if base.host() == whole.host()
-                && base.port() == whole.port()
-                && whole.username().is_empty() =>
-        {
-            Some(whole)
-        }
-        _ => {
-            let message = "does not continue the host: the path must start with /";
-            reader.mistake(&keys::PATH, message);
-            None
-        }
+/// A GET has no body; what has none cannot be signed in Zadarma's way.
+fn without_body(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> {
+    let body_type = outgoing.parameters.body_type;
+    if outgoing.method == Method::Get && body_type != BodyType::Query {
+        let message = "must be query with method = GET, which has no body";
+        reader.mistake(&keys::BODY_TYPE, message);
+        return None;
     }
+    if matches!(outgoing.auth, Auth::Zadarma { .. }) && body_type != BodyType::Form {
+        let message = "must be form with auth_method = zadarma, which signs it";
+        reader.mistake(&keys::BODY_TYPE, message);
+        return None;
+    }
+    Some(())
 }
 
-/// Scheme and host. One without a scheme is taken as http, which is what the
-/// reference's library did.
-fn host(raw: &str) -> Result<String, String> {
-    const EXPECTED: &str = "expected scheme and host, e.g. https://api.example.com";
-    if !raw
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-    {
-        return Err(format!("holds what no host can ({EXPECTED})"));
-    }
-    let with_scheme = if raw.contains("://") {
-        raw.to_owned()
-    } else {
-        format!("http://{raw}")
-    };
-    let url = Url::parse(&with_scheme).map_err(|error| format!("{error} ({EXPECTED})"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("neither http nor https ({EXPECTED})"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user: put it into auth_user and auth_passwd".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!(
-            "holds a ? or #, which belong into path ({EXPECTED})"
-        ));
-    }
-    Ok(with_scheme)
-}
-
-fn path(raw: &str) -> Result<String, String> {
-    if raw.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(raw.to_owned())
-    } else {
-        Err(
-            "holds a blank or another character that a URL cannot hold: percent-encode it"
-                .to_owned(),
-        )
-    }
-}
-
-fn auth(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
-    let method = reader.read(&keys::AUTH_METHOD, |raw| value::choice(raw, &METHODS));
-    let user = reader.read(&keys::AUTH_USER, value::optional);
-    let secret = reader.read(&keys::AUTH_PASSWD, value::secret);
-    let key_user = reader.read(&keys::KEY_USER, value::optional);
-    let key_secret = reader.read(&keys::KEY_SECRET, value::optional);
-    let (user, secret) = (user?, secret?);
-    Some(match method? {
-        Method::None => Auth::None,
-        Method::Basic => Auth::Basic {
-            user: needed(reader, &keys::AUTH_USER, user)?,
-            // A token as the user and no password is what some providers want.
-            secret: secret.unwrap_or_else(|| SecretSource::Here(crate::secret::Secret::default())),
-        },
-        Method::Plain => Auth::Plain {
-            user: (
-                needed(reader, &keys::KEY_USER, key_user?)?,
-                needed(reader, &keys::AUTH_USER, user)?,
-            ),
-            key_secret: needed(reader, &keys::KEY_SECRET, key_secret?)?,
-            secret: needed(reader, &keys::AUTH_PASSWD, secret)?,
-        },
-        Method::Zadarma => Auth::Zadarma {
-            user: needed(reader, &keys::AUTH_USER, user)?,
-            secret: needed(reader, &keys::AUTH_PASSWD, secret)?,
-        },
-    })
-}
-
-fn needed<T>(reader: &mut Reader<'_>, key: &super::keys::Key, value: Option<T>) -> Option<T> {
-    if value.is_none() {
-        let message = "is not set, and this auth_method needs it \
-                       (auth_method = none sends without)";
-        reader.mistake(key, message);
-    }
-    value
-}
-
-fn response_check(raw: &str) -> Result<Option<ResponseCheck>, String> {
-    if raw.is_empty() {
+fn response_id(raw: &str) -> Result<Option<ResponseId>, String> {
+    let Some(raw) = value::optional(raw)? else {
         return Ok(None);
-    }
-    let check = if let Some(rest) = raw.strip_prefix('/') {
-        ResponseCheck::Pattern(pattern(rest)?)
-    } else {
-        let (key, value) = value::pair(raw)
-            .map_err(|_| "unknown check (expected key=value or /pattern/)".to_owned())?;
-        ResponseCheck::Member { key, value }
     };
-    Ok(Some(check))
-}
-
-/// The rest of `/pattern/flags`, with the flags that PHP and this program have
-/// in common.
-fn pattern(rest: &str) -> Result<Regex, String> {
-    let (pattern, flags) = rest
-        .rsplit_once('/')
-        .ok_or("the pattern is not closed (expected /pattern/)")?;
-    if !flags.chars().all(|flag| "imsx".contains(flag)) {
-        return Err(format!(
-            "unknown flags {flags:?} (expected some of i, m, s, x)"
-        ));
+    // `/sms,/mms` and `/data/x` look like patterns with flags, and are places.
+    let closed = raw.contains('(') || raw.ends_with('/');
+    if !closed || !condition::is_pattern(&raw) {
+        return value::places(&raw).map(ResponseId::At).map(Some);
     }
-    let pattern = if flags.is_empty() {
-        pattern.to_owned()
-    } else {
-        format!("(?{flags}){pattern}")
-    };
-    Regex::new(&pattern).map_err(|error| format!("not a pattern: {error}"))
+    let pattern = condition::pattern(&raw)?;
+    if pattern.captures_len() < 2 {
+        return Err("the pattern has no (group), which would be the id".to_owned());
+    }
+    Ok(Some(ResponseId::Matched(pattern)))
 }
 
 fn charset(raw: &str) -> Result<Charset, String> {
@@ -400,40 +212,27 @@ fn ca_file(raw: &str) -> Result<Option<PathBuf>, String> {
         .transpose()
 }
 
-/// A parameter that is given twice would be sent twice, and what the provider
-/// makes of that nobody knows.
-fn distinct_parameters(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> {
-    let mut seen = vec![outgoing.key_to.as_str()];
-    let mut parameters = vec![
-        (&keys::KEY_FROM, outgoing.key_from.as_str()),
-        (&keys::KEY_BODY, outgoing.key_body.as_str()),
-    ];
-    if let Auth::Plain {
-        user, key_secret, ..
-    } = &outgoing.auth
-    {
-        parameters.push((&keys::KEY_USER, &user.0));
-        parameters.push((&keys::KEY_SECRET, key_secret));
-    }
-    if let Some(key) = &outgoing.delivery.idempotency.parameter {
-        parameters.push((&keys::KEY_IDEMPOTENCY, key));
-    }
-    if let Charset::Marked { key, .. } = &outgoing.charset {
-        parameters.push((&keys::CHARSET, key));
-    }
-    parameters.extend(
-        outgoing
-            .fixed
-            .iter()
-            .map(|(key, _)| (&keys::VAL_STATIC, key.as_str())),
-    );
-    for (key, parameter) in parameters {
-        if seen.contains(&parameter) {
-            let message = format!("the parameter {parameter:?} is already used by another key");
-            reader.mistake(key, &message);
-            return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn response_id_is_a_pattern_or_places() {
+        for (raw, places) in [
+            ("/sid", Some(1)),
+            ("/sms,/mms", Some(2)),
+            ("/data/x", Some(1)),
+            ("id,/messages/*/id", Some(2)),
+            ("/^Success \"(.*)\"/", None),
+            ("/id: ([0-9]+)/im", None),
+        ] {
+            let found = match response_id(raw).unwrap().unwrap() {
+                ResponseId::At(places) => Some(places.len()),
+                ResponseId::Matched(_) => None,
+            };
+            assert_eq!(found, places, "{raw}");
         }
-        seen.push(parameter);
+        assert!(response_id("/no group/").is_err());
+        assert!(response_id("").unwrap().is_none());
     }
-    Some(())
 }

@@ -5,40 +5,82 @@ use std::fmt;
 use http_body_util::{BodyDataStream, Full};
 use hyper::body::Bytes;
 use multer::Multipart;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// What a body holds, before anyone asks what it means.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fields {
-    /// Names and values of a form, in the order of the form.
-    Form(Vec<(String, String)>),
-    /// A JSON document.
-    Json(Value),
-}
+const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Reads a body. Bytes that are not UTF-8 become U+FFFD.
+/// Reads a body: a JSON document, or an object of the fields of a form. Bytes
+/// that are not UTF-8 become U+FFFD.
 ///
 /// # Errors
 /// When the type is none that is read here, or the body is not of that type.
-pub async fn decode(content_type: Option<&str>, body: Bytes) -> Result<Fields, DecodeError> {
+pub async fn decode(content_type: Option<&str>, body: Bytes) -> Result<Value, DecodeError> {
     let content_type = content_type.unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    match essence.to_ascii_lowercase().as_str() {
-        "application/x-www-form-urlencoded" => Ok(Fields::Form(form(&body))),
-        "multipart/form-data" => multipart(content_type, body).await.map(Fields::Form),
-        json if json == "application/json" || json.ends_with("+json") => {
-            serde_json::from_str(&String::from_utf8_lossy(&body))
-                .map(Fields::Json)
-                .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
-        }
+    if is_json(content_type) {
+        return json(&body);
+    }
+    match essence(content_type).as_str() {
+        FORM => Ok(object(form(&body))),
+        "multipart/form-data" => multipart(content_type, body).await.map(object),
         other => Err(DecodeError::Type(other.chars().take(60).collect())),
     }
 }
 
-/// Names and values of a query or an urlencoded form.
+/// Reads a JSON document.
+///
+/// # Errors
+/// When it is none.
+pub fn json(body: &[u8]) -> Result<Value, DecodeError> {
+    serde_json::from_str(&String::from_utf8_lossy(body))
+        .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
+}
+
+/// A Content-Type without its parameters, in lower case.
+#[must_use]
+pub fn essence(content_type: &str) -> String {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// Whether a Content-Type is that of an urlencoded form.
+#[must_use]
+pub fn is_form(content_type: &str) -> bool {
+    essence(content_type) == FORM
+}
+
+/// Whether a Content-Type is one of JSON's.
+#[must_use]
+pub fn is_json(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+/// The object that fields make. Of a name that is given twice the last one
+/// counts, as in PHP.
+#[must_use]
+pub fn object(fields: Vec<(String, String)>) -> Value {
+    fields
+        .into_iter()
+        .map(|(name, value)| (name, Value::String(value)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+/// Names and values of an urlencoded form.
 #[must_use]
 pub fn form(encoded: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(encoded).into_owned().collect()
+}
+
+/// Names and values of a query. Where nothing is separated by `&` it may be by
+/// `;`, which some write.
+#[must_use]
+pub fn query(encoded: &str) -> Vec<(String, String)> {
+    if encoded.contains('&') {
+        form(encoded.as_bytes())
+    } else {
+        form(encoded.replace(';', "&").as_bytes())
+    }
 }
 
 async fn multipart(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>, DecodeError> {
@@ -82,7 +124,7 @@ impl std::error::Error for DecodeError {}
 mod tests {
     use super::*;
 
-    fn decoded(content_type: &str, body: &[u8]) -> Result<Fields, DecodeError> {
+    fn decoded(content_type: &str, body: &[u8]) -> Result<Value, DecodeError> {
         let body = Bytes::copy_from_slice(body);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -90,9 +132,9 @@ mod tests {
         runtime.block_on(decode(Some(content_type), body))
     }
 
-    fn form_of(pairs: &[(&str, &str)]) -> Fields {
+    fn form_of(pairs: &[(&str, &str)]) -> Value {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Fields::Form(pairs.iter().map(owned).collect())
+        object(pairs.iter().map(owned).collect())
     }
 
     #[test]
@@ -102,7 +144,7 @@ mod tests {
                 &b"To=%2B1202&Body=a+b%21"[..],
                 &[("To", "+1202"), ("Body", "a b!")][..],
             ),
-            (b"a=1&a=2", &[("a", "1"), ("a", "2")]),
+            (b"a=1&b=2&a=3", &[("a", "3"), ("b", "2")]),
             (b"a&b=&=c", &[("a", ""), ("b", ""), ("", "c")]),
             (b"a=%zz%4", &[("a", "%zz%4")]),
             (b"a=%ff%00b", &[("a", "\u{fffd}\0b")]),
@@ -143,9 +185,7 @@ mod tests {
             "application/json; charset=utf-8",
             "application/vnd.api+json",
         ] {
-            let Fields::Json(value) = decoded(content_type, br#"{"a":"\u263a"}"#).unwrap() else {
-                panic!("not JSON");
-            };
+            let value = decoded(content_type, br#"{"a":"\u263a"}"#).unwrap();
             assert_eq!(value["a"], "☺");
         }
         let deep = "[".repeat(100_000);
@@ -153,6 +193,15 @@ mod tests {
             let result = decoded("application/json", broken.as_bytes());
             assert!(matches!(result, Err(DecodeError::Malformed(_))));
         }
+    }
+
+    #[test]
+    fn query_is_separated_by_either_sign() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let both = [pair("a", "1;2"), pair("b", "3")];
+        assert_eq!(query("a=1;2&b=3"), both);
+        assert_eq!(query("a=1%3B2;b=3"), both);
+        assert_eq!(query(""), []);
     }
 
     #[test]

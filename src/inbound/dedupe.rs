@@ -11,7 +11,6 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,7 +19,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::durable::Directory;
-use crate::message::InterfaceName;
+use crate::message::{InterfaceName, PhoneNumber};
 
 /// Name of the file, in staging.
 const FILE: &str = "dedupe";
@@ -34,11 +33,12 @@ const SLACK: usize = 10_000;
 pub struct Key(u128);
 
 impl Key {
-    /// The key for an id that a provider gave on an interface.
+    /// The key for an id that a provider gave on an interface to a message for a
+    /// number: one to several numbers may have one id.
     #[must_use]
-    pub fn new(interface: &InterfaceName, id: &str) -> Self {
-        // A name of an interface holds no line break.
-        let digest = Sha1::digest(format!("{}\n{id}", interface.as_str()));
+    pub fn new(interface: &InterfaceName, to: &PhoneNumber, id: &str) -> Self {
+        // Neither a name of an interface nor a number holds a line break.
+        let digest = Sha1::digest(format!("{}\n{to}\n{id}", interface.as_str()));
         let start = digest.iter().take(16);
         Self(start.fold(0, |value, byte| value << 8 | u128::from(*byte)))
     }
@@ -200,12 +200,12 @@ fn rewrite(directory: &Directory, known: &HashMap<Key, Known>) -> io::Result<Fil
             line(&mut text, *key, *until);
         }
     }
-    let path: PathBuf = directory.path().join(OsStr::new(FILE));
-    let new = directory
-        .prepare(text.as_bytes())
+    directory
+        .replace(text.as_bytes(), OsStr::new(FILE))
         .map_err(io::Error::other)?;
-    new.persist(&path).map_err(|error| error.error)?;
-    OpenOptions::new().append(true).open(path)
+    OpenOptions::new()
+        .append(true)
+        .open(directory.path().join(FILE))
 }
 
 fn line(text: &mut String, key: Key, until: u64) {
@@ -247,8 +247,12 @@ mod tests {
         Directory::new(path, access)
     }
 
+    fn number() -> PhoneNumber {
+        PhoneNumber::parse("+1").unwrap()
+    }
+
     fn key(id: &str) -> Key {
-        Key::new(&InterfaceName::unnamed(), id)
+        Key::new(&InterfaceName::unnamed(), &number(), id)
     }
 
     fn turn(dedupe: &Dedupe, ids: &[&str]) -> Turn {
@@ -294,7 +298,10 @@ mod tests {
     #[test]
     fn same_id_of_another_interface_is_another_message() {
         let named = InterfaceName::parse("api-1").unwrap();
-        assert_ne!(Key::new(&named, "a"), key("a"));
+        assert_ne!(Key::new(&named, &number(), "a"), key("a"));
+        let other = PhoneNumber::parse("+2").unwrap();
+        let unnamed = InterfaceName::unnamed();
+        assert_ne!(Key::new(&unnamed, &other, "a"), key("a"));
         assert_ne!(key("a"), key("b"));
     }
 }

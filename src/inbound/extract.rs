@@ -1,24 +1,28 @@
-//! Fields to messages: which field is what, as the interface's keys say.
-//!
-//! The text of a message is never interpreted. JSON inside a form's value is
-//! looked into only when the form itself has none of the three keys, and then
-//! all three must be in that one document; strings inside it are left alone.
+//! Document to messages and receipts: which value is what, as the interface's
+//! keys say. The text of a message is never interpreted.
 
 use std::fmt;
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
 
-use super::decode::Fields;
-use crate::config::Incoming;
-use crate::message::{Message, NotAllowed, PhoneNumber, Sender, Text};
-use crate::pointer;
-
-/// Messages that one request may hold: each is a file that is synced, and the
-/// other requests wait meanwhile.
-const MESSAGES_MAX: usize = 1000;
+use super::element::{self, holds};
+use super::receipt::receipts;
+use crate::condition::Condition;
+use crate::config::{Coding, Handling, Incoming};
+use crate::message::{Message, NotAllowed, PhoneNumber, Receipt, Sender, Text};
+use crate::pointer::{Binding, Document, Place, as_text};
 
 /// Longest text in bytes; it makes at most 200 call files.
 const TEXT_MAX: usize = 65_536;
+
+/// Longest URL of a picture in bytes.
+const URL_MAX: usize = 2048;
+
+/// Pictures of one message.
+const PICTURES_MAX: usize = 20;
 
 /// What a request holds.
 #[derive(Debug, Default)]
@@ -27,23 +31,32 @@ pub struct Extracted {
     pub messages: Vec<Message>,
     /// Why others are none.
     pub refused: Vec<ExtractError>,
+    /// What is said of messages that went out.
+    pub receipts: Vec<Receipt>,
+    /// How many elements are neither, as `match` and `ignore` say.
+    pub passed_over: usize,
 }
 
-/// The messages of a request. A form holds one; a JSON document one for each
-/// innermost object that has all three keys, at any depth.
+/// The messages and receipts of a request.
 #[must_use]
-pub fn extract(fields: &Fields, incoming: &Incoming) -> Extracted {
-    let found = match fields {
-        Fields::Form(form) => of_form(form, incoming),
-        Fields::Json(document) => of_json(document, incoming),
+pub fn extract(document: &Document, incoming: &Incoming) -> Extracted {
+    let mut extracted = Extracted {
+        receipts: receipts(document, incoming),
+        ..Extracted::default()
     };
-    let mut extracted = Extracted::default();
-    if found.len() > MESSAGES_MAX {
-        extracted.refused.push(ExtractError::TooMany(found.len()));
+    let elements = element::messages(document, incoming);
+    if elements.len() > element::MOST {
+        extracted
+            .refused
+            .push(ExtractError::TooMany(elements.len()));
         return extracted;
     }
-    for result in found {
-        match result {
+    for element in elements {
+        if !is_message(document, &element, incoming) {
+            extracted.passed_over += 1;
+            continue;
+        }
+        match message(document, &element, incoming) {
             Ok(message) => extracted.messages.push(message),
             Err(error) => extracted.refused.push(error),
         }
@@ -51,85 +64,45 @@ pub fn extract(fields: &Fields, incoming: &Incoming) -> Extracted {
     extracted
 }
 
-fn of_form(form: &[(String, String)], incoming: &Incoming) -> Vec<Result<Message, ExtractError>> {
-    // Of a name that is given twice the last one counts, as in PHP.
-    let field = |name: &str| {
-        let mut found = form.iter().rev().filter(|(key, _)| key == name);
-        found.next().map(|(_, value)| value.clone())
-    };
-    if keys(incoming).iter().all(|key| field(key).is_none())
-        && let Some(document) = json_inside(form, incoming)
-    {
-        return of_json(&document, incoming);
-    }
-    vec![message(incoming, field)]
-}
-
-/// The JSON document in one of the values that holds the message, as in
-/// Zadarma's `result`.
-fn json_inside(form: &[(String, String)], incoming: &Incoming) -> Option<Value> {
-    form.iter()
-        .filter(|(_, value)| value.trim_start().starts_with(['{', '[']))
-        .filter_map(|(_, value)| serde_json::from_str(value).ok())
-        .find(|document| !whole_objects(document, &keys(incoming)).is_empty())
-}
-
-fn of_json(document: &Value, incoming: &Incoming) -> Vec<Result<Message, ExtractError>> {
-    let mut objects = whole_objects(document, &keys(incoming));
-    if objects.is_empty() {
-        // It will say which key is missing.
-        objects.push(document);
-    }
-    objects
-        .into_iter()
-        .map(|object| message(incoming, |key| member(object, key)))
-        .collect()
-}
-
-/// The innermost objects that have all keys, at any depth inside.
-fn whole_objects<'a>(value: &'a Value, keys: &[&str; 3]) -> Vec<&'a Value> {
-    match value {
-        Value::Array(elements) => elements
-            .iter()
-            .flat_map(|element| whole_objects(element, keys))
-            .collect(),
-        Value::Object(members) => {
-            let inner: Vec<_> = members
-                .values()
-                .flat_map(|member| whole_objects(member, keys))
-                .collect();
-            if inner.is_empty() && keys.iter().all(|key| member(value, key).is_some()) {
-                return vec![value];
-            }
-            inner
-        }
-        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => Vec::new(),
-    }
-}
-
-fn keys(incoming: &Incoming) -> [&str; 3] {
-    [&incoming.key_to, &incoming.key_from, &incoming.key_body]
-}
-
-/// The first member of that name that can be text, at any depth.
-fn member(document: &Value, name: &str) -> Option<String> {
-    pointer::members(document, name)
-        .into_iter()
-        .find_map(pointer::as_text)
+fn is_message(document: &Document, element: &Binding, incoming: &Incoming) -> bool {
+    let holds = |condition: &Condition| holds(condition, document, element);
+    incoming.wanted.iter().all(holds)
+        && !incoming.ignored.iter().any(holds)
+        && !incoming.receipts.matching.iter().any(holds)
 }
 
 fn message(
+    document: &Document,
+    element: &Binding,
     incoming: &Incoming,
-    field: impl Fn(&str) -> Option<String>,
 ) -> Result<Message, ExtractError> {
-    let get = |key: &str| field(key).ok_or_else(|| ExtractError::Missing(key.to_owned()));
-    let party = |key: &str| {
-        let key = key.to_owned();
-        move |error| ExtractError::Party(key, error)
+    let keys = &incoming.keys;
+    let get = |places: &[Place]| {
+        let found = document.text(places, element);
+        found.ok_or_else(|| ExtractError::Missing(shown(places)))
     };
-    let to = PhoneNumber::parse(&get(&incoming.key_to)?).map_err(party(&incoming.key_to))?;
-    let from = Sender::parse(&get(&incoming.key_from)?).map_err(party(&incoming.key_from))?;
-    let text = get(&incoming.key_body)?;
+    let party = |places: &[Place]| {
+        let places = shown(places);
+        move |error| ExtractError::Party(places, error)
+    };
+    let format = |number: &str| incoming.number_format.apply(number);
+    let to = PhoneNumber::parse(&get(&keys.to)?)
+        .and_then(|to| PhoneNumber::parse(&format(to.as_str())))
+        .map_err(party(&keys.to))?;
+    let from = Sender::parse(&get(&keys.from)?)
+        .and_then(|from| Sender::parse(&format(from.as_str())))
+        .map_err(party(&keys.from))?;
+    let pictures = pictures(document, element, incoming);
+    let text = match get(&keys.body) {
+        // A picture needs no words.
+        Err(_) if !pictures.is_empty() => String::new(),
+        text => decoded(incoming.coding, text?),
+    };
+    let (text, pictures) = match incoming.media.handling {
+        Handling::Link => (with_links(text, &pictures), Vec::new()),
+        Handling::None => (text, Vec::new()),
+        Handling::Store => (text, pictures),
+    };
     if text.len() > TEXT_MAX {
         return Err(ExtractError::TooLong(text.len()));
     }
@@ -139,12 +112,68 @@ fn message(
         text: Text::new(&text),
         interface: incoming.interface.clone(),
         // An empty one would make one message of all.
-        provider_id: incoming
-            .key_id
-            .as_deref()
-            .and_then(&field)
-            .filter(|id| !id.is_empty()),
+        provider_id: document.text(&keys.id, element).filter(|id| !id.is_empty()),
+        pictures,
     })
+}
+
+/// A text with links behind it, a line each.
+#[must_use]
+pub fn with_links(mut text: String, links: &[String]) -> String {
+    for link in links {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(link);
+    }
+    text
+}
+
+/// The URLs of pictures; what is none, or the layout of a slide show, is left
+/// out.
+fn pictures(document: &Document, element: &Binding, incoming: &Incoming) -> Vec<String> {
+    let mut urls = Vec::new();
+    for place in &incoming.media.places {
+        let found = document.find(place, element);
+        for url in found.iter().filter_map(as_text) {
+            if is_picture(&url) && !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+    }
+    urls.truncate(PICTURES_MAX);
+    urls
+}
+
+fn is_picture(url: &str) -> bool {
+    let parsed = Url::parse(url).ok();
+    url.len() <= URL_MAX
+        && !url.contains(char::is_whitespace)
+        && parsed.is_some_and(|url| {
+            let is_layout = url.path().to_ascii_lowercase().ends_with(".smil");
+            matches!(url.scheme(), "http" | "https") && !is_layout
+        })
+}
+
+/// A text as it was written. What is not encoded as it should be is taken as it
+/// is: better a strange text than none.
+fn decoded(coding: Coding, text: String) -> String {
+    match coding {
+        Coding::None => text,
+        // Whoever encodes as forms do means a blank by `+`; nobody else leaves
+        // one.
+        Coding::Percent => percent_decode_str(&text.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned(),
+        Coding::Base64 => STANDARD
+            .decode(text.trim())
+            .map_or(text, |bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+fn shown(places: &[Place]) -> String {
+    let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+    places.join(", ")
 }
 
 /// Fields that no message can be made of. Either the keys are configured
@@ -174,7 +203,8 @@ impl fmt::Display for ExtractError {
             }
             Self::TooMany(count) => write!(
                 f,
-                "the request holds {count} messages (at most {MESSAGES_MAX} are taken)"
+                "the request holds {count} messages (at most {} are taken)",
+                element::MOST
             ),
         }
     }
@@ -185,34 +215,44 @@ impl std::error::Error for ExtractError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::InterfaceName;
+    use crate::config;
+    use crate::inbound::decode::object;
+    use crate::message::ReceiptState;
+    use serde_json::Value;
 
-    fn incoming() -> Incoming {
-        Incoming {
-            interface: InterfaceName::unnamed(),
-            permitted: None,
-            paths: None,
-            key_to: "To".to_owned(),
-            key_from: "From".to_owned(),
-            key_body: "Body".to_owned(),
-            key_id: Some("Id".to_owned()),
-            dedupe_lifetime: std::time::Duration::from_secs(60),
-            key_echo: None,
-            acknowledgement: String::new(),
-        }
+    /// What `[websmsd]` says, with these lines besides.
+    fn incoming(lines: &str) -> Incoming {
+        let id = if lines.contains("key_id") {
+            ""
+        } else {
+            "key_id = Id"
+        };
+        let text = format!("[websmsd]\n{id}\n{lines}\n");
+        let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
+        parsed.unwrap().0.incoming.remove(0)
     }
 
-    fn form(pairs: &[(&str, &str)]) -> Fields {
+    fn form(pairs: &[(&str, &str)]) -> Value {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Fields::Form(pairs.iter().map(owned).collect())
+        object(pairs.iter().map(owned).collect())
     }
 
-    fn json(text: &str) -> Fields {
-        Fields::Json(serde_json::from_str(text).unwrap())
+    fn json(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
     }
 
-    fn texts(fields: &Fields) -> Result<Vec<(String, String, String)>, String> {
-        let Extracted { messages, refused } = extract(fields, &incoming());
+    fn extracted(value: &Value, lines: &str) -> Extracted {
+        let document = Document {
+            value: value.clone(),
+            headers: vec![("x-guid".to_owned(), "G1".to_owned())],
+        };
+        extract(&document, &incoming(lines))
+    }
+
+    fn texts(fields: &Value) -> Result<Vec<(String, String, String)>, String> {
+        let Extracted {
+            messages, refused, ..
+        } = extracted(fields, "");
         if let Some(error) = refused.first() {
             return Err(error.to_string());
         }
@@ -296,10 +336,7 @@ mod tests {
             let fields = form(&[("To", "+1"), ("From", "+2"), ("Body", text)]);
             assert_eq!(texts(&fields).unwrap(), one("+1", "+2", text));
             let document = serde_json::json!({"To": "+1", "From": "+2", "Body": text});
-            assert_eq!(
-                texts(&Fields::Json(document)).unwrap(),
-                one("+1", "+2", text)
-            );
+            assert_eq!(texts(&document).unwrap(), one("+1", "+2", text));
             // Inside Zadarma's document as well.
             let inner = serde_json::json!({"To": "+1", "From": "+2", "Body": text}).to_string();
             let fields = form(&[("event", "SMS"), ("result", &inner)]);
@@ -341,8 +378,154 @@ mod tests {
     #[test]
     fn bad_message_does_not_spoil_the_others() {
         let document = r#"[{"To":"h","From":"+2","Body":"a"},{"To":"+1","From":"+2","Body":"b"}]"#;
-        let Extracted { messages, refused } = extract(&json(document), &incoming());
+        let Extracted {
+            messages, refused, ..
+        } = extracted(&json(document), "");
         assert_eq!((messages.len(), refused.len()), (1, 1));
+    }
+
+    /// To, from, text and id of each message.
+    fn messages(json: &str, lines: &str) -> Vec<[String; 4]> {
+        let Extracted {
+            messages, refused, ..
+        } = extracted(&serde_json::from_str(json).unwrap(), lines);
+        assert_eq!(refused, []);
+        let all = |message: Message| {
+            let id = message.provider_id.unwrap_or_default();
+            let (to, from) = (message.to.to_string(), message.from.to_string());
+            [to, from, message.text.as_str().to_owned(), id]
+        };
+        messages.into_iter().map(all).collect()
+    }
+
+    #[test]
+    fn pointers_find_messages_of_every_shape() {
+        let one =
+            |to: &str, from: &str, text: &str, id: &str| [to, from, text, id].map(str::to_owned);
+        for (lines, json, expected) in [
+            (
+                "key_from = /data/payload/from/phone_number\n\
+                 key_to = /data/payload/to/*/phone_number\nkey_body = /data/payload/text\n\
+                 key_id = /data/payload/id",
+                r#"{"data":{"payload":{"from":{"phone_number":"+1"},"text":"a","id":"i",
+                    "to":[{"phone_number":"+2"},{"phone_number":"+3"}]}}}"#,
+                vec![one("+2", "+1", "a", "i"), one("+3", "+1", "a", "i")],
+            ),
+            (
+                "key_from = /*/message/from\nkey_to = /*/to\nkey_body = /*/message/text\n\
+                 key_id = /*/message/id",
+                r#"[{"to":"+1","message":{"from":"+2","text":"a","id":1}},
+                    {"to":"+3","message":{"from":"+4","text":"b","id":2}}]"#,
+                vec![one("+1", "+2", "a", "1"), one("+3", "+4", "b", "2")],
+            ),
+            (
+                "key_from = /data/attributes/from,/from\nkey_to = /data/attributes/to,/to\n\
+                 key_body = /data/attributes/body,/body\nkey_id = /data/id,/id",
+                r#"{"from":"1","to":"2","body":"a","id":"x"}"#,
+                vec![one("2", "1", "a", "x")],
+            ),
+            (
+                "key_from = /From\nkey_to = /To/*,/To\nkey_body = /Message\ndecode = percent\n\
+                 key_id = header:X-GUID",
+                r#"{"From":"1","To":["2"],"Message":"a%20b+c%2B"}"#,
+                vec![one("2", "1", "a b c+", "G1")],
+            ),
+            (
+                "key_from = /From\nkey_to = /To/*,/To\nkey_body = /Message\ndecode = base64",
+                r#"{"From":"1","To":"2","Message":"4pi6"}"#,
+                vec![one("2", "1", "\u{263a}", "")],
+            ),
+            (
+                "key_from = /result/caller_id\nkey_to = /result/caller_did\n\
+                 key_body = /result/text\nnumber_format = plus",
+                r#"{"event":"SMS","result":"{\"caller_id\":12025550160,\"caller_did\":\"46701740605\",\"text\":\"a\"}"}"#,
+                vec![one("+46701740605", "+12025550160", "a", "")],
+            ),
+        ] {
+            assert_eq!(messages(json, lines), expected, "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_match_is_no_message() {
+        let lines = "match = /*/type=message-received\nignore = /*/test=true\n\
+                     key_from = /*/from\nkey_to = /*/to\nkey_body = /*/text";
+        let json = r#"[{"type":"message-received","from":"1","to":"2","text":"a"},
+                       {"type":"message-delivered","from":"1","to":"2","text":"b"},
+                       {"type":"message-received","from":"1","to":"2","text":"c","test":true},
+                       {"type":"message-received","from":"1","to":"2"}]"#;
+        let Extracted {
+            messages,
+            refused,
+            passed_over,
+            ..
+        } = extracted(&serde_json::from_str(json).unwrap(), lines);
+        assert_eq!((messages.len(), refused.len(), passed_over), (1, 1, 2));
+        assert_eq!(messages[0].text.as_str(), "a");
+    }
+
+    #[test]
+    fn receipt_is_no_message() {
+        let lines = "receipt_match = MessageStatus\u{7e}.\nreceipt_id = MessageSid\n\
+                     receipt_status = MessageStatus\nreceipt_delivered = delivered\n\
+                     receipt_failed = failed,undelivered\nreceipt_reason = ErrorMessage,ErrorCode";
+        let lines = lines.replace("MessageStatus\u{7e}.", "/MessageStatus");
+        for (status, state) in [
+            ("delivered", ReceiptState::Delivered),
+            ("Undelivered", ReceiptState::Failed),
+            ("sent", ReceiptState::Pending),
+        ] {
+            let form = form(&[
+                ("To", "+1"),
+                ("From", "+2"),
+                ("Body", ""),
+                ("MessageSid", "SM1"),
+                ("MessageStatus", status),
+                ("ErrorMessage", " "),
+                ("ErrorCode", "30003\r\n"),
+            ]);
+            let extracted = extracted(&form, &lines);
+            assert!(extracted.messages.is_empty() && extracted.refused.is_empty());
+            let [receipt] = extracted.receipts.as_slice() else {
+                panic!("{:?}", extracted.receipts);
+            };
+            assert_eq!(
+                (receipt.state, receipt.provider_id.as_str()),
+                (state, "SM1")
+            );
+            assert_eq!(receipt.reason.as_deref(), Some("30003"));
+        }
+    }
+
+    #[test]
+    fn pictures_stand_behind_the_text() {
+        let picture = "https://example.com/a";
+        let pairs = [
+            ("To", "+1"),
+            ("From", "+2"),
+            ("Body", "Look"),
+            ("MediaUrl1", "https://example.com/b"),
+            ("MediaUrl0", picture),
+            ("MediaUrl2", "javascript:alert(1)"),
+            ("MediaUrl3", "https://example.com/layout.smil"),
+            ("MediaUrl4", picture),
+        ];
+        let message = |lines: &str, pairs: &[(&str, &str)]| {
+            let lines = format!("key_media = MediaUrl#\n{lines}");
+            let extracted = extracted(&form(pairs), &lines);
+            assert_eq!(extracted.refused, []);
+            extracted.messages.into_iter().next().unwrap()
+        };
+        let linked = message("", &pairs);
+        let expected = "Look\nhttps://example.com/a\nhttps://example.com/b";
+        assert_eq!(linked.text.as_str(), expected);
+        assert_eq!(message("media = none", &pairs).text.as_str(), "Look");
+        let store = "media = store\nmedia_dir = /m\nmedia_url = https://example.com";
+        let stored = message(store, &pairs);
+        assert_eq!((stored.text.as_str(), stored.pictures.len()), ("Look", 2));
+        // Without words it is still a message.
+        let wordless = [pairs[0], pairs[1], pairs[4]];
+        assert_eq!(message("", &wordless).text.as_str(), picture);
     }
 
     #[test]
@@ -350,8 +533,8 @@ mod tests {
         let message = |text: &str| form(&[("To", "+1"), ("From", "+2"), ("Body", text)]);
         assert!(texts(&message(&"x".repeat(TEXT_MAX))).is_ok());
         assert!(texts(&message(&"x".repeat(TEXT_MAX + 1))).is_err());
-        let many = vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); MESSAGES_MAX + 1];
-        let many = Fields::Json(Value::Array(many));
+        let many = vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); element::MOST + 1];
+        let many = Value::Array(many);
         assert!(texts(&many).unwrap_err().contains("1001 messages"));
     }
 }

@@ -4,11 +4,13 @@ use std::fmt;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
 use super::decode::DecodeError;
 use super::extract::ExtractError;
+use super::signature::NotAuthentic;
+use crate::config::Acknowledgement;
 
 /// Longest value that is echoed; providers send a few digits.
 const ECHO_MAX: usize = 256;
@@ -23,14 +25,16 @@ pub enum Refusal {
     BadRequest(String),
     /// 403: not from this address.
     Forbidden(String),
-    /// 405: not with this method.
-    MethodNotAllowed,
+    /// 405: not with this method, but with those.
+    MethodNotAllowed(String),
     /// 404: not at this path.
     NotFound(String),
     /// 408: it did not come in time.
     TooSlow,
     /// 413: more than is taken.
     TooLarge(String),
+    /// 401: without user and password.
+    Unauthorized(String),
     /// 503: it could not be stored; the one refusal that is our fault.
     Unavailable(String),
     /// 415: nothing of this Content-Type is read here.
@@ -44,10 +48,11 @@ impl Refusal {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
@@ -61,8 +66,12 @@ impl Refusal {
         let mut response = text(status, format!("{name}\n"));
         let headers = response.headers_mut();
         match self {
-            Self::MethodNotAllowed => {
-                headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            Self::MethodNotAllowed(allowed) => {
+                headers.extend(HeaderValue::from_str(allowed).map(|value| (ALLOW, value)));
+            }
+            Self::Unauthorized(_) => {
+                let basic = HeaderValue::from_static("Basic realm=\"websmsd\"");
+                headers.insert(WWW_AUTHENTICATE, basic);
             }
             Self::Unavailable(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
@@ -95,6 +104,12 @@ impl From<ExtractError> for Refusal {
     }
 }
 
+impl From<NotAuthentic> for Refusal {
+    fn from(error: NotAuthentic) -> Self {
+        Self::Forbidden(error.to_string())
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -102,9 +117,10 @@ impl fmt::Display for Refusal {
             | Self::Forbidden(reason)
             | Self::NotFound(reason)
             | Self::TooLarge(reason)
+            | Self::Unauthorized(reason)
             | Self::Unavailable(reason)
             | Self::UnsupportedMediaType(reason) => f.write_str(reason),
-            Self::MethodNotAllowed => f.write_str("messages are taken by POST alone"),
+            Self::MethodNotAllowed(allowed) => write!(f, "messages are taken by {allowed} alone"),
             Self::TooSlow => f.write_str("the body did not arrive in time"),
         }
     }
@@ -113,15 +129,18 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// The answer to a message that is durable: what `report_success` says, under
-/// the type that it looks like.
+/// the type that it looks like unless `resp_type` says another.
 #[must_use]
-pub fn accepted(acknowledgement: &str) -> Response<Full<Bytes>> {
-    let content_type = match acknowledgement.trim_start().chars().next() {
+pub fn accepted(acknowledgement: &Acknowledgement) -> Response<Full<Bytes>> {
+    let body = &acknowledgement.body;
+    let looks_like = match body.trim_start().chars().next() {
         Some('<') => "application/xml; charset=utf-8",
         Some('{' | '[') => "application/json",
         _ => "text/plain; charset=utf-8",
     };
-    answer(StatusCode::OK, content_type, acknowledgement.to_owned())
+    let content_type = acknowledgement.content_type.as_deref();
+    let status = StatusCode::from_u16(acknowledgement.status).unwrap_or(StatusCode::OK);
+    answer(status, content_type.unwrap_or(looks_like), body.clone())
 }
 
 /// The answer to a provider that tests whether somebody is here.
@@ -143,11 +162,12 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     answer(status, "text/plain; charset=utf-8", body)
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+fn answer(status: StatusCode, content_type: &str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // One that no header can carry was refused when the file was read.
+    headers.extend(HeaderValue::from_str(content_type).map(|value| (CONTENT_TYPE, value)));
     // No browser shall see a page in what we echo.
     headers.insert(
         HeaderName::from_static("x-content-type-options"),
@@ -162,14 +182,24 @@ mod tests {
 
     #[test]
     fn answer_has_the_type_that_it_looks_like() {
-        for (acknowledgement, expected) in [
-            ("<Response></Response>", "application/xml; charset=utf-8"),
-            ("{\"ok\":true}", "application/json"),
-            ("ACK/Jasmin", "text/plain; charset=utf-8"),
-            ("", "text/plain; charset=utf-8"),
+        for (body, content_type, expected) in [
+            (
+                "<Response></Response>",
+                None,
+                "application/xml; charset=utf-8",
+            ),
+            ("{\"ok\":true}", None, "application/json"),
+            ("ACK/Jasmin", None, "text/plain; charset=utf-8"),
+            ("", None, "text/plain; charset=utf-8"),
+            ("ok", Some("text/html"), "text/html"),
         ] {
-            let response = accepted(acknowledgement);
+            let response = accepted(&Acknowledgement {
+                body: body.to_owned(),
+                content_type: content_type.map(str::to_owned),
+                status: 202,
+            });
             assert_eq!(response.headers()[CONTENT_TYPE], expected);
+            assert_eq!(response.status(), StatusCode::ACCEPTED);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::Incoming;
+use crate::config::{Incoming, TOKEN};
 
 /// Why a request is for no interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,38 +58,63 @@ fn has_path(incoming: &Incoming, path: &str) -> bool {
     incoming
         .paths
         .as_ref()
-        .is_none_or(|paths| paths.iter().any(|configured| configured == path))
+        .is_none_or(|paths| paths.iter().any(|configured| fits(configured, path)))
+}
+
+/// Whether a path is the configured one; in the place of the token anything may
+/// stand, which is looked at later.
+fn fits(configured: &str, path: &str) -> bool {
+    if !configured.contains(TOKEN) {
+        return configured == path;
+    }
+    let (configured, path) = (configured.split('/'), path.split('/'));
+    configured.clone().count() == path.clone().count()
+        && configured
+            .zip(path)
+            .all(|(configured, given)| configured == TOKEN || configured == given)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::InterfaceName;
+    use crate::config;
 
     fn interface(name: &str, permitted: &[&str], paths: &[&str]) -> Incoming {
-        Incoming {
-            interface: InterfaceName::parse(name).unwrap(),
-            permitted: (!permitted.is_empty()).then(|| {
-                permitted
-                    .iter()
-                    .map(|network| network.parse().unwrap())
-                    .collect()
-            }),
-            paths: (!paths.is_empty())
-                .then(|| paths.iter().map(|path| (*path).to_owned()).collect()),
-            key_to: "To".to_owned(),
-            key_from: "From".to_owned(),
-            key_body: "Body".to_owned(),
-            key_id: Some("Id".to_owned()),
-            dedupe_lifetime: std::time::Duration::from_secs(60),
-            key_echo: None,
-            acknowledgement: String::new(),
-        }
+        let token = if paths.iter().any(|path| path.contains(TOKEN)) {
+            "auth = token\nauth_place = path\nauth_secret = s"
+        } else {
+            ""
+        };
+        let text = format!(
+            "[websmsd]\nkey_to [{name}] = To\npermit_addr = {}\nrequest_uri = {}\n{token}\n",
+            permitted.join(","),
+            paths.join(",")
+        );
+        let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
+        parsed.unwrap().0.incoming.remove(0)
     }
 
     fn routed(interfaces: &[Incoming], client: &str, path: &str) -> Result<String, NoRoute> {
         route(client.parse().unwrap(), path, interfaces)
             .map(|incoming| incoming.interface.as_str().to_owned())
+    }
+
+    #[test]
+    fn anything_may_stand_in_the_place_of_a_token() {
+        let interfaces = [interface("a", &[], &["/hook/{token}/in"])];
+        for (path, found) in [
+            ("/hook/x/in", true),
+            ("/hook//in", true),
+            ("/hook/x/y/in", false),
+            ("/hook/x", false),
+            ("/hook/x/out", false),
+        ] {
+            assert_eq!(
+                routed(&interfaces, "192.0.2.1", path).is_ok(),
+                found,
+                "{path}"
+            );
+        }
     }
 
     #[test]

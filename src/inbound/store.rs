@@ -1,14 +1,19 @@
 //! Messages to the spool, each once.
 
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tracing::info;
 
 use super::dedupe::{Dedupe, Key};
+use super::extract::with_links;
 use crate::id::Id;
 use crate::logging::masked;
-use crate::message::Message;
+use crate::media::Intake;
+use crate::media::intake::Noted;
+use crate::message::{Message, Text};
 use crate::spool::{Spool, SpoolError};
 
 /// Where messages go, and which have gone there already.
@@ -16,11 +21,17 @@ use crate::spool::{Spool, SpoolError};
 pub(super) struct Store {
     spool: Spool,
     dedupe: Dedupe,
+    /// Where pictures are noted that are to be kept.
+    intake: Option<Intake>,
 }
 
 impl Store {
-    pub(super) fn new(spool: Spool, dedupe: Dedupe) -> Self {
-        Self { spool, dedupe }
+    pub(super) fn new(spool: Spool, dedupe: Dedupe, intake: Option<Intake>) -> Self {
+        Self {
+            spool,
+            dedupe,
+            intake,
+        }
     }
 
     /// Stores what has not been stored before; its ids count for `lifetime`.
@@ -43,7 +54,7 @@ impl Store {
         if fresh.is_empty() {
             return Ok(());
         }
-        let stored = self.spool.store(&fresh).await;
+        let stored = self.keep(&fresh).await;
         match &stored {
             Ok(ids) => {
                 self.dedupe.stored(&turn, lifetime);
@@ -53,11 +64,54 @@ impl Store {
         }
         stored.map(|_| ())
     }
+
+    /// Notes the pictures of messages and stores them with links to what will be
+    /// there. What links promise is noted first.
+    async fn keep(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
+        if messages.iter().all(|message| message.pictures.is_empty()) {
+            return self.spool.store(messages).await;
+        }
+        let Some(intake) = &self.intake else {
+            let links = messages.iter().map(|message| message.pictures.clone());
+            let linked = linked(messages, &links.collect::<Vec<_>>());
+            return self.spool.store(&linked).await;
+        };
+        let noted = note(intake.clone(), messages.to_vec()).await?;
+        let stored = self.spool.store(&linked(messages, &noted.links)).await;
+        match stored {
+            Ok(ids) => {
+                intake.begin(noted);
+                Ok(ids)
+            }
+            Err(error) => {
+                let intake = intake.clone();
+                // If this is cut off, a picture is fetched in vain.
+                let _ = spawn_blocking(move || intake.forget(&noted)).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn note(intake: Intake, messages: Vec<Message>) -> Result<Noted, SpoolError> {
+    let noted = spawn_blocking(move || intake.note(&messages)).await;
+    let noted = noted.map_err(io::Error::other).flatten();
+    noted.map_err(|error| SpoolError::Disk(format!("note its pictures in media_dir: {error}")))
+}
+
+/// Messages with links in place of pictures.
+fn linked(messages: &[Message], links: &[Vec<String>]) -> Vec<Message> {
+    let linked = |(message, links): (&Message, &Vec<String>)| Message {
+        text: Text::new(&with_links(message.text.as_str().to_owned(), links)),
+        pictures: Vec::new(),
+        ..message.clone()
+    };
+    messages.iter().zip(links).map(linked).collect()
 }
 
 fn key(message: &Message) -> Option<Key> {
     let id = message.provider_id.as_ref()?;
-    Some(Key::new(&message.interface, id))
+    Some(Key::new(&message.interface, &message.to, id))
 }
 
 /// Takes a key out of the list; `false` when it is not there.

@@ -10,6 +10,7 @@ use sha1::Sha1;
 
 use crate::config::Auth;
 use crate::secret::Secret;
+use crate::template;
 
 /// The parameters that a method adds to the form.
 #[must_use]
@@ -23,17 +24,39 @@ pub fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
             user.clone(),
             (key_secret.clone(), secret.expose().to_owned()),
         ],
-        Auth::Basic { .. } | Auth::None | Auth::Zadarma { .. } => Vec::new(),
+        Auth::Basic { .. }
+        | Auth::Bearer { .. }
+        | Auth::Header { .. }
+        | Auth::None
+        | Auth::Zadarma { .. } => Vec::new(),
     }
 }
 
-/// The `Authorization` header that a method gives to a request for `path` with
-/// the encoded parameters `query`.
+/// The header that a method gives to a request for `path` with the encoded
+/// parameters `query`: its name in lower case, and its value.
 #[must_use]
-pub fn authorization(auth: &Auth<Secret>, path: &str, query: &str) -> Option<String> {
+pub fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(String, String)> {
+    let authorization = |value| Some(("authorization".to_owned(), value));
     match auth {
-        Auth::Basic { user, secret } => Some(format!("Basic {}", credentials(user, secret))),
-        Auth::Zadarma { user, secret } => Some(format!("{user}:{}", zadarma(secret, path, query))),
+        Auth::Basic { user, secret } => {
+            authorization(format!("Basic {}", credentials(user, secret)))
+        }
+        Auth::Bearer { secret } => authorization(format!("Bearer {}", secret.expose())),
+        Auth::Header {
+            name,
+            value,
+            user,
+            secret,
+        } => {
+            let value = template::fill(value, |word| match word {
+                "user" => user.clone(),
+                _ => secret.expose().to_owned(),
+            });
+            Some((name.clone(), value))
+        }
+        Auth::Zadarma { user, secret } => {
+            authorization(format!("{user}:{}", zadarma(secret, path, query)))
+        }
         Auth::None | Auth::Plain { .. } => None,
     }
 }
@@ -46,7 +69,10 @@ pub fn spoken(auth: &Auth<Secret>) -> Vec<String> {
         Auth::Basic { user, secret } => {
             vec![secret.expose().to_owned(), credentials(user, secret)]
         }
-        Auth::Plain { secret, .. } | Auth::Zadarma { secret, .. } => {
+        Auth::Bearer { secret }
+        | Auth::Header { secret, .. }
+        | Auth::Plain { secret, .. }
+        | Auth::Zadarma { secret, .. } => {
             vec![secret.expose().to_owned()]
         }
         Auth::None => Vec::new(),
@@ -116,18 +142,26 @@ mod tests {
             user: "id".to_owned(),
             secret: secret(),
         };
-        assert_eq!(
-            authorization(&basic, "/", "").unwrap(),
-            "Basic aWQ6czNjcmV0"
-        );
+        let value = |auth: &Auth<Secret>| header(auth, "/", "").map(|(_, value)| value);
+        assert_eq!(value(&basic).unwrap(), "Basic aWQ6czNjcmV0");
+        let bearer = Auth::Bearer { secret: secret() };
+        assert_eq!(value(&bearer).unwrap(), "Bearer s3cret");
+        let own = Auth::Header {
+            name: "x-key".to_owned(),
+            value: "{user} {secret}".to_owned(),
+            user: "{secret}".to_owned(),
+            secret: secret(),
+        };
+        let expected = ("x-key".to_owned(), "{secret} s3cret".to_owned());
+        assert_eq!(header(&own, "/", "").unwrap(), expected);
         assert!(parameters(&basic).is_empty());
         let plain = Auth::Plain {
             user: ("u".to_owned(), "id".to_owned()),
             key_secret: "p".to_owned(),
             secret: secret(),
         };
-        assert_eq!(authorization(&plain, "/", ""), None);
+        assert_eq!(value(&plain), None);
         assert_eq!(parameters(&plain).len(), 2);
-        assert_eq!(authorization(&Auth::None, "/", ""), None);
+        assert_eq!(value(&Auth::None), None);
     }
 }

@@ -10,12 +10,14 @@ use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::multipart::Form;
 use reqwest::{Client, Response, redirect};
 
 pub mod address;
 pub mod agi;
 pub mod auth;
+pub mod pictures;
 pub mod report;
 pub mod request;
 pub mod response;
@@ -24,17 +26,18 @@ pub mod segments;
 pub mod tls;
 pub mod verdict;
 
-use crate::config::{Auth, Outgoing};
+use crate::config::{Auth, Method, Outgoing};
 use crate::id::Id;
 use crate::logging::masked;
 use crate::secret::{Secret, SecretError};
-use request::{OutgoingMessage, Request};
+use request::{Body, OutgoingMessage, Request};
 use verdict::{Outcome, Reason, Verdict};
 
 /// As much of an answer as is read; no provider says more to one message.
 const ANSWER_MAX: usize = 64 * 1024;
 
-const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
+/// Who we say that we are.
+pub const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
 
 /// A provider that messages can be sent to, with its pool of connections.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ impl Provider {
             .clone()
             .try_map(|secret| secret.resolve(|name| std::env::var_os(name)))
             .map_err(ProviderError::Secret)?;
-        let tls = if outgoing.url.scheme() == "https" {
+        let tls = if outgoing.host.scheme() == "https" {
             tls::trusting(outgoing.ca_file.as_deref()).map_err(ProviderError::Trust)?
         } else {
             tls::unused()
@@ -81,7 +84,7 @@ impl Provider {
     /// holds neither the secret nor the text nor whole numbers.
     pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
         let request = request::build(&self.outgoing, &self.auth, id, message);
-        let mut response = match self.post(request).await {
+        let mut response = match self.make(request).await {
             Ok(response) => response,
             Err(error) => return unanswered(&error),
         };
@@ -91,6 +94,12 @@ impl Provider {
         let verdict = match read(&mut response).await {
             Ok(body) => {
                 let verdict = response::judge(check, status, &body);
+                let place = self.outgoing.response_id.as_ref();
+                let provider_id = place.and_then(|place| response::provider_id(place, &body));
+                let verdict = Verdict {
+                    provider_id: provider_id.filter(|_| verdict.outcome == Outcome::Sent),
+                    ..verdict
+                };
                 self.discreet(verdict, status, &body, message)
             }
             // Without a check the status alone decides, and it is here.
@@ -131,20 +140,27 @@ impl Provider {
         Verdict { detail, ..verdict }
     }
 
-    async fn post(&self, request: Request) -> Result<Response, reqwest::Error> {
-        let mut post = self
-            .client
-            .post(request.url)
-            .header(CONTENT_TYPE, request.content_type)
-            .body(request.body);
-        if let Some((name, id)) = request.id {
-            post = post.header(name, id);
-        }
-        if let Some(authorization) = request.authorization {
+    async fn make(&self, request: Request) -> Result<Response, reqwest::Error> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+        };
+        let mut making = self.client.request(method, request.url);
+        making = match request.body {
+            Body::Multipart(fields) => {
+                let form = Form::new();
+                let add = |form: Form, (name, value)| form.text(name, value);
+                making.multipart(fields.into_iter().fold(form, add))
+            }
+            Body::None => making,
+            Body::Text(body) => making.body(body),
+        };
+        for (name, value) in request.headers {
             // What no header can carry makes the whole request an error.
-            post = post.header(AUTHORIZATION, authorization.into_bytes());
+            making = making.header(name, value.into_bytes());
         }
-        post.send().await
+        making.send().await
     }
 }
 

@@ -1,17 +1,19 @@
 //! Message and interface to HTTP request. Pure: what is sent is decided here,
 //! sending is done elsewhere.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
+use serde_json::Value;
 
 use super::address::Address;
-use super::auth;
-use super::segments::Size;
-use crate::config::{Auth, Charset, NumberFormat, Outgoing};
+use super::segments::{Encoding, Size};
+use super::{auth, pictures};
+use crate::config::{Auth, BodyType, Charset, Method, Outgoing, Parameters, pointer};
 use crate::id::Id;
 use crate::message::Text;
+use crate::pointer::as_text;
 use crate::secret::Secret;
-use crate::text;
+use crate::{template, text};
 
 /// A message on its way to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,20 +26,29 @@ pub struct OutgoingMessage {
     pub text: Text,
 }
 
-/// What is sent to the provider by POST.
+/// What is sent to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// By which method.
+    pub method: Method,
     /// Where to.
     pub url: Url,
-    /// The `Authorization` header.
-    pub authorization: Option<String>,
-    /// The header that carries the id of the message.
-    pub id: Option<(String, String)>,
-    /// The `Content-Type` header.
-    pub content_type: &'static str,
-    /// The parameters, sorted by name, in
-    /// `application/x-www-form-urlencoded`.
-    pub body: String,
+    /// Headers, by name in lower case.
+    pub headers: Vec<(String, String)>,
+    /// What is said.
+    pub body: Body,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Fields of `multipart/form-data`; its Content-Type names a boundary that
+    /// is not chosen here.
+    Multipart(Vec<(String, String)>),
+    /// None; the URL says all.
+    None,
+    /// As it is sent.
+    Text(String),
 }
 
 /// What the form encoding of the reference leaves as it is besides letters and
@@ -56,13 +67,32 @@ pub fn build(
     id: Id,
     message: &OutgoingMessage,
 ) -> Request {
-    let body = encode(&parameters(outgoing, auth, id, message));
-    let header = outgoing.delivery.idempotency.header.clone();
+    let said = Said::new(outgoing, id, message);
+    let parameters = parameters(outgoing, auth, &said);
+    let mut url = target(outgoing, &said);
+    let mut signed = String::new();
+    let (content_type, body) = match outgoing.parameters.body_type {
+        BodyType::Form => {
+            signed = encode(&texts(parameters));
+            let form = Some("application/x-www-form-urlencoded");
+            (form, Body::Text(signed.clone()))
+        }
+        BodyType::Json => (Some("application/json"), Body::Text(json(&parameters))),
+        BodyType::Multipart => (None, Body::Multipart(texts(parameters))),
+        BodyType::Query => {
+            let mut query = url
+                .query()
+                .map(|query| format!("{query}&"))
+                .unwrap_or_default();
+            query.push_str(&encode(&texts(parameters)));
+            url.set_query(Some(&query));
+            (None, Body::None)
+        }
+    };
     Request {
-        id: header.map(|name| (name, id.to_string())),
-        url: outgoing.url.clone(),
-        authorization: auth::authorization(auth, &outgoing.path, &body),
-        content_type: "application/x-www-form-urlencoded",
+        method: outgoing.method,
+        url,
+        headers: headers(outgoing, auth, &said, content_type, &signed),
         body,
     }
 }
@@ -70,57 +100,161 @@ pub fn build(
 /// How much the text of a message is, as the provider gets it.
 #[must_use]
 pub fn size(outgoing: &Outgoing, message: &OutgoingMessage) -> Size {
-    Size::of(&text(&outgoing.charset, &message.text))
+    Size::of(&text(&outgoing.charset, message.text.as_str()))
 }
 
-fn parameters(
+/// What a request says, in the words of the provider.
+struct Said {
+    to: String,
+    from: String,
+    text: String,
+    pictures: Vec<String>,
+    id: String,
+}
+
+impl Said {
+    fn new(outgoing: &Outgoing, id: Id, message: &OutgoingMessage) -> Self {
+        let number = |address: &Address| outgoing.number_format.apply(address.as_str());
+        let (rest, pictures) = pictures::take(&message.text, &outgoing.pictures.extensions);
+        Self {
+            to: number(&message.to),
+            from: number(&message.from),
+            text: text(&outgoing.charset, &rest),
+            pictures,
+            id: id.to_string(),
+        }
+    }
+
+    /// What a word in braces stands for.
+    fn word(&self, word: &str) -> String {
+        let said = match word {
+            "to" => &self.to,
+            "from" => &self.from,
+            "body" => &self.text,
+            "id" => &self.id,
+            _ => "",
+        };
+        said.to_owned()
+    }
+}
+
+/// Where a request goes; what a message puts into the URL is percent-encoded.
+fn target(outgoing: &Outgoing, said: &Said) -> Url {
+    let word = |word: &str| utf8_percent_encode(&said.word(word), NON_ALPHANUMERIC).to_string();
+    let filled = template::fill(&outgoing.path, word);
+    let (path, query) = match filled.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (filled.as_str(), None),
+    };
+    let mut url = outgoing.host.clone();
+    let base = url.path().trim_end_matches('/');
+    url.set_path(&format!("{base}{path}"));
+    url.set_query(query);
+    url
+}
+
+fn headers(
     outgoing: &Outgoing,
     auth: &Auth<Secret>,
-    id: Id,
-    message: &OutgoingMessage,
+    said: &Said,
+    content_type: Option<&str>,
+    signed: &str,
 ) -> Vec<(String, String)> {
-    let number = |address: &Address| format_number(outgoing.number_format, address.as_str());
-    let mut parameters = vec![
-        (outgoing.key_to.clone(), number(&message.to)),
-        (outgoing.key_from.clone(), number(&message.from)),
-    ];
-    parameters.extend(outgoing.fixed.iter().cloned());
-    parameters.extend(auth::parameters(auth));
+    let configured = outgoing.parameters.content_type.as_deref();
+    let content_type = configured.or(content_type);
+    // What no header can carry, such as a text with a line break, is encoded.
+    let word = |word: &str| utf8_percent_encode(&said.word(word), HEADER).to_string();
+    let idempotency = outgoing.delivery.idempotency.header.as_ref();
+    let configured = outgoing.headers.iter();
+    content_type
+        .map(|value| ("content-type".to_owned(), value.to_owned()))
+        .into_iter()
+        .chain(idempotency.map(|name| (name.clone(), said.id.clone())))
+        .chain(configured.map(|(name, value)| (name.clone(), template::fill(value, word))))
+        .chain(auth::header(auth, &outgoing.path, signed))
+        .collect()
+}
+
+/// What is percent-encoded in a header: all but printable ASCII, and the `%`
+/// itself.
+const HEADER: &AsciiSet = &CONTROLS.add(b'%');
+
+fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(String, Value)> {
+    let Parameters {
+        key_to,
+        key_from,
+        key_body,
+        fixed,
+        ..
+    } = &outgoing.parameters;
+    let text = |value: &str| Value::String(value.to_owned());
+    let mut parameters = Vec::new();
+    let mut add = |key: &Option<String>, value: Value| {
+        parameters.extend(key.clone().map(|key| (key, value)));
+    };
+    add(key_to, text(&said.to));
+    add(key_from, text(&said.from));
+    add(key_body, text(&said.text));
+    parameters.extend(fixed.iter().cloned());
+    let credentials = auth::parameters(auth).into_iter();
+    parameters.extend(credentials.map(|(key, value)| (key, Value::String(value))));
     if let Some(name) = &outgoing.delivery.idempotency.parameter {
-        parameters.push((name.clone(), id.to_string()));
+        parameters.push((name.clone(), text(&said.id)));
     }
-    let text = text(&outgoing.charset, &message.text);
-    match &outgoing.charset {
-        Charset::Marked { key, value } if text::exceeds_ucs2(&text) => {
-            parameters.push((key.clone(), value.clone()));
-        }
-        Charset::Marked { .. } | Charset::Ucs2 | Charset::Utf8 => {}
+    if let Charset::Marked { key, value } = &outgoing.charset
+        && text::exceeds_ucs2(&said.text)
+    {
+        parameters.push((key.clone(), text(value)));
     }
-    parameters.push((outgoing.key_body.clone(), text));
-    parameters.sort();
+    if Size::of(&said.text).encoding == Encoding::Ucs2 {
+        replace(&mut parameters, &outgoing.parameters.ucs2);
+    }
+    if let Some(key) = outgoing
+        .pictures
+        .key
+        .as_ref()
+        .filter(|_| !said.pictures.is_empty())
+    {
+        replace(&mut parameters, &outgoing.pictures.fixed);
+        parameters.extend(pictures::parameters(key, &said.pictures));
+    }
     parameters
 }
 
-/// The text as the provider gets it.
-fn text(charset: &Charset, text: &Text) -> String {
-    match charset {
-        Charset::Ucs2 => text::to_ucs2(text.as_str()),
-        Charset::Marked { .. } | Charset::Utf8 => text.as_str().to_owned(),
-    }
+/// Puts parameters in place of others of their names.
+fn replace(parameters: &mut Vec<(String, Value)>, others: &[(String, Value)]) {
+    parameters.retain(|(name, _)| others.iter().all(|(other, _)| other != name));
+    parameters.extend(others.iter().cloned());
 }
 
-/// A number in the form that the provider wants; a name is left alone.
-fn format_number(format: NumberFormat, address: &str) -> String {
-    let number = address
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'+');
-    match format {
-        NumberFormat::OmitPlus if number => address.replace('+', ""),
-        NumberFormat::WithoutPrefix if number => {
-            let address = address.strip_prefix('+').unwrap_or(address);
-            address.strip_prefix("00").unwrap_or(address).to_owned()
+/// Parameters as text, sorted, as the reference sorts them and Zadarma wants
+/// them.
+fn texts(parameters: Vec<(String, Value)>) -> Vec<(String, String)> {
+    let mut texts: Vec<_> = parameters
+        .into_iter()
+        .map(|(key, value)| (key, as_text(&value).unwrap_or_default()))
+        .collect();
+    texts.sort();
+    texts
+}
+
+/// The document that parameters make. That they have room beside each other was
+/// seen to when the configuration was read.
+fn json(parameters: &[(String, Value)]) -> String {
+    let mut document = Value::Null;
+    for (name, value) in parameters {
+        if let Ok(pointer) = pointer(name) {
+            let _ = pointer.put(&mut document, value.clone());
         }
-        _ => address.to_owned(),
+    }
+    document.to_string()
+}
+
+/// The text as the provider gets it.
+fn text(charset: &Charset, text: &str) -> String {
+    match charset {
+        Charset::Ucs2 => text::to_ucs2(text),
+        Charset::Marked { .. } | Charset::Utf8 => text.to_owned(),
     }
 }
 
@@ -140,27 +274,6 @@ fn encode(parameters: &[(String, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn number_takes_the_form_that_is_asked_for() {
-        use NumberFormat::{AsIs, OmitPlus, WithoutPrefix};
-        for (format, number, expected) in [
-            (AsIs, "+12025550183", "+12025550183"),
-            (AsIs, "0012025550183", "0012025550183"),
-            (OmitPlus, "+12025550183", "12025550183"),
-            (OmitPlus, "0012025550183", "0012025550183"),
-            (WithoutPrefix, "+12025550183", "12025550183"),
-            (WithoutPrefix, "0012025550183", "12025550183"),
-            (WithoutPrefix, "+0012", "12"),
-            (WithoutPrefix, "++1202", "+1202"),
-            (WithoutPrefix, "02025550183", "02025550183"),
-            (WithoutPrefix, "72404", "72404"),
-            (WithoutPrefix, "00Seven", "00Seven"),
-            (OmitPlus, "A+B", "A+B"),
-        ] {
-            assert_eq!(format_number(format, number), expected);
-        }
-    }
 
     #[test]
     fn form_is_encoded_as_the_reference_does() {

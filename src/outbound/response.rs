@@ -3,18 +3,24 @@
 use serde_json::Value;
 
 use super::verdict::{Outcome, Reason, Verdict};
-use crate::config::ResponseCheck;
-use crate::pointer;
+use crate::condition::{Condition, Subject};
+use crate::config::ResponseId;
+use crate::pointer::{Binding, Document};
+
+/// Longest id of a provider that is remembered, in bytes.
+const ID_MAX: usize = 256;
 
 /// Judges an answer: the HTTP status decides, then the check.
 ///
 /// A server error is [`Outcome::Unknown`], because it says nothing about what
 /// was done before it; 503 and 429 say that nothing was.
 #[must_use]
-pub fn judge(check: Option<&ResponseCheck>, status: u16, body: &[u8]) -> Verdict {
+pub fn judge(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
     let (outcome, reason) = match status {
         200..=299 => match check {
-            Some(check) if !passes(check, body) => (Outcome::Rejected, Reason::UnexpectedAnswer),
+            Some(check) if !passes(check, status, body) => {
+                (Outcome::Rejected, Reason::UnexpectedAnswer)
+            }
             _ => return Verdict::sent(format!("HTTP status {status}")),
         },
         300..=399 => (Outcome::Rejected, Reason::Redirected),
@@ -28,24 +34,39 @@ pub fn judge(check: Option<&ResponseCheck>, status: u16, body: &[u8]) -> Verdict
     Verdict::not_sent(outcome, reason, detail(status, &said))
 }
 
+/// What the provider calls the message that it accepted.
+#[must_use]
+pub fn provider_id(place: &ResponseId, body: &[u8]) -> Option<String> {
+    let id = match place {
+        ResponseId::At(places) => document(body).text(places, &Binding::default()),
+        ResponseId::Matched(pattern) => pattern
+            .captures(&String::from_utf8_lossy(body))
+            .and_then(|captures| captures.get(1))
+            .map(|id| id.as_str().to_owned()),
+    };
+    id.filter(|id| !id.is_empty() && id.len() <= ID_MAX)
+}
+
 /// What the log says of an answer.
 #[must_use]
 pub fn detail(status: u16, said: &str) -> String {
     format!("HTTP status {status}: {}", excerpt(said))
 }
 
-fn passes(check: &ResponseCheck, body: &[u8]) -> bool {
-    match check {
-        ResponseCheck::Member { key, value } => {
-            let Ok(answer) = serde_json::from_slice::<Value>(body) else {
-                return false;
-            };
-            pointer::members(&answer, key)
-                .into_iter()
-                .filter_map(pointer::as_text)
-                .any(|text| text == *value)
-        }
-        ResponseCheck::Pattern(pattern) => pattern.is_match(&String::from_utf8_lossy(body)),
+fn passes(check: &Condition, status: u16, body: &[u8]) -> bool {
+    check.holds(&Subject {
+        document: &document(body),
+        binding: &Binding::default(),
+        text: &String::from_utf8_lossy(body),
+        status: Some(status),
+    })
+}
+
+/// An answer as JSON; one that is none holds nothing.
+fn document(body: &[u8]) -> Document {
+    Document {
+        value: serde_json::from_slice(body).unwrap_or(Value::Null),
+        headers: Vec::new(),
     }
 }
 
@@ -60,13 +81,11 @@ fn excerpt(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pointer::Place;
     use regex_lite::Regex;
 
-    fn member(key: &str, value: &str) -> ResponseCheck {
-        ResponseCheck::Member {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        }
+    fn check(raw: &str) -> Condition {
+        Condition::parse(raw).unwrap().unwrap()
     }
 
     #[test]
@@ -95,50 +114,54 @@ mod tests {
 
     #[test]
     fn status_stands_above_the_check() {
-        let check = member("status", "success");
+        let check = check("status=success");
         let body = br#"{"status":"success"}"#;
         assert_eq!(judge(Some(&check), 500, body).outcome, Outcome::Unknown);
         assert_eq!(judge(Some(&check), 400, body).outcome, Outcome::Rejected);
     }
 
     #[test]
-    fn member_is_compared_as_text_at_any_depth() {
-        for (key, value, body, passes) in [
-            ("status", "success", r#"{"status":"success"}"#, true),
-            ("status", "success", r#"{"status":"error"}"#, false),
-            ("status", "0", r#"{"status":0}"#, true),
-            ("ok", "true", r#"{"ok":true}"#, true),
+    fn check_decides_about_success() {
+        for (raw, body, outcome) in [
+            ("status=success", r#"{"status":"success"}"#, Outcome::Sent),
+            ("status=success", r#"{"status":"error"}"#, Outcome::Rejected),
+            ("http_status=202", "{}", Outcome::Rejected),
             (
-                "status",
-                "queued",
-                r#"{"result":{"message":{"status":"queued"}}}"#,
-                true,
+                "/^Success \"[0-9a-f-]+\"/",
+                "Success \"07033084-5cfd\"",
+                Outcome::Sent,
             ),
-            (
-                "status",
-                "0",
-                r#"{"messages":[{"status":"1"},{"status":"0"}]}"#,
-                true,
-            ),
-            ("k", "a=b", r#"{"k":"a=b"}"#, true),
-            ("status", "success", "OK", false),
-            ("status", "success", "", false),
-            ("status", "success", "[]", false),
+            ("/^Success/", "Error \"x\"", Outcome::Rejected),
+            ("status=success", "", Outcome::Rejected),
         ] {
-            let verdict = judge(Some(&member(key, value)), 200, body.as_bytes());
-            assert_eq!(verdict.outcome == Outcome::Sent, passes, "{body}");
+            let verdict = judge(Some(&check(raw)), 200, body.as_bytes());
+            assert_eq!(verdict.outcome, outcome, "{raw} {body}");
         }
     }
 
     #[test]
-    fn pattern_sees_the_answer_as_it_came() {
-        let check = ResponseCheck::Pattern(Regex::new("^Success \"[0-9a-f-]+\"").unwrap());
-        let sent = judge(Some(&check), 200, b"Success \"07033084-5cfd\"");
-        assert_eq!(sent.outcome, Outcome::Sent);
-        assert_eq!(
-            judge(Some(&check), 200, b"Error \"x\"").outcome,
-            Outcome::Rejected
-        );
+    fn provider_id_is_found_in_json_and_in_text() {
+        let at = |place: &str| ResponseId::At(vec![Place::parse(place).unwrap()]);
+        let matched = |pattern: &str| ResponseId::Matched(Regex::new(pattern).unwrap());
+        for (place, body, expected) in [
+            (at("/sid"), r#"{"sid":"SM1"}"#, Some("SM1")),
+            (
+                at("/messages/*/id"),
+                r#"{"messages":[{"id":17}]}"#,
+                Some("17"),
+            ),
+            (at("id"), r#"{"data":{"id":"x"}}"#, Some("x")),
+            (at("/sid"), "OK", None),
+            (at("/sid"), r#"{"sid":""}"#, None),
+            (matched("^Success \"(.*)\""), "Success \"u-1\"", Some("u-1")),
+            (matched("^Success \"(.*)\""), "Error", None),
+        ] {
+            assert_eq!(
+                provider_id(&place, body.as_bytes()).as_deref(),
+                expected,
+                "{body}"
+            );
+        }
     }
 
     #[test]

@@ -148,6 +148,8 @@ pub struct Verdict {
     pub detail: String,
     /// How long the provider wants to be left alone.
     pub retry_after: Option<Duration>,
+    /// What the provider calls the message that it accepted, if it says so.
+    pub provider_id: Option<String>,
 }
 
 impl Verdict {
@@ -159,6 +161,7 @@ impl Verdict {
             reason: None,
             detail,
             retry_after: None,
+            provider_id: None,
         }
     }
 
@@ -170,6 +173,7 @@ impl Verdict {
             reason: None,
             detail: String::new(),
             retry_after: None,
+            provider_id: None,
         }
     }
 
@@ -181,6 +185,7 @@ impl Verdict {
             reason: Some(reason),
             detail,
             retry_after: None,
+            provider_id: None,
         }
     }
 }

@@ -1,16 +1,17 @@
 //! One message of the outbox: take it up, send it, settle it, tell its sender.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::name::OutboxName;
-use super::notice::{Limit, notice};
+use super::receipts::{Receipts, Sent};
 use super::record::Record;
 use super::schedule::{Next, next};
 use super::store::{Begun, Outbox};
+use super::teller::Teller;
 use crate::config::Delivery;
 use crate::message::InterfaceName;
 use crate::outbound::report::About;
@@ -18,7 +19,6 @@ use crate::outbound::request::OutgoingMessage;
 use crate::outbound::route::{Attempt, Route};
 use crate::outbound::segments::Size;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
-use crate::spool::Spool;
 
 /// How long to wait when the disk does not let a message be taken up.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -30,14 +30,8 @@ pub struct Desk {
     /// `None` when the interface is no longer configured.
     route: Option<Route>,
     delivery: Delivery,
-    teller: Arc<Teller>,
-}
-
-/// Who tells senders that a message was not sent.
-#[derive(Debug)]
-pub struct Teller {
-    spool: Spool,
-    limit: Mutex<Limit>,
+    teller: Teller,
+    receipts: Arc<Receipts>,
 }
 
 /// What is to be done about a message.
@@ -49,40 +43,6 @@ pub enum Fate {
     Done,
 }
 
-impl Teller {
-    /// A teller whose notices go by call files.
-    #[must_use]
-    pub fn new(spool: Spool) -> Self {
-        let limit = Mutex::default();
-        Self { spool, limit }
-    }
-
-    /// Tells the sender of a message what became of it.
-    async fn tell(
-        &self,
-        name: OutboxName,
-        record: &Record,
-        verdict: &Verdict,
-        delivery: &Delivery,
-    ) {
-        let id = name.id();
-        let Some(notice) = notice(record, verdict, delivery) else {
-            return info!(%id, "the sender is not told: no notice is configured, or the sender has no number");
-        };
-        let allowed = {
-            let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-            limit.allows(notice.to.as_str(), Instant::now())
-        };
-        if !allowed {
-            return warn!(%id, "the sender is not told: too many notices within a minute");
-        }
-        match self.spool.store(&[notice]).await {
-            Ok(_) => info!(%id, "the sender is told"),
-            Err(error) => error!(%id, %error, "failed to tell the sender"),
-        }
-    }
-}
-
 impl Desk {
     /// For an interface that delivers as `delivery` says.
     #[must_use]
@@ -90,13 +50,15 @@ impl Desk {
         outbox: Outbox,
         route: Option<Route>,
         delivery: Delivery,
-        teller: Arc<Teller>,
+        teller: Teller,
+        receipts: Arc<Receipts>,
     ) -> Self {
         Self {
             outbox,
             route,
             delivery,
             teller,
+            receipts,
         }
     }
 
@@ -174,6 +136,7 @@ impl Desk {
         match next(&verdict, &self.delivery, attempts, age(name), chance()) {
             Next::Sent => {
                 about.verdict(&verdict);
+                self.await_receipt(name, record, &interface, verdict).await;
                 let removed = self.on_disk(move |outbox| outbox.sent(name)).await;
                 unsettled(name, removed);
                 Fate::Done
@@ -194,11 +157,41 @@ impl Desk {
         }
     }
 
+    /// Keeps a message that the provider has a name for, until it says what became
+    /// of it.
+    async fn await_receipt(
+        &self,
+        name: OutboxName,
+        record: Record,
+        interface: &InterfaceName,
+        verdict: Verdict,
+    ) {
+        let Some(provider_id) = verdict.provider_id else {
+            return;
+        };
+        let sent = Sent {
+            id: name.id().to_string(),
+            provider_id,
+            interface: interface.as_str().to_owned(),
+            message: record,
+            receipt: None,
+        };
+        let receipts = Arc::clone(&self.receipts);
+        let kept = self.on_disk(move |_| receipts.keep(&sent)).await;
+        if let Err(error) = kept {
+            warn!(id = %name.id(), %error, "failed to keep a message for its receipt");
+        }
+    }
+
     /// Tells the sender and keeps the message for the administrator.
     async fn end(&self, name: OutboxName, record: Record, verdict: &Verdict) -> Fate {
-        self.teller
-            .tell(name, &record, verdict, &self.delivery)
-            .await;
+        let template = match verdict.outcome {
+            Outcome::Unknown => &self.delivery.notice_unknown,
+            _ => &self.delivery.notice_failed,
+        };
+        let reason = verdict.reason.map_or("", Reason::words);
+        let id = name.id().to_string();
+        self.teller.tell(&id, &record, template, reason).await;
         let record = record.tried(verdict, None, SystemTime::now());
         let kept = self.on_disk(move |outbox| outbox.fail(name, &record)).await;
         unsettled(name, kept);

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::name::OutboxName;
+use super::receipts::{self, Sent};
 use super::record::Record;
 use super::store::{Outbox, State, names, read};
 use crate::id::Id;
@@ -42,6 +43,17 @@ pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
         }));
     }
     Ok(entries)
+}
+
+/// A message that was sent and is kept for its receipt.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn sent(path: &Path, id: Id) -> io::Result<Option<Sent>> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    receipts::find(Outbox::open(path)?.kept().path(), id)
 }
 
 impl Entry {

@@ -7,14 +7,17 @@
 //! | sent | gone | – | – |
 //! | failed | `outboxdir/failed/….json` | the administrator | kept |
 //!
+//! What was sent and has an id of the provider's is also in `outboxdir/sent`,
+//! until [`receipts`] for it are no longer waited for.
+//!
 //! Guarantee: a message that [`Outbox::put`] accepted is sent once, or its
 //! sender is told that it was not or may not have been. It is marked as being
 //! sent, durably, before its request is made.
 //!
 //! [`store`] keeps messages as [`record`] writes them, [`worker`] decides who
 //! goes when, [`desk`] delivers one, [`schedule`] says what is next for it, and
-//! [`notice`] what its sender is told. [`inventory`] shows all of it to the
-//! administrator.
+//! [`notice`] what the [`teller`] tells its sender. [`inventory`] shows all of it
+//! to the administrator.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,9 +33,11 @@ pub mod desk;
 pub mod inventory;
 pub mod name;
 pub mod notice;
+pub mod receipts;
 pub mod record;
 pub mod schedule;
 pub mod store;
+pub mod teller;
 mod watch;
 pub mod worker;
 
@@ -45,9 +50,11 @@ use crate::outbound::request::OutgoingMessage;
 use crate::outbound::route::{Attempt, Route};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::spool::Spool;
-use desk::{Desk, Teller};
+use desk::Desk;
+use receipts::Receipts;
 use record::Record;
 pub use store::Outbox;
+use teller::Teller;
 use worker::{Channel, Event, Worker};
 
 /// Puts a message into the outbox in `path`; it is durable when this returns
@@ -87,6 +94,8 @@ pub fn probe(path: &Path) -> Result<(), StartError> {
 /// The thread that sends what is in the outbox.
 #[derive(Debug)]
 pub struct Sending {
+    /// Notes what providers say later.
+    pub receipts: Arc<Receipts>,
     events: Sender<Event>,
     worker: JoinHandle<()>,
     _claim: Claim,
@@ -116,9 +125,13 @@ impl Sending {
         let claim = outbox.claim().map_err(directory)?;
         let (events, happened) = mpsc::channel();
         watch::watch(outbox.path(), events.clone()).map_err(directory)?;
-        let teller = Arc::new(Teller::new(spool));
+        let teller = Teller::new(spool);
+        let kept = outbox.kept().clone();
+        let receipts = Receipts::new(kept, config, teller.clone(), runtime.clone());
+        let receipts = Arc::new(receipts);
         let channel = |route, delivery: &Delivery| {
-            let desk = Desk::new(outbox.clone(), route, delivery.clone(), Arc::clone(&teller));
+            let (teller, receipts) = (teller.clone(), Arc::clone(&receipts));
+            let desk = Desk::new(outbox.clone(), route, delivery.clone(), teller, receipts);
             Channel::new(desk, delivery.concurrency, delivery.rate)
         };
         let mut channels = HashMap::new();
@@ -128,8 +141,10 @@ impl Sending {
             channels.insert(name, channel(Some(route), &outgoing.delivery));
         }
         let stray = channel(None, &Delivery::default());
-        let worker = Worker::new(outbox, channels, stray, runtime, events.clone());
+        let tidied = Arc::clone(&receipts);
+        let worker = Worker::new(outbox, channels, stray, tidied, runtime, events.clone());
         Ok(Some(Self {
+            receipts,
             events,
             worker: std::thread::spawn(move || worker.run(&happened)),
             _claim: claim,

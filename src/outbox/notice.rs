@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::record::Record;
-use crate::config::Delivery;
 use crate::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
-use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::template;
 
 /// Notices that one sender gets within [`WINDOW`].
 const MOST: u32 = 20;
@@ -17,11 +16,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// so that it shows up in that conversation. `None` when none is wanted, or the
 /// sender is no number that a notice could go to.
 #[must_use]
-pub fn notice(record: &Record, verdict: &Verdict, delivery: &Delivery) -> Option<Message> {
-    let template = match verdict.outcome {
-        Outcome::Unknown => &delivery.notice_unknown,
-        _ => &delivery.notice_failed,
-    };
+pub fn notice(record: &Record, template: &str, reason: &str) -> Option<Message> {
     if template.is_empty() {
         return None;
     }
@@ -29,34 +24,21 @@ pub fn notice(record: &Record, verdict: &Verdict, delivery: &Delivery) -> Option
     // What cannot be a sender is named in the text.
     let from = Sender::parse(&record.to).or_else(|_| Sender::parse(&record.from));
     let interface = InterfaceName::parse(&record.interface);
+    let word = |word: &str| match word {
+        "to" => record.to.clone(),
+        "from" => record.from.clone(),
+        "text" => record.text.clone(),
+        "reason" => reason.to_owned(),
+        _ => String::new(),
+    };
     Some(Message {
         to,
         from: from.ok()?,
-        text: Text::new(&filled(template, record, verdict)),
+        text: Text::new(&template::fill(template, word)),
         interface: interface.unwrap_or_else(|_| InterfaceName::unnamed()),
         provider_id: None,
+        pictures: Vec::new(),
     })
-}
-
-/// The template with what stands in braces replaced, in one pass: what is put
-/// in is not looked at again.
-fn filled(template: &str, record: &Record, verdict: &Verdict) -> String {
-    let mut text = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        text.push_str(before);
-        let (word, after) = after.split_once('}').unwrap_or((after, ""));
-        text.push_str(match word {
-            "to" => &record.to,
-            "from" => &record.from,
-            "text" => &record.text,
-            "reason" => verdict.reason.map_or("", Reason::words),
-            _ => "",
-        });
-        rest = after;
-    }
-    text.push_str(rest);
-    text
 }
 
 /// How many notices each sender has had lately. Whoever has many messages fail
@@ -80,39 +62,6 @@ impl Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn record(to: &str, from: &str) -> Record {
-        Record {
-            interface: "api-1".to_owned(),
-            to: to.to_owned(),
-            from: from.to_owned(),
-            text: "{reason}".to_owned(),
-            attempts: 1,
-            not_before: None,
-            last: None,
-        }
-    }
-
-    fn verdict() -> Verdict {
-        Verdict::not_sent(Outcome::Failed, Reason::Busy, String::new())
-    }
-
-    #[test]
-    fn template_is_filled_once() {
-        let record = record("+1{from}", "+2");
-        for (template, expected) in [
-            (
-                "Not delivered to {to}: {reason}",
-                "Not delivered to +1{from}: provider is busy",
-            ),
-            ("{text} {from}", "{reason} +2"),
-            ("{nothing}{", ""),
-            ("a } b", "a } b"),
-            ("", ""),
-        ] {
-            assert_eq!(filled(template, &record, &verdict()), expected);
-        }
-    }
 
     #[test]
     fn many_at_once_are_too_many_for_one_sender_alone() {

@@ -71,6 +71,8 @@ mod tests {
             idempotency: Idempotency::default(),
             notice_failed: String::new(),
             notice_unknown: String::new(),
+            notice_undelivered: String::new(),
+            receipt_lifetime: Duration::ZERO,
         }
     }
 

@@ -21,6 +21,7 @@ pub struct Outbox {
     queued: Directory,
     sending: Directory,
     failed: Directory,
+    kept: Directory,
 }
 
 /// A message that is to be sent.
@@ -57,6 +58,7 @@ impl Outbox {
         Ok(Self {
             sending: inner("sending"),
             failed: inner("failed"),
+            kept: inner("sent"),
             queued,
         })
     }
@@ -67,12 +69,13 @@ impl Outbox {
     /// When another process has, or the directories cannot be made.
     pub fn claim(&self) -> io::Result<Claim> {
         let claim = self.queued.claim()?;
-        for inner in [&self.sending, &self.failed] {
+        for inner in [&self.sending, &self.failed, &self.kept] {
             self.queued.create(inner.path())?;
         }
         // Nobody else writes into the other directory.
         self.queued.sweep(WRITING)?;
         self.failed.sweep(Duration::ZERO)?;
+        self.kept.sweep(Duration::ZERO)?;
         Ok(claim)
     }
 
@@ -80,6 +83,12 @@ impl Outbox {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.queued.path()
+    }
+
+    /// Where messages wait for what the provider says later.
+    #[must_use]
+    pub fn kept(&self) -> &Directory {
+        &self.kept
     }
 
     /// Writes, syncs and removes a file.

@@ -16,11 +16,15 @@ use tracing::{error, info, warn};
 
 use super::desk::{Desk, Fate};
 use super::name::OutboxName;
+use super::receipts::Receipts;
 use super::store::Outbox;
 use crate::lines::Lines;
 
 /// How often to look for oneself.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// How often messages are forgotten that no receipt is waited for any more.
+const TIDY: Duration = Duration::from_secs(3600);
 
 /// For requests that are on their way when the daemon is told to stop.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -82,6 +86,7 @@ pub struct Worker {
     known: HashMap<OutboxName, Known>,
     /// Those that wait for their next attempt, by when that is.
     due: BTreeSet<(Instant, OutboxName)>,
+    receipts: Arc<Receipts>,
     runtime: Handle,
     events: Sender<Event>,
     under_way: usize,
@@ -95,6 +100,7 @@ impl Worker {
         outbox: Outbox,
         channels: HashMap<String, Channel>,
         stray: Channel,
+        receipts: Arc<Receipts>,
         runtime: Handle,
         events: Sender<Event>,
     ) -> Self {
@@ -104,6 +110,7 @@ impl Worker {
             stray,
             known: HashMap::new(),
             due: BTreeSet::new(),
+            receipts,
             runtime,
             events,
             under_way: 0,
@@ -115,8 +122,13 @@ impl Worker {
     pub fn run(mut self, happened: &Receiver<Event>) {
         self.resume();
         let mut next_look = Instant::now();
+        let mut next_tidy = next_look;
         loop {
             let now = Instant::now();
+            if now >= next_tidy {
+                self.receipts.tidy();
+                next_tidy = now + TIDY;
+            }
             if now >= next_look {
                 self.look();
                 next_look = now + LOOK;

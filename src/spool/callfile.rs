@@ -223,6 +223,7 @@ mod tests {
             text: Text::new(text),
             interface: InterfaceName::unnamed(),
             provider_id: None,
+            pictures: Vec::new(),
         };
         render(&message, &call())
     }

@@ -47,7 +47,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
         (
             "auth_method = basc",
             ":4: [websms] auth_method = \"basc\": unknown value (expected one of: basic, none, \
-             plain, zadarma) (did you mean \"basic\"?)",
+             plain, zadarma, bearer, header) (did you mean \"basic\"?)",
         ),
         (
             "auth_metod = basic",
@@ -90,7 +90,8 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "key_to = \"\"",
-            ":4: [websms] key_to = \"\": must not be empty",
+            ":4: [websms] key_to = \"\": must not be empty, unless path or header holds \
+             {to}",
         ),
         (
             "key_to = Body",
@@ -108,7 +109,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
         (
             "number_format = E165",
             ":4: [websms] number_format = \"E165\": unknown value (expected one of: E123, \
-             E.123, omit+, no+, E164, E.164) (did you mean \"E164\"?)",
+             E.123, omit+, no+, E164, E.164, plus, nanp10, nanp11, nanp+) (did you mean \"E164\"?)",
         ),
         (
             "charset = latin-1",
@@ -117,8 +118,9 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "response_check = success",
-            ":4: [websms] response_check = \"success\": unknown check (expected key=value or \
-             /pattern/)",
+            ":4: [websms] response_check = \"success\": \"success\" is no condition (expected \
+             key=value, /pointer=value, /pointer, http_status=2xx or /pattern/, several joined by \
+             \" & \")",
         ),
         (
             "response_check = \"/(/\"",

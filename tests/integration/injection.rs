@@ -296,6 +296,7 @@ fn any_message_is_rendered_as_itself_and_nothing_else() {
                     text: Text::new(&text),
                     interface: InterfaceName::unnamed(),
                     provider_id: None,
+                    pictures: Vec::new(),
                 };
                 let mut arrived = Vec::new();
                 let rendered = render(&message, &call(most));

@@ -15,7 +15,10 @@
 //! | `dedupe` | messages that a provider posts again |
 //! | `docs` | reference, sample and code say the same; shipped files are sound |
 //! | `fastagi` | calls of `websms` without a process |
+//! | `media` | pictures that come with messages |
 //! | `health` | what the daemon says of itself |
+//! | `request` | requests of every shape, and that no text gets out of its place |
+//! | `receipts` | the provider that the README walks through, and its receipts |
 //! | `demo` | the demo shows what it promises |
 
 #![allow(
@@ -41,9 +44,12 @@ mod docs;
 mod fastagi;
 mod health;
 mod injection;
+mod media;
 mod outbox;
 mod provider;
 mod queue;
+mod receipts;
+mod request;
 mod spool;
 mod vectors;
 mod websms;

@@ -506,7 +506,10 @@ fn message_of_an_interface_that_is_gone_is_told_and_kept() {
     let daemon = setup.daemon();
     let files = daemon.spool.wait_for(1);
     assert!(notice(&files[0]).2.ends_with(": unknown index"));
-    assert_eq!(setup.files("failed").len(), 1);
+    // Its sender is told first.
+    wait_for("the message in failed", || {
+        (setup.files("failed").len() == 1).then_some(())
+    });
     assert!(provider.requests().is_empty());
 }
 

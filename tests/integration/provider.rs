@@ -151,12 +151,12 @@ fn values_cannot_leave_their_place_in_the_request() {
 }
 
 /// Certificates of every kind, from one authority and another.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -164,16 +164,16 @@ impl Authority {
         Self { issuer }
     }
 
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> Certified {
+    pub(crate) fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> Certified {
         Certified::new(Some(&self.issuer), change)
     }
 }
 
-struct Certified {
+pub(crate) struct Certified {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
@@ -198,13 +198,17 @@ impl Certified {
 }
 
 /// A provider behind TLS; what it could read of requests is recorded.
-struct TlsProvider {
+pub(crate) struct TlsProvider {
     address: SocketAddr,
     read: Arc<Mutex<Vec<u8>>>,
 }
 
 impl TlsProvider {
     fn with(certified: Certified) -> Self {
+        Self::answering(certified, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    }
+
+    pub(crate) fn answering(certified: Certified, answer: &'static [u8]) -> Self {
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -230,7 +234,6 @@ impl TlsProvider {
                     let mut request = vec![0; 65_536];
                     let length = stream.read(&mut request).await.unwrap_or(0);
                     record.lock().unwrap().extend_from_slice(&request[..length]);
-                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
                     let _ = stream.write_all(answer).await;
                     let _ = stream.shutdown().await;
                 }
@@ -239,7 +242,12 @@ impl TlsProvider {
         Self { address, read }
     }
 
-    fn url(&self, host: &str) -> String {
+    /// All that it could read.
+    pub(crate) fn read(&self) -> String {
+        String::from_utf8(self.read.lock().unwrap().clone()).unwrap()
+    }
+
+    pub(crate) fn url(&self, host: &str) -> String {
         format!("https://{host}:{}", self.address.port())
     }
 }
@@ -270,7 +278,7 @@ fn provider_with_a_good_certificate_gets_the_message() {
     let provider = TlsProvider::with(authority.issue(|_| {}));
     let output = send(&provider.url("localhost"), &authority);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let read = String::from_utf8(provider.read.lock().unwrap().clone()).unwrap();
+    let read = provider.read();
     assert!(read.contains("authorization: Basic "), "{read}");
 }
 
@@ -300,7 +308,7 @@ fn provider_without_a_good_certificate_gets_nothing() {
         assert_eq!(output.status.code(), Some(69), "{name}: {output:?}");
         let told = String::from_utf8(output.stdout).unwrap();
         assert!(told.contains("certificate not trusted"), "{name}: {told}");
-        assert!(provider.read.lock().unwrap().is_empty(), "{name}");
+        assert!(provider.read().is_empty(), "{name}");
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::dns::{A, AAAA, NXDOMAIN, Reply, Resolver, SERVFAIL};
 use crate::namespace::{Cable, DEAD, FAR, alone};
 use crate::support::daemon::list;
+use crate::support::http;
 use crate::support::{
     Answer, Daemon, Provider, Spool, Websms, program, section, size, wait_within,
 };
@@ -303,5 +304,57 @@ fn cable_that_is_cut_delays_messages_and_loses_none() {
             requests.len()
         );
         assert!(most < Duration::from_secs(2), "{most:?}");
+    });
+}
+
+#[test]
+fn picture_comes_from_the_address_that_was_judged_and_no_other() {
+    // Looked up again, the name would lead to a neighbour; the judged answer
+    // itself names one beside the address that is permitted.
+    alone(|| {
+        let asked = Mutex::new(0);
+        let resolver = Resolver::deciding(move |kind| {
+            let mut asked = asked.lock().unwrap();
+            *asked += u32::from(kind == A);
+            match (kind, *asked) {
+                (AAAA, _) => addresses(&["::1", "fe80::1"]),
+                (_, 1) => addresses(&["127.0.0.1", "127.0.0.2"]),
+                _ => addresses(&["127.0.0.1"]),
+            }
+        });
+        let gif = Answer::Http(200, "image/gif", "GIF89a".to_owned());
+        let good = Provider::listening(address("127.0.0.2", 80), move |_| gif.clone());
+        let neighbours = ["127.0.0.1", "::1"]
+            .map(|neighbour| Provider::listening(address(neighbour, 80), |_| Answer::HangUp));
+        let spool = Spool::new();
+        let pictures = spool.path().join("media");
+        std::fs::create_dir(&pictures).unwrap();
+        let config = format!(
+            "[websmsd]\nkey_media = MediaUrl0\nmedia = store\nmedia_dir = {}\n\
+             media_url = https://sms.example.com/media\nmedia_permit_addr = 127.0.0.2\n{}",
+            pictures.display(),
+            spool.section()
+        );
+        let daemon = Daemon::with(spool, &config);
+        let url = format!("http://{NAME}/a.gif");
+        let message = [
+            ("To", JOHN.as_bytes()),
+            ("From", THEIRS.as_bytes()),
+            ("Body", b""),
+            ("MediaUrl0", url.as_bytes()),
+        ];
+        let posted = daemon.post("/", &[http::FORM], &http::form(&message));
+        assert_eq!(posted.status, 200);
+        wait_within(BOUND * 10, "a picture", || {
+            (list(&pictures).len() == 1).then_some(())
+        });
+        assert_eq!(good.requests().len(), 1);
+        for neighbour in neighbours {
+            assert_eq!(neighbour.requests().len(), 0, "{}", neighbour.address);
+        }
+        assert_eq!(
+            resolver.asked().iter().filter(|kind| **kind == A).count(),
+            1
+        );
     });
 }

@@ -1,17 +1,19 @@
 //! Which system call comes before which, as strace sees them.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::daemon::Server;
+use crate::support::http;
 use crate::support::{Spool, program, wait_for};
 
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
 
-/// `websmsd` under strace, which writes what it sees to `trace`.
-fn traced(spool: &Spool) -> (Server, std::path::PathBuf) {
-    let config = spool.path().join("websms.conf");
-    std::fs::write(&config, spool.section()).unwrap();
+/// `websmsd` with these lines before `[astqueue]` under strace, which writes what
+/// it sees to `trace`.
+fn traced(spool: &Spool, more: &str) -> (Server, std::path::PathBuf) {
+    let config = spool.configure(more);
     let trace = spool.path().join("trace");
     let mut command = Command::new("strace");
     command
@@ -40,39 +42,14 @@ fn traced(spool: &Spool) -> (Server, std::path::PathBuf) {
 #[test]
 fn answer_comes_after_file_name_and_directory_are_durable() {
     let spool = Spool::new();
-    let (server, trace) = traced(&spool);
+    let (server, trace) = traced(&spool, "");
     for text in ["a", "b"] {
         assert_eq!(server.send(TO, FROM, text).status, 200);
     }
     spool.wait_for(2);
     let staging = spool.staging().display().to_string();
-    // strace writes when a call has returned, so the answer may come first.
-    let lines = wait_for("both answers in the trace", || {
-        let trace = std::fs::read_to_string(&trace).unwrap();
-        let lines: Vec<_> = trace.lines().map(str::to_owned).collect();
-        let answers = lines
-            .iter()
-            .filter(|line| line.contains("HTTP/1.1 200 OK"))
-            .count();
-        (answers == 2).then_some(lines)
-    });
-    // The line on which a call that `is` describes has returned well. Of a call
-    // that another thread interrupted, strace writes start and end apart.
-    let after = |start: usize, what: &str, is: &dyn Fn(&str) -> bool| {
-        (start..lines.len())
-            .filter(|at| is(&lines[*at]))
-            .find_map(|at| {
-                if !lines[at].contains("<unfinished ...>") {
-                    return (!lines[at].contains(" = -1 ")).then_some(at);
-                }
-                let thread = lines[at].split(' ').next().unwrap();
-                let resumed =
-                    |line: &String| line.starts_with(thread) && line.contains(" resumed>");
-                let end = at + 1 + lines[at + 1..].iter().position(resumed)?;
-                (!lines[end].contains(" = -1 ")).then_some(end)
-            })
-            .unwrap_or_else(|| panic!("no {what} after line {start}"))
-    };
+    let lines = answered(&trace, 2);
+    let after = |start, what, is: &dyn Fn(&str) -> bool| after(&lines, start, what, is);
     // An answer counts from when it was begun.
     let begun = |start: usize| {
         let found = lines[start..]
@@ -98,4 +75,69 @@ fn answer_comes_after_file_name_and_directory_are_durable() {
         );
         at = answer + 1;
     }
+}
+
+#[test]
+fn picture_is_noted_durably_before_its_message_is_named() {
+    let spool = Spool::new();
+    let pictures = spool.path().join("media");
+    std::fs::create_dir(&pictures).unwrap();
+    let config = format!(
+        "[websmsd]\nkey_media = MediaUrl0\nmedia = store\nmedia_dir = {}\n\
+         media_url = https://sms.example.com/media\n",
+        pictures.display()
+    );
+    let (server, trace) = traced(&spool, &config);
+    let message = [
+        ("To", TO.as_bytes()),
+        ("From", FROM.as_bytes()),
+        ("Body", b""),
+        ("MediaUrl0", b"http://127.0.0.1:1/a.gif"),
+    ];
+    let posted = server.post("/", &[http::FORM], &http::form(&message));
+    assert_eq!(posted.status, 200);
+    let lines = answered(&trace, 1);
+    let jobs = pictures.join(".pending").display().to_string();
+    let file = after(&lines, 0, "sync of the job", &|line| {
+        line.contains("fsync(") && line.contains(&format!("<{jobs}/."))
+    });
+    let name = after(&lines, file, "rename of the job", &|line| {
+        line.contains("rename") && line.contains(".json\"") && line.contains(".tmp\"")
+    });
+    let directory = after(&lines, name, "sync of the jobs", &|line| {
+        line.contains("fsync(") && line.contains(&format!("<{jobs}>"))
+    });
+    let call = lines.iter().position(|line| line.contains(".call\""));
+    assert!(call.is_some_and(|call| directory < call), "{lines:?}");
+}
+
+/// What strace has seen when there have been so many answers. It writes when a
+/// call has returned, so the client may know first.
+fn answered(trace: &Path, count: usize) -> Vec<String> {
+    wait_for("all answers in the trace", || {
+        let trace = std::fs::read_to_string(trace).unwrap();
+        let lines: Vec<_> = trace.lines().map(str::to_owned).collect();
+        let answers = lines
+            .iter()
+            .filter(|line| line.contains("HTTP/1.1 200 OK"))
+            .count();
+        (answers == count).then_some(lines)
+    })
+}
+
+/// The line on which a call that `is` describes has returned well. Of a call
+/// that another thread interrupted, strace writes start and end apart.
+fn after(lines: &[String], start: usize, what: &str, is: &dyn Fn(&str) -> bool) -> usize {
+    (start..lines.len())
+        .filter(|at| is(&lines[*at]))
+        .find_map(|at| {
+            if !lines[at].contains("<unfinished ...>") {
+                return (!lines[at].contains(" = -1 ")).then_some(at);
+            }
+            let thread = lines[at].split(' ').next().unwrap();
+            let resumed = |line: &String| line.starts_with(thread) && line.contains(" resumed>");
+            let end = at + 1 + lines[at + 1..].iter().position(resumed)?;
+            (!lines[end].contains(" = -1 ")).then_some(end)
+        })
+        .unwrap_or_else(|| panic!("no {what} after line {start}"))
 }

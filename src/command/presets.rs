@@ -1,0 +1,86 @@
+//! `presets`: the providers that are known by name.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Presets, PresetsAct};
+use crate::config::{ini, preset};
+use crate::exit::Exit;
+
+/// Prints the names, or one preset whole.
+#[must_use]
+pub fn run(options: &Presets) -> Exit {
+    let directory = directory(&options.configured.config);
+    let said = match &options.act {
+        None => Ok(list(&directory)),
+        Some(PresetsAct::Show { name }) => show(&directory, name),
+    };
+    match said {
+        Ok(said) => {
+            // A closed stdout is no reason to fail.
+            let _ = io::stdout().write_all(said.as_bytes());
+            Exit::Success
+        }
+        Err(problem) => {
+            let _ = writeln!(io::stderr(), "{problem}");
+            Exit::Failed
+        }
+    }
+}
+
+/// Where own presets are; the file itself need neither be there nor be sound.
+fn directory(config: &Path) -> PathBuf {
+    let text = std::fs::read(config).unwrap_or_default();
+    let (entries, _) = ini::parse(&String::from_utf8_lossy(&text));
+    preset::directory(&entries)
+}
+
+fn list(directory: &Path) -> String {
+    let mut names: Vec<_> = preset::PRESETS
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .chain(own(directory))
+        .collect();
+    names.sort();
+    names.dedup();
+    let mut said = String::new();
+    for name in names {
+        let text = preset::text(&name, directory, &preset::from_file);
+        let text = text.ok().flatten().unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(said, "{name:<12}  {}", title(&text, &name));
+    }
+    said
+}
+
+/// The names of own presets; a file with another name could not be used.
+fn own(directory: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            let name = name.strip_suffix(".conf")?;
+            preset::is_name(name).then(|| name.to_owned())
+        })
+        .collect()
+}
+
+/// What the first line, a comment, says behind the name.
+fn title<'a>(text: &'a str, name: &str) -> &'a str {
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.trim_start_matches([';', ' ']);
+    line.strip_prefix(name)
+        .unwrap_or(line)
+        .trim_start_matches([':', ' '])
+}
+
+fn show(directory: &Path, name: &str) -> Result<String, String> {
+    match preset::text(name, directory, &preset::from_file) {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => Err(format!(
+            "there is no preset {name:?}; `asterisk-websms presets` lists them"
+        )),
+        Err(error) => Err(format!("failed to read the preset {name:?}: {error}")),
+    }
+}

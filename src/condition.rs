@@ -1,0 +1,337 @@
+//! What a document must hold: the language of `response_check`, `match`,
+//! `ignore` and `receipt_match`.
+//!
+//! ```text
+//! key=value             some member of that name, at any depth, has the value
+//! /data/type=sms|mms    what the pointer finds has one of the values
+//! /data/type!=sms       nothing that it finds has
+//! /data/id~^[0-9]+$     what it finds matches the pattern
+//! /data/id              there is something but null
+//! !/errors              any of these, negated
+//! http_status=2xx|304   the status of an answer
+//! /pattern/i            the text as it came matches
+//! ```
+//!
+//! Several are joined by ` & `. What a pointer with `*` finds must all hold, and
+//! be something.
+
+use regex_lite::Regex;
+use serde_json::Value;
+
+use crate::pointer::{Binding, Document, Place, as_text};
+
+/// Some clauses, all of which must hold.
+#[derive(Debug, Clone)]
+pub struct Condition(Vec<Clause>);
+
+#[derive(Debug, Clone)]
+enum Clause {
+    Not(Box<Clause>),
+    Pattern(Regex),
+    /// As in `2xx`, `x` is any digit.
+    Status(Vec<String>),
+    Value(Place, Test),
+}
+
+#[derive(Debug, Clone)]
+enum Test {
+    Matches(Regex),
+    OneOf(Vec<String>),
+    Present,
+}
+
+/// What a condition is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The document; `null` when it is none.
+    pub document: &'a Document,
+    /// The element of it.
+    pub binding: &'a Binding,
+    /// The text as it came.
+    pub text: &'a str,
+    /// The status of an answer.
+    pub status: Option<u16>,
+}
+
+impl Condition {
+    /// Reads a condition; empty is none.
+    ///
+    /// # Errors
+    /// When a clause cannot be read.
+    pub fn parse(raw: &str) -> Result<Option<Self>, String> {
+        if raw.is_empty() {
+            return Ok(None);
+        }
+        // A pattern may hold what joins clauses.
+        if is_pattern(raw) {
+            return Ok(Some(Self(vec![clause(raw)?])));
+        }
+        let clauses = raw.split(" & ").map(|raw| clause(raw.trim()));
+        clauses.collect::<Result<_, _>>().map(Self).map(Some)
+    }
+
+    /// Whether all of it holds.
+    #[must_use]
+    pub fn holds(&self, subject: &Subject<'_>) -> bool {
+        self.0.iter().all(|clause| clause.holds(subject))
+    }
+}
+
+fn clause(raw: &str) -> Result<Clause, String> {
+    if let Some(rest) = raw.strip_prefix('!') {
+        return clause(rest).map(|clause| Clause::Not(Box::new(clause)));
+    }
+    if let Some(statuses) = raw.strip_prefix("http_status=") {
+        return statuses
+            .split('|')
+            .map(status)
+            .collect::<Result<_, _>>()
+            .map(Clause::Status);
+    }
+    if is_pattern(raw) {
+        return pattern(raw).map(Clause::Pattern);
+    }
+    let unknown = || {
+        format!(
+            "{raw:?} is no condition (expected key=value, /pointer=value, /pointer, \
+             http_status=2xx or /pattern/, several joined by \" & \")"
+        )
+    };
+    let (place, operator, value) = divide(raw);
+    if place.is_empty() {
+        return Err(unknown());
+    }
+    if operator.is_empty() && !place.starts_with('/') {
+        return Err(unknown());
+    }
+    if operator.is_empty() && place.contains(|c: char| "^$()[]\\?+|. ".contains(c)) {
+        return Err(format!(
+            "the pattern {raw:?} is not closed (expected /pattern/)"
+        ));
+    }
+    let place = Place::parse(place)?;
+    let values = || Test::OneOf(alternatives(value));
+    Ok(match operator {
+        "" => Clause::Value(place, Test::Present),
+        "!=" => Clause::Not(Box::new(Clause::Value(place, values()))),
+        "~" => Clause::Value(place, Test::Matches(regex(value)?)),
+        _ => Clause::Value(place, values()),
+    })
+}
+
+/// Place, operator and value; a `~` before 0 or 1 belongs to a pointer.
+fn divide(raw: &str) -> (&str, &str, &str) {
+    let tilde = raw.match_indices('~').find(|(at, _)| {
+        let next = raw.as_bytes().get(at + 1);
+        raw.starts_with('/') && !matches!(next, Some(b'0' | b'1'))
+    });
+    let equals = raw.find('=');
+    match (equals, tilde) {
+        (equals, Some((at, _))) if equals.is_none_or(|equals| at < equals) => {
+            let (place, rest) = raw.split_at(at);
+            (place.trim(), "~", rest.get(1..).unwrap_or_default())
+        }
+        (Some(at), _) => {
+            let (place, rest) = raw.split_at(at);
+            let value = rest.get(1..).unwrap_or_default().trim();
+            match place.strip_suffix('!') {
+                Some(place) => (place.trim(), "!=", value),
+                None => (place.trim(), "=", value),
+            }
+        }
+        _ => (raw, "", ""),
+    }
+}
+
+/// The value itself, and what stands between its `|`.
+fn alternatives(value: &str) -> Vec<String> {
+    let mut values: Vec<_> = value
+        .split('|')
+        .map(|value| value.trim().to_owned())
+        .collect();
+    if values.len() > 1 {
+        values.push(value.to_owned());
+    }
+    values
+}
+
+fn status(raw: &str) -> Result<String, String> {
+    let digits = raw
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'x');
+    if raw.len() == 3 && digits {
+        Ok(raw.to_owned())
+    } else {
+        Err(format!(
+            "{raw:?} is not an HTTP status (expected e.g. 202 or 2xx)"
+        ))
+    }
+}
+
+/// Whether it is `/pattern/flags`, with the flags that PHP has, and not a
+/// pointer.
+#[must_use]
+pub fn is_pattern(raw: &str) -> bool {
+    raw.strip_prefix('/')
+        .and_then(|rest| rest.rsplit_once('/'))
+        .is_some_and(|(_, flags)| flags.chars().all(|flag| "imsxuADSUXJn".contains(flag)))
+}
+
+/// `/pattern/flags`, with the flags that PHP and this program have in common.
+///
+/// # Errors
+/// When it is not closed, or no pattern.
+pub fn pattern(raw: &str) -> Result<Regex, String> {
+    let (pattern, flags) = raw
+        .strip_prefix('/')
+        .and_then(|rest| rest.rsplit_once('/'))
+        .ok_or("the pattern is not closed (expected /pattern/)")?;
+    if !flags.chars().all(|flag| "imsx".contains(flag)) {
+        return Err(format!(
+            "unknown flags {flags:?} (expected some of i, m, s, x)"
+        ));
+    }
+    if flags.is_empty() {
+        regex(pattern)
+    } else {
+        regex(&format!("(?{flags}){pattern}"))
+    }
+}
+
+fn regex(pattern: &str) -> Result<Regex, String> {
+    Regex::new(pattern).map_err(|error| format!("not a pattern: {error}"))
+}
+
+impl Clause {
+    fn holds(&self, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::Not(clause) => !clause.holds(subject),
+            Self::Pattern(pattern) => pattern.is_match(subject.text),
+            Self::Status(statuses) => subject.status.is_some_and(|status| {
+                let status = status.to_string();
+                statuses.iter().any(|wanted| has_status(wanted, &status))
+            }),
+            Self::Value(place, test) => {
+                let found = subject.document.find(place, subject.binding);
+                let mut passes = found.iter().map(|value| test.passes(value));
+                match place {
+                    // A name means any member that is called so.
+                    Place::Header(_) | Place::Name(_) => passes.any(|passes| passes),
+                    Place::Pointer(_) => !found.is_empty() && passes.all(|passes| passes),
+                }
+            }
+        }
+    }
+}
+
+fn has_status(wanted: &str, status: &str) -> bool {
+    wanted
+        .bytes()
+        .zip(status.bytes())
+        .all(|(wanted, digit)| wanted == b'x' || wanted == digit)
+}
+
+impl Test {
+    fn passes(&self, value: &Value) -> bool {
+        let text = || as_text(value);
+        match self {
+            Self::Matches(pattern) => text().is_some_and(|text| pattern.is_match(&text)),
+            Self::OneOf(values) => text().is_some_and(|text| values.contains(&text)),
+            Self::Present => !value.is_null(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(condition: &str, json: &str) -> bool {
+        let document = Document {
+            value: serde_json::from_str(json).unwrap_or_default(),
+            headers: vec![("x-kind".to_owned(), "sms".to_owned())],
+        };
+        let condition = Condition::parse(condition).unwrap().unwrap();
+        condition.holds(&Subject {
+            document: &document,
+            binding: &Binding::default(),
+            text: json,
+            status: Some(202),
+        })
+    }
+
+    #[test]
+    fn condition_holds_when_all_its_clauses_do() {
+        for (condition, json, expected) in [
+            ("status=success", r#"{"a":{"status":"success"}}"#, true),
+            ("status=success", r#"{"status":"error"}"#, false),
+            ("status=0", r#"{"m":[{"status":"1"},{"status":0}]}"#, true),
+            ("k=a=b", r#"{"k":"a=b"}"#, true),
+            ("k=a&b", r#"{"k":"a&b"}"#, true),
+            ("k=a|b", r#"{"k":"b"}"#, true),
+            ("k=a|b", r#"{"k":"a|b"}"#, true),
+            ("k!=a", r#"{"k":"b"}"#, true),
+            ("k!=a", r#"{"x":{"k":"a"}}"#, false),
+            ("k!=a", "{}", true),
+            (
+                "/m/*/status=0",
+                r#"{"m":[{"status":"0"},{"status":0}]}"#,
+                true,
+            ),
+            (
+                "/m/*/status=0",
+                r#"{"m":[{"status":"0"},{"status":1}]}"#,
+                false,
+            ),
+            ("/m/*/status=0", r#"{"m":[]}"#, false),
+            ("/m/*/status!=1", r#"{"m":[]}"#, true),
+            ("/status=success", r#"{"a":{"status":"success"}}"#, false),
+            ("/type = mo | mt", r#"{"type":"mo"}"#, true),
+            ("/type=mo|mt", r#"{"type":"mt"}"#, true),
+            ("/a~1b=c", r#"{"a/b":"c"}"#, true),
+            ("/id~^[0-9]+$", r#"{"id":17}"#, true),
+            ("/id~^[0-9]+$", r#"{"id":"x"}"#, false),
+            ("/id~a=b", r#"{"id":"xa=by"}"#, true),
+            ("/sid", r#"{"sid":""}"#, true),
+            ("/sid", r#"{"sid":null}"#, false),
+            ("!/errors", r#"{"sid":1}"#, true),
+            ("!/errors", r#"{"errors":[]}"#, false),
+            ("header:X-Kind=sms", "{}", true),
+            ("http_status=202", "{}", true),
+            ("http_status=2xx & /ok=true", r#"{"ok":true}"#, true),
+            ("http_status=200|201", "{}", false),
+            ("http_status=2xx & /ok=true", r#"{"ok":false}"#, false),
+            (
+                "/^Success \"[0-9a-f-]+\"/",
+                "Success \"07033084-5cfd\"",
+                true,
+            ),
+            ("/a & b/i", "A & B", true),
+            ("/^[03]:/", "1: no", false),
+            ("!/^Error/", "Success", true),
+            ("status=success", "OK", false),
+            ("status=success", "", false),
+        ] {
+            assert_eq!(holds(condition, json), expected, "{condition} {json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_condition_is_refused() {
+        for raw in [
+            "success",
+            "/^OK",
+            "=x",
+            "/OK/u",
+            "/(/",
+            "http_status=20",
+            "http_status=ok",
+            "/a~2=x & ",
+            "a=b & c",
+            "!",
+        ] {
+            assert!(Condition::parse(raw).is_err(), "{raw}");
+        }
+        assert!(Condition::parse("").unwrap().is_none());
+    }
+}

@@ -1,0 +1,115 @@
+//! `[websmsd]`: what is done about pictures that come with a message.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::Url;
+
+use super::keys::websmsd as keys;
+use super::reader::Reader;
+use super::value;
+use crate::pointer::Place;
+
+/// What one interface does about pictures.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// Where their URLs are; all of these count.
+    pub places: Vec<Place>,
+    /// What is done about them.
+    pub handling: Handling,
+    /// Hosts that get the account's credentials, in lower case.
+    pub hosts: Vec<String>,
+}
+
+/// What is done about a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handling {
+    /// Its URL goes behind the text.
+    Link,
+    /// Nothing.
+    None,
+    /// It is fetched and kept, and the URL of what is kept goes behind the text.
+    Store,
+}
+
+/// Where pictures are kept.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Its URL, with a `/` at the end.
+    pub url: Url,
+    /// Extensions of what is taken, in lower case.
+    pub types: Vec<String>,
+    /// Largest size in bytes.
+    pub max: u64,
+    /// How long they are kept.
+    pub lifetime: Duration,
+    /// Private addresses that may be fetched from.
+    pub permitted: Vec<IpNet>,
+}
+
+const HANDLINGS: [(&str, Handling); 3] = [
+    ("link", Handling::Link),
+    ("store", Handling::Store),
+    ("none", Handling::None),
+];
+
+/// Reads what one interface says; `None` when there was a mistake, which has
+/// been noted.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Media> {
+    let places = reader.read(&keys::KEY_MEDIA, value::places);
+    let handling = reader.read(&keys::MEDIA, |raw| value::choice(raw, &HANDLINGS));
+    let hosts = reader.read(&keys::MEDIA_HOSTS, value::words);
+    Some(Media {
+        places: places?,
+        handling: handling?,
+        hosts: hosts?.iter().map(|host| host.to_lowercase()).collect(),
+    })
+}
+
+/// Reads where pictures are kept; `Some(None)` is nowhere.
+#[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
+pub(super) fn read_shelf(reader: &mut Reader<'_>) -> Option<Option<Shelf>> {
+    let directory = reader.read(&keys::MEDIA_DIR, |raw| {
+        value::optional(raw)?
+            .map(|raw| value::directory(&raw))
+            .transpose()
+    });
+    let url = reader.read(&keys::MEDIA_URL, |raw| {
+        value::optional(raw)?.map(|raw| url(&raw)).transpose()
+    });
+    let types = reader.read(&keys::MEDIA_TYPES, value::extensions);
+    let max = reader.read(&keys::MEDIA_MAX, |raw| {
+        value::number(raw, 1..=1_073_741_824)
+    });
+    let lifetime = reader.read(&keys::MEDIA_LIFETIME, |raw| {
+        value::seconds(raw, 3600..=315_360_000)
+    });
+    let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR, value::networks);
+    let (types, max, lifetime, permitted) = (types?, max?, lifetime?, permitted?);
+    match (directory?, url?) {
+        (None, _) => Some(None),
+        (Some(_), None) => {
+            let message = "is not set, and media_dir needs it: the URL at which your web server \
+                           shows that directory";
+            reader.mistake(&keys::MEDIA_URL, message);
+            None
+        }
+        (Some(directory), Some(url)) => Some(Some(Shelf {
+            directory,
+            url,
+            types,
+            max,
+            lifetime,
+            permitted: permitted.unwrap_or_default(),
+        })),
+    }
+}
+
+fn url(raw: &str) -> Result<Url, String> {
+    let url = Url::parse(&format!("{}/", raw.trim_end_matches('/'))).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())
+        .ok_or_else(|| "not a URL (expected e.g. https://sms.example.com/media)".to_owned())
+}

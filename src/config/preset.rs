@@ -1,0 +1,199 @@
+//! Presets: what a well-known provider wants, as keys of `websms.conf`.
+//!
+//! A preset is data and gives only what the file does not. Those that come with
+//! the program stand in `conf/presets`; an administrator's own, in a directory of
+//! theirs, come first.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Section;
+use super::ini::{self, Entry};
+use super::keys::{self, Key};
+use super::problem::{Problem, Severity, did_you_mean};
+use super::reader::{self, interfaces};
+
+/// Gives the text of an own preset, if there is one of that name in a directory.
+pub type Own<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Option<String>>;
+
+macro_rules! presets {
+    ($($name:literal),+ $(,)?) => {
+        /// Those that come with the program, by name: name and text.
+        pub const PRESETS: &[(&str, &str)] = &[
+            $(($name, include_str!(concat!("../../conf/presets/", $name, ".conf")))),+
+        ];
+    };
+}
+
+presets![
+    "46elks",
+    "bandwidth",
+    "bulkvs",
+    "clickatell",
+    "clicksend",
+    "commio",
+    "didww",
+    "flowroute",
+    "infobip",
+    "inteliquent",
+    "jasmin",
+    "kannel",
+    "messagebird",
+    "plivo",
+    "signalwire",
+    "sinch",
+    "siptrunk",
+    "skyetel",
+    "telnyx",
+    "twilio",
+    "voipms",
+    "vonage",
+    "voxtelesys",
+    "zadarma",
+];
+
+/// The text of a preset: an own one, or one that comes with the program.
+///
+/// # Errors
+/// When there is one of one's own that cannot be read.
+pub fn text(name: &str, directory: &Path, own: Own<'_>) -> io::Result<Option<String>> {
+    if !is_name(name) {
+        return Ok(None);
+    }
+    let shipped = || {
+        PRESETS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, text)| (*text).to_owned())
+    };
+    Ok(own(directory, name)?.or_else(shipped))
+}
+
+/// An own preset as a file: `NAME.conf` in a directory that need not be there.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn from_file(directory: &Path, name: &str) -> io::Result<Option<String>> {
+    match std::fs::read(directory.join(format!("{name}.conf"))) {
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The directory that a file names for own presets, or the default one.
+#[must_use]
+pub fn directory(entries: &[Entry]) -> PathBuf {
+    let key = &keys::websms::PRESETDIR;
+    let given = entries
+        .iter()
+        .find(|entry| entry.section == key.section.name() && key.is_called(&entry.key));
+    PathBuf::from(given.map_or(key.default, |entry| &entry.value))
+}
+
+/// A name that could be one: no path.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+/// What the presets that a file names add to it: for each interface the keys
+/// that the file does not give.
+pub(super) fn expand(entries: &[Entry], own: Own<'_>) -> (Vec<Entry>, Vec<Problem>) {
+    let (mut added, mut problems) = (Vec::new(), Vec::<Problem>::new());
+    for (section, key) in [
+        (Section::Websms, &keys::websms::PRESET),
+        (Section::Websmsd, &keys::websmsd::PRESET),
+    ] {
+        for interface in interfaces(entries, section) {
+            let index = (!interface.is_unnamed()).then(|| interface.as_str().to_owned());
+            let Some(named) = given(entries, key, index.as_deref()) else {
+                continue;
+            };
+            let name = named.value.as_str();
+            match text(name, &directory(entries), own) {
+                Ok(Some(text)) => {
+                    let (preset, mistakes) = read(name, &text);
+                    for mistake in mistakes {
+                        // Several interfaces may name one preset.
+                        if !problems.contains(&mistake) {
+                            problems.push(mistake);
+                        }
+                    }
+                    added.extend(missing(entries, &preset, section, index.as_deref()));
+                }
+                Ok(None) if name.is_empty() => {}
+                Ok(None) => problems.push(unknown(named)),
+                Err(error) => {
+                    let message = format!("cannot be read: {error}");
+                    problems.push(Problem::at(named, Severity::Mistake, true, message));
+                }
+            }
+        }
+    }
+    (added, problems)
+}
+
+/// The line of the file that holds for a key of an interface.
+fn given<'a>(entries: &'a [Entry], key: &Key, index: Option<&str>) -> Option<&'a Entry> {
+    reader::holding(entries, key, index).next()
+}
+
+/// The entries of a preset, and what is wrong with it.
+fn read(name: &str, text: &str) -> (Vec<Entry>, Vec<Problem>) {
+    let (mut entries, mut problems) = ini::parse(text);
+    for problem in &mut problems {
+        let line = problem.line.take().unwrap_or_default();
+        let place = format!("{} (preset {name}, line {line})", problem.place);
+        place.trim_start().clone_into(&mut problem.place);
+    }
+    for entry in &mut entries {
+        entry.preset = Some(name.to_owned());
+    }
+    let (misplaced, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_misplaced);
+    problems.extend(misplaced.iter().map(|entry| {
+        let message = "cannot stand in a preset, which is for one interface: remove it";
+        Problem::at(entry, Severity::Mistake, false, message.to_owned())
+    }));
+    problems.extend(reader::strays(&entries));
+    (entries, problems)
+}
+
+/// Whether that is about more than one interface.
+fn is_misplaced(entry: &Entry) -> bool {
+    let key = Section::named(&entry.section).and_then(|section| keys::find(section, &entry.key));
+    entry.index.is_some() || key.is_some_and(|key| !key.per_interface || key.name == "preset")
+}
+
+/// What a preset gives to an interface that the file does not.
+fn missing(
+    entries: &[Entry],
+    preset: &[Entry],
+    section: Section,
+    index: Option<&str>,
+) -> Vec<Entry> {
+    preset
+        .iter()
+        .filter(|entry| entry.section == section.name() && entry.index.is_none())
+        .filter(|entry| {
+            keys::find(section, &entry.key).is_none_or(|key| given(entries, key, index).is_none())
+        })
+        .map(|entry| Entry {
+            index: index.map(str::to_owned),
+            ..entry.clone()
+        })
+        .collect()
+}
+
+fn unknown(named: &Entry) -> Problem {
+    let shipped = PRESETS.iter().map(|(name, _)| *name);
+    let hint = did_you_mean(&named.value, shipped);
+    let message = format!(
+        "unknown preset: asterisk-websms presets lists those that come with the program, and \
+         NAME.conf in presetdir makes another{hint}"
+    );
+    Problem::at(named, Severity::Mistake, true, message)
+}

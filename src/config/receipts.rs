@@ -1,0 +1,59 @@
+//! `[websmsd]`: what a provider says later about a message that went out.
+
+use super::keys::websmsd as keys;
+use super::reader::Reader;
+use super::value;
+use crate::condition::Condition;
+use crate::pointer::Place;
+
+/// How delivery receipts are told from messages, and read.
+#[derive(Debug, Clone, Default)]
+pub struct Receipts {
+    /// What is one; any of these.
+    pub matching: Vec<Condition>,
+    /// Where it names the message.
+    pub id: Vec<Place>,
+    /// Where it says what became of it.
+    pub status: Vec<Place>,
+    /// Words that mean delivered.
+    pub delivered: Vec<String>,
+    /// Words that mean undelivered.
+    pub failed: Vec<String>,
+    /// Where it says why.
+    pub reason: Vec<Place>,
+}
+
+/// Reads what one interface says; `None` when there was a mistake, which has
+/// been noted.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Receipts> {
+    let matching = reader.read_each(&keys::RECEIPT_MATCH, Condition::parse);
+    let id = reader.read(&keys::RECEIPT_ID, value::places);
+    let status = reader.read(&keys::RECEIPT_STATUS, value::places);
+    let delivered = reader.read(&keys::RECEIPT_DELIVERED, value::words);
+    let failed = reader.read(&keys::RECEIPT_FAILED, value::words);
+    let reason = reader.read(&keys::RECEIPT_REASON, value::places);
+    let receipts = Receipts {
+        matching: matching?,
+        id: id?,
+        status: status?,
+        delivered: delivered?,
+        failed: failed?,
+        reason: reason?,
+    };
+    for (key, places) in [
+        (&keys::RECEIPT_ID, &receipts.id),
+        (&keys::RECEIPT_STATUS, &receipts.status),
+    ] {
+        if !receipts.matching.is_empty() && places.is_empty() {
+            reader.mistake(key, "is not set, and receipt_match needs it");
+            return None;
+        }
+    }
+    if receipts.matching.is_empty() && !receipts.id.is_empty() {
+        let message = "is not set, and receipt_id needs it: say what a receipt holds that a \
+                       message does not";
+        reader.mistake(&keys::RECEIPT_MATCH, message);
+        return None;
+    }
+    Some(receipts)
+}

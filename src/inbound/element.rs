@@ -1,0 +1,140 @@
+//! The elements of a document: each could be a message, or a receipt.
+//!
+//! Where all keys are names, an element is each innermost object that has them;
+//! JSON inside a form's value is looked into only when the form itself has none
+//! of them, and then all must be in that one document. Where keys are pointers,
+//! an element is what their wildcards mean together.
+
+use serde_json::Value;
+
+use crate::condition::{Condition, Subject};
+use crate::config::Incoming;
+use crate::pointer::{Binding, Document, Place, as_text, members};
+
+/// Elements that one request may have: each may become a file that is synced,
+/// and the other requests wait meanwhile.
+pub const MOST: usize = 1000;
+
+/// The elements of a document that could be messages; one more than [`MOST`] if
+/// there are more.
+#[must_use]
+pub fn messages(document: &Document, incoming: &Incoming) -> Vec<Binding> {
+    let keys = &incoming.keys;
+    if let Some(names) = names(incoming) {
+        return named(&document.value, &names);
+    }
+    bound(document, &[&keys.from, &keys.to, &keys.body, &keys.id])
+}
+
+/// The three keys, when each is but a name.
+fn names(incoming: &Incoming) -> Option<[&str; 3]> {
+    let keys = &incoming.keys;
+    match (
+        keys.to.as_slice(),
+        keys.from.as_slice(),
+        keys.body.as_slice(),
+    ) {
+        ([to], [from], [body]) => Some([to.name()?, from.name()?, body.name()?]),
+        _ => None,
+    }
+}
+
+/// The innermost objects that have all keys; of a form, those of the document
+/// in one of its values. When there are none, the whole: it will say which key
+/// is missing.
+fn named(value: &Value, names: &[&str; 3]) -> Vec<Binding> {
+    let mut objects: Vec<_> = whole_objects(value, names)
+        .into_iter()
+        .map(Binding::of)
+        .collect();
+    if objects.is_empty() && names.iter().all(|name| value.get(name).is_none()) {
+        objects = inside(value, names);
+    }
+    if objects.is_empty() {
+        objects.push(Binding::default());
+    }
+    objects
+}
+
+/// The objects of the JSON document in one of the values of a form, as in
+/// Zadarma's `result`.
+fn inside(form: &Value, names: &[&str; 3]) -> Vec<Binding> {
+    let values = form.as_object().into_iter().flat_map(|form| form.values());
+    values
+        .filter_map(Value::as_str)
+        .filter(|text| text.trim_start().starts_with(['{', '[']))
+        .filter_map(|text| serde_json::from_str(text).ok())
+        .map(|document: Value| {
+            let objects = whole_objects(&document, names).into_iter();
+            objects.map(Binding::of).collect::<Vec<_>>()
+        })
+        .find(|objects| !objects.is_empty())
+        .unwrap_or_default()
+}
+
+/// The innermost objects that have all keys, at any depth inside.
+fn whole_objects<'a>(value: &'a Value, keys: &[&str; 3]) -> Vec<&'a Value> {
+    match value {
+        Value::Array(elements) => elements
+            .iter()
+            .flat_map(|element| whole_objects(element, keys))
+            .collect(),
+        Value::Object(inner) => {
+            let inner: Vec<_> = inner
+                .values()
+                .flat_map(|member| whole_objects(member, keys))
+                .collect();
+            let has = |key: &&str| {
+                members(value, key)
+                    .into_iter()
+                    .any(|v| as_text(v).is_some())
+            };
+            if inner.is_empty() && keys.iter().all(has) {
+                return vec![value];
+            }
+            inner
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// The elements that the wildcards of some keys mean together.
+#[must_use]
+pub fn bound(document: &Document, keys: &[&Vec<Place>]) -> Vec<Binding> {
+    keys.iter()
+        .fold(vec![Binding::default()], |elements, places| {
+            let chosen = elements
+                .iter()
+                .flat_map(|element| choices(document, places, element));
+            chosen.take(MOST + 1).collect()
+        })
+}
+
+/// What the wildcards of the first place that is there can mean.
+fn choices(document: &Document, places: &[Place], element: &Binding) -> Vec<Binding> {
+    places
+        .iter()
+        .filter_map(|place| match place {
+            Place::Pointer(pointer) if pointer.has_wildcard() => {
+                Some(pointer.bind(&document.value, element))
+            }
+            Place::Pointer(pointer) => {
+                let found = pointer.find(&document.value, element);
+                (!found.is_empty()).then(|| vec![element.clone()])
+            }
+            Place::Header(_) | Place::Name(_) => None,
+        })
+        .find(|bound| *bound != [element.clone()])
+        .unwrap_or_else(|| vec![element.clone()])
+}
+
+/// Whether a condition holds of an element.
+#[must_use]
+pub fn holds(condition: &Condition, document: &Document, element: &Binding) -> bool {
+    condition.holds(&Subject {
+        document,
+        binding: element,
+        text: "",
+        status: None,
+    })
+}

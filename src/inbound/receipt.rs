@@ -1,0 +1,68 @@
+//! What is said of messages that went out.
+
+use super::element::{MOST, bound, holds};
+use crate::condition::Condition;
+use crate::config::{Incoming, Receipts};
+use crate::message::{Receipt, ReceiptState};
+use crate::pointer::{Binding, Document};
+
+/// Longest reason that is taken, in characters.
+const REASON_MAX: usize = 160;
+
+/// The receipts of a request.
+#[must_use]
+pub(super) fn receipts(document: &Document, incoming: &Incoming) -> Vec<Receipt> {
+    let receipts = &incoming.receipts;
+    if receipts.matching.is_empty() {
+        return Vec::new();
+    }
+    let elements = bound(document, &[&receipts.id, &receipts.status]);
+    elements
+        .iter()
+        .take(MOST)
+        .filter(|element| {
+            let holds = |condition: &Condition| holds(condition, document, element);
+            receipts.matching.iter().any(holds)
+        })
+        .filter_map(|element| receipt(document, element, incoming))
+        .collect()
+}
+
+fn receipt(document: &Document, element: &Binding, incoming: &Incoming) -> Option<Receipt> {
+    let Receipts {
+        id,
+        status,
+        delivered,
+        failed,
+        reason,
+        ..
+    } = &incoming.receipts;
+    let provider_id = document.text(id, element).filter(|id| !id.is_empty())?;
+    let status = document.text(status, element).unwrap_or_default();
+    let is_one_of = |words: &[String]| words.iter().any(|word| word.eq_ignore_ascii_case(&status));
+    let state = if is_one_of(delivered) {
+        ReceiptState::Delivered
+    } else if is_one_of(failed) {
+        ReceiptState::Failed
+    } else {
+        ReceiptState::Pending
+    };
+    // A field that is there and says nothing is no reason.
+    let mut reasons = reason
+        .iter()
+        .filter_map(|place| document.text(std::slice::from_ref(place), element))
+        .map(|reason| plain(&reason));
+    Some(Receipt {
+        interface: incoming.interface.clone(),
+        provider_id,
+        state,
+        status: plain(&status),
+        reason: reasons.find(|reason| !reason.is_empty()),
+    })
+}
+
+/// The start of what a provider says, in one line.
+fn plain(said: &str) -> String {
+    let line = said.trim().chars().take(REASON_MAX);
+    line.map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,139 @@
+//! Why a picture was not fetched, and when it is tried again. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How long it is tried.
+pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The wait after the first attempt; each one after that is twice as long.
+const WAIT_LEAST: Duration = Duration::from_secs(5);
+
+/// The longest wait.
+const WAIT_MOST: Duration = Duration::from_secs(10 * 60);
+
+/// Why a picture was not fetched. The text holds nothing of a URL but the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It never will be.
+    Final(String),
+    /// It may be later.
+    Passing(String),
+}
+
+impl Failure {
+    /// It never will be.
+    #[must_use]
+    pub fn final_(why: &str) -> Self {
+        Self::Final(why.to_owned())
+    }
+
+    /// It may be later.
+    #[must_use]
+    pub fn passing(why: &str) -> Self {
+        Self::Passing(why.to_owned())
+    }
+
+    /// How long to wait before the next attempt, after `tries` of them and `age`
+    /// after the message came; `None` when there is none.
+    #[must_use]
+    pub fn wait(&self, tries: u32, age: Duration) -> Option<Duration> {
+        let left = LIFETIME.saturating_sub(age);
+        if matches!(self, Self::Final(_)) || left.is_zero() {
+            return None;
+        }
+        let doubled = WAIT_LEAST * 2_u32.saturating_pow(tries.saturating_sub(1).min(20));
+        // The last attempt is made when the time is over, not one wait before.
+        Some(doubled.min(WAIT_MOST).min(left))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Final(why) | Self::Passing(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What an answer's status says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Here it is.
+    Here,
+    /// It is elsewhere.
+    Moved,
+    /// It is not to be had.
+    Not(Failure),
+}
+
+/// What an answer's status says.
+#[must_use]
+pub fn status(code: u16) -> Status {
+    let why = || format!("HTTP status {code}");
+    match code {
+        // It is being prepared, or there is nothing: no body to be kept.
+        202 | 204 | 205 => Status::Not(Failure::Passing(why())),
+        200..=299 => Status::Here,
+        301 | 302 | 303 | 307 | 308 => Status::Moved,
+        401 | 403 | 404 | 410 | 415 => Status::Not(Failure::Final(why())),
+        _ => Status::Not(Failure::Passing(why())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_says_whether_it_is_worth_another_try() {
+        for (code, expected) in [
+            (200, Some(true)),
+            (202, None),
+            (301, Some(true)),
+            (307, Some(true)),
+            (304, None),
+            (400, None),
+            (401, Some(false)),
+            (403, Some(false)),
+            (404, Some(false)),
+            (408, None),
+            (410, Some(false)),
+            (415, Some(false)),
+            (429, None),
+            (500, None),
+            (503, None),
+        ] {
+            let found = match status(code) {
+                Status::Here | Status::Moved => Some(true),
+                Status::Not(Failure::Final(_)) => Some(false),
+                Status::Not(Failure::Passing(_)) => None,
+            };
+            assert_eq!(found, expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_ten_minutes_and_end_after_a_day() {
+        let day = LIFETIME.as_secs();
+        let passing = Failure::passing("x");
+        for (tries, age, expected) in [
+            (0, 0, Some(5)),
+            (1, 0, Some(5)),
+            (2, 5, Some(10)),
+            (3, 15, Some(20)),
+            (7, 315, Some(320)),
+            (8, 635, Some(600)),
+            (u32::MAX, 1000, Some(600)),
+            (100, day - 7, Some(7)),
+            (101, day, None),
+            (1, day + 1000, None),
+        ] {
+            let wait = passing.wait(tries, Duration::from_secs(age));
+            assert_eq!(wait, expected.map(Duration::from_secs), "{tries} {age}");
+        }
+        assert_eq!(Failure::final_("x").wait(1, Duration::ZERO), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! Pictures that come with messages, fetched after the answer and kept.
+//!
+//! With `media = store` a message gets links in place of pictures: each picture
+//! gets a name that nobody guesses, `media_url` and that name stand behind the
+//! text, and the phone has both at once. The picture follows.
+//!
+//! | state | where the file is | who acts next | after a crash |
+//! | --- | --- | --- | --- |
+//! | noted | `media_dir/.pending/….json` | [`inbound`](crate::inbound), which stores the message | fetched, though perhaps no message speaks of it |
+//! | to be fetched | the same | [`worker`], at once and then with growing waits for a day | taken up at start |
+//! | coming in | also `media_dir/.pending/.….tmp` | its host | swept at start, and fetched again |
+//! | kept | `media_dir/NAME.jpg` | whoever has the link; [`worker`] when it is old | kept |
+//! | not to be had | gone | the phone, which is told | it may be told twice |
+//!
+//! Guarantee: a picture whose link was stored is fetched, or the phone is told
+//! that it was not. Nothing is fetched from addresses that are not public, and no
+//! host but those of `media_hosts` learns the account's credentials.
+//!
+//! A URL without an extension leads to a name without one, because the link
+//! stands in the text before anybody knows what will come. The web server then
+//! has no type to tell but its default. It should in any case say
+//! `X-Content-Type-Options: nosniff`, show no listing of the directory and
+//! nothing of what starts with a dot.
+//!
+//! [`intake`] is all that [`inbound`](crate::inbound) uses: it makes [`job`]s, which
+//! [`pending`] keeps. [`fetch`] makes one attempt; [`mod@address`], [`way`], [`kind`]
+//! and [`failure`] decide for it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustls::ClientConfig;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+pub mod address;
+pub mod failure;
+pub mod fetch;
+pub mod intake;
+pub mod job;
+pub mod kind;
+pub mod pending;
+pub mod way;
+pub mod worker;
+
+use crate::config::{Auth, Config, Handling, Incoming, Outgoing, Shelf};
+use crate::outbound::tls;
+use crate::secret::{Secret, SecretError};
+use crate::spool::Spool;
+use fetch::Fetcher;
+pub use intake::Intake;
+use pending::Pending;
+use worker::{Desk, Worker};
+
+/// Whether an interface wants pictures to be kept.
+#[must_use]
+pub fn is_wanted(config: &Config) -> bool {
+    let keeps = |incoming: &Incoming| incoming.media.handling == Handling::Store;
+    config.incoming.iter().any(keeps)
+}
+
+/// Tries what a picture needs: writes, syncs and removes a file.
+///
+/// # Errors
+/// What cannot be done, with its remedy.
+pub fn probe(shelf: &Shelf) -> Result<(), StartError> {
+    open(&shelf.directory).map(drop)
+}
+
+/// Starts to fetch, on `runtime`, if an interface wants it or an earlier one did.
+/// What phones are told goes by `spool`. The task ends with the runtime.
+///
+/// # Errors
+/// When the directory or a secret cannot be used.
+pub fn start(
+    config: &Config,
+    spool: Spool,
+    runtime: &Handle,
+) -> Result<Option<Intake>, StartError> {
+    let Some(shelf) = &config.daemon.shelf else {
+        return Ok(None);
+    };
+    if !is_wanted(config) && !Pending::has_been_used(&shelf.directory) {
+        return Ok(None);
+    }
+    let directory = |source| StartError::Directory(shelf.directory.clone(), source);
+    let pending = open(&shelf.directory)?;
+    let claim = pending.claim().map_err(directory)?;
+    let left = pending.jobs().map_err(directory)?;
+    if !left.is_empty() {
+        info!(
+            pictures = left.len(),
+            "taking up pictures of an earlier run"
+        );
+    }
+    let desk = Desk {
+        pending: pending.clone(),
+        fetchers: fetchers(config, shelf)?,
+        stray: fetcher(shelf, None, None)?,
+        spool,
+        min_free: config.queue.min_free,
+        lifetime: shelf.lifetime,
+    };
+    let (orders, ordered) = mpsc::unbounded_channel();
+    runtime.spawn(Worker::new(desk, left, ordered, claim).run());
+    unknown_types(shelf);
+    Ok(Some(Intake::new(pending, shelf, orders)))
+}
+
+fn open(path: &Path) -> Result<Pending, StartError> {
+    let directory = |source| StartError::Directory(path.to_owned(), source);
+    let pending = Pending::open(path).map_err(directory)?;
+    let probed = pending.probe();
+    probed.map_err(|error| directory(io::Error::other(error)))?;
+    Ok(pending)
+}
+
+/// By the name of the interface.
+fn fetchers(config: &Config, shelf: &Shelf) -> Result<HashMap<String, Fetcher>, StartError> {
+    let keeping = config
+        .incoming
+        .iter()
+        .filter(|incoming| incoming.media.handling == Handling::Store);
+    let named = |incoming: &Incoming| {
+        let mut outgoing = config.outgoing.iter();
+        outgoing.find(|outgoing| outgoing.interface == incoming.interface)
+    };
+    keeping
+        .map(|incoming| {
+            let fetcher = fetcher(shelf, Some(incoming), named(incoming))?;
+            Ok((incoming.interface.as_str().to_owned(), fetcher))
+        })
+        .collect()
+}
+
+fn fetcher(
+    shelf: &Shelf,
+    incoming: Option<&Incoming>,
+    outgoing: Option<&Outgoing>,
+) -> Result<Fetcher, StartError> {
+    let hosts = incoming.map_or_else(Vec::new, |incoming| incoming.media.hosts.clone());
+    let ca_file = outgoing.and_then(|outgoing| outgoing.ca_file.as_deref());
+    let auth = match outgoing {
+        Some(outgoing) if !hosts.is_empty() => auth(outgoing)?,
+        _ => Auth::None,
+    };
+    Ok(Fetcher {
+        shelf: shelf.clone(),
+        hosts,
+        auth,
+        tls: trust(ca_file),
+    })
+}
+
+fn auth(outgoing: &Outgoing) -> Result<Auth<Secret>, StartError> {
+    let auth = outgoing.auth.clone();
+    auth.try_map(|secret| secret.resolve(|name| std::env::var_os(name)))
+        .map_err(StartError::Secret)
+}
+
+/// Texts must come in even if nobody can be trusted; then no picture comes by
+/// https.
+fn trust(ca_file: Option<&Path>) -> ClientConfig {
+    tls::trusting(ca_file).unwrap_or_else(|error| {
+        warn!(%error, "no picture can be fetched by https");
+        tls::unused()
+    })
+}
+
+fn unknown_types(shelf: &Shelf) {
+    let unknown = shelf.types.iter().filter(|kind| !kind::is_known(kind));
+    let unknown: Vec<_> = unknown.map(String::as_str).collect();
+    if !unknown.is_empty() {
+        let unknown = unknown.join(",");
+        warn!(
+            unknown,
+            "media_types holds extensions of which nothing is known: they are never kept"
+        );
+    }
+}
+
+/// Pictures cannot be kept. The administrator must act.
+#[derive(Debug)]
+pub enum StartError {
+    /// The directory.
+    Directory(PathBuf, io::Error),
+    /// A secret.
+    Secret(SecretError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path, source) if source.kind() == io::ErrorKind::WouldBlock => write!(
+                f,
+                "use {}: another websmsd uses it (stop the other one, or name another directory \
+                 with media_dir)",
+                path.display()
+            ),
+            Self::Directory(path, source) => write!(
+                f,
+                "use {}: {source} (create it for Asterisk's user, readable for the web server: \
+                 install -d -o asterisk -g asterisk -m 0755 {})",
+                path.display(),
+                path.display()
+            ),
+            Self::Secret(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -1,0 +1,692 @@
+//! Pictures that come with messages: fetched after the answer, from nowhere else
+//! than they should be, and told of when they cannot be had.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, SystemTime};
+
+use nix::sys::signal::Signal;
+
+use crate::provider::{Authority, TlsProvider};
+use crate::support::daemon::list;
+use crate::support::http::{self, FORM};
+use crate::support::provider::Recorded;
+use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_for};
+
+const THEIRS: &str = "+12025550183";
+const JOHN: &str = "+12025550160";
+
+/// What a name could be.
+const DIGITS: &str = "0123456789abcdef0123456789abcdef";
+
+/// Permits the stand-in.
+const LOOPBACK: &str = "media_permit_addr = 127.0.0.1";
+
+/// A spool and a directory for pictures, with or without a daemon.
+struct Setup {
+    spool: Option<Spool>,
+    pictures: PathBuf,
+    config: String,
+}
+
+impl Setup {
+    /// With these lines in `[websmsd]`, and perhaps in a section behind it.
+    fn new(more: &str) -> Self {
+        let spool = Spool::new();
+        let pictures = spool.path().join("media");
+        fs::create_dir(&pictures).unwrap();
+        let config = format!(
+            "[websmsd]\nkey_media = MediaUrl#\nkey_id = Id\nmedia = store\nmedia_dir = {}\n\
+             media_url = https://sms.example.com/media\n{more}\n{}",
+            pictures.display(),
+            spool.section()
+        );
+        Self {
+            spool: Some(spool),
+            pictures,
+            config,
+        }
+    }
+
+    fn daemon(&mut self) -> Daemon {
+        Daemon::with(self.spool.take().expect("one at a time"), &self.config)
+    }
+
+    /// Ends a daemon and keeps its spool for the next one; all that it logged.
+    fn end(&mut self, daemon: Daemon) -> String {
+        let (spool, status, log) = daemon.end(Signal::SIGTERM);
+        assert!(status.success(), "{log}");
+        self.spool = Some(spool);
+        log
+    }
+
+    /// A job from long ago, as an earlier run could have left it.
+    fn leave_job(&self, url: &str) -> PathBuf {
+        let pending = self.pictures.join(".pending");
+        fs::create_dir(&pending).unwrap();
+        let job = format!(
+            "{{\"url\": \"{url}\", \"name\": \"{DIGITS}.gif\", \"interface\": \"\", \
+             \"to\": \"{JOHN}\", \"from\": \"{THEIRS}\", \"since\": 1, \"tries\": 200}}"
+        );
+        let path = pending.join(format!("{DIGITS}.json"));
+        fs::write(&path, job).unwrap();
+        path
+    }
+
+    /// The files that a web server would show.
+    fn kept(&self) -> Vec<PathBuf> {
+        list(&self.pictures)
+    }
+
+    fn wait_for_kept(&self, count: usize) -> Vec<PathBuf> {
+        wait_for(&format!("{count} pictures"), || {
+            let kept = self.kept();
+            (kept.len() >= count).then_some(kept)
+        })
+    }
+
+    /// Everything about pictures that are to be fetched.
+    fn jobs(&self) -> Vec<PathBuf> {
+        list(&self.pictures.join(".pending"))
+    }
+
+    fn wait_until_at_rest(&self) {
+        wait_for("no picture to be fetched", || {
+            self.jobs().is_empty().then_some(())
+        });
+    }
+}
+
+/// Posts a message with pictures; the status.
+fn send(daemon: &Daemon, id: &str, text: &str, pictures: &[&str]) -> u16 {
+    let names: Vec<_> = (0..pictures.len())
+        .map(|n| format!("MediaUrl{n}"))
+        .collect();
+    let mut pairs: Vec<(&str, &[u8])> = vec![
+        ("To", JOHN.as_bytes()),
+        ("From", THEIRS.as_bytes()),
+        ("Body", text.as_bytes()),
+    ];
+    if !id.is_empty() {
+        pairs.push(("Id", id.as_bytes()));
+    }
+    for (name, url) in names.iter().zip(pictures) {
+        pairs.push((name, url.as_bytes()));
+    }
+    daemon.post("/", &[FORM], &http::form(&pairs)).status
+}
+
+/// The texts of the first messages, which must go to John from them.
+fn texts(daemon: &Daemon, count: usize) -> Vec<String> {
+    let files = daemon.spool.wait_for(count);
+    let text = |file: &String| {
+        let (to, from, text) = callfile::message(file.as_bytes()).unwrap();
+        assert_eq!((to.as_str(), from.as_str()), (JOHN, THEIRS));
+        String::from_utf8(text).unwrap()
+    };
+    files.iter().map(text).collect()
+}
+
+/// Asserts that a phone got a link to a picture and was told that it cannot be
+/// had.
+fn assert_told(daemon: &Daemon, setup: &Setup, url: &str) {
+    let texts = texts(daemon, 2);
+    assert!(
+        texts[0].starts_with("https://sms.example.com/media/"),
+        "{texts:?}"
+    );
+    assert_eq!(texts[1], format!("A picture could not be fetched: {url}"));
+    setup.wait_until_at_rest();
+    assert_eq!(setup.kept(), [] as [&Path; 0]);
+}
+
+/// An answer with a body of any bytes.
+fn picture(content_type: &str, body: &[u8]) -> Answer {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    Answer::Raw([head.as_bytes(), body].concat())
+}
+
+fn redirect(to: &str) -> Answer {
+    Answer::Raw(
+        format!(
+            "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n"
+        )
+        .into_bytes(),
+    )
+}
+
+fn jpeg(bytes: usize) -> Vec<u8> {
+    let start = [0xff, 0xd8, 0xff, 0xe0];
+    start
+        .into_iter()
+        .chain((0..=255).cycle())
+        .take(bytes)
+        .collect()
+}
+
+/// The line after the text: where the picture will be.
+fn name_in(text: &str) -> &str {
+    let (_, link) = text.rsplit_once('\n').unwrap_or(("", text));
+    link.strip_prefix("https://sms.example.com/media/").unwrap()
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte))
+}
+
+#[test]
+fn picture_is_kept_byte_for_byte_under_the_linked_name() {
+    let body = jpeg(700_001);
+    let server = Provider::answering(picture("image/jpeg", &body));
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    let url = format!("{}/very/private.JPG?token=hush", server.url());
+    assert_eq!(send(&daemon, "id-1", "Look", &[&url]), 200);
+    let text = texts(&daemon, 1).remove(0);
+    let name = name_in(&text).to_owned();
+    assert!(
+        text.starts_with("Look\n") && is_name(name.strip_suffix(".jpg").unwrap()),
+        "{text}"
+    );
+    let kept = setup.wait_for_kept(1);
+    assert_eq!(kept, [setup.pictures.join(&name)]);
+    assert_eq!(fs::read(&kept[0]).unwrap(), body);
+    let (file, directory) = (
+        kept[0].metadata().unwrap(),
+        setup.pictures.metadata().unwrap(),
+    );
+    assert_eq!(file.mode() & 0o777, 0o644);
+    assert_eq!((file.uid(), file.gid()), (directory.uid(), directory.gid()));
+    setup.wait_until_at_rest();
+    let log = setup.end(daemon);
+    for private in ["hush", "private.JPG", name.as_str(), JOHN, THEIRS] {
+        assert!(!log.contains(private), "{private} in {log}");
+    }
+    assert_eq!(server.requests().len(), 1);
+    assert!(!server.requests()[0].headers.contains_key("authorization"));
+}
+
+#[test]
+fn picture_whose_url_has_no_extension_is_kept_under_a_name_without_one() {
+    let server = Provider::answering(picture("image/png; x=y", b"\x89PNG"));
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    let urls = ["/Media/ME1", "/page.html"].map(|path| format!("{}{path}", server.url()));
+    assert_eq!(send(&daemon, "", "", &[&urls[0], &urls[1]]), 200);
+    let text = texts(&daemon, 1).remove(0);
+    let mut names: Vec<_> = text
+        .lines()
+        .map(|line| setup.pictures.join(name_in(line)))
+        .collect();
+    assert!(
+        names.iter().all(|name| name.extension().is_none()),
+        "{text}"
+    );
+    names.sort();
+    assert_eq!(setup.wait_for_kept(2), names);
+}
+
+#[test]
+fn credentials_go_to_the_named_host_and_not_along_a_redirect() {
+    let other = Provider::answering(picture("image/gif", b"GIF89a"));
+    let target = format!("{}/stored?signature=x", other.url());
+    let server = Provider::deciding(move |request| match request.path.as_str() {
+        "/account/pictures/1" => redirect("2"),
+        "/account/pictures/2" => redirect(&target),
+        path => panic!("{path}"),
+    });
+    for (method, expected) in [
+        ("auth_user = me\nauth_passwd = secret", "Basic bWU6c2VjcmV0"),
+        (
+            "auth_method = bearer\nauth_passwd = secret",
+            "Bearer secret",
+        ),
+        (
+            "auth_method = header\nauth_header = Authorization: App {secret}\nauth_passwd = secret",
+            "App secret",
+        ),
+    ] {
+        let mut setup = Setup::new(&format!(
+            "{LOOPBACK}\nmedia_hosts = example.com,127.0.0.1\n[websms]\nhost = {}\n{method}\n",
+            server.url()
+        ));
+        let daemon = setup.daemon();
+        let (before, others_before) = (server.requests().len(), other.requests().len());
+        let url = format!("{}/account/pictures/1", server.url());
+        assert_eq!(send(&daemon, "", "", &[&url]), 200);
+        let kept = setup.wait_for_kept(1);
+        assert_eq!(fs::read(&kept[0]).unwrap(), b"GIF89a");
+        let asked = server.requests().split_off(before);
+        let shown = |request: &Recorded| request.headers.get("authorization").cloned();
+        let shown_here: Vec<_> = asked.iter().map(shown).collect();
+        assert_eq!(
+            shown_here,
+            [Some(expected.to_owned()), Some(expected.to_owned())]
+        );
+        let asked = other.requests().split_off(others_before);
+        assert_eq!(asked.iter().map(shown).collect::<Vec<_>>(), [None]);
+        assert_eq!(asked[0].path, "/stored?signature=x");
+        assert!(!asked[0].headers.contains_key("referer"));
+    }
+}
+
+#[test]
+fn credentials_go_to_no_host_that_is_not_named() {
+    let server = Provider::answering(picture("image/gif", b"GIF89a"));
+    let mut setup = Setup::new(&format!(
+        "{LOOPBACK}\nmedia_hosts = example.com\n[websms]\nhost = {}\nauth_user = me\n\
+         auth_passwd = secret\n",
+        server.url()
+    ));
+    let daemon = setup.daemon();
+    assert_eq!(
+        send(&daemon, "", "", &[&format!("{}/a.gif", server.url())]),
+        200
+    );
+    setup.wait_for_kept(1);
+    assert!(!server.requests()[0].headers.contains_key("authorization"));
+}
+
+#[test]
+fn name_of_a_permitted_address_is_as_good_as_the_address() {
+    let server = Provider::answering(picture("image/gif", b"GIF89a"));
+    let host = format!("http://localhost:{}", server.address.port());
+    let mut setup = Setup::new(&format!(
+        "{LOOPBACK}\nmedia_hosts = localhost\n[websms]\nhost = {host}\nauth_user = me\n\
+         auth_passwd = secret\n"
+    ));
+    let daemon = setup.daemon();
+    assert_eq!(send(&daemon, "", "", &[&format!("{host}/a.gif")]), 200);
+    setup.wait_for_kept(1);
+    let request = server.requests().remove(0);
+    assert_eq!(request.headers["authorization"], "Basic bWU6c2VjcmV0");
+    assert_eq!(
+        request.headers["host"],
+        host.strip_prefix("http://").unwrap()
+    );
+}
+
+#[test]
+fn picture_comes_by_https_from_whom_the_account_trusts() {
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\nContent-Length: 6\r\n\r\nGIF89a";
+    let authority = Authority::new();
+    let friend = TlsProvider::answering(authority.issue(|_| {}), ANSWER);
+    let stranger = TlsProvider::answering(Authority::new().issue(|_| {}), ANSWER);
+    let ca_file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(ca_file.path(), authority.pem()).unwrap();
+    let mut setup = Setup::new(&format!(
+        "{LOOPBACK}\nmedia_hosts = localhost\n[websms]\nhost = https://localhost\n\
+         auth_user = me\nauth_passwd = secret\nca_file = {}\n",
+        ca_file.path().display()
+    ));
+    let daemon = setup.daemon();
+    let url = |provider: &TlsProvider| format!("{}/a.gif", provider.url("localhost"));
+    assert_eq!(send(&daemon, "", "", &[&url(&stranger)]), 200);
+    daemon.wait_for_log("picture not fetched yet");
+    assert_eq!(stranger.read(), "");
+    assert_eq!(send(&daemon, "", "", &[&url(&friend)]), 200);
+    setup.wait_for_kept(1);
+    let read = friend.read();
+    assert!(read.contains("authorization: Basic bWU6c2VjcmV0"), "{read}");
+}
+
+#[test]
+fn private_address_is_not_asked_and_the_phone_is_told() {
+    let server = Provider::answering(picture("image/gif", b"GIF89a"));
+    let port = server.address.port();
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "[::ffff:127.0.0.1]",
+        "0x7f000001",
+    ] {
+        let mut setup = Setup::new("");
+        let daemon = setup.daemon();
+        let url = format!("http://{host}:{port}/a.gif?x=y");
+        assert_eq!(send(&daemon, "", "", &[&url]), 200);
+        assert_told(&daemon, &setup, &url);
+        daemon.wait_for_log("no public address and not in media_permit_addr");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn redirect_to_a_private_address_is_not_followed() {
+    let elsewhere = Provider::listening(([127, 0, 0, 2], 0).into(), |_| picture("image/gif", b"x"));
+    let target = format!("{}/secret", elsewhere.url());
+    let server = Provider::deciding(move |_| redirect(&target));
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    let url = format!("{}/a.gif", server.url());
+    assert_eq!(send(&daemon, "", "", &[&url]), 200);
+    assert_told(&daemon, &setup, &url);
+    assert_eq!(
+        (server.requests().len(), elsewhere.requests().len()),
+        (1, 0)
+    );
+}
+
+#[test]
+fn redirects_are_not_followed_for_ever() {
+    let server = Provider::answering(redirect("/again"));
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    let url = format!("{}/a.gif", server.url());
+    assert_eq!(send(&daemon, "", "", &[&url]), 200);
+    assert_told(&daemon, &setup, &url);
+    assert_eq!(server.requests().len(), 6);
+}
+
+#[test]
+fn what_is_not_to_be_kept_is_not_kept() {
+    let endless = b"HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n";
+    let chunk = [b"2000\r\n", "x".repeat(0x2000).as_bytes(), b"\r\n"].concat();
+    let chunks = [&endless[..], &chunk.repeat(20), b"0\r\n\r\n"].concat();
+    let encoded = b"HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\nContent-Encoding: gzip\r\n\
+                    Content-Length: 1\r\n\r\nx";
+    for (what, answer) in [
+        (
+            "too large, as it says",
+            picture("image/gif", &jpeg(100_001)),
+        ),
+        ("too large, which it does not say", Answer::Raw(chunks)),
+        (
+            "of another type",
+            picture("application/x-msdownload", b"MZ"),
+        ),
+        ("a page", picture("text/html", b"hello")),
+        ("a drawing", picture("image/svg+xml", b"<svg/>")),
+        (
+            "a page in disguise",
+            picture("image/gif", b"\r\n <html><script>"),
+        ),
+        (
+            "of no type",
+            picture("application/octet-stream; x", b"<?php"),
+        ),
+        ("encoded", Answer::Raw(encoded.to_vec())),
+        (
+            "not there",
+            Answer::Http(404, "image/gif", "GIF89a".to_owned()),
+        ),
+        (
+            "not for us",
+            Answer::Http(401, "image/gif", "GIF89a".to_owned()),
+        ),
+        (
+            "a redirect to nowhere",
+            Answer::Http(302, "image/gif", "GIF89a".to_owned()),
+        ),
+        ("a redirect to a file", redirect("file:///etc/passwd")),
+    ] {
+        let server = Provider::answering(answer);
+        let mut setup = Setup::new(&format!("{LOOPBACK}\nmedia_max = 100000"));
+        let daemon = setup.daemon();
+        let url = format!("{}/a.gif", server.url());
+        assert_eq!(send(&daemon, "", "", &[&url]), 200, "{what}");
+        assert_told(&daemon, &setup, &url);
+        assert_eq!(server.requests().len(), 1, "{what}");
+    }
+}
+
+#[test]
+fn picture_of_the_largest_size_is_kept() {
+    let server = Provider::answering(picture("image/gif", &jpeg(100_000)));
+    let mut setup = Setup::new(&format!("{LOOPBACK}\nmedia_max = 100000"));
+    let daemon = setup.daemon();
+    assert_eq!(
+        send(&daemon, "", "", &[&format!("{}/a.gif", server.url())]),
+        200
+    );
+    assert_eq!(setup.wait_for_kept(1)[0].metadata().unwrap().len(), 100_000);
+}
+
+#[test]
+fn picture_that_breaks_off_is_not_kept_and_fetched_after_a_restart() {
+    let is_back = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&is_back);
+    let body = jpeg(50_000);
+    let whole = body.clone();
+    let server = Provider::deciding(move |_| {
+        let Answer::Raw(mut answer) = picture("image/jpeg", &whole) else {
+            return Answer::HangUp;
+        };
+        if !asked.load(Ordering::SeqCst) {
+            answer.truncate(answer.len() - 1);
+        }
+        Answer::Raw(answer)
+    });
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    assert_eq!(
+        send(&daemon, "id", "", &[&format!("{}/a.jpg", server.url())]),
+        200
+    );
+    daemon.wait_for_log("picture not fetched yet");
+    setup.end(daemon);
+    assert_eq!((setup.kept().len(), setup.jobs().len()), (0, 1));
+    let job = fs::read_to_string(&setup.jobs()[0]).unwrap();
+    assert!(job.contains("\"tries\": 1"), "{job}");
+    assert_eq!(setup.jobs()[0].metadata().unwrap().mode() & 0o777, 0o600);
+    is_back.store(true, Ordering::SeqCst);
+    let daemon = setup.daemon();
+    let name = name_in(&texts(&daemon, 1)[0]).to_owned();
+    assert_eq!(setup.wait_for_kept(1), [setup.pictures.join(name)]);
+    assert_eq!(fs::read(&setup.kept()[0]).unwrap(), body);
+    setup.wait_until_at_rest();
+}
+
+#[test]
+fn picture_that_is_not_there_yet_is_asked_for_again() {
+    let count = AtomicUsize::new(0);
+    let server = Provider::deciding(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::Http(503, "text/plain", "later".to_owned()),
+        _ => picture("image/gif", b"GIF89a"),
+    });
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    assert_eq!(
+        send(&daemon, "", "", &[&format!("{}/a.gif", server.url())]),
+        200
+    );
+    setup.wait_for_kept(1);
+    assert_eq!(texts(&daemon, 1).len(), 1);
+}
+
+#[test]
+fn picture_that_was_not_to_be_had_for_a_day_is_given_up() {
+    let server = Provider::answering(Answer::HangUp);
+    let mut setup = Setup::new(LOOPBACK);
+    let url = format!("{}/a.gif", server.url());
+    let job = setup.leave_job(&url);
+    // What is no job stays where it is and holds nothing up.
+    let broken = job.with_file_name(format!("f{}.json", &DIGITS[1..]));
+    fs::write(&broken, "{").unwrap();
+    let daemon = setup.daemon();
+    assert_eq!(
+        texts(&daemon, 1),
+        [format!("A picture could not be fetched: {url}")]
+    );
+    wait_for("nothing but what is no job", || {
+        (setup.jobs() == [broken.clone()]).then_some(())
+    });
+}
+
+#[test]
+fn what_a_crash_left_is_tidied_up() {
+    let server = Provider::answering(picture("image/gif", b"GIF89a"));
+    let mut setup = Setup::new(LOOPBACK);
+    // Kept, but not yet forgotten; and half of another one.
+    let job = setup.leave_job(&format!("{}/a.gif", server.url()));
+    let kept = setup.pictures.join(format!("{DIGITS}.gif"));
+    fs::write(&kept, "GIF89a").unwrap();
+    fs::write(job.with_file_name(".abcdef.tmp"), "GIF").unwrap();
+    let daemon = setup.daemon();
+    daemon.wait_for_log("taking up pictures of an earlier run");
+    setup.wait_until_at_rest();
+    assert_eq!(setup.kept(), [kept]);
+    assert_eq!(server.requests().len(), 0);
+    assert!(setup.end(daemon).contains("stopped"));
+    assert!(setup.spool.unwrap().is_untouched());
+}
+
+#[test]
+fn message_is_answered_at_once_though_nobody_answers_for_its_picture() {
+    let server = Provider::answering(Answer::Silence);
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    let url = format!("{}/a.gif", server.url());
+    let urls: Vec<_> = (0..7).map(|n| format!("{url}?{n}")).collect();
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    assert_eq!(send(&daemon, "id", "Look", &urls), 200);
+    assert_eq!(texts(&daemon, 1)[0].lines().count(), 8);
+    // Nor does anything else wait for it, least of all the end.
+    server.wait_for(4);
+    assert_eq!(send(&daemon, "", "next", &[]), 200);
+    assert_eq!(texts(&daemon, 2)[1], "next");
+    let begun = std::time::Instant::now();
+    setup.end(daemon);
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!((setup.jobs().len(), setup.kept().len()), (7, 0));
+}
+
+#[test]
+fn four_pictures_are_fetched_at_a_time() {
+    let (active, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let (four, seen) = (Barrier::new(4), Arc::clone(&most));
+    let server = Provider::deciding(move |_| {
+        seen.fetch_max(active.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        four.wait();
+        active.fetch_sub(1, Ordering::SeqCst);
+        four.wait();
+        picture("image/gif", b"GIF89a")
+    });
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    let urls: Vec<_> = (0..12)
+        .map(|n| format!("{}/{n}.gif", server.url()))
+        .collect();
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    assert_eq!(send(&daemon, "", "", &urls), 200);
+    setup.wait_for_kept(12);
+    assert_eq!(most.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn message_that_came_before_fetches_nothing_twice() {
+    let server = Provider::answering(picture("image/gif", b"GIF89a"));
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    let url = format!("{}/a.gif", server.url());
+    for _ in 0..2 {
+        assert_eq!(send(&daemon, "id-1", "Look", &[&url]), 200);
+    }
+    setup.wait_for_kept(1);
+    assert_eq!(send(&daemon, "id-1", "Look", &[&url]), 200);
+    // One that comes after all of them comes last.
+    assert_eq!(send(&daemon, "id-2", "next", &[&url]), 200);
+    setup.wait_for_kept(2);
+    setup.wait_until_at_rest();
+    assert_eq!(texts(&daemon, 2).len(), 2);
+    assert_eq!((server.requests().len(), setup.kept().len()), (2, 2));
+}
+
+#[test]
+fn message_is_not_stored_when_its_pictures_cannot_be_noted() {
+    let server = Provider::answering(picture("image/gif", b"GIF89a"));
+    let mut setup = Setup::new(LOOPBACK);
+    let daemon = setup.daemon();
+    let pending = setup.pictures.join(".pending");
+    fs::rename(&pending, setup.pictures.join("aside")).unwrap();
+    let url = format!("{}/a.gif", server.url());
+    assert_eq!(send(&daemon, "id", "Look", &[&url]), 503);
+    daemon.wait_for_log("note its pictures in media_dir");
+    // One without pictures is none the worse.
+    assert_eq!(send(&daemon, "", "other", &[]), 200);
+    assert_eq!(texts(&daemon, 1), ["other"]);
+    fs::rename(setup.pictures.join("aside"), pending).unwrap();
+    assert_eq!(send(&daemon, "id", "Look", &[&url]), 200);
+    setup.wait_for_kept(1);
+    assert_eq!(texts(&daemon, 2).len(), 2);
+}
+
+#[test]
+fn picture_is_forgotten_when_its_message_cannot_be_stored() {
+    let server = Provider::answering(picture("image/gif", b"GIF89a"));
+    let mut setup = Setup::new(LOOPBACK);
+    let too_much = format!("min_free = {}", u64::MAX);
+    setup.config = setup.config.replace("min_free = 0", &too_much);
+    let daemon = setup.daemon();
+    let url = format!("{}/a.gif", server.url());
+    assert_eq!(send(&daemon, "id", "Look", &[&url]), 503);
+    assert_eq!((setup.jobs().len(), server.requests().len()), (0, 0));
+    setup.end(daemon);
+    assert!(setup.spool.unwrap().is_untouched());
+}
+
+#[test]
+fn old_pictures_are_removed_and_nothing_else() {
+    let mut setup = Setup::new("media_lifetime = 3600");
+    let (old, bare) = (format!("{DIGITS}.jpg"), DIGITS.to_owned());
+    let fresh = format!("f{}.png", &DIGITS[1..]);
+    let foreign = [
+        "index.html".to_owned(),
+        "photo.jpg".to_owned(),
+        format!("{DIGITS}.a.b"),
+    ];
+    let age = SystemTime::now() - Duration::from_secs(3700);
+    for name in [&old, &bare, &fresh].into_iter().chain(&foreign) {
+        let file = File::create(setup.pictures.join(name)).unwrap();
+        if *name != fresh {
+            file.set_modified(age).unwrap();
+        }
+    }
+    let daemon = setup.daemon();
+    daemon.wait_for_log("old pictures removed");
+    let mut expected: Vec<_> = foreign
+        .iter()
+        .map(|name| setup.pictures.join(name))
+        .collect();
+    expected.push(setup.pictures.join(fresh));
+    expected.sort();
+    assert_eq!(setup.kept(), expected);
+}
+
+#[test]
+fn directory_for_pictures_is_checked_before_the_first_one() {
+    let setup = Setup::new("");
+    let config = setup.pictures.with_file_name("websms.conf");
+    fs::write(&config, &setup.config).unwrap();
+    let check = || {
+        let mut command = Command::new(program());
+        let output = command
+            .arg("check")
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (good, said) = check();
+    assert!(good && said.contains("ok: pictures can be kept"), "{said}");
+    assert_eq!(setup.kept(), [] as [&Path; 0]);
+    fs::remove_dir_all(&setup.pictures).unwrap();
+    let (good, said) = check();
+    assert!(!good && said.contains("media_dir: failed to use"), "{said}");
+    assert!(said.contains("install -d -o asterisk"), "{said}");
+}

@@ -1,0 +1,285 @@
+//! A provider that the README walks through, and what providers say later
+//! about messages that went out.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::support::daemon::list;
+use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_for};
+
+const THEIRS: &str = "+12025550183";
+const JOHN: &str = "+12025550160";
+
+/// The blocks of the README in a language, of the walk-through alone.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let readme = readme.unwrap();
+    let (_, walk) = readme.split_once("**It is not?**").unwrap();
+    let (walk, _) = walk.split_once("## Move over").unwrap();
+    let walk: String = walk
+        .lines()
+        .map(|line| line.trim_start_matches(['>', ' ']).to_owned() + "\n")
+        .collect();
+    walk.split(&format!("```{language}\n"))
+        .skip(1)
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+/// The account of the README at a stand-in provider.
+struct Example {
+    spool: Option<Spool>,
+    path: PathBuf,
+    config: String,
+    provider: Provider,
+    answer: Arc<Mutex<Answer>>,
+}
+
+impl Example {
+    fn new() -> Self {
+        let answer = Arc::new(Mutex::new(accepted("m-1")));
+        let told = Arc::clone(&answer);
+        let provider = Provider::deciding(move |_| told.lock().unwrap().clone());
+        let spool = Spool::new();
+        let path = spool.path().to_owned();
+        for secret in ["example.secret", "example.signing"] {
+            std::fs::write(path.join(secret), format!("{secret}!\n")).unwrap();
+        }
+        let [config] = blocks("ini").try_into().unwrap();
+        let config = config
+            .replace("/etc/asterisk", path.to_str().unwrap())
+            .replace("https://api.example.com", &provider.url());
+        let outbox = path.join("outbox");
+        let config = format!(
+            "{config}\n{}\n[websms]\noutboxdir = {}\n",
+            spool.section(),
+            outbox.display()
+        );
+        std::fs::write(path.join("websms.conf"), &config).unwrap();
+        Self {
+            spool: Some(spool),
+            path,
+            config,
+            provider,
+            answer,
+        }
+    }
+
+    fn daemon(&mut self) -> Daemon {
+        Daemon::with(self.spool.take().unwrap(), &self.config)
+    }
+
+    fn end(&mut self, daemon: Daemon) {
+        let (spool, _, _) = daemon.end(Signal::SIGTERM);
+        self.spool = Some(spool);
+    }
+
+    fn send(&self, text: &str) {
+        let sent = Command::new(program())
+            .args(["websms", THEIRS, JOHN, text])
+            .env("WEBSMS_CONF", self.path.join("websms.conf"))
+            .output()
+            .unwrap();
+        assert!(sent.status.success(), "{sent:?}");
+    }
+
+    /// What is kept for its receipt.
+    fn kept(&self) -> Vec<Value> {
+        let mut files = list(&self.path.join("outbox/sent"));
+        // What has no name yet is being written.
+        files.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        });
+        let read = |path: &PathBuf| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let whole = |path: &&PathBuf| path.extension().is_some_and(|end| end == "json");
+        files.iter().filter(whole).map(read).collect()
+    }
+
+    fn state(&self) -> Option<String> {
+        let kept = self.kept();
+        let state = kept.first()?.pointer("/receipt/state")?;
+        state.as_str().map(str::to_owned)
+    }
+}
+
+fn accepted(id: &str) -> Answer {
+    let said = json!({"result": "accepted", "message": {"uuid": id}});
+    Answer::Http(200, "application/json", said.to_string())
+}
+
+/// Posts what the provider signs.
+fn post(daemon: &Daemon, said: &str) -> u16 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let timestamp = now.as_secs().to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"example.signing!").unwrap();
+    mac.update(format!("{timestamp}.{said}").as_bytes());
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("X-Timestamp", timestamp.as_str()),
+        ("X-Signature", signature.as_str()),
+    ];
+    daemon.post("/example", &headers, said.as_bytes()).status
+}
+
+fn status(id: &str, status: &str, why: &str) -> String {
+    json!({"event": "status", "message": {"uuid": id, "status": status, "why": why}}).to_string()
+}
+
+fn message(file: &str) -> (String, String, String) {
+    let (to, from, text) = callfile::message(file.as_bytes()).unwrap();
+    (to, from, String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn provider_of_the_readme_works_as_it_says() {
+    let mut example = Example::new();
+    let [request, inbound, failed] = blocks("json").try_into().unwrap();
+    let daemon = example.daemon();
+    example.send("Hello");
+    let [sent] = example.provider.wait_for(1).try_into().unwrap();
+    assert_eq!(
+        (sent.method.as_str(), sent.path.as_str()),
+        ("POST", "/v2/accounts/4711/messages")
+    );
+    assert_eq!(sent.headers["x-api-key"], "example.secret!");
+    assert_eq!(sent.headers["content-type"], "application/json");
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(json(&sent.body), json(&request));
+    wait_for("the message to be kept", || example.kept().pop());
+
+    assert_eq!(post(&daemon, &inbound), 200);
+    let [text] = daemon.spool.wait_for(1).try_into().unwrap();
+    let picture = "Hi\nhttps://cdn.example.com/1.jpg".to_owned();
+    assert_eq!(
+        message(&text),
+        (JOHN.to_owned(), THEIRS.to_owned(), picture)
+    );
+
+    assert_eq!(post(&daemon, &failed), 200);
+    let [_, notice] = daemon.spool.wait_for(2).try_into().unwrap();
+    let why = format!("Not delivered to {THEIRS}: unknown subscriber");
+    assert_eq!(message(&notice), (JOHN.to_owned(), THEIRS.to_owned(), why));
+    assert_eq!(example.state().as_deref(), Some("undelivered"));
+
+    let refused = daemon.post(
+        "/example",
+        &[("Content-Type", "application/json")],
+        inbound.as_bytes(),
+    );
+    assert_eq!(refused.status, 403);
+}
+
+#[test]
+fn answer_that_is_no_success_is_a_failure() {
+    let mut example = Example::new();
+    let error = json!({"result": "error", "why": "no credit"}).to_string();
+    *example.answer.lock().unwrap() = Answer::Http(200, "application/json", error);
+    let daemon = example.daemon();
+    example.send("Hello");
+    let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
+    let expected = format!("Not delivered to {THEIRS}: not accepted by provider");
+    assert_eq!(message(&notice).2, expected);
+    assert!(example.kept().is_empty());
+    assert!(daemon.log().contains("no credit"));
+}
+
+#[test]
+fn receipt_counts_once_and_across_restarts() {
+    let mut example = Example::new();
+    let daemon = example.daemon();
+    example.send("Hello");
+    wait_for("the message to be kept", || example.kept().pop());
+    assert_eq!(post(&daemon, &status("m-1", "sent", "")), 200);
+    assert_eq!(example.state().as_deref(), Some("pending"));
+    example.end(daemon);
+
+    let daemon = example.daemon();
+    for _ in 0..3 {
+        assert_eq!(post(&daemon, &status("m-1", "failed", "blocked\r\n")), 200);
+    }
+    // What comes after the last word changes nothing.
+    assert_eq!(post(&daemon, &status("m-1", "delivered", "")), 200);
+    assert_eq!(example.state().as_deref(), Some("undelivered"));
+    let notices = daemon.spool.drain();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    let id = example.kept()[0]["id"].as_str().unwrap().to_owned();
+    let shown = Command::new(program())
+        .args(["queue", "show", &id])
+        .env("WEBSMS_CONF", example.path.join("websms.conf"))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("undelivered (failed, blocked)"), "{shown}");
+    assert!(shown.contains("called   \"m-1\""), "{shown}");
+}
+
+#[test]
+fn delivered_message_is_noted_and_nobody_is_told() {
+    let mut example = Example::new();
+    let daemon = example.daemon();
+    example.send("Hello");
+    wait_for("the message to be kept", || example.kept().pop());
+    assert_eq!(post(&daemon, &status("m-1", "DELIVERED", "")), 200);
+    assert_eq!(example.state().as_deref(), Some("delivered"));
+    assert!(daemon.spool.drain().is_empty());
+    daemon.wait_for_log("message delivered");
+}
+
+#[test]
+fn receipt_before_the_answer_waits_for_its_message() {
+    let mut example = Example::new();
+    let daemon = example.daemon();
+    // Of a message that is not known, or not yet.
+    assert_eq!(post(&daemon, &status("m-1", "failed", "too early")), 200);
+    assert!(daemon.spool.drain().is_empty());
+    example.send("Hello");
+    let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
+    assert!(message(&notice).2.ends_with("too early"));
+    wait_for("the receipt to be noted", || {
+        example.state().filter(|state| state == "undelivered")
+    });
+}
+
+#[test]
+fn receipts_that_come_at_once_count_once() {
+    let mut example = Example::new();
+    let daemon = example.daemon();
+    example.send("Hello");
+    wait_for("the message to be kept", || example.kept().pop());
+    std::thread::scope(|scope| {
+        for said in ["sent", "failed", "failed", "sent", "failed", "failed"] {
+            let daemon = &daemon;
+            scope.spawn(move || assert_eq!(post(daemon, &status("m-1", said, "")), 200));
+        }
+    });
+    assert_eq!(example.state().as_deref(), Some("undelivered"));
+    assert_eq!(daemon.spool.drain().len(), 1, "{}", daemon.log());
+}
+
+#[test]
+fn receipt_that_comes_with_the_answer_finds_its_message() {
+    let mut example = Example::new();
+    let daemon = example.daemon();
+    for number in 0..10 {
+        let id = format!("m-{number}");
+        *example.answer.lock().unwrap() = accepted(&id);
+        let sent = example.provider.requests().len() + 1;
+        example.send("Hello");
+        example.provider.wait_for(sent);
+        assert_eq!(post(&daemon, &status(&id, "delivered", "")), 200);
+        wait_for("the receipt to be noted", || {
+            let mut kept = example.kept().into_iter();
+            let kept = kept.find(|sent| sent["provider_id"] == *id)?;
+            (kept["receipt"]["state"] == "delivered").then_some(())
+        });
+    }
+}

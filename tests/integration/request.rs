@@ -1,0 +1,162 @@
+//! Requests of every shape: what stands where, and that no text gets out of its
+//! place.
+
+use serde_json::{Value, json};
+
+use crate::support::provider::Recorded;
+use crate::support::{Answer, Provider, Websms};
+
+/// A text that would end whatever it stands in, if it could.
+const NASTY: &str = "\"}],{\"a\":1}\r\nX-Evil: 1\r\n\r\n&to=+1&b=?#%00/../☺";
+
+/// The one request that these keys make of a text.
+fn request(text: &str, keys: &str) -> Recorded {
+    let provider = Provider::answering(Answer::ok());
+    let none = if keys.contains("auth_method") {
+        ""
+    } else {
+        "auth_method = none"
+    };
+    let config = format!("[websms]\nhost = {}\n{none}\n{keys}\n", provider.url());
+    let status = Websms::configured(&config).status(&["+12025550183", "+12025550160", text]);
+    assert_eq!(status, 0, "{keys}");
+    let [request] = provider.requests().try_into().unwrap();
+    request
+}
+
+#[test]
+fn json_is_built_by_pointers() {
+    let keys = "body_type = json\nkey_to = /data/to/0\nkey_from = /data/from\nkey_body = text\n\
+                val_static = \"/data/mms:=false,/data/n:=1,kind=sms,/data/to/1=x\"";
+    let request = request(NASTY, keys);
+    assert_eq!(request.headers["content-type"], "application/json");
+    let said: Value = serde_json::from_str(&request.body).unwrap();
+    let expected = json!({
+        "data": {"to": ["+12025550183", "x"], "from": "+12025550160", "mms": false, "n": 1},
+        "text": NASTY, "kind": "sms",
+    });
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn query_and_path_carry_what_they_are_told_to() {
+    let keys = "method = GET\nbody_type = query\npath = /v1/{account}/{from}?key=k\n\
+                account = a b\nkey_from =\nval_static = x=y";
+    let request = request(NASTY, keys);
+    assert_eq!(
+        (request.method.as_str(), request.body.as_str()),
+        ("GET", "")
+    );
+    assert!(!request.headers.contains_key("x-evil"));
+    let (path, query) = request.path.split_once('?').unwrap();
+    assert_eq!(path, "/v1/a%20b/%2B12025550160");
+    let said: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let expected = [
+        pair("key", "k"),
+        pair("Body", NASTY),
+        pair("To", "+12025550183"),
+        pair("x", "y"),
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn multipart_holds_each_parameter_whole() {
+    let request = request(NASTY, "method = PUT\nbody_type = multipart");
+    assert_eq!(request.method, "PUT");
+    let content_type = &request.headers["content-type"];
+    let boundary = content_type
+        .strip_prefix("multipart/form-data; boundary=")
+        .unwrap();
+    let parts: Vec<_> = request.body.split(&format!("--{boundary}")).collect();
+    assert_eq!(parts.len(), 5, "{}", request.body);
+    let body = parts.iter().find(|part| part.contains("\"Body\"")).unwrap();
+    assert!(body.ends_with(&format!("\r\n\r\n{NASTY}\r\n")), "{body}");
+}
+
+#[test]
+fn headers_are_as_many_as_configured_and_no_more() {
+    for lines in [
+        "header = \"X-One: {to}\"\nheader = \"X-Two: {body}\"",
+        "header[] = \"X-One: {to}\"\nheader[] = \"X-Two: {body}\"",
+    ] {
+        let request = request(NASTY, &format!("{lines}\ncontent_type = text/x-own"));
+        assert_eq!(request.headers["x-one"], "+12025550183", "{lines}");
+        assert!(!request.headers.contains_key("x-evil"));
+        let said = percent_encoding::percent_decode_str(&request.headers["x-two"]);
+        assert_eq!(said.decode_utf8().unwrap(), NASTY);
+        assert_eq!(request.headers["content-type"], "text/x-own");
+    }
+}
+
+#[test]
+fn secret_goes_where_it_is_told_to() {
+    for (keys, name, value) in [
+        (
+            "auth_method = bearer\nauth_passwd = s",
+            "authorization",
+            "Bearer s",
+        ),
+        (
+            "auth_method = header\nauth_passwd = s\nauth_header = \"X-Key: {user}:{secret}\"\nauth_user = u",
+            "x-key",
+            "u:s",
+        ),
+    ] {
+        let request = request("x", keys);
+        assert_eq!(request.headers[name], value);
+    }
+}
+
+#[test]
+fn parameters_follow_what_the_text_needs() {
+    let keys = "val_static = type=text,a=b\nval_extra = c=d\nval_ucs2 = type=unicode,coding=8";
+    let parameters = |text: &str| {
+        let mut parameters: Vec<_> = request(text, keys).parameters().into_iter().collect();
+        parameters.retain(|(name, _)| !["To", "From", "Body"].contains(&name.as_str()));
+        parameters.sort();
+        parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join("&")
+    };
+    assert_eq!(parameters("Grüße {€}"), "a=b&c=d&type=text");
+    assert_eq!(parameters("Привет"), "a=b&c=d&coding=8&type=unicode");
+}
+
+#[test]
+fn picture_in_the_text_goes_out_as_one() {
+    let text = "Look https://example.com/a.jpg here\nhttps://example.com/b.png";
+    let form = request(text, "media_out = jpg,png\nkey_media = MediaUrl");
+    let urls: Vec<_> = form_urlencoded::parse(form.body.as_bytes())
+        .filter(|(name, _)| name == "MediaUrl")
+        .map(|(_, value)| value.into_owned())
+        .collect();
+    assert_eq!(
+        urls,
+        ["https://example.com/a.jpg", "https://example.com/b.png"]
+    );
+    assert_eq!(form.parameters()["Body"], "Look here");
+
+    let keys = "media_out = jpg,png\nkey_media = media#\nval_static = method=sendSMS\n\
+                val_media = method=sendMMS";
+    let numbered = request(text, keys).parameters();
+    assert_eq!(numbered["media1"], "https://example.com/a.jpg");
+    assert_eq!(numbered["media2"], "https://example.com/b.png");
+    assert_eq!(numbered["method"], "sendMMS");
+    assert_eq!(
+        request("no picture", keys).parameters()["method"],
+        "sendSMS"
+    );
+
+    let keys = "media_out = jpg,png\nkey_media = /media/*\nbody_type = json";
+    let said: Value = serde_json::from_str(&request(text, keys).body).unwrap();
+    assert_eq!(
+        said["media"],
+        json!(["https://example.com/a.jpg", "https://example.com/b.png"])
+    );
+}
