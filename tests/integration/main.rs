@@ -14,6 +14,7 @@
 //! | `config` | one test per mistake, asserting the message |
 //! | `dedupe` | messages that a provider posts again |
 //! | `docs` | reference, sample and code say the same; shipped files are sound |
+//! | `presets` | each preset against what its provider was seen to do |
 //! | `fastagi` | calls of `websms` without a process |
 //! | `media` | pictures that come with messages |
 //! | `health` | what the daemon says of itself |
@@ -46,6 +47,7 @@ mod health;
 mod injection;
 mod media;
 mod outbox;
+mod presets;
 mod provider;
 mod queue;
 mod receipts;

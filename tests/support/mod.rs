@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) mod callfile;
 pub(crate) mod daemon;
+pub(crate) mod golden;
 pub(crate) mod http;
 pub(crate) mod messages;
 pub(crate) mod provider;

@@ -1,0 +1,170 @@
+//! What the head of a preset tells the administrator to write.
+
+use std::collections::BTreeSet;
+
+use asterisk_websms::config::ini;
+
+use super::{check, each};
+use crate::support::golden::directory;
+
+/// A line of an example.
+#[derive(Debug, Clone)]
+struct Line {
+    section: &'static str,
+    key: String,
+    text: String,
+}
+
+/// The text of a shipped preset.
+fn preset(name: &str) -> String {
+    std::fs::read_to_string(directory("conf/presets").join(format!("{name}.conf"))).unwrap()
+}
+
+/// The comment that a preset begins with, without the signs of one.
+fn head(preset: &str) -> Vec<&str> {
+    let lines = preset.lines().take_while(|line| !line.is_empty());
+    lines.map(|line| line.strip_prefix(';').unwrap()).collect()
+}
+
+/// `key [name] = value`, wherever it stands in a line.
+fn assignment(line: &str, name: &str) -> Option<(String, String)> {
+    let (before, value) = line.split_once(&format!(" [{name}] = "))?;
+    let key = before.trim_end().rsplit(' ').next()?;
+    Some((key.to_owned(), format!("{key} [{name}] = {value}")))
+}
+
+/// What is to be added to `websms.conf`.
+fn example(head: &[&str], name: &str) -> Vec<Line> {
+    let lines = head
+        .iter()
+        .skip_while(|line| **line != " Add to websms.conf:");
+    let lines = lines.skip(1).take_while(|line| !line.is_empty());
+    let mut section = "";
+    let mut example = Vec::new();
+    for line in lines {
+        match line.trim() {
+            "[websms]" => section = "websms",
+            "[websmsd]" => section = "websmsd",
+            line => {
+                let (key, text) =
+                    assignment(line, name).unwrap_or_else(|| panic!("{name}: {line}"));
+                example.push(Line { section, key, text });
+            }
+        }
+    }
+    example
+}
+
+fn config(example: &[Line]) -> String {
+    ["websms", "websmsd"]
+        .map(|section| {
+            let lines = example.iter().filter(|line| line.section == section);
+            let lines: String = lines.flat_map(|line| [line.text.as_str(), "\n"]).collect();
+            format!("[{section}]\n{lines}")
+        })
+        .concat()
+}
+
+#[test]
+fn example_is_sound() {
+    each(|name, _| {
+        let text = preset(name);
+        let example = example(&head(&text), name);
+        for section in ["websms", "websmsd"] {
+            let named = format!("preset [{name}] = {name}");
+            let mut lines = example.iter().filter(|line| line.section == section);
+            assert_eq!(
+                lines.next().map(|line| line.text.as_str()),
+                Some(&*named),
+                "{name}"
+            );
+        }
+        let said = check(&config(&example));
+        assert!(said.starts_with("ok: "), "{name}: {said}");
+    });
+}
+
+#[test]
+fn other_advice_is_sound() {
+    each(|name, _| {
+        let text = preset(name);
+        let head = head(&text);
+        let example = example(&head, name);
+        let given: BTreeSet<_> = example.iter().map(|line| line.text.clone()).collect();
+        let beyond = |line: &&str| assignment(line, name).filter(|(_, text)| !given.contains(text));
+        // Lines that follow each other go together.
+        let blocks = head.split(|line| beyond(line).is_none());
+        for block in blocks.filter(|block| !block.is_empty()) {
+            let block: Vec<_> = block.iter().filter_map(beyond).collect();
+            let said = ["websms", "websmsd"].map(|section| {
+                let mut example = example.clone();
+                for (key, text) in block.iter().cloned() {
+                    example.retain(|line| line.section != section || line.key != key);
+                    example.push(Line { section, key, text });
+                }
+                check(&config(&example))
+            });
+            // Advice may come with it: an interface without auth is open.
+            let sound = said.iter().any(|said| !said.contains("error: "));
+            assert!(sound, "{name}: {block:?}\n{said:?}");
+        }
+    });
+}
+
+#[test]
+fn preset_holds_nothing_of_an_account() {
+    const OF_AN_ACCOUNT: [&str; 5] = [
+        "account",
+        "auth_user",
+        "auth_passwd",
+        "auth_secret",
+        "public_url",
+    ];
+    each(|name, _| {
+        let (entries, problems) = ini::parse(&preset(name));
+        assert!(problems.is_empty(), "{name}: {problems:?}");
+        let mut keys = entries.iter().map(|entry| entry.key.as_str());
+        assert_eq!(keys.find(|key| OF_AN_ACCOUNT.contains(key)), None, "{name}");
+    });
+}
+
+#[test]
+fn what_a_preset_leaves_out_is_in_its_example() {
+    each(|name, _| {
+        let text = preset(name);
+        let example = example(&head(&text), name);
+        for (section, key) in left_out(&text) {
+            let mut keys = example.iter().filter(|line| line.section == section);
+            assert!(
+                keys.any(|line| line.key == key),
+                "{name}: [{section}] {key}"
+            );
+        }
+    });
+}
+
+/// Keys that are commented out, with their sections.
+fn left_out(preset: &str) -> Vec<(&str, &str)> {
+    let mut section = "";
+    let mut keys = Vec::new();
+    for line in preset.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some((key, _)) = line.strip_prefix(';').and_then(|line| line.split_once('='))
+            && !section.is_empty()
+            && !key.trim_end().contains(' ')
+        {
+            keys.push((section, key.trim_end()));
+        }
+    }
+    keys
+}
+
+#[test]
+fn lines_are_not_too_long_for_a_terminal() {
+    each(|name, _| {
+        let text = preset(name);
+        let long = text.lines().find(|line| line.chars().count() > 120);
+        assert_eq!(long, None, "{name}");
+    });
+}

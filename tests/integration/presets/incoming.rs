@@ -1,0 +1,145 @@
+//! What comes in: the messages that webhooks become, and what receipts lead to.
+
+use serde_json::Value;
+
+use super::each;
+use super::outgoing::{Queue, http_answer};
+use crate::support::golden::{Incoming, Post, Receipt, Send};
+use crate::support::http::{self, Response};
+use crate::support::{Daemon, callfile};
+
+#[test]
+fn webhook_becomes_messages() {
+    each(|name, golden| {
+        let daemon = Daemon::start(&golden.websmsd(name));
+        let mut expected = 0;
+        for webhook in &golden.webhooks {
+            let case = format!("{name}, webhook {:?}", webhook.post.about);
+            post(&daemon, &webhook.post, &case);
+            let before = expected;
+            expected += webhook.messages.len();
+            let files = daemon.spool.wait_for(expected);
+            daemon.spool.drain();
+            let files = &files[before..];
+            let messages: Vec<_> = files.iter().map(|file| parties(file)).collect();
+            let wanted = webhook.messages.iter();
+            let wanted: Vec<_> = wanted
+                .map(|m| (m.to.clone(), m.from.clone(), m.text.clone()))
+                .collect();
+            assert_eq!(messages, wanted, "{case}");
+            repeated(&daemon, &webhook.post, &webhook.messages, &case);
+        }
+        let all = daemon.spool.drain();
+        assert_eq!(all.len(), expected, "{name}: {all:?}");
+    });
+}
+
+/// A request that comes again is known by the provider's ids, if there are any.
+fn repeated(daemon: &Daemon, again: &Post, messages: &[Incoming], case: &str) {
+    if messages.is_empty() || messages.iter().any(|message| message.id.is_none()) {
+        return;
+    }
+    post(daemon, again, case);
+    for message in messages {
+        let id = message.id.as_deref();
+        daemon.wait_for_log(&format!("provider_id={id:?}"));
+    }
+}
+
+/// Says a request and looks at the answer.
+pub(super) fn post(daemon: &Daemon, post: &Post, case: &str) {
+    let headers: Vec<_> = post
+        .headers
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    let raw = http::request(&post.method, &post.target, &headers, post.body.as_bytes());
+    let response: Response = daemon.say(&raw);
+    let text = response.text();
+    assert_eq!(
+        response.status,
+        post.status,
+        "{case}: {text}\n{}",
+        daemon.log()
+    );
+    if let Some(answer) = &post.answer {
+        assert_eq!(&text, answer, "{case}");
+        let content_type = response
+            .headers
+            .get("content-type")
+            .map_or("", String::as_str);
+        assert_eq!(
+            content_type.contains("xml"),
+            answer.starts_with('<'),
+            "{case}"
+        );
+    }
+}
+
+/// To, from and text of a call file.
+pub(super) fn parties(file: &str) -> (String, String, String) {
+    let (to, from, text) = callfile::message(file.as_bytes()).unwrap();
+    (to, from, String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn receipt_is_noted_and_the_sender_told() {
+    each(|name, golden| {
+        if golden.receipts.is_empty() {
+            return;
+        }
+        let queue = Queue::new(name, golden);
+        let mut answers = golden.answers.iter();
+        let (answer, recorded) = answers
+            .find_map(|answer| Some((answer, answer.provider_id.as_ref()?)))
+            .unwrap_or_else(|| panic!("{name}: no answer has an id"));
+        for receipt in &golden.receipts {
+            let case = format!("{name}, receipt {:?}", receipt.post.about);
+            let body = answer.body.replace(recorded, &receipt.receipt.id);
+            let sent = queue.send(&golden.send[0], http_answer(answer, body), &case);
+            let sent = sent.unwrap_or_else(|| panic!("{case}: nothing is kept"));
+            assert_eq!(sent["receipt"], Value::Null, "{case}");
+            noted(&queue, &sent, &golden.send[0], receipt, &case);
+        }
+    });
+}
+
+/// Posts a receipt for a message that was sent.
+fn noted(queue: &Queue, sent: &Value, message: &Send, receipt: &Receipt, case: &str) {
+    let before = queue.daemon.spool.drain().len();
+    post(&queue.daemon, &receipt.post, case);
+    let said = &receipt.receipt;
+    let kept = queue.kept();
+    let noted = kept.iter().find(|kept| kept["id"] == sent["id"]).unwrap();
+    assert_eq!(noted["message"], sent["message"], "{case}");
+    let noted = &noted["receipt"];
+    let state = match said.state.as_str() {
+        "delivered" => "delivered",
+        "failed" => "undelivered",
+        "other" => "pending",
+        other => panic!("{case}: {other}"),
+    };
+    assert_eq!(noted["state"], state, "{case}");
+    assert_eq!(noted["reason"].as_str(), said.reason.as_deref(), "{case}");
+    // Whoever is told has been told before the receipt is answered.
+    let files = queue.daemon.spool.drain();
+    let notices: Vec<_> = files[before..]
+        .iter()
+        .map(|(_, file)| parties(file))
+        .collect();
+    if said.state != "failed" {
+        assert!(notices.is_empty(), "{case}: {notices:?}");
+        return;
+    }
+    let reason = said
+        .reason
+        .as_deref()
+        .or_else(|| noted["status"].as_str())
+        .unwrap();
+    let text = format!("Not delivered to {}: {reason}", message.to);
+    assert_eq!(
+        notices,
+        [(message.from.clone(), message.to.clone(), text)],
+        "{case}"
+    );
+}

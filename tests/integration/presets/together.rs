@@ -1,0 +1,66 @@
+//! All presets in one file, as interfaces beside each other.
+
+use super::check;
+use super::incoming::{parties, post};
+use super::outgoing::compare;
+use crate::support::golden::{Golden, stems};
+use crate::support::{Answer, Daemon, Provider, Websms};
+
+/// A file with every provider, and what is known of them by name.
+fn everyone(provider: &Provider) -> (String, Vec<(String, Golden)>) {
+    let names = stems("conf/presets", ".conf").into_iter();
+    let goldens: Vec<_> = names
+        .map(|name| (name.clone(), Golden::read(&name)))
+        .collect();
+    let (mut websms, mut websmsd) = ("[websms]\n".to_owned(), "[websmsd]\n".to_owned());
+    for (name, golden) in &goldens {
+        let [out, incoming] = golden.indexed(name, &provider.url());
+        websms.push_str(&out);
+        websmsd.push_str(&incoming);
+    }
+    (websms + &websmsd, goldens)
+}
+
+#[test]
+fn all_are_sound_in_one_file() {
+    let (config, _) = everyone(&Provider::answering(Answer::ok()));
+    let said = check(&config);
+    assert!(said.starts_with("ok: "), "{said}");
+}
+
+#[test]
+fn each_sends_by_its_own() {
+    let provider = Provider::answering(Answer::ok());
+    let (config, goldens) = everyone(&provider);
+    let websms = Websms::configured(&config);
+    for (number, (name, golden)) in goldens.iter().enumerate() {
+        let send = &golden.send[0];
+        websms.run(&[&send.to, &send.from, &send.text, name]);
+        let requests = provider.wait_for(number + 1);
+        compare(&requests[number], &send.request, name);
+    }
+}
+
+#[test]
+fn each_receives_by_its_own() {
+    let (config, goldens) = everyone(&Provider::answering(Answer::ok()));
+    let daemon = Daemon::start(&config);
+    let mut expected = Vec::new();
+    for (name, golden) in &goldens {
+        let mut webhooks = golden.webhooks.iter();
+        let webhook = webhooks
+            .find(|webhook| !webhook.messages.is_empty())
+            .unwrap();
+        post(&daemon, &webhook.post, name);
+        expected.extend(webhook.messages.iter().map(|message| {
+            let (to, from) = (message.to.clone(), message.from.clone());
+            (to, from, message.text.clone())
+        }));
+    }
+    let files = daemon.spool.wait_for(expected.len());
+    let mut messages: Vec<_> = files.iter().map(|file| parties(file)).collect();
+    // Other conversations may overtake.
+    messages.sort();
+    expected.sort();
+    assert_eq!(messages, expected);
+}
