@@ -1,0 +1,112 @@
+//! Prism, a mock that knows an API by its OpenAPI description and refuses what
+//! does not fit it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::http::{self, Response};
+use crate::support::provider::Recorded;
+use crate::support::{Answer, Provider};
+
+/// A running mock. It is killed when dropped.
+pub(crate) struct Prism {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+/// The description of that name, when it is there.
+pub(crate) fn description(name: &str) -> Option<Value> {
+    let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs"));
+    let directory = std::env::var_os("WEBSMS_SPECS").map_or(beside, PathBuf::from);
+    let path = directory.join(name);
+    if !path.is_file() {
+        // To stderr itself: what a test prints is kept from who runs it.
+        let note = format!(
+            "not tested: {} is not there (WEBSMS_SPECS)\n",
+            path.display()
+        );
+        std::io::stderr().write_all(note.as_bytes()).unwrap();
+        return None;
+    }
+    Some(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+}
+
+impl Prism {
+    pub(crate) fn start(description: &Value) -> Self {
+        let program = std::env::var_os("WEBSMS_PRISM")
+            .expect("WEBSMS_PRISM must name prism; run `tests/run providers`");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("openapi.json");
+        std::fs::write(&path, description.to_string()).unwrap();
+        let mut child = command(Path::new(&program), &path).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut log = String::new();
+        let address = loop {
+            let start = log.len();
+            let length = said.read_line(&mut log).unwrap();
+            assert!(length > 0, "prism has ended: {log}");
+            let url = log[start..].split_once("listening on http://");
+            if let Some((_, address)) = url {
+                break address.trim().parse().unwrap();
+            }
+        };
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Self {
+            child,
+            address,
+            _directory: directory,
+        }
+    }
+
+    /// A provider that hands all on to the mock, and what the mock answers.
+    pub(crate) fn provider(&self) -> (Provider, Arc<Mutex<Vec<Response>>>) {
+        let address = self.address;
+        let answers = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&answers);
+        let provider = Provider::deciding(move |request| {
+            let response = http::say(address, &raw(request));
+            record.lock().unwrap().push(response.clone());
+            Answer::Http(response.status, "application/json", response.text())
+        });
+        (provider, answers)
+    }
+}
+
+fn command(program: &Path, description: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["mock", "-h", "127.0.0.1", "-p", "0", "--errors"])
+        .arg(description)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
+}
+
+/// The request as it came, but for the connection.
+fn raw(request: &Recorded) -> Vec<u8> {
+    let mut raw = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+    for line in &request.header_lines {
+        if !line.to_ascii_lowercase().starts_with("connection:") {
+            raw.push_str(&format!("{line}\r\n"));
+        }
+    }
+    raw.push_str("Connection: close\r\n\r\n");
+    raw.push_str(&request.body);
+    raw.into_bytes()
+}
+
+impl Drop for Prism {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
