@@ -1,6 +1,8 @@
 //! What works and is still not wise: the documented defaults stay, and whoever
 //! relies on an unsafe one is told so.
 
+use reqwest::Url;
+
 use super::ini::Entry;
 use super::keys::{self, Key};
 use super::problem::{Problem, Severity, place};
@@ -13,16 +15,13 @@ pub(super) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
     outgoing(config, &mut advice);
     incoming(config, entries, &mut advice);
     call_files(config, &mut advice);
+    whatsapp(config, &mut advice);
     advice
 }
 
 fn outgoing(config: &Config, advice: &mut Vec<Problem>) {
     for outgoing in &config.outgoing {
-        let loopback = matches!(
-            outgoing.host.host_str(),
-            Some("localhost" | "127.0.0.1" | "[::1]")
-        );
-        if outgoing.host.scheme() == "http" && !loopback {
+        if in_the_clear(&outgoing.host) {
             let what = match outgoing.auth {
                 Auth::None | Auth::Zadarma { .. } => "texts go over the network in the clear",
                 _ => "texts and password go over the network in the clear",
@@ -34,6 +33,22 @@ fn outgoing(config: &Config, advice: &mut Vec<Problem>) {
                 message,
             ));
         }
+    }
+}
+
+/// Whether what goes there can be read on the way.
+fn in_the_clear(url: &Url) -> bool {
+    let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    url.scheme() == "http" && !loopback
+}
+
+fn whatsapp(config: &Config, advice: &mut Vec<Problem>) {
+    let urls = config.whatsapp.iter().map(|whatsapp| &whatsapp.url);
+    for _ in urls.filter(|url| in_the_clear(url)) {
+        let message = "is http, so password and keys go over the network in the clear: use https, \
+                       or a network of your own"
+            .to_owned();
+        advice.push(note(&keys::whatsapp::URL, "", message));
     }
 }
 

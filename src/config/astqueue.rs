@@ -70,8 +70,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
     let outgoing = reader.read(&keys::OUTGOINGDIR, value::directory);
     let staging = reader.read(&keys::STAGINGDIR, value::directory);
     let call = read_call(reader);
-    let done = reader.read(&keys::DONEDIR, optional_directory);
-    let failed = reader.read(&keys::FAILEDDIR, optional_directory);
+    let done = reader.read(&keys::DONEDIR, value::optional_path);
+    let failed = reader.read(&keys::FAILEDDIR, value::optional_path);
     let done_lifetime = reader.read(&keys::DONE_LIFETIME, |raw| {
         value::seconds(raw, 0..=315_360_000)
     });
@@ -135,12 +135,6 @@ fn file_mode(raw: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(raw, 8).ok();
     mode.filter(|mode| mode & 0o600 == 0o600 && mode & !0o666 == 0)
         .ok_or_else(|| "not a file mode (expected octal, 0600 to 0666)".to_owned())
-}
-
-fn optional_directory(raw: &str) -> Result<Option<PathBuf>, String> {
-    value::optional(raw)?
-        .map(|raw| value::directory(&raw))
-        .transpose()
 }
 
 fn owner(raw: &str) -> Result<Option<Owner>, String> {

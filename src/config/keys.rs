@@ -33,7 +33,7 @@ impl Key {
             name,
             later_name: None,
             default,
-            per_interface: !matches!(section, Section::Astqueue),
+            per_interface: !matches!(section, Section::Astqueue | Section::Whatsapp),
             secret: false,
             repeated: false,
         }
@@ -343,6 +343,30 @@ pub mod astqueue {
     pub const FILEOWNER: Key = key("fileowner", "");
 }
 
+/// Keys of `[whatsapp]`, the account at a WhatsApp gateway.
+pub mod whatsapp {
+    use super::{Key, Section};
+
+    const fn key(name: &'static str, default: &'static str) -> Key {
+        Key::new(Section::Whatsapp, name, default)
+    }
+
+    /// Base URL of the gateway's API.
+    pub const URL: Key = key("url", "");
+    /// What `whatsapp login` gets.
+    pub const TOKEN: Key = key("token", "").secret();
+    /// API key of the user.
+    pub const USER_KEY: Key = key("user_key", "").secret();
+    /// API key of the session.
+    pub const SESSION_KEY: Key = key("session_key", "").secret();
+    /// The session.
+    pub const SESSION: Key = key("session", "");
+    /// Bound of a whole request in seconds.
+    pub const TIMEOUT: Key = key("timeout", "30");
+    /// PEM file with authorities to trust besides the system's.
+    pub const CA_FILE: Key = key("ca_file", "");
+}
+
 /// Every key there is, in the order of the reference.
 pub const ALL: &[&Key] = &[
     &websms::PRESET,
@@ -463,6 +487,13 @@ pub const ALL: &[&Key] = &[
     &astqueue::DONE_LIFETIME,
     &astqueue::FILEMODE,
     &astqueue::FILEOWNER,
+    &whatsapp::URL,
+    &whatsapp::TOKEN,
+    &whatsapp::USER_KEY,
+    &whatsapp::SESSION_KEY,
+    &whatsapp::SESSION,
+    &whatsapp::TIMEOUT,
+    &whatsapp::CA_FILE,
 ];
 
 /// The key that the file calls `name` in `section`.

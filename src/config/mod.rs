@@ -29,6 +29,7 @@ mod target;
 pub mod value;
 mod websms;
 mod websmsd;
+mod whatsapp;
 
 pub use astqueue::{Call, Owner, Queue};
 pub use auth::Auth;
@@ -40,6 +41,7 @@ pub use problem::{Problem, Report, Severity};
 pub use receipts::Receipts;
 pub use websms::{Charset, Method, Outgoing, ResponseId};
 pub use websmsd::{Acknowledgement, Coding, Daemon, Incoming, Keys, TOKEN, Taken};
+pub use whatsapp::{SessionId, Whatsapp};
 
 use crate::message::InterfaceName;
 use problem::did_you_mean;
@@ -57,11 +59,13 @@ pub enum Section {
     Websms,
     /// `[websmsd]`: from the provider.
     Websmsd,
+    /// `[whatsapp]`: account chores of a WhatsApp gateway.
+    Whatsapp,
 }
 
 impl Section {
     /// Every section.
-    pub const ALL: [Self; 3] = [Self::Websms, Self::Websmsd, Self::Astqueue];
+    pub const ALL: [Self; 4] = [Self::Websms, Self::Websmsd, Self::Astqueue, Self::Whatsapp];
 
     /// Its name in the file.
     #[must_use]
@@ -70,6 +74,7 @@ impl Section {
             Self::Astqueue => "astqueue",
             Self::Websms => "websms",
             Self::Websmsd => "websmsd",
+            Self::Whatsapp => "whatsapp",
         }
     }
 
@@ -94,6 +99,9 @@ pub struct Config {
     pub queue: Queue,
     /// Directory in which messages wait for the provider.
     pub outbox: PathBuf,
+    /// The WhatsApp gateway whose account is looked after; `None` when
+    /// `[whatsapp]` holds nothing.
+    pub whatsapp: Option<Whatsapp>,
 }
 
 impl Config {
@@ -107,7 +115,8 @@ impl Config {
             let authenticity = incoming.authenticity.as_ref();
             authenticity.is_some_and(Authenticity::holds_secret)
         });
-        outgoing.chain(incoming).any(|holds| holds)
+        let whatsapp = self.whatsapp.iter().map(Whatsapp::holds_secret);
+        outgoing.chain(incoming).chain(whatsapp).any(|holds| holds)
     }
 
     /// The account that messages go out by: the one of that name, or the first
@@ -245,12 +254,21 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
     let daemon = websmsd::read_daemon(&mut reader);
     let mut reader = Reader::new(entries, Section::Astqueue, &unnamed, problems);
     let queue = astqueue::read(&mut reader);
+    let mut whatsapp = Some(None);
+    if entries
+        .iter()
+        .any(|entry| entry.section == Section::Whatsapp.name())
+    {
+        let mut reader = Reader::new(entries, Section::Whatsapp, &unnamed, problems);
+        whatsapp = whatsapp::read(&mut reader).map(Some);
+    }
     Some(Config {
         outgoing: outgoing?,
         incoming: incoming?,
         daemon: daemon?,
         queue: queue?,
         outbox: outbox?,
+        whatsapp: whatsapp?,
     })
 }
 

@@ -324,6 +324,14 @@ pub fn directory(raw: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// An absolute path; empty means "not set".
+///
+/// # Errors
+/// When it is relative or holds control characters.
+pub fn optional_path(raw: &str) -> Result<Option<PathBuf>, String> {
+    optional(raw)?.map(|raw| directory(&raw)).transpose()
+}
+
 /// A name of an HTTP header, also in CGI's spelling: `HTTP_X_FORWARDED_FOR` is
 /// `X-Forwarded-For`.
 ///

@@ -123,7 +123,7 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let pictures = parameters::read_pictures(reader);
     let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
     let connect_timeout = reader.read(&keys::CONNECT_TIMEOUT, |raw| value::seconds(raw, 1..=60));
-    let ca_file = reader.read(&keys::CA_FILE, ca_file);
+    let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
     let delivery = delivery::read(reader);
     if connect_timeout >= timeout && timeout.is_some() {
         let message = "must be less than timeout, or a slow connection looks like a lost answer";
@@ -205,13 +205,6 @@ fn max_segments(raw: &str) -> Result<Option<NonZeroU8>, String> {
     }
     value::number(raw, 0..=u8::MAX).map(NonZeroU8::new)
 }
-
-fn ca_file(raw: &str) -> Result<Option<PathBuf>, String> {
-    value::optional(raw)?
-        .map(|raw| value::directory(&raw))
-        .transpose()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,160 @@
+//! `[whatsapp]`: the account at a WhatsApp gateway, for the chores of
+//! `asterisk-websms whatsapp`. Messages need none of it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::keys::whatsapp as keys;
+use super::reader::Reader;
+use super::value;
+use crate::secret::SecretSource;
+
+/// Longest id of a session; a UUID has 36 characters.
+const SESSION_MAX: usize = 64;
+
+/// The account, as `[whatsapp]` describes it.
+#[derive(Debug, Clone)]
+pub struct Whatsapp {
+    /// Where the API is, with its prefix and without a `/` at the end.
+    pub url: Url,
+    /// What `whatsapp login` gets, a JWT.
+    pub token: Option<SecretSource>,
+    /// API key of the user, for sessions and, with `session`, for messages.
+    pub user_key: Option<SecretSource>,
+    /// API key of `session`, for its messages.
+    pub session_key: Option<SecretSource>,
+    /// The session that is meant when none is named.
+    pub session: Option<SessionId>,
+    /// Bound of a whole request.
+    pub timeout: Duration,
+    /// PEM file with authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Whatsapp {
+    /// Whether a secret stands in the file itself.
+    pub(super) fn holds_secret(&self) -> bool {
+        [&self.token, &self.user_key, &self.session_key]
+            .into_iter()
+            .flatten()
+            .any(|source| matches!(source, SecretSource::Here(_)))
+    }
+}
+
+/// What a gateway calls a session, one phone that is connected. It can stand in
+/// a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = String;
+
+    fn from_str(raw: &str) -> Result<Self, String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if (1..=SESSION_MAX).contains(&raw.len()) && raw.bytes().all(plain) {
+            Ok(Self(raw.to_owned()))
+        } else {
+            Err(format!(
+                "not the id of a session (expected 1 to {SESSION_MAX} letters, digits, - and _, \
+                 as `asterisk-websms whatsapp session list` shows it)"
+            ))
+        }
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads the section; `None` when there was a mistake, which has been noted.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Whatsapp> {
+    let url = reader.read(&keys::URL, url);
+    let token = reader.read(&keys::TOKEN, value::secret);
+    let user_key = reader.read(&keys::USER_KEY, value::secret);
+    let session_key = reader.read(&keys::SESSION_KEY, value::secret);
+    let session = reader.read(&keys::SESSION, |raw| {
+        value::optional(raw)?.map(|raw| raw.parse()).transpose()
+    });
+    let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
+    let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
+    Some(Whatsapp {
+        url: url?,
+        token: token?,
+        user_key: user_key?,
+        session_key: session_key?,
+        session: session?,
+        timeout: timeout?,
+        ca_file: ca_file?,
+    })
+}
+
+/// Where an API is. Paths are put behind it.
+fn url(raw: &str) -> Result<Url, String> {
+    const EXPECTED: &str = "expected the API with its prefix, e.g. http://192.0.2.1:5000/api/v1";
+    let url =
+        Url::parse(raw.trim_end_matches('/')).map_err(|error| format!("{error} ({EXPECTED})"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("neither http nor https ({EXPECTED})"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!(
+            "holds a user, which the gateway has no use for ({EXPECTED})"
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("holds a ? or # ({EXPECTED})"));
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn url_has_a_scheme_and_nothing_behind_the_prefix() {
+        for (raw, expected) in [
+            (
+                "http://192.0.2.1:5000/api/v1",
+                "http://192.0.2.1:5000/api/v1",
+            ),
+            ("https://h/api/v1//", "https://h/api/v1"),
+            ("https://h", "https://h/"),
+        ] {
+            assert_eq!(url(raw).unwrap().as_str(), expected);
+        }
+        for bad in [
+            "",
+            "h/api",
+            "192.0.2.1:5000/api",
+            "ftp://h",
+            "http://u:p@h",
+            "http://h/?a",
+        ] {
+            assert!(url(bad).unwrap_err().contains("http://192.0.2.1"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn session_cannot_leave_its_place_in_a_path() {
+        let uuid = "3f0a5f0e-7a39-4f5c-9d8f-6f3d2a1b0c9d";
+        assert_eq!(uuid.parse::<SessionId>().unwrap().as_str(), uuid);
+        for bad in ["", "a/b", "..", "a?b", "a b", "a%2fb", "ä", &"x".repeat(65)] {
+            assert!(bad.parse::<SessionId>().is_err(), "{bad}");
+        }
+    }
+}
