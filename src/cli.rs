@@ -4,9 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
+use reqwest::Url;
 
-use crate::config;
+use crate::config::{self, SessionId};
 use crate::id::Id;
 
 /// Messaging bridge between Asterisk and the HTTP APIs of SMS providers.
@@ -27,6 +29,8 @@ pub enum Command {
     Websmsd(Websmsd),
     /// Show, retry and drop messages that wait, are on their way or were given up
     Queue(Queue),
+    /// Look after the account at a WhatsApp gateway: log in, connect phones
+    Whatsapp(Whatsapp),
     /// Say what is wrong with configuration and spool, and how to mend it
     Check(Check),
     /// List the providers that are known by name, or show the keys of one
@@ -141,6 +145,146 @@ pub enum QueueAct {
         /// The message, as `queue list` and the log name it
         id: Id,
     },
+}
+
+/// `whatsapp`: the account at a gateway.
+#[derive(Debug, Args)]
+pub struct Whatsapp {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configured: Configured,
+    /// What to do.
+    #[command(subcommand)]
+    pub act: WhatsappAct,
+}
+
+/// What to do with the account at a gateway.
+#[derive(Debug, Subcommand)]
+pub enum WhatsappAct {
+    /// Get a token for the password that is typed, or read from stdin
+    Login {
+        /// Who logs in
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        email: String,
+    },
+    /// Make, show, connect and delete sessions; each is a phone
+    Session {
+        /// What to do.
+        #[command(subcommand)]
+        act: SessionAct,
+    },
+    /// Say where messages are posted to, and try it
+    Webhook {
+        /// What to do.
+        #[command(subcommand)]
+        act: WebhookAct,
+    },
+    /// Make and list keys of the user, which need no login
+    ApiKey {
+        /// What to do.
+        #[command(subcommand)]
+        act: ApiKeyAct,
+    },
+    /// List messages that the gateway has recorded
+    History {
+        /// Those of this session, in place of the configured one
+        #[arg(long, value_name = "ID")]
+        session: Option<SessionId>,
+        /// How many at most
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// How many to pass over
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
+    },
+    /// Say whether the gateway is there and well
+    Health,
+}
+
+/// What to do with sessions. Where an id may be left out, the configured session
+/// is meant, or the only one that there is.
+#[derive(Debug, Subcommand)]
+pub enum SessionAct {
+    /// Make a session, and print its keys as lines for websms.conf, once
+    Create {
+        /// What to call it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: String,
+        /// URL that messages shall be posted to
+        #[arg(long, value_name = "URL", value_parser = web_url)]
+        webhook: Option<String>,
+    },
+    /// List all sessions
+    List,
+    /// Show one, and whether its phone is connected
+    Status {
+        /// Which
+        id: Option<SessionId>,
+    },
+    /// Show the code that the phone scans, until it has done so
+    Qr(SessionQr),
+    /// Disconnect the phone and delete the session, with its keys
+    Delete {
+        /// Which; it must be named
+        id: SessionId,
+    },
+}
+
+/// `whatsapp session qr`: a code to scan.
+#[derive(Debug, Args)]
+pub struct SessionQr {
+    /// Which session
+    pub id: Option<SessionId>,
+    /// Write the code into this picture, in place of drawing it
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
+    /// Write the code into this picture, in place of drawing it
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Seconds to wait for the phone
+    #[arg(long, value_name = "SECONDS", default_value_t = 180,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub wait: u64,
+}
+
+/// What to do with webhooks.
+#[derive(Debug, Subcommand)]
+pub enum WebhookAct {
+    /// Have messages posted to a URL, and print the secret that signs them, once
+    #[command(allow_missing_positional = true)]
+    Register {
+        /// Those of which session
+        session: Option<SessionId>,
+        /// Where to
+        #[arg(value_parser = web_url)]
+        url: String,
+    },
+    /// Have a message posted that nobody wrote
+    Test {
+        /// That of which session
+        session: Option<SessionId>,
+    },
+}
+
+/// What to do with keys of the user.
+#[derive(Debug, Subcommand)]
+pub enum ApiKeyAct {
+    /// Make a key, and print it as a line for websms.conf, once
+    Create {
+        /// What to call it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: String,
+    },
+    /// List all keys, without what they are
+    List,
+}
+
+/// A URL that something can be posted to.
+fn web_url(raw: &str) -> Result<String, String> {
+    let url = Url::parse(raw).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https"))
+        .map(|_| raw.to_owned())
+        .ok_or_else(|| "not a URL (expected e.g. https://sms.example.com/hook)".to_owned())
 }
 
 /// The command line as if the subcommand had been named, which a symlink does

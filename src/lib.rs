@@ -14,7 +14,8 @@
 //! * [`outbox`]: where it waits, and is sent from by the daemon,
 //! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
 //!
-//! [`health`] tells whoever watches over the daemon how that goes.
+//! [`health`] tells whoever watches over the daemon how that goes; [`whatsapp`]
+//! looks after the account at a WhatsApp gateway.
 //!
 //! [`command`] wires these for each subcommand, from what [`cli`] and
 //! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
@@ -51,3 +52,4 @@ pub mod secret;
 pub mod spool;
 pub mod template;
 pub mod text;
+pub mod whatsapp;

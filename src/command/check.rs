@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use crate::cli::Check;
-use crate::config::{self, By, Config, LoadError, Outgoing, Report, Severity};
+use crate::config::{self, By, Config, LoadError, Outgoing, Report, Severity, Whatsapp};
 use crate::exit::Exit;
 use crate::inbound;
 use crate::media;
 use crate::outbound::Provider;
 use crate::outbox;
 use crate::spool::probe;
+use crate::whatsapp::client::Client;
 
 /// Prints every problem on stdout; success when none of them is an error.
 #[must_use]
@@ -79,6 +80,28 @@ fn surroundings(config: &Config, findings: &mut Findings) {
             findings.error(&format!(
                 "[websmsd] interface {interface}: auth_secret: failed to {error}"
             ));
+        }
+    }
+    if let Some(account) = &config.whatsapp {
+        whatsapp(account, findings);
+    }
+}
+
+/// A token need not be there yet; keys have to.
+fn whatsapp(whatsapp: &Whatsapp, findings: &mut Findings) {
+    if let Err(error) = Client::new(whatsapp) {
+        findings.error(&format!("[whatsapp] failed to {error}"));
+    }
+    let keys = [
+        ("user_key", &whatsapp.user_key),
+        ("session_key", &whatsapp.session_key),
+    ];
+    for (key, source) in keys {
+        let resolved = source
+            .as_ref()
+            .map(|source| source.resolve_some(|name| std::env::var_os(name)));
+        if let Some(Err(error)) = resolved {
+            findings.error(&format!("[whatsapp] {key}: failed to {error}"));
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod presets;
 pub mod queue;
 pub mod websms;
 pub mod websmsd;
+pub mod whatsapp;
 
 /// Environment variable that says how much is logged.
 const LOG_LEVEL: &str = "WEBSMS_LOG";

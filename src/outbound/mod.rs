@@ -166,7 +166,7 @@ impl Provider {
 
 /// When the provider wants to be asked again: `Retry-After` in seconds or as a
 /// date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -178,7 +178,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// What a provider said, with `private` replaced wherever it repeats it, as it
 /// is or as forms and JSON write it. What is too short to be told apart is left
 /// alone.
-fn hidden(said: &str, private: &str, replacement: &str) -> String {
+pub(crate) fn hidden(said: &str, private: &str, replacement: &str) -> String {
     const LEAST: usize = 4;
     if private.len() < LEAST {
         return said.to_owned();
@@ -220,7 +220,7 @@ fn unanswered(error: &reqwest::Error) -> Verdict {
     Verdict::not_sent(outcome, reason, detail)
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
+pub(crate) fn is_tls(error: &reqwest::Error) -> bool {
     causes(error).any(|cause| {
         // The connector wraps rustls' errors in I/O errors, whose `source`
         // leaves out what they wrap.
@@ -240,7 +240,7 @@ fn is_tls(error: &reqwest::Error) -> bool {
 
 /// An error with all its causes in one line. The URL is left out: it may hold
 /// what is none of the log's business.
-fn chain(error: &reqwest::Error) -> String {
+pub(crate) fn chain(error: &reqwest::Error) -> String {
     let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
     if texts.is_empty() {
         return if error.is_timeout() {

@@ -20,6 +20,7 @@
 //! | `health` | what the daemon says of itself |
 //! | `request` | requests of every shape, and that no text gets out of its place |
 //! | `receipts` | the provider that the README walks through, and its receipts |
+//! | `whatsapp` | the chores of a WhatsApp account, with a gateway of its own |
 //! | `demo` | the demo shows what it promises |
 
 #![allow(
@@ -56,3 +57,4 @@ mod spool;
 mod vectors;
 mod websms;
 mod websmsd;
+mod whatsapp;

@@ -204,7 +204,7 @@ pub(crate) struct TlsProvider {
 }
 
 impl TlsProvider {
-    fn with(certified: Certified) -> Self {
+    pub(crate) fn with(certified: Certified) -> Self {
         Self::answering(certified, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     }
 

@@ -19,6 +19,7 @@ pub(crate) mod golden;
 pub(crate) mod http;
 pub(crate) mod messages;
 pub(crate) mod provider;
+pub(crate) mod sak;
 pub(crate) mod sip;
 pub(crate) mod websms;
 

@@ -1,0 +1,359 @@
+//! `whatsapp`: the account at a WhatsApp gateway.
+//!
+//! What was asked for goes to stdout, all else to stderr. No key, token or
+//! password is shown or logged but one that is made here: it is shown once,
+//! because the gateway shows it once.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid};
+use serde_json::Value;
+
+use super::load;
+use crate::cli::{ApiKeyAct, SessionAct, WebhookAct, Whatsapp as Options, WhatsappAct};
+use crate::config::{SessionId, Whatsapp};
+use crate::durable::{Access, Directory};
+use crate::exit::Exit;
+use crate::logging;
+use crate::secret::{Secret, SecretError, SecretSource};
+use crate::whatsapp::answer::{self, Trouble};
+use crate::whatsapp::client::Client;
+use crate::whatsapp::request::{self, Chore, Credentials, Missing};
+use crate::whatsapp::tell;
+
+mod login;
+mod qr;
+
+/// Does what the administrator asks; success when it could be done.
+#[must_use]
+pub fn run(options: &Options) -> Exit {
+    logging::start("whatsapp", false, super::log_level().as_deref());
+    let Some((config, _)) = load(&options.configured) else {
+        return Exit::Configuration;
+    };
+    let Some(whatsapp) = &config.whatsapp else {
+        return failed(&Failure::configuration(
+            "[whatsapp] url is not set: write where the gateway's API is, e.g. \
+             url = http://192.0.2.1:5000/api/v1"
+                .to_owned(),
+        ));
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(carry_out(whatsapp, &options.act)),
+        Err(error) => Err(Failure::new(
+            Exit::Internal,
+            format!("failed to start: {error}"),
+        )),
+    };
+    match done {
+        Ok(()) => Exit::Success,
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn failed(failure: &Failure) -> Exit {
+    note(&failure.text);
+    failure.exit
+}
+
+async fn carry_out(whatsapp: &Whatsapp, act: &WhatsappAct) -> Result<(), Failure> {
+    match act {
+        // Neither needs a credential, and the token may not be there yet.
+        WhatsappAct::Health => health(&Desk::new(whatsapp, Credentials::default())?).await,
+        WhatsappAct::Login { email } => {
+            let desk = Desk::new(whatsapp, Credentials::default())?;
+            login::login(&desk, email, whatsapp.token.as_ref()).await
+        }
+        other => {
+            let desk = Desk::new(whatsapp, credentials(whatsapp)?)?;
+            match other {
+                WhatsappAct::Session { act } => session(&desk, act).await,
+                WhatsappAct::Webhook { act } => webhook(&desk, act).await,
+                WhatsappAct::ApiKey { act } => api_key(&desk, act).await,
+                WhatsappAct::History {
+                    session,
+                    limit,
+                    offset,
+                } => history(&desk, session.as_ref(), *limit, *offset).await,
+                WhatsappAct::Health | WhatsappAct::Login { .. } => Ok(()),
+            }
+        }
+    }
+}
+
+async fn session(desk: &Desk, act: &SessionAct) -> Result<(), Failure> {
+    match act {
+        SessionAct::Create { name, webhook } => create(desk, name, webhook.as_deref()).await,
+        SessionAct::List => {
+            let listed = answer::sessions(&desk.ask(&Chore::SessionList).await?)?;
+            say(&tell::sessions(&listed));
+            Ok(())
+        }
+        SessionAct::Status { id } => {
+            let session = &desk.session(id.as_ref()).await?;
+            let data = desk.ask(&Chore::SessionStatus { session }).await?;
+            say(&tell::session(&answer::session(&data)?));
+            Ok(())
+        }
+        SessionAct::Qr(options) => qr::show(desk, options).await,
+        SessionAct::Delete { id } => {
+            desk.ask(&Chore::SessionDelete { session: id }).await?;
+            say(&format!("deleted session {id}\n"));
+            Ok(())
+        }
+    }
+}
+
+async fn create(desk: &Desk, name: &str, webhook: Option<&str>) -> Result<(), Failure> {
+    let data = desk.ask(&Chore::SessionCreate { name, webhook }).await?;
+    let created = answer::created(&data)?;
+    say(&tell::created(&created));
+    if webhook.is_some() && created.webhook.is_none() {
+        let id = &created.session.id;
+        let text = format!(
+            "the session is there, but its webhook is not: run `asterisk-websms whatsapp webhook \
+             register {id} URL`"
+        );
+        return Err(Failure::new(Exit::Rejected, text));
+    }
+    note("next: `asterisk-websms whatsapp session qr` shows the code that the phone scans");
+    Ok(())
+}
+
+async fn webhook(desk: &Desk, act: &WebhookAct) -> Result<(), Failure> {
+    match act {
+        WebhookAct::Register { session, url } => {
+            let session = &desk.session(session.as_ref()).await?;
+            let data = desk.ask(&Chore::WebhookRegister { session, url }).await?;
+            say(&tell::webhook(&answer::webhook(&data)?));
+            Ok(())
+        }
+        WebhookAct::Test { session } => {
+            let session = &desk.of_messages(session.as_ref()).await?;
+            let session = session.as_ref();
+            let data = desk.ask(&Chore::WebhookTest { session }).await?;
+            let (said, well) = tell::deliveries(&answer::deliveries(&data)?);
+            say(&said);
+            if well {
+                return Ok(());
+            }
+            let text = "the test did not arrive: see that websmsd runs and can be reached there; \
+                        `asterisk-websms whatsapp webhook register URL` sets another place";
+            Err(Failure::new(Exit::Rejected, text.to_owned()))
+        }
+    }
+}
+
+async fn api_key(desk: &Desk, act: &ApiKeyAct) -> Result<(), Failure> {
+    let said = match act {
+        ApiKeyAct::Create { name } => {
+            let data = desk.ask(&Chore::KeyCreate { name }).await?;
+            tell::user_key(&answer::api_key(&data)?)
+        }
+        ApiKeyAct::List => {
+            let keys = answer::api_keys(&desk.ask(&Chore::KeyList).await?)?;
+            tell::table(&["NAME", "KEY", "MADE", "USED"], &keys)
+        }
+    };
+    say(&said);
+    Ok(())
+}
+
+async fn history(
+    desk: &Desk,
+    named: Option<&SessionId>,
+    limit: u32,
+    offset: u32,
+) -> Result<(), Failure> {
+    let session = &desk.of_messages(named).await?;
+    let chore = Chore::History {
+        session: session.as_ref(),
+        limit,
+        offset,
+    };
+    let messages = answer::history(&desk.ask(&chore).await?)?;
+    let headings = ["TIME", "TO", "TYPE", "STATUS", "MESSAGE"];
+    say(&tell::table(&headings, &messages));
+    Ok(())
+}
+
+/// The guide leaves open whether the prefix belongs to it.
+async fn health(desk: &Desk) -> Result<(), Failure> {
+    let mut asked = desk.ask(&Chore::Health { inside: false }).await;
+    let elsewhere = |trouble: &Failure| trouble.exit == Exit::Configuration;
+    if asked.as_ref().is_err_and(elsewhere) {
+        asked = desk.ask(&Chore::Health { inside: true }).await;
+    }
+    let status = answer::health(&asked?)?;
+    say(&format!("the gateway is {status}\n"));
+    Ok(())
+}
+
+/// A gateway, and who we are to it.
+struct Desk {
+    client: Client,
+    credentials: Credentials,
+}
+
+impl Desk {
+    fn new(whatsapp: &Whatsapp, credentials: Credentials) -> Result<Self, Failure> {
+        let client = Client::new(whatsapp)
+            .map_err(|error| Failure::configuration(format!("failed to {error}")))?;
+        Ok(Self {
+            client,
+            credentials,
+        })
+    }
+
+    async fn ask(&self, chore: &Chore<'_>) -> Result<Value, Failure> {
+        let request = request::build(chore, &self.credentials)?;
+        let mut secrets: Vec<_> = self.credentials.secrets().collect();
+        if let Chore::Login { password, .. } = chore {
+            secrets.push(password);
+        }
+        Ok(self.client.ask(&request, &secrets).await?)
+    }
+
+    /// The session that is meant: the one that is named, else the configured one,
+    /// else the only one that there is.
+    async fn session(&self, named: Option<&SessionId>) -> Result<SessionId, Failure> {
+        if let Some(session) = named.or(self.credentials.session.as_ref()) {
+            return Ok(session.clone());
+        }
+        let mut listed = answer::sessions(&self.ask(&Chore::SessionList).await?)?;
+        match (listed.pop(), listed.is_empty()) {
+            (Some(only), true) => Ok(only.id),
+            (None, _) => Err(Failure::configuration(
+                "there is no session: make one with `asterisk-websms whatsapp session create NAME`"
+                    .to_owned(),
+            )),
+            (Some(last), false) => {
+                listed.push(last);
+                note(tell::sessions(&listed).trim_end());
+                Err(Missing::Session.into())
+            }
+        }
+    }
+
+    /// The same for messages, where a key may say which one is meant.
+    async fn of_messages(&self, named: Option<&SessionId>) -> Result<Option<SessionId>, Failure> {
+        if request::needs_session(&self.credentials, named) {
+            return self.session(named).await.map(Some);
+        }
+        Ok(named.cloned())
+    }
+}
+
+/// Gets the secrets from where they are. A token that is in no file yet is none.
+fn credentials(whatsapp: &Whatsapp) -> Result<Credentials, Failure> {
+    Ok(Credentials {
+        token: secret("token", whatsapp.token.as_ref())?,
+        user_key: secret("user_key", whatsapp.user_key.as_ref())?,
+        session_key: secret("session_key", whatsapp.session_key.as_ref())?,
+        session: whatsapp.session.clone(),
+    })
+}
+
+fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, Failure> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    match source.resolve(|name| std::env::var_os(name)) {
+        Ok(secret) => Ok(Some(secret).filter(|secret| !secret.expose().is_empty())),
+        Err(SecretError::File { source, .. })
+            if key == "token" && source.kind() == io::ErrorKind::NotFound =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(Failure::configuration(format!(
+            "[whatsapp] {key}: failed to {error}"
+        ))),
+    }
+}
+
+/// Writes a file that its owner alone can read, whole, in place of one that may
+/// be there and whose owner it keeps.
+fn store(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    // What a link leads to is replaced, not the link.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let failed = |problem: &str| {
+        let path = path.display();
+        Failure::configuration(format!("failed to write {path}: {problem}"))
+    };
+    let name = path.file_name().ok_or_else(|| failed("names no file"))?;
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let directory = Directory::new(&parent, access(&path));
+    directory
+        .replace(content, name)
+        .and_then(|()| directory.sync())
+        .map_err(|error| failed(&error.to_string()))
+}
+
+fn access(path: &Path) -> Access {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = path.metadata().map(|file| (file.uid(), file.gid()));
+    let (user, group) =
+        owner.unwrap_or_else(|_| (Uid::effective().as_raw(), Gid::effective().as_raw()));
+    Access {
+        mode: 0o600,
+        user,
+        group,
+    }
+}
+
+/// What was asked for. A closed stdout is no reason to fail.
+fn say(text: &str) {
+    let mut stdout = io::stdout();
+    let _ = stdout.write_all(text.as_bytes());
+    let _ = stdout.flush();
+}
+
+/// What the administrator should know besides.
+fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A chore that came to nothing, and how the program ends.
+struct Failure {
+    exit: Exit,
+    text: String,
+    /// What the gateway said, if that was it.
+    trouble: Option<Trouble>,
+}
+
+impl Failure {
+    fn new(exit: Exit, text: String) -> Self {
+        Self {
+            exit,
+            text,
+            trouble: None,
+        }
+    }
+
+    fn configuration(text: String) -> Self {
+        Self::new(Exit::Configuration, text)
+    }
+}
+
+impl From<Missing> for Failure {
+    fn from(missing: Missing) -> Self {
+        Self::configuration(missing.to_string())
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self {
+            exit: trouble.reason.exit,
+            text: trouble.to_string(),
+            trouble: Some(trouble),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The account chores of a WhatsApp gateway that speaks the SAK WhatsApp API:
+//! its user logs in, makes sessions (a phone each), has the phone scan a code,
+//! and says where messages are posted to.
+//!
+//! Messages themselves do not pass here: they go by [`crate::outbound`] and
+//! [`crate::inbound`] as with any provider. [`request`] decides what is asked and
+//! under which credential, [`answer`] what the gateway said, [`qr`] how a code
+//! looks, [`tell`] how all of it reads; [`client`] does the asking, once, without
+//! redirects, within a bounded time. Nothing here logs, and keys appear only
+//! where they are shown once because nobody can get them again.
+
+pub mod answer;
+pub mod client;
+pub mod qr;
+pub mod request;
+pub mod tell;

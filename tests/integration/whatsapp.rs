@@ -1,0 +1,1114 @@
+//! `whatsapp`: every chore and every refusal, through the real binary, with a
+//! gateway that knows who may do what.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use asterisk_websms::exit::Exit;
+use nix::pty::openpty;
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use tempfile::TempDir;
+
+use super::provider::{Authority, TlsProvider};
+use crate::support::sak::{self, Class, EMAIL, Look, PASSWORD, PHONE, Sak};
+use crate::support::{Answer, Provider, program, section, wait_for};
+
+/// Codes as WhatsApp makes them: a reference and four keys.
+const CODES: [&str; 2] = [
+    "2@hVwZ1kqPcJ8y0mRb7sQnF4xT9uGdLaEo3iWvXz6NpYtCjKqHfBmRrSsUuVvAaDdEe,\
+     Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZmdoaWo=,QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU2Nzg=,\
+     c2VjcmV0LWtleS1vZi10aGUtYWR2LWlkZW50aXR5LTAx,1",
+    "2@another/reference+that-is-not-the-first-one==,Zm9v,YmFy,YmF6,1",
+];
+
+/// Shows nothing that a login or a key would be known by.
+const NOTHING_SECRET: [&str; 6] = ["eyJ", "sk-made", "uk-made", "whsec", "x-api-key:", "Bearer"];
+
+/// A configured program.
+struct Account {
+    directory: TempDir,
+}
+
+impl Account {
+    fn at(url: &str, more: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut pairs = vec![("url", url)];
+        pairs.extend_from_slice(more);
+        let account = Self { directory };
+        account.configure(&section("whatsapp", &pairs));
+        account
+    }
+
+    fn configure(&self, config: &str) {
+        std::fs::write(self.path("websms.conf"), config).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(program());
+        command
+            .env_clear()
+            .env("WEBSMS_CONF", self.path("websms.conf"))
+            .current_dir(self.directory.path())
+            .arg("whatsapp")
+            .args(line.split(' '))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, line: &str) -> Done {
+        Done::of(self.command(line).output().unwrap())
+    }
+
+    fn login(&self, password: &str) -> Done {
+        let line = format!("login {EMAIL}");
+        let mut child = self.command(&line).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(password.as_bytes()).unwrap();
+        drop(stdin);
+        Done::of(child.wait_with_output().unwrap())
+    }
+}
+
+/// What a run came to.
+#[derive(Debug)]
+struct Done {
+    status: i32,
+    said: String,
+    noted: String,
+}
+
+impl Done {
+    fn of(output: Output) -> Self {
+        Self {
+            status: output.status.code().expect("no signal"),
+            said: String::from_utf8(output.stdout).unwrap(),
+            noted: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn good(self) -> String {
+        assert_eq!(self.status, 0, "{self:?}");
+        self.said
+    }
+
+    /// One clear line, and nothing on stdout.
+    #[track_caller]
+    fn bad(self, exit: Exit, parts: &[&str]) {
+        assert_eq!(self.status, i32::from(exit.status()), "{self:?}");
+        assert_eq!(self.noted.lines().count(), 1, "{self:?}");
+        for part in parts {
+            assert!(self.noted.contains(part), "{part:?} is not in {self:?}");
+        }
+        for secret in NOTHING_SECRET {
+            assert!(!self.noted.contains(secret), "{secret}: {self:?}");
+        }
+    }
+}
+
+#[test]
+fn from_nothing_to_the_first_message() {
+    let sak = Sak::start();
+    let account = Account::at(&sak.url(), &[]);
+    let token = account.path("token");
+    let place = format!("file:{}", token.display());
+    let base = section("whatsapp", &[("url", &sak.url()), ("token", &place)]);
+    account.configure(&base);
+    let said = account.login(&format!("{PASSWORD}\n")).good();
+    assert!(!said.contains("eyJ") && said.contains("token"), "{said}");
+    let created = account.run("session create First --webhook https://pbx.example.com/sak");
+    let lines = created.good();
+    let session = sak.with(|state| state.sessions[0].clone());
+    let (_, secret) = session.webhook.clone().unwrap();
+    for part in [&session.id, &session.key, &secret, "this once"] {
+        assert!(lines.contains(part), "{part:?} is not in {lines}");
+    }
+    sak.with(|state| state.looks = vec![Look::Code(CODES[0]), Look::Connected]);
+    let drawn = account.run("session qr").good();
+    assert_eq!(drawings(&drawn), [CODES[0]]);
+    assert!(drawn.ends_with(&format!("The phone is connected: {PHONE}\n")));
+    // The lines as they were printed, and what the guide says of messages.
+    let provider = section(
+        "websms",
+        &[
+            ("host", &sak.provider.url()),
+            ("path", "/api/v1/messages/send"),
+            ("body_type", "json"),
+            ("key_to", "to"),
+            ("key_from", "from"),
+            ("key_body", "text"),
+            ("auth_method", "header"),
+            ("auth_header", "x-api-key: {secret}"),
+            ("number_format", "omit+"),
+            ("response_check", "/data/status=sent|queued"),
+            ("resp_id", "/data/messageId"),
+        ],
+    );
+    account.configure(&format!("{base}{lines}{provider}"));
+    let output = Command::new(program())
+        .env_clear()
+        .env("WEBSMS_CONF", account.path("websms.conf"))
+        .args(["websms", "+12025550160", "+12025550183", "Hello from SAK"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let sent = [("12025550160".to_owned(), "Hello from SAK".to_owned())];
+    assert_eq!(sak.with(|state| state.messages.clone()), sent);
+    let history = account.run("history").good();
+    assert!(
+        history.contains("12025550160") && history.ends_with("1 in all\n"),
+        "{history}"
+    );
+}
+
+#[test]
+fn token_is_written_for_its_owner_alone_and_over_an_old_one() {
+    let sak = Sak::start();
+    let account = Account::at(&sak.url(), &[]);
+    let (file, link) = (account.path("kept/token"), account.path("link"));
+    std::fs::create_dir(account.path("kept")).unwrap();
+    std::fs::write(&file, "old").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let place = format!("file:{}", link.display());
+    account.configure(&section(
+        "whatsapp",
+        &[("url", &sak.url()), ("token", &place)],
+    ));
+    account.login(&format!("{PASSWORD}\r\n")).good();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(link.is_symlink());
+    let token = std::fs::read_to_string(&file).unwrap();
+    let known = sak.with(|state| state.tokens.clone());
+    assert_eq!([token.trim_end()], known.as_slice());
+    assert_eq!(std::fs::read_dir(account.path("kept")).unwrap().count(), 1);
+    let listed = account.run("session list").good();
+    assert_eq!(listed, "SESSION  NAME  STATUS  PHONE\n0 in all\n");
+}
+
+#[test]
+fn token_without_a_file_is_printed_alone() {
+    let sak = Sak::start();
+    for (more, hint) in [
+        (vec![], "token = file:/path"),
+        (vec![("token", "env:SAK_TOKEN")], "variable"),
+        (vec![("token", "old")], "websms.conf"),
+    ] {
+        sak.with(|state| state.used.clear());
+        let done = Account::at(&sak.url(), &more).login(PASSWORD);
+        assert!(done.noted.contains(hint), "{done:?}");
+        let token = sak.with(|state| state.tokens.last().cloned().unwrap());
+        assert_eq!(done.good(), format!("{token}\n"));
+    }
+    let credential = Account::at(&sak.url(), &[("token", "file:name")]);
+    credential
+        .login(PASSWORD)
+        .bad(Exit::Configuration, &["systemd's credentials"]);
+    let nowhere = Account::at(&sak.url(), &[("token", "file:/nonexistent/token")]);
+    nowhere
+        .login(PASSWORD)
+        .bad(Exit::Configuration, &["failed to write /nonexistent/token"]);
+}
+
+#[test]
+fn password_is_never_repeated() {
+    let sak = Sak::start();
+    let account = Account::at(&sak.url(), &[]);
+    let wrong = "not it \"at\" all";
+    // The gateway repeats it.
+    account.login(wrong).bad(
+        Exit::Rejected,
+        &[
+            "AUTH_FAILED: \"(the secret) is not the password of",
+            "does not know this user",
+        ],
+    );
+    assert!(!account.login(wrong).noted.contains("not it"));
+    for nothing in ["", "\n"] {
+        account
+            .login(nothing)
+            .bad(Exit::Usage, &["there is no password"]);
+    }
+}
+
+/// What a login does with a terminal: what it shows of `typed`, how it ends, and
+/// whether the terminal is as before.
+fn login_at_terminal(account: &Account, typed: &str) -> (String, i32) {
+    let terminal = openpty(None, None).unwrap();
+    let stdin = terminal.slave.try_clone().unwrap();
+    let mut child = account
+        .command(&format!("login {EMAIL}"))
+        .stdin(Stdio::from(stdin))
+        .spawn()
+        .unwrap();
+    let mut prompt = [0; 10];
+    let mut stderr = child.stderr.take().unwrap();
+    stderr.read_exact(&mut prompt).unwrap();
+    assert_eq!(&prompt, b"Password: ");
+    let mut keyboard = File::from(terminal.master);
+    keyboard.write_all(typed.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let settings = tcgetattr(&terminal.slave).unwrap();
+    let usual = LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::ICANON;
+    assert!(settings.local_flags.contains(usual), "{typed:?}");
+    // All that was shown comes before this.
+    let mut slave = File::from(terminal.slave);
+    slave.write_all(b"END").unwrap();
+    let mut shown = Vec::new();
+    while !shown.ends_with(b"END") {
+        let mut byte = [0];
+        keyboard.read_exact(&mut byte).unwrap();
+        shown.extend(byte);
+    }
+    let shown = String::from_utf8(shown).unwrap();
+    (shown, output.status.code().unwrap())
+}
+
+#[test]
+fn password_is_typed_without_being_shown() {
+    let sak = Sak::start();
+    let account = Account::at(&sak.url(), &[]);
+    let typed = format!("{PASSWORD}\n");
+    assert_eq!(login_at_terminal(&account, &typed), ("END".to_owned(), 0));
+    // Ctrl-C leaves the terminal as it was.
+    let (shown, status) = login_at_terminal(&account, "half\x03");
+    assert_eq!((shown.as_str(), status), ("END", 64));
+    assert_eq!(sak.with(|state| state.tokens.len()), 1);
+}
+
+#[test]
+fn sessions_are_made_listed_shown_and_deleted() {
+    let sak = Sak::start();
+    let key = sak.user_key();
+    let account = Account::at(&sak.url(), &[("user_key", &key)]);
+    account.run("session status").bad(
+        Exit::Configuration,
+        &["there is no session: make one with `asterisk-websms whatsapp session create NAME`"],
+    );
+    let printed = account.run("session create One").good();
+    let one = sak.with(|state| state.sessions[0].clone());
+    assert!(
+        printed.contains(&one.key) && !printed.contains("[websmsd]"),
+        "{printed}"
+    );
+    // The only one is meant.
+    let status = account.run("session status").good();
+    assert!(
+        status.contains(&one.id) && status.contains("not connected"),
+        "{status}"
+    );
+    let two = sak.session("Two");
+    sak.with(|state| state.sessions[1].connected = true);
+    let done = account.run("session status");
+    assert_eq!(done.status, i32::from(Exit::Configuration.status()));
+    for part in [&one.id, &two.id, "2 in all", "name it, or set session"] {
+        assert!(done.noted.contains(part), "{part:?} is not in {done:?}");
+    }
+    let status = account.run(&format!("session status {}", two.id)).good();
+    assert!(
+        status.contains("status   connected") && status.contains(PHONE),
+        "{status}"
+    );
+    let listed = account.run("session list").good();
+    let lines: Vec<_> = listed.lines().collect();
+    assert!(
+        lines[1].contains("One") && lines[1].ends_with("pending"),
+        "{listed}"
+    );
+    assert!(
+        lines[2].contains("Two") && lines[2].ends_with("connected"),
+        "{listed}"
+    );
+    sak.session("Three");
+    account.run("session create Four").bad(
+        Exit::Rejected,
+        &["SESSION_LIMIT_REACHED", "session delete ID"],
+    );
+    let deleted = account.run(&format!("session delete {}", one.id)).good();
+    assert_eq!(deleted, format!("deleted session {}\n", one.id));
+    assert_eq!(sak.with(|state| state.sessions.len()), 2);
+    account
+        .run(&format!("session delete {}", one.id))
+        .bad(Exit::Rejected, &["SESSION_NOT_FOUND", "session list"]);
+    // What cannot be undone is not done to what nobody named.
+    assert_eq!(account.run("session delete").status, 64);
+    assert_eq!(account.run("session status ../auth").status, 64);
+}
+
+#[test]
+fn webhook_is_registered_and_tried() {
+    let sak = Sak::start();
+    let (token, session) = (sak.token(), sak.session("One"));
+    let user_key = sak.user_key();
+    let id = ("session", session.id.as_str());
+    let token = Account::at(&sak.url(), &[("token", &token)]);
+    let key = Account::at(&sak.url(), &[("session_key", &session.key)]);
+    let user = Account::at(&sak.url(), &[("user_key", &user_key)]);
+    let both = Account::at(&sak.url(), &[("session_key", &session.key), id]);
+    key.run("webhook register https://h/x").bad(
+        Exit::Configuration,
+        &["this needs a token or the user's key"],
+    );
+    both.run("webhook register https://h/x")
+        .bad(Exit::Configuration, &["needs a token, keys are not enough"]);
+    let done = key.run("webhook test");
+    assert_eq!(done.status, i32::from(Exit::Rejected.status()));
+    assert!(done.said.ends_with("0 in all\n"), "{done:?}");
+    // With the only session, and with the one that is named.
+    let first = token.run("webhook register https://h/x").good();
+    let register = format!("webhook register {} https://h/y", session.id);
+    let second = token.run(&register).good();
+    let (url, secret) = sak.with(|state| state.sessions[0].webhook.clone()).unwrap();
+    assert_eq!(url, "https://h/y");
+    let line = format!("[websmsd]\n; posted to: {url}\n");
+    assert!(
+        second.contains(&secret) && second.contains(&line),
+        "{second}"
+    );
+    assert!(!first.contains(&secret), "{first}");
+    for account in [&key, &both, &user] {
+        let said = account.run("webhook test").good();
+        assert_eq!(
+            said,
+            "WEBHOOK      RESULT  ANSWER\nhttps://h/y  taken   200\n1 in all\n"
+        );
+    }
+    let test = format!("webhook test {}", session.id);
+    both.run(&test).good();
+    user.run(&test).good();
+    key.run(&test)
+        .bad(Exit::Configuration, &["is not known to be of this session"]);
+    sak.with(|state| state.deaf = true);
+    let done = key.run("webhook test");
+    assert_eq!(done.status, i32::from(Exit::Rejected.status()));
+    assert!(
+        done.said.contains("not taken  connect ECONNREFUSED"),
+        "{done:?}"
+    );
+    for url in ["h/x", "ftp://h", "x"] {
+        assert_eq!(token.run(&format!("webhook register {url}")).status, 64);
+    }
+}
+
+#[test]
+fn keys_of_the_user_are_made_and_listed() {
+    let sak = Sak::start();
+    let token = sak.token();
+    let account = Account::at(&sak.url(), &[("token", &token)]);
+    let printed = account.run("api-key create backend").good();
+    let (_, key) = sak.with(|state| state.user_keys[0].clone());
+    let line = format!("[whatsapp]\nuser_key    = \"{key}\"\n");
+    assert!(
+        printed.contains(&line) && printed.contains("this once"),
+        "{printed}"
+    );
+    let listed = account.run("api-key list").good();
+    assert!(
+        listed.contains("backend") && !listed.contains(&key),
+        "{listed}"
+    );
+    let account = Account::at(&sak.url(), &[("user_key", &key)]);
+    account.run("session list").good();
+    account
+        .run("api-key list")
+        .bad(Exit::Configuration, &["whatsapp login EMAIL"]);
+}
+
+#[test]
+fn history_is_paged_and_goes_under_a_key() {
+    let sak = Sak::start();
+    let (session, user_key) = (sak.session("One"), sak.user_key());
+    sak.with(|state| {
+        let to = |number| (format!("1202555{number:04}"), "x".to_owned());
+        state.messages = (0..7).map(to).collect();
+    });
+    let account = Account::at(&sak.url(), &[("session_key", &session.key)]);
+    let all = account.run("history").good();
+    assert!(
+        all.starts_with("TIME ") && all.ends_with("7 in all\n"),
+        "{all}"
+    );
+    let page = account.run("history --limit 2 --offset 5").good();
+    let lines: Vec<_> = page.lines().collect();
+    assert_eq!(lines.len(), 4, "{page}");
+    assert!(
+        lines[1].contains("12025550005  text  sent    3EB6"),
+        "{page}"
+    );
+    for limit in ["0", "1001", "x"] {
+        assert_eq!(account.run(&format!("history --limit {limit}")).status, 64);
+    }
+    let user = Account::at(&sak.url(), &[("user_key", &user_key)]);
+    let of_session = format!("history --session {}", session.id);
+    assert_eq!(user.run("history").good(), all);
+    assert_eq!(user.run(&of_session).good(), all);
+    user.run("history --session other")
+        .bad(Exit::Rejected, &["INVALID_SESSION"]);
+    let token = sak.token();
+    Account::at(&sak.url(), &[("token", &token)])
+        .run("history")
+        .bad(Exit::Configuration, &["set session_key in [whatsapp]"]);
+    let stranger = Account::at(&sak.url(), &[("session_key", "sk-made-up")]);
+    stranger.run("history").bad(
+        Exit::Rejected,
+        &["INVALID_API_KEY: \"(the secret) is no API key\""],
+    );
+}
+
+#[test]
+fn health_is_found_with_and_without_the_prefix() {
+    let sak = Sak::start();
+    assert_eq!(
+        Account::at(&sak.url(), &[]).run("health").good(),
+        "the gateway is healthy\n"
+    );
+    let inside = Provider::deciding(|request| match request.path.as_str() {
+        "/api/v1/health" => Answer::Http(200, "application/json", "{}".to_owned()),
+        _ => Answer::Http(200, "text/html", "<html>welcome</html>".to_owned()),
+    });
+    let account = Account::at(&format!("{}/api/v1/", inside.url()), &[]);
+    assert_eq!(account.run("health").good(), "the gateway is there\n");
+    let unwell = r#"{"status":"degraded"}"#.to_owned();
+    let unwell = Provider::answering(Answer::Http(200, "application/json", unwell));
+    Account::at(&unwell.url(), &[]).run("health").bad(
+        Exit::Failed,
+        &["the gateway is not well (it says \"degraded\")"],
+    );
+}
+
+#[test]
+fn every_code_is_told_with_a_remedy() {
+    use Exit::{Failed, Rejected};
+    for (status, code, exit, parts) in [
+        (
+            401,
+            "NO_TOKEN",
+            Rejected,
+            ["wants a token", "whatsapp login EMAIL"],
+        ),
+        (
+            401,
+            "INVALID_TOKEN",
+            Rejected,
+            ["no longer", "whatsapp login EMAIL"],
+        ),
+        (401, "AUTH_FAILED", Rejected, ["user or password", "email"]),
+        (
+            401,
+            "NO_API_KEY",
+            Rejected,
+            ["wants a key", "set session_key"],
+        ),
+        (
+            401,
+            "AUTHENTICATION_REQUIRED",
+            Rejected,
+            ["wants a token or a key", "set token"],
+        ),
+        (
+            403,
+            "INVALID_API_KEY",
+            Rejected,
+            ["does not know this key", "api-key create"],
+        ),
+        (
+            403,
+            "USER_INACTIVE",
+            Rejected,
+            ["switched off", "administrator"],
+        ),
+        (
+            403,
+            "INVALID_SESSION",
+            Rejected,
+            ["not one of this key's", "session list"],
+        ),
+        (
+            403,
+            "SESSION_LIMIT_REACHED",
+            Rejected,
+            ["plan allows", "session delete"],
+        ),
+        (
+            400,
+            "SESSION_ID_REQUIRED",
+            Rejected,
+            ["wants to know the session", "set session"],
+        ),
+        (
+            400,
+            "VALIDATION_ERROR",
+            Rejected,
+            ["does not take these values", "\"it says why\""],
+        ),
+        (
+            400,
+            "INVALID_PHONE_NUMBER",
+            Rejected,
+            ["this number", "country code"],
+        ),
+        (
+            404,
+            "SESSION_NOT_FOUND",
+            Rejected,
+            ["no such session", "session list"],
+        ),
+        (
+            429,
+            "RATE_LIMIT_EXCEEDED",
+            Failed,
+            ["too often", "try again in 60 seconds"],
+        ),
+        (
+            429,
+            "AUTH_RATE_LIMIT",
+            Failed,
+            ["log in too often", "try again in 60 seconds"],
+        ),
+        (
+            429,
+            "API_RATE_LIMIT",
+            Failed,
+            ["too often", "try again in 60 seconds"],
+        ),
+        (
+            409,
+            "SOME_NEW_CODE",
+            Rejected,
+            ["the gateway refused", "\"it says why\""],
+        ),
+    ] {
+        // The code counts, also with a status of success.
+        for status in [status, 200] {
+            let gateway = Provider::answering(sak::error(status, code, "it says why"));
+            let account = Account::at(&gateway.url(), &[("user_key", "k")]);
+            let parts = [&[code], parts.as_slice()].concat();
+            account.run("session list").bad(exit, &parts);
+            assert_eq!(gateway.requests().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn refusals_of_the_real_rules_are_met() {
+    let sak = Sak::start();
+    let (key, token) = (sak.user_key(), sak.token());
+    let old = Account::at(&sak.url(), &[("token", "eyJhbGciOiJIUzI1NiJ9.e30.old")]);
+    old.run("session list").bad(
+        Exit::Rejected,
+        &["INVALID_TOKEN: \"jwt (the secret) expired\""],
+    );
+    let unknown = Account::at(&sak.url(), &[("user_key", "uk-of-nobody")]);
+    unknown
+        .run("session list")
+        .bad(Exit::Rejected, &["INVALID_API_KEY"]);
+    sak.with(|state| state.inactive = true);
+    for pair in [("user_key", key.as_str()), ("token", token.as_str())] {
+        Account::at(&sak.url(), &[pair])
+            .run("session list")
+            .bad(Exit::Rejected, &["USER_INACTIVE"]);
+    }
+}
+
+#[test]
+fn log_holds_no_secret_however_much_is_logged() {
+    let sak = Sak::start();
+    let (key, token) = (sak.user_key(), sak.token());
+    let keys = [("user_key", key.as_str()), ("token", token.as_str())];
+    let account = Account::at(&sak.url(), &keys);
+    for (line, stays_secret) in [
+        ("session list", key.as_str()),
+        ("api-key list", token.as_str()),
+        ("session create One", "sk-made"),
+        ("webhook register https://h/x", "whsec"),
+    ] {
+        let mut command = account.command(line);
+        let done = Done::of(command.env("WEBSMS_LOG", "trace").output().unwrap());
+        assert!(!done.noted.contains(stays_secret), "{done:?}");
+        assert!(!done.noted.contains("x-api-key"), "{done:?}");
+        done.good();
+    }
+}
+
+#[test]
+fn limits_are_those_of_their_kind_and_say_how_long() {
+    let sak = Sak::start();
+    let (key, session) = (sak.user_key(), sak.session("One"));
+    let keys = [("user_key", key.as_str()), ("session_key", &session.key)];
+    let account = Account::at(&sak.url(), &keys);
+    for _ in 0..5 {
+        account.login(PASSWORD).good();
+    }
+    let wait = "try again in 60 seconds";
+    account
+        .login(PASSWORD)
+        .bad(Exit::Failed, &["AUTH_RATE_LIMIT", wait]);
+    sak.with(|state| {
+        state.used.insert(Class::General, 99);
+        state.used.insert(Class::Messaging, 999);
+    });
+    for (line, code) in [
+        ("session list", "RATE_LIMIT_EXCEEDED"),
+        ("history", "API_RATE_LIMIT"),
+    ] {
+        account.run(line).good();
+        account.run(line).bad(Exit::Failed, &[code, wait]);
+    }
+    let told = b"HTTP/1.1 429 X\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let gateway = Provider::answering(Answer::Raw(told));
+    Account::at(&gateway.url(), &keys).run("session list").bad(
+        Exit::Failed,
+        &["HTTP status 429", "try again in 17 seconds"],
+    );
+}
+
+#[test]
+fn what_is_no_answer_is_one_clear_line() {
+    let page = |status, text: &str| Answer::Http(status, "text/html", text.to_owned());
+    let redirect = b"HTTP/1.1 301 X\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".to_vec();
+    for (answer, exit, part) in [
+        (
+            page(200, "<html>\nhi"),
+            Exit::Configuration,
+            "is not JSON: see url",
+        ),
+        (page(200, ""), Exit::Configuration, "is not JSON"),
+        (
+            page(404, "Cannot GET"),
+            Exit::Configuration,
+            "no such thing at the gateway",
+        ),
+        (
+            page(401, "no"),
+            Exit::Rejected,
+            "does not accept who we are",
+        ),
+        (
+            page(502, "Bad Gateway"),
+            Exit::Failed,
+            "the gateway failed (HTTP status 502",
+        ),
+        (page(503, "later"), Exit::Failed, "busy"),
+        (
+            page(200, r#"{"success":true,"data":{}}"#),
+            Exit::Unknown,
+            "has no list of sessions",
+        ),
+        (
+            page(200, r#"{"success":false}"#),
+            Exit::Rejected,
+            "the gateway refused",
+        ),
+        (
+            Answer::Raw(redirect),
+            Exit::Configuration,
+            "the gateway sends elsewhere",
+        ),
+        (Answer::Raw(cut), Exit::Failed, "the gateway broke off"),
+        (Answer::HangUp, Exit::Failed, "the gateway broke off"),
+        (Answer::Silence, Exit::Failed, "did not answer in time"),
+        (
+            Answer::Endless(vec![b' '; 65_536]),
+            Exit::Failed,
+            "the gateway broke off",
+        ),
+    ] {
+        let gateway = Provider::answering(answer);
+        let keys = [("user_key", "k"), ("timeout", "2")];
+        let done = Account::at(&gateway.url(), &keys).run("session list");
+        done.bad(exit, &[part.split(':').next().unwrap()]);
+        assert_eq!(gateway.requests().len(), 1, "{part}");
+    }
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    Account::at(&format!("http://{nobody}/api/v1"), &[("user_key", "k")])
+        .run("session list")
+        .bad(
+            Exit::Failed,
+            &["there is no connection to the gateway", "refused"],
+        );
+    // Something was to be made, and nobody knows whether it was.
+    let silent = Provider::answering(Answer::HangUp);
+    Account::at(&silent.url(), &[("user_key", "k")])
+        .run("session create One")
+        .bad(Exit::Unknown, &["the gateway broke off"]);
+}
+
+#[test]
+fn endless_answer_is_given_up() {
+    let start = b"HTTP/1.1 200 OK\r\n\r\n";
+    let gateway = Provider::answering(Answer::Endless([&start[..], &vec![b' '; 65_536]].concat()));
+    Account::at(&gateway.url(), &[("user_key", "k")])
+        .run("session list")
+        .bad(Exit::Failed, &["the answer does not end"]);
+}
+
+#[test]
+fn certificates_are_verified() {
+    let authority = Authority::new();
+    let gateway = TlsProvider::with(authority.issue(|_| {}));
+    let url = gateway.url("localhost");
+    let account = Account::at(&url, &[("user_key", "k")]);
+    let ca_file = account.path("ca.pem");
+    std::fs::write(&ca_file, authority.pem()).unwrap();
+    let stranger = account.path("other.pem");
+    std::fs::write(&stranger, Authority::new().pem()).unwrap();
+    for (file, exit, part) in [
+        // It says nothing, but it is heard.
+        (&ca_file, Exit::Configuration, "is not JSON"),
+        (&stranger, Exit::Failed, "the gateway cannot be trusted"),
+        (&account.path("none.pem"), Exit::Configuration, "none.pem"),
+    ] {
+        let file = file.to_str().unwrap();
+        let keys = [("url", url.as_str()), ("user_key", "k"), ("ca_file", file)];
+        account.configure(&section("whatsapp", &keys));
+        account.run("session list").bad(exit, &[part]);
+    }
+    let plain = Provider::answering(Answer::ok());
+    let url = plain.url().replace("http:", "https:");
+    let keys = [
+        ("url", url.as_str()),
+        ("user_key", "k"),
+        ("ca_file", ca_file.to_str().unwrap()),
+    ];
+    account.configure(&section("whatsapp", &keys));
+    account
+        .run("session list")
+        .bad(Exit::Failed, &["whether that is http or https"]);
+}
+
+#[test]
+fn missing_credentials_are_named_before_anything_is_asked() {
+    let gateway = Provider::answering(Answer::ok());
+    let account = Account::at(&gateway.url(), &[("token", "file:/nonexistent/token")]);
+    for line in [
+        "session list",
+        "session create x",
+        "session qr",
+        "webhook register https://h",
+    ] {
+        account.run(line).bad(
+            Exit::Configuration,
+            &["needs a token", "whatsapp login EMAIL"],
+        );
+    }
+    for line in ["history", "webhook test"] {
+        account
+            .run(line)
+            .bad(Exit::Configuration, &["set session_key", "session create"]);
+    }
+    let unset = Account::at(&gateway.url(), &[("user_key", "env:NOT_SET")]);
+    unset
+        .run("session list")
+        .bad(Exit::Configuration, &["[whatsapp] user_key", "\"NOT_SET\""]);
+    let odd = Account::at(&gateway.url(), &[("user_key", "file:odd")]);
+    std::fs::write(odd.path("odd"), "a\nb").unwrap();
+    let file = format!("file:{}", odd.path("odd").display());
+    odd.configure(&section(
+        "whatsapp",
+        &[("url", &gateway.url()), ("user_key", &file)],
+    ));
+    odd.run("session list")
+        .bad(Exit::Configuration, &["the request cannot be written"]);
+    odd.configure("");
+    odd.run("health")
+        .bad(Exit::Configuration, &["[whatsapp] url is not set"]);
+    assert_eq!(gateway.requests().len(), 0);
+}
+
+#[test]
+fn mistakes_of_the_section_are_named() {
+    for (lines, expected) in [
+        (
+            "token = x",
+            "[whatsapp] url: is not set: relative URL without a base",
+        ),
+        ("url = h/api", "[whatsapp] url = \"h/api\""),
+        (
+            "url = http://h\nsession = a/b",
+            "[whatsapp] session = \"a/b\": not the id",
+        ),
+        (
+            "url = http://h\nuser_key = file:",
+            "[whatsapp] user_key: names no file",
+        ),
+        ("url = http://h\ntimeout = 1", "(expected 2 to 120)"),
+        ("url [a] = http://h", "takes no [index]"),
+        ("url = http://h\ntokn = x", "(did you mean \"token\"?)"),
+        (
+            "url = http://192.0.2.1:5000/api/v1",
+            "password and keys go over the network",
+        ),
+    ] {
+        let account = Account::at("http://h", &[]);
+        account.configure(&format!("[whatsapp]\n{lines}\n"));
+        let output = Command::new(program())
+            .env_clear()
+            .args(["check", "--file-only", "--config"])
+            .arg(account.path("websms.conf"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn check_finds_keys_that_are_not_there() {
+    let account = Account::at("http://127.0.0.1:1", &[("user_key", "env:NOT_SET")]);
+    let output = Command::new(program())
+        .env_clear()
+        .args(["check", "--config"])
+        .arg(account.path("websms.conf"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("[whatsapp] user_key: failed to read"),
+        "{said}"
+    );
+}
+
+#[test]
+fn code_is_drawn_anew_when_it_changes() {
+    let sak = Sak::start();
+    let (key, session) = (sak.user_key(), sak.session("One"));
+    let account = Account::at(&sak.url(), &[("user_key", &key), ("session", &session.id)]);
+    sak.with(|state| {
+        state.looks = vec![
+            Look::NotReady,
+            Look::Code(CODES[0]),
+            Look::Code(CODES[0]),
+            Look::Code(CODES[1]),
+            Look::Connected,
+        ];
+    });
+    let said = account.run("session qr").good();
+    assert_eq!(drawings(&said), CODES);
+    assert_eq!(said.matches("The code has changed").count(), 1, "{said}");
+    // One that is connected has no code.
+    let said = account.run("session qr").good();
+    assert_eq!(said, format!("The phone is connected: {PHONE}\n"));
+}
+
+#[test]
+fn code_is_written_into_pictures_in_place_of_being_drawn() {
+    let sak = Sak::start();
+    let (key, session) = (sak.user_key(), sak.session("One"));
+    let account = Account::at(&sak.url(), &[("user_key", &key)]);
+    sak.with(|state| state.looks = vec![Look::Code(CODES[0])]);
+    let line = format!("session qr {} --png code.png --svg code.svg", session.id);
+    let mut child = account.command(&line).spawn().unwrap();
+    let (png, svg) = (account.path("code.png"), account.path("code.svg"));
+    wait_for("both pictures", || {
+        (png.exists() && svg.exists()).then_some(())
+    });
+    assert_eq!(decode(&from_png(&std::fs::read(&png).unwrap())), CODES[0]);
+    let drawn = std::fs::read_to_string(&svg).unwrap();
+    assert_eq!(decode(&from_svg(&drawn)), CODES[0]);
+    assert_eq!(png.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    // A picture is there whole, the old one or the new one.
+    sak.with(|state| state.looks = vec![Look::Code(CODES[1])]);
+    wait_for("the other one", || {
+        let code = decode(&from_png(&std::fs::read(&png).unwrap()));
+        assert!(CODES.contains(&code.as_str()));
+        (code == CODES[1]).then_some(())
+    });
+    sak.with(|state| state.looks = vec![Look::Connected]);
+    let said = wait(&mut child);
+    assert_eq!(
+        said.matches("The code is in code.png\nThe code is in code.svg\n")
+            .count(),
+        2
+    );
+    assert!(
+        !said.contains('█') && said.contains("The code has changed"),
+        "{said}"
+    );
+}
+
+fn wait(child: &mut Child) -> String {
+    let mut said = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    said
+}
+
+#[test]
+fn picture_that_cannot_be_written_is_named() {
+    let sak = Sak::start();
+    let (key, _) = (sak.user_key(), sak.session("One"));
+    sak.with(|state| state.looks = vec![Look::Code(CODES[0])]);
+    let account = Account::at(&sak.url(), &[("user_key", &key)]);
+    for option in ["--png", "--svg"] {
+        account
+            .run(&format!("session qr {option} /nonexistent/x"))
+            .bad(Exit::Configuration, &["failed to write /nonexistent/x"]);
+    }
+}
+
+#[test]
+fn code_is_waited_for_so_long_and_no_longer() {
+    let sak = Sak::start();
+    let (key, _) = (sak.user_key(), sak.session("One"));
+    let account = Account::at(&sak.url(), &[("user_key", &key)]);
+    account.run("session qr --wait 1").bad(
+        Exit::Failed,
+        &["given up after 1 s: there was no code to scan"],
+    );
+    sak.with(|state| state.looks = vec![Look::Code(CODES[0])]);
+    account.run("session qr --wait 1").bad(
+        Exit::Failed,
+        &["given up after 1 s: nobody scanned the code"],
+    );
+    for wait in ["0", "3601"] {
+        assert_eq!(account.run(&format!("session qr --wait {wait}")).status, 64);
+    }
+    // One that no code can hold.
+    let long: &'static str = Box::leak("x".repeat(3000).into_boxed_str());
+    sak.with(|state| state.looks = vec![Look::Code(long)]);
+    account
+        .run("session qr")
+        .bad(Exit::Unknown, &["the gateway's code cannot be drawn"]);
+}
+
+#[test]
+fn looking_slows_down_and_bears_what_passes() {
+    let raw = |status: u16, more: &str| {
+        let head = format!("HTTP/1.1 {status} X\r\n{more}Content-Length: 0\r\n\r\n");
+        Look::Raw(head.into_bytes())
+    };
+    let sak = Sak::start();
+    let (key, session) = (sak.user_key(), sak.session("One"));
+    let account = Account::at(&sak.url(), &[("user_key", &key), ("session", &session.id)]);
+    // Before there was an answer it is not borne.
+    sak.with(|state| state.looks = vec![raw(502, ""), Look::Connected]);
+    account
+        .run("session qr")
+        .bad(Exit::Failed, &["the gateway failed"]);
+    sak.with(|state| {
+        state.looks = vec![raw(429, "Retry-After: 1\r\n"), Look::Connected];
+    });
+    let done = account.run("session qr");
+    assert!(
+        done.noted
+            .contains("asked too often (HTTP status 429) (asking on)"),
+        "{done:?}"
+    );
+    done.good();
+    sak.with(|state| {
+        state.looks = vec![Look::NotReady, raw(502, ""), raw(502, ""), Look::Connected];
+    });
+    let done = account.run("session qr");
+    assert_eq!(done.noted.matches("(asking on)").count(), 1, "{done:?}");
+    done.good();
+    // A session that is gone meanwhile is no such thing.
+    let gone = r#"{"success":false,"error":{"code":"SESSION_NOT_FOUND","message":""}}"#;
+    let length = gone.len();
+    let gone = format!("HTTP/1.1 404 X\r\nContent-Length: {length}\r\n\r\n{gone}").into_bytes();
+    sak.with(|state| state.looks = vec![Look::NotReady, Look::Raw(gone)]);
+    account
+        .run("session qr")
+        .bad(Exit::Rejected, &["SESSION_NOT_FOUND"]);
+    // Without a word how long, it waits longer than there is time.
+    sak.with(|state| state.looks = vec![raw(429, "")]);
+    let done = account.run("session qr --wait 5");
+    assert_eq!(done.status, i32::from(Exit::Failed.status()), "{done:?}");
+    assert!(
+        done.noted
+            .contains("given up after 5 s: the gateway was asked too often")
+    );
+}
+
+/// Modules, dark or light.
+type Bitmap = Vec<Vec<bool>>;
+
+/// What a phone reads of a picture.
+fn decode(bitmap: &Bitmap) -> String {
+    const SCALE: usize = 4;
+    let (width, height) = (bitmap[0].len() * SCALE, bitmap.len() * SCALE);
+    let luma = |x: usize, y: usize| if bitmap[y / SCALE][x / SCALE] { 0 } else { 255 };
+    let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, luma);
+    let grids = image.detect_grids();
+    assert_eq!(grids.len(), 1);
+    grids[0].decode().unwrap().1
+}
+
+/// What is drawn in an output, read again.
+fn drawings(said: &str) -> Vec<String> {
+    let lines: Vec<_> = said.lines().collect();
+    let is_drawn = |line: &&str| line.starts_with('\x1b');
+    lines
+        .split(|line| !is_drawn(line))
+        .filter(|rows| !rows.is_empty())
+        .map(|rows| decode(&from_terminal(rows)))
+        .collect()
+}
+
+/// As a terminal shows it, whatever its own colours are.
+fn from_terminal(rows: &[&str]) -> Bitmap {
+    let mut bitmap = Bitmap::new();
+    for row in rows {
+        let row = row.strip_prefix("\x1b[38;5;16;48;5;231m").unwrap();
+        let row = row.strip_suffix("\x1b[0m").unwrap();
+        bitmap.push(row.chars().map(|c| "▀█".contains(c)).collect());
+        bitmap.push(row.chars().map(|c| "▄█".contains(c)).collect());
+        assert!(row.chars().all(|c| " ▀▄█".contains(c)));
+    }
+    // Four light modules on each side.
+    let side = bitmap[0].len();
+    let dark = |at: usize| bitmap[at].contains(&true) || bitmap.iter().any(|row| row[at]);
+    for at in (0..4).chain(side - 4..side) {
+        assert!(!dark(at), "{at} of {side}");
+    }
+    assert!(dark(4) && dark(side - 5));
+    bitmap
+}
+
+fn from_png(file: &[u8]) -> Bitmap {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(file))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(info.color_type, png::ColorType::Grayscale);
+    let width = usize::try_from(info.width).unwrap();
+    pixels
+        .chunks(width)
+        .map(|row| row.iter().map(|pixel| *pixel < 128).collect())
+        .collect()
+}
+
+fn from_svg(file: &str) -> Bitmap {
+    let side: usize = file
+        .split_once("viewBox=\"0 0 ")
+        .and_then(|(_, rest)| rest.split(' ').next())
+        .unwrap()
+        .parse()
+        .unwrap();
+    let mut bitmap = vec![vec![false; side]; side];
+    let (_, path) = file.split_once("fill=\"#000\" d=\"").unwrap();
+    let (path, _) = path.split_once('"').unwrap();
+    for module in path.split("h1v1h-1z").filter(|module| !module.is_empty()) {
+        let (x, y) = module.strip_prefix('M').unwrap().split_once(' ').unwrap();
+        bitmap[y.parse::<usize>().unwrap()][x.parse::<usize>().unwrap()] = true;
+    }
+    bitmap
+}

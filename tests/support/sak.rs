@@ -1,0 +1,466 @@
+//! A stand-in for a gateway that speaks the SAK WhatsApp API, written from the
+//! guide of the API: users, sessions, keys and webhooks, who may do what, and how
+//! often.
+//!
+//! It has one user. What the guide shows of an answer is here as it is shown.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::{Answer, Provider, provider::Recorded};
+
+pub(crate) const EMAIL: &str = "ops@example.com";
+pub(crate) const PASSWORD: &str = "correct horse \"battery\" staple";
+pub(crate) const PHONE: &str = "918484830021";
+
+/// Requests of each kind that are allowed in a minute.
+const LIMITS: [(Class, usize); 3] = [
+    (Class::Auth, 5),
+    (Class::General, 100),
+    (Class::Messaging, 1000),
+];
+
+/// Sessions that the user may have.
+const SESSIONS_MAX: usize = 3;
+
+/// Which limit a request counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Class {
+    Auth,
+    General,
+    Messaging,
+}
+
+/// One look at the code of a session.
+#[derive(Debug, Clone)]
+pub(crate) enum Look {
+    NotReady,
+    Code(&'static str),
+    Connected,
+    /// Any other answer, byte for byte.
+    Raw(Vec<u8>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) connected: bool,
+    pub(crate) webhook: Option<(String, String)>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) sessions: Vec<Session>,
+    /// Name and key.
+    pub(crate) user_keys: Vec<(String, String)>,
+    pub(crate) tokens: Vec<String>,
+    pub(crate) inactive: bool,
+    /// What each look at a code shows; the last one stays.
+    pub(crate) looks: Vec<Look>,
+    /// Messages: to and text.
+    pub(crate) messages: Vec<(String, String)>,
+    pub(crate) used: HashMap<Class, usize>,
+    /// Whether webhooks do not take the test.
+    pub(crate) deaf: bool,
+    made: usize,
+}
+
+pub(crate) struct Sak {
+    pub(crate) provider: Provider,
+    state: Arc<Mutex<State>>,
+}
+
+impl Sak {
+    pub(crate) fn start() -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        let provider = Provider::deciding(move |request| {
+            let mut state = shared.lock().unwrap();
+            match state.answer(request) {
+                Ok(answer) | Err(answer) => answer,
+            }
+        });
+        Self { provider, state }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}/api/v1", self.provider.url())
+    }
+
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap())
+    }
+
+    /// A token as a login gives it.
+    pub(crate) fn token(&self) -> String {
+        self.with(State::log_in)
+    }
+
+    pub(crate) fn user_key(&self) -> String {
+        self.with(|state| state.make_user_key("made before"))
+    }
+
+    pub(crate) fn session(&self, name: &str) -> Session {
+        self.with(|state| state.make_session(name, None))
+    }
+}
+
+type Said = Result<Answer, Answer>;
+
+fn http(status: u16, body: &Value) -> Answer {
+    Answer::Http(status, "application/json", body.to_string())
+}
+
+fn good(status: u16, data: &Value) -> Answer {
+    http(status, &json!({"success": true, "data": data}))
+}
+
+fn not_found() -> Answer {
+    Answer::Http(404, "text/html", "<html>Cannot GET</html>".to_owned())
+}
+
+pub(crate) fn error(status: u16, code: &str, message: &str) -> Answer {
+    let error = json!({"code": code, "message": message});
+    http(status, &json!({"success": false, "error": error}))
+}
+
+impl State {
+    fn answer(&mut self, request: &Recorded) -> Said {
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        if (request.method.as_str(), path) == ("GET", "/health") {
+            return Ok(http(200, &json!({"status": "healthy", "uptime": 1.5})));
+        }
+        let path = path.strip_prefix("/api/v1").ok_or_else(not_found)?;
+        self.count(path)?;
+        let body: Value = serde_json::from_str(&request.body).unwrap_or(Value::Null);
+        let mut parts = path.trim_start_matches('/').split('/');
+        let room = parts.next();
+        let parts: Vec<_> = std::iter::once(request.method.as_str())
+            .chain(parts)
+            .collect();
+        match room {
+            Some("auth") => self.of_user(request, &parts, &body),
+            Some("sessions") => self.of_sessions(request, &parts, &body),
+            Some("webhooks") => self.of_webhooks(request, &parts, &body),
+            Some("messages") => self.of_messages(request, &parts, &body, query),
+            _ => Err(not_found()),
+        }
+    }
+
+    fn of_user(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Said {
+        match parts {
+            ["POST", "login"] => self.login(body),
+            ["POST", "api-keys"] => {
+                self.jwt(request)?;
+                let name = text(body, "name")?;
+                let key = self.make_user_key(&name);
+                let data = json!({"id": "key-1", "name": name, "apiKey": key});
+                Ok(good(201, &data))
+            }
+            ["GET", "api-keys"] => {
+                self.jwt(request)?;
+                let row = |(name, _): &(String, String)| json!({"id": "key-1", "name": name, "created_at": "2025-12-20T10:00:00Z"});
+                let rows: Vec<_> = self.user_keys.iter().map(row).collect();
+                Ok(good(200, &json!(rows)))
+            }
+            _ => Err(not_found()),
+        }
+    }
+
+    fn of_sessions(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Said {
+        self.manager(request)?;
+        match parts {
+            ["POST"] => self.create(body),
+            ["GET"] => {
+                let rows: Vec<_> = self.sessions.iter().map(Session::row).collect();
+                Ok(good(200, &json!(rows)))
+            }
+            ["GET", id, "status"] => {
+                let at = self.find(id)?;
+                Ok(good(200, &self.sessions[at].status()))
+            }
+            ["GET", id, "qr"] => {
+                let at = self.find(id)?;
+                Ok(self.qr(at))
+            }
+            ["DELETE", id] => {
+                let at = self.find(id)?;
+                self.sessions.remove(at);
+                Ok(good(200, &json!({"message": "Session deleted"})))
+            }
+            _ => Err(not_found()),
+        }
+    }
+
+    fn of_webhooks(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Said {
+        match parts {
+            ["POST"] => {
+                self.jwt(request)?;
+                let at = self.find(&text(body, "sessionId")?)?;
+                let url = text(body, "url")?;
+                let secret = self.make("whsec");
+                self.sessions[at].webhook = Some((url.clone(), secret.clone()));
+                let events = &body["events"];
+                let data =
+                    json!({"webhookId": "w-1", "url": url, "secret": secret, "events": events});
+                Ok(good(201, &data))
+            }
+            ["POST", "test"] => {
+                let at = self.messenger(request)?;
+                self.test(at, body)
+            }
+            _ => Err(not_found()),
+        }
+    }
+
+    fn of_messages(
+        &mut self,
+        request: &Recorded,
+        parts: &[&str],
+        body: &Value,
+        query: &str,
+    ) -> Said {
+        self.messenger(request)?;
+        match parts {
+            ["POST", "send"] => {
+                let message = (text(body, "to")?, text(body, "text")?);
+                self.messages.push(message);
+                let data = json!({"messageId": "3EB0", "status": "sent"});
+                Ok(good(200, &data))
+            }
+            ["GET", "history"] => Ok(good(200, &self.history(query))),
+            _ => Err(not_found()),
+        }
+    }
+
+    fn count(&mut self, path: &str) -> Result<(), Answer> {
+        let (class, code) = if path.starts_with("/auth/login") {
+            (Class::Auth, "AUTH_RATE_LIMIT")
+        } else if path.starts_with("/messages") {
+            (Class::Messaging, "API_RATE_LIMIT")
+        } else {
+            (Class::General, "RATE_LIMIT_EXCEEDED")
+        };
+        let limit = LIMITS.iter().find(|(of, _)| *of == class).unwrap().1;
+        let used = self.used.entry(class).or_default();
+        *used += 1;
+        if *used > limit {
+            return Err(error(429, code, "Too many requests"));
+        }
+        Ok(())
+    }
+
+    /// Something that nobody can guess, and that can be told apart.
+    fn make(&mut self, kind: &str) -> String {
+        self.made += 1;
+        format!("{kind}-made-{}", self.made)
+    }
+
+    fn log_in(&mut self) -> String {
+        let token = format!("eyJhbGciOiJIUzI1NiJ9.{}.sig", self.make("jwt"));
+        self.tokens.push(token.clone());
+        token
+    }
+
+    fn make_user_key(&mut self, name: &str) -> String {
+        let key = self.make("uk");
+        self.user_keys.push((name.to_owned(), key.clone()));
+        key
+    }
+
+    fn make_session(&mut self, name: &str, webhook: Option<String>) -> Session {
+        let number = self.made;
+        let session = Session {
+            id: format!("3f0a5f0e-7a39-4f5c-9d8f-{number:012}"),
+            key: self.make("sk"),
+            name: name.to_owned(),
+            connected: false,
+            webhook: webhook.map(|url| (url, self.make("whsec"))),
+        };
+        self.sessions.push(session.clone());
+        session
+    }
+
+    fn login(&mut self, body: &Value) -> Said {
+        let (email, password) = (text(body, "email")?, text(body, "password")?);
+        if (email.as_str(), password.as_str()) != (EMAIL, PASSWORD) {
+            let message = format!("{password} is not the password of {email}");
+            return Err(error(401, "AUTH_FAILED", &message));
+        }
+        let token = self.log_in();
+        let data = json!({"token": token, "user": {"email": email}});
+        Ok(good(200, &data))
+    }
+
+    /// What needs a token and takes nothing else.
+    fn jwt(&self, request: &Recorded) -> Result<(), Answer> {
+        let given = request.headers.get("authorization");
+        let token = given.and_then(|given| given.strip_prefix("Bearer "));
+        let token = token.ok_or_else(|| error(401, "NO_TOKEN", "No token provided"))?;
+        if !self.tokens.iter().any(|known| known == token) {
+            let message = format!("jwt {token} expired");
+            return Err(error(401, "INVALID_TOKEN", &message));
+        }
+        self.active()
+    }
+
+    fn active(&self) -> Result<(), Answer> {
+        if self.inactive {
+            return Err(error(403, "USER_INACTIVE", "User is inactive"));
+        }
+        Ok(())
+    }
+
+    /// What takes a token or a user's key.
+    fn manager(&self, request: &Recorded) -> Result<(), Answer> {
+        let Some(key) = request.headers.get("x-api-key") else {
+            if request.headers.contains_key("authorization") {
+                return self.jwt(request);
+            }
+            return Err(error(401, "AUTHENTICATION_REQUIRED", "Log in"));
+        };
+        if !self.user_keys.iter().any(|(_, known)| known == key) {
+            return Err(error(403, "INVALID_API_KEY", "Invalid API key"));
+        }
+        self.active()
+    }
+
+    /// The session of a key, or of a user's key and a header.
+    fn messenger(&self, request: &Recorded) -> Result<usize, Answer> {
+        let key = request.headers.get("x-api-key");
+        let key = key.ok_or_else(|| error(401, "NO_API_KEY", "API key required"))?;
+        let of_key = |session: &Session| session.key == *key;
+        if let Some(at) = self.sessions.iter().position(of_key) {
+            return Ok(at);
+        }
+        if !self.user_keys.iter().any(|(_, known)| known == key) {
+            let message = format!("{key} is no API key");
+            return Err(error(403, "INVALID_API_KEY", &message));
+        }
+        let id = request.headers.get("x-session-id");
+        let id = id.ok_or_else(|| error(400, "SESSION_ID_REQUIRED", "sessionId required"))?;
+        let of_id = |session: &Session| session.id == *id;
+        let found = self.sessions.iter().position(of_id);
+        found.ok_or_else(|| error(403, "INVALID_SESSION", "Not your session"))
+    }
+
+    fn find(&self, id: &str) -> Result<usize, Answer> {
+        let found = self.sessions.iter().position(|session| session.id == id);
+        found.ok_or_else(|| error(404, "SESSION_NOT_FOUND", "Session not found"))
+    }
+
+    fn create(&mut self, body: &Value) -> Said {
+        let name = text(body, "name")?;
+        if self.sessions.len() >= SESSIONS_MAX {
+            return Err(error(403, "SESSION_LIMIT_REACHED", "Upgrade your plan"));
+        }
+        let url = body["webhook"]["url"].as_str().map(str::to_owned);
+        let session = self.make_session(&name, url);
+        let mut data = json!({
+            "sessionId": session.id,
+            "apiKey": session.key,
+            "name": name,
+            "status": "pending",
+            "message": "Scan QR code to connect",
+        });
+        if let Some((url, secret)) = session.webhook {
+            let events = &body["webhook"]["events"];
+            data["webhook"] = json!({"id": "w-1", "url": url, "events": events, "secret": secret});
+        }
+        Ok(good(201, &data))
+    }
+
+    fn qr(&mut self, at: usize) -> Answer {
+        let look = if self.looks.len() > 1 {
+            self.looks.remove(0)
+        } else {
+            self.looks.first().cloned().unwrap_or(Look::NotReady)
+        };
+        let (code, connected) = match look {
+            Look::NotReady => (None, false),
+            Look::Code(code) => (Some(code), false),
+            Look::Connected => (None, true),
+            Look::Raw(bytes) => return Answer::Raw(bytes),
+        };
+        self.sessions[at].connected = connected;
+        let message = "QR not ready yet, retry shortly";
+        good(
+            200,
+            &json!({"qrCode": code, "connected": connected, "message": message}),
+        )
+    }
+
+    fn test(&self, at: usize, body: &Value) -> Said {
+        let session = &self.sessions[at];
+        let result = |(url, _): &(String, String)| {
+            if self.deaf {
+                json!({"url": url, "success": false, "error": "connect ECONNREFUSED"})
+            } else {
+                json!({"url": url, "success": true, "status": 200})
+            }
+        };
+        let results: Vec<_> = session.webhook.iter().map(result).collect();
+        let data = json!({
+            "sessionId": session.id,
+            "event": text(body, "event")?,
+            "attempted": results.len(),
+            "results": results,
+        });
+        Ok(good(200, &data))
+    }
+
+    fn history(&self, query: &str) -> Value {
+        let query: HashMap<_, _> = form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        let number = |name: &str| query[name].parse::<usize>().unwrap();
+        let rows: Vec<_> = self
+            .messages
+            .iter()
+            .zip(1..)
+            .map(|((to, _), number)| {
+                json!({
+                    "message_id": format!("3EB{number}"),
+                    "to_number": to,
+                    "message_type": "text",
+                    "status": "sent",
+                    "created_at": "2025-12-20T10:00:00Z",
+                })
+            })
+            .skip(number("offset"))
+            .take(number("limit"))
+            .collect();
+        json!({"messages": rows})
+    }
+}
+
+impl Session {
+    fn row(&self) -> Value {
+        let status = if self.connected {
+            "connected"
+        } else {
+            "pending"
+        };
+        json!({"id": self.id, "name": self.name, "status": status, "phone_number": null})
+    }
+
+    fn status(&self) -> Value {
+        json!({
+            "sessionId": self.id,
+            "name": self.name,
+            "connected": self.connected,
+            "phoneNumber": self.connected.then_some(PHONE),
+            "lastConnectedAt": self.connected.then_some("2025-12-20T10:00:00Z"),
+        })
+    }
+}
+
+fn text(body: &Value, name: &str) -> Result<String, Answer> {
+    let text = body[name].as_str().filter(|text| !text.is_empty());
+    let missing = || error(400, "VALIDATION_ERROR", &format!("{name} is required"));
+    text.map(str::to_owned).ok_or_else(missing)
+}
