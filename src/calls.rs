@@ -7,11 +7,13 @@ use tracing::error;
 
 use crate::config::{By, Config, Outgoing};
 use crate::id::Id;
+use crate::lately;
+use crate::message::Text;
 use crate::outbound::agi::{self, Arguments};
 use crate::outbound::report::About;
 use crate::outbound::request::{self, OutgoingMessage};
 use crate::outbound::route::{Attempt, Route};
-use crate::outbound::segments::Size;
+use crate::outbound::segments::{self, Size};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox;
 
@@ -68,10 +70,13 @@ impl<'a> Call<'a> {
     /// When there is none of that name; the log says which there are.
     pub fn new(config: &'a Config, arguments: Arguments, id: Id) -> Result<Self, Reason> {
         let Arguments { message, index } = arguments;
-        let outgoing = config.outgoing(&index).map_err(|error| {
-            error!(%id, %error, "message not sent: unknown index");
-            Reason::UnknownIndex
-        })?;
+        let outgoing = answered_by(config, &message, &index);
+        let outgoing = outgoing
+            .map_or_else(|| config.outgoing(&index), Ok)
+            .map_err(|error| {
+                error!(%id, %error, "message not sent: unknown index");
+                Reason::UnknownIndex
+            })?;
         Ok(Self {
             id,
             size: request::size(outgoing, &message),
@@ -81,10 +86,20 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Puts the message into the outbox or sends it, as the account says. Who
-    /// can make requests is asked for `send` only if one is to be made.
-    pub fn carry_out(&self, send: impl FnOnce(&Self) -> Result<Attempt, Reason>) -> Told {
-        let (outcome, reason) = match self.attempt(send) {
+    /// Puts the message into the outbox or sends it, as the account says; in
+    /// several if the account takes no text of that length. Who can make requests
+    /// is asked for `send` only if one is to be made.
+    pub fn carry_out(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> Told {
+        let mut last = Err(Reason::EmptyText);
+        for part in self.parts() {
+            last = part.attempt(&send);
+            let went = matches!(&last, Ok(verdict) if verdict.reason.is_none());
+            if !went {
+                // What follows would stand there without its beginning.
+                break;
+            }
+        }
+        let (outcome, reason) = match last {
             Ok(Verdict {
                 outcome, reason, ..
             }) => (outcome, reason),
@@ -98,10 +113,28 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn attempt(
-        &self,
-        send: impl FnOnce(&Self) -> Result<Attempt, Reason>,
-    ) -> Result<Verdict, Reason> {
+    /// The messages that the text makes, each with an id of its own.
+    fn parts(&self) -> Vec<Self> {
+        let texts = segments::parts(self.message.text.as_str(), self.outgoing.max_chars);
+        let mut id = None;
+        let part = |text: &str| {
+            let fresh = id.map_or(self.id, |before| Id::fresh(Some(before)));
+            id = Some(fresh);
+            let message = OutgoingMessage {
+                text: Text::new(text),
+                ..self.message.clone()
+            };
+            Self {
+                id: fresh,
+                size: request::size(self.outgoing, &message),
+                message,
+                ..*self
+            }
+        };
+        texts.into_iter().map(part).collect()
+    }
+
+    fn attempt(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> Result<Verdict, Reason> {
         self.bounded()?;
         let Attempt { interface, verdict } = match self.outgoing.delivery.by {
             By::Direct => send(self)?,
@@ -123,8 +156,13 @@ impl<'a> Call<'a> {
         route.send(self.id, &self.message).await
     }
 
-    /// Nothing is sent of a text that is longer than the account allows.
+    /// Nothing is sent to what is no number there, nor of a text that is longer
+    /// than the account allows.
     fn bounded(&self) -> Result<(), Reason> {
+        if !request::is_for(self.outgoing, &self.message) {
+            self.about().not_for_it();
+            return Err(Reason::BadNumber);
+        }
         match self.outgoing.max_segments {
             Some(most) if !self.size.fits(most) => {
                 self.about().too_long(most);
@@ -142,4 +180,22 @@ impl<'a> Call<'a> {
             size: self.size,
         }
     }
+}
+
+/// The account on which the other party last wrote, when the caller leaves it
+/// open.
+fn answered_by<'a>(
+    config: &'a Config,
+    message: &OutgoingMessage,
+    index: &str,
+) -> Option<&'a Outgoing> {
+    const AUTO: &str = "auto";
+    if !config.reply_auto || !(index.is_empty() || index == AUTO) {
+        return None;
+    }
+    let (ours, theirs) = (message.from.as_str(), message.to.as_str());
+    let name = lately::interface(&config.outbox, ours, theirs);
+    let mut accounts = config.outgoing.iter();
+    let found = accounts.find(|outgoing| Some(outgoing.interface.as_str()) == name.as_deref());
+    found.or_else(|| config.outgoing.first())
 }

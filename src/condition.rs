@@ -216,7 +216,9 @@ impl Clause {
                 let mut passes = found.iter().map(|value| test.passes(value));
                 match place {
                     // A name means any member that is called so.
-                    Place::Header(_) | Place::Name(_) => passes.any(|passes| passes),
+                    Place::Constant(_) | Place::Header(_) | Place::Name(_) => {
+                        passes.any(|passes| passes)
+                    }
                     Place::Pointer(_) => !found.is_empty() && passes.all(|passes| passes),
                 }
             }

@@ -15,7 +15,8 @@
 //! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
 //!
 //! [`health`] tells whoever watches over the daemon how that goes; [`whatsapp`]
-//! looks after the account at a WhatsApp gateway.
+//! looks after the account at a WhatsApp gateway; by [`lately`] an answer goes the
+//! way that the question came.
 //!
 //! [`command`] wires these for each subcommand, from what [`cli`] and
 //! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
@@ -40,6 +41,7 @@ pub mod fastagi;
 pub mod health;
 pub mod id;
 pub mod inbound;
+pub mod lately;
 pub mod lines;
 pub mod logging;
 pub mod media;
@@ -52,4 +54,6 @@ pub mod secret;
 pub mod spool;
 pub mod template;
 pub mod text;
+pub mod tls;
+pub mod web;
 pub mod whatsapp;

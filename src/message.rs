@@ -16,8 +16,9 @@ use sha1::{Digest as _, Sha1};
 const NUMBER_MAX: usize = 20;
 
 /// Longest alphanumeric sender. GSM has 11 characters (3GPP TS 23.040,
-/// 9.1.2.5); some providers hand on a few more.
-const SENDER_MAX: usize = 15;
+/// 9.1.2.5); some providers hand on a few more, and an identity of WhatsApp's
+/// without a number has 18, or 23.
+const SENDER_MAX: usize = 24;
 
 /// Longest name of an interface.
 const INTERFACE_MAX: usize = 64;
@@ -67,7 +68,7 @@ impl fmt::Display for PhoneNumber {
 pub struct Sender(String);
 
 impl Sender {
-    /// Reads a number, or a name of up to 15 letters, digits, blanks and
+    /// Reads a number, or a name of up to 24 letters, digits, blanks and
     /// `.`, `_`, `+`, `-` that starts with a letter or digit.
     ///
     /// # Errors
@@ -237,6 +238,8 @@ pub struct Receipt {
     pub status: String,
     /// Why, in the provider's words, if it says so.
     pub reason: Option<String>,
+    /// The provider's code for that.
+    pub code: Option<String>,
 }
 
 /// What became of a message that went out.
@@ -263,9 +266,19 @@ pub struct Message {
     pub interface: InterfaceName,
     /// What the provider calls it, if it says so.
     pub provider_id: Option<String>,
-    /// URLs of pictures that are to be kept; links to them will stand behind the
-    /// text.
-    pub pictures: Vec<String>,
+    /// Pictures that are to be kept; links to them will stand behind the text.
+    pub pictures: Vec<Picture>,
+}
+
+/// A picture or other file that comes with a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Where it is.
+    pub url: String,
+    /// Whether the URL is of a document that says where it is.
+    pub lookup: bool,
+    /// What the message says that it is, if it does.
+    pub content_type: Option<String>,
 }
 
 impl Message {
@@ -380,7 +393,7 @@ mod tests {
             "x<y",
             "Škoda",
             "SixteenLetters!!",
-            "abcdefghijklmnop",
+            "abcdefghijklmnopqrstuvwxy",
             "x\0",
         ] {
             assert!(Sender::parse(raw).is_err(), "{raw:?}");

@@ -9,11 +9,18 @@ const SHORT_CODE_MAX: usize = 6;
 /// Digits of a number of the North American plan without its country code.
 const NANP_DIGITS: usize = 10;
 
+/// What stands before the digits of an identity of WhatsApp's without a number.
+const LID: &str = "lid";
+
 /// How numbers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberFormat {
     /// As they came (`E123` says the same).
     AsIs,
+    /// As WhatsApp's gateways write them: `12025550183@c.us`.
+    Jid,
+    /// The same without the server.
+    JidDigits,
     /// North American ones in 10 digits, without the country code.
     Nanp10,
     /// North American ones in 11 digits, with the country code.
@@ -39,10 +46,12 @@ impl NumberFormat {
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || byte == b'+');
         if !is_number {
-            return address.to_owned();
+            return self.name(address);
         }
         match self {
             Self::AsIs => address.to_owned(),
+            Self::Jid => format!("{}@c.us", digits(address)),
+            Self::JidDigits => digits(address).to_owned(),
             Self::OmitPlus => address.replace('+', ""),
             Self::WithoutPrefix => {
                 let address = address.strip_prefix('+').unwrap_or(address);
@@ -51,6 +60,38 @@ impl NumberFormat {
             Self::Nanp10 | Self::Nanp11 | Self::NanpPlus | Self::Plus => {
                 self.international(address)
             }
+        }
+    }
+
+    /// What is no number: an identity of WhatsApp's that has none, or a name.
+    fn name(self, address: &str) -> String {
+        match (self, address.strip_prefix(LID)) {
+            (Self::Jid | Self::JidDigits, Some(lid)) if is_digits(lid) => format!("{lid}@lid"),
+            _ => address.to_owned(),
+        }
+    }
+
+    /// Whether a sender may have identities that are no numbers.
+    #[must_use]
+    pub fn has_identities(self) -> bool {
+        matches!(self, Self::Jid | Self::JidDigits)
+    }
+
+    /// A number as a provider wrote it, for the dialplan. Of WhatsApp's identities
+    /// (`user:device@server`) those with a number are that, the others `lid` and
+    /// digits: never an invented number.
+    #[must_use]
+    pub fn read(self, raw: &str) -> String {
+        if !self.has_identities() {
+            return self.apply(raw);
+        }
+        let (user, server) = raw.split_once('@').unwrap_or((raw, "c.us"));
+        let user = user.split([':', '.']).next().unwrap_or_default();
+        let number = user.strip_prefix('+').unwrap_or(user);
+        match server {
+            "c.us" | "s.whatsapp.net" if is_digits(number) => format!("+{number}"),
+            "lid" if is_digits(user) => format!("{LID}{user}"),
+            _ => raw.to_owned(),
         }
     }
 
@@ -77,9 +118,53 @@ impl NumberFormat {
     }
 }
 
+/// Without the international prefix.
+fn digits(number: &str) -> &str {
+    let without = number
+        .strip_prefix('+')
+        .or_else(|| number.strip_prefix("00"));
+    without.unwrap_or(number)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn identity_of_whatsapp_is_a_number_or_said_to_be_none() {
+        use NumberFormat::{Jid, JidDigits, Plus};
+        for (raw, expected) in [
+            ("12025550183@s.whatsapp.net", "+12025550183"),
+            ("12025550183:17@s.whatsapp.net", "+12025550183"),
+            ("12025550183@c.us", "+12025550183"),
+            ("+12025550183", "+12025550183"),
+            ("12025550183", "+12025550183"),
+            ("123456789012345@lid", "lid123456789012345"),
+            ("120363041234567890@g.us", "120363041234567890@g.us"),
+            ("status@broadcast", "status@broadcast"),
+        ] {
+            assert_eq!(Jid.read(raw), expected, "{raw}");
+            assert_eq!(JidDigits.read(raw), expected, "{raw}");
+        }
+        assert_eq!(Plus.read("12025550183"), "+12025550183");
+        for (address, with, without) in [
+            ("+12025550183", "12025550183@c.us", "12025550183"),
+            ("0012025550183", "12025550183@c.us", "12025550183"),
+            (
+                "lid123456789012345",
+                "123456789012345@lid",
+                "123456789012345@lid",
+            ),
+            ("lido", "lido", "lido"),
+        ] {
+            assert_eq!(Jid.apply(address), with);
+            assert_eq!(JidDigits.apply(address), without);
+        }
+    }
 
     #[test]
     fn number_takes_the_form_that_is_asked_for() {

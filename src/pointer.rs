@@ -260,6 +260,8 @@ fn names(value: &Value, step: &Step) -> Vec<String> {
 /// Where a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
+    /// Nowhere: it is always this.
+    Constant(String),
     /// In a header of the request, by its name in lower case.
     Header(String),
     /// In a member of that name, at any depth.
@@ -269,7 +271,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads `header:Name`, `/pointer`, `family#` or a name.
+    /// Reads `header:Name`, `/pointer`, `family#`, `=constant` or a name.
     ///
     /// # Errors
     /// When it is none of them.
@@ -279,6 +281,9 @@ impl Place {
                 return Err("names no header (expected header:Name)".to_owned());
             }
             return Ok(Self::Header(name.to_ascii_lowercase()));
+        }
+        if let Some(constant) = raw.strip_prefix('=') {
+            return Ok(Self::Constant(constant.to_owned()));
         }
         if raw.starts_with('/') {
             return Pointer::parse(raw).map(Self::Pointer);
@@ -296,7 +301,7 @@ impl Place {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Name(name) => Some(name),
-            Self::Header(_) | Self::Pointer(_) => None,
+            Self::Constant(_) | Self::Header(_) | Self::Pointer(_) => None,
         }
     }
 }
@@ -304,6 +309,7 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Constant(constant) => write!(f, "={constant}"),
             Self::Header(name) => write!(f, "header:{name}"),
             Self::Name(name) => f.write_str(name),
             Self::Pointer(pointer) => pointer.fmt(f),
@@ -341,6 +347,7 @@ impl Document {
     #[must_use]
     pub fn find(&self, place: &Place, binding: &Binding) -> Vec<Value> {
         match place {
+            Place::Constant(constant) => vec![Value::from(constant.as_str())],
             Place::Header(wanted) => self
                 .headers
                 .iter()
@@ -355,13 +362,17 @@ impl Document {
         }
     }
 
-    /// The first value that is text, at the first of several places that has
-    /// one.
+    /// The first value that is text, at the first of several places that has one
+    /// which says something; when none does, the first that is there.
     #[must_use]
     pub fn text(&self, places: &[Place], binding: &Binding) -> Option<String> {
-        places
-            .iter()
-            .find_map(|place| self.find(place, binding).iter().find_map(as_text))
+        let first = |place| self.find(place, binding).iter().find_map(as_text);
+        let mut texts = places.iter().filter_map(first);
+        let here = texts.next()?;
+        if here.is_empty() {
+            return texts.find(|text| !text.is_empty()).or(Some(here));
+        }
+        Some(here)
     }
 }
 

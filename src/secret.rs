@@ -8,6 +8,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use subtle::ConstantTimeEq as _;
+
 /// A password, token or signing key. `Debug` does not show it and there is no
 /// `Display`; [`Secret::expose`] is the one way to it.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -18,6 +20,13 @@ impl Secret {
     #[must_use]
     pub fn new(secret: String) -> Self {
         Self(secret)
+    }
+
+    /// Whether somebody knows it, compared in a time that does not tell how much of
+    /// it.
+    #[must_use]
+    pub fn is(&self, given: &str) -> bool {
+        self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
     /// The secret itself, for signing a request or comparing.

@@ -75,10 +75,10 @@ fn surroundings(config: &Config, findings: &mut Findings) {
         }
     }
     for incoming in &config.incoming {
-        if let Err(error) = inbound::secrets(incoming) {
+        if let Err(error) = inbound::guard(incoming) {
             let interface = &incoming.interface;
             findings.error(&format!(
-                "[websmsd] interface {interface}: auth_secret: failed to {error}"
+                "[websmsd] interface {interface}: failed to {error}"
             ));
         }
     }

@@ -49,7 +49,7 @@ fn list(directory: &Path) -> String {
         let text = preset::text(&name, directory, &preset::from_file);
         let text = text.ok().flatten().unwrap_or_default();
         // Writing to a String cannot fail.
-        let _ = writeln!(said, "{name:<12}  {}", title(&text, &name));
+        let _ = writeln!(said, "{name:<18}  {}", title(&text, &name));
     }
     said
 }

@@ -137,6 +137,10 @@ impl Daemon {
             dedupe,
             record,
             intake,
+            sending
+                .as_ref()
+                .filter(|_| config.reply_auto)
+                .map(Sending::lately),
         );
         let receiver = receiver.map_err(io::Error::other)?;
         let served = runtime.block_on(async {

@@ -169,6 +169,14 @@ pub(super) fn read_directory(reader: &mut Reader<'_>) -> Option<PathBuf> {
     reader.read(&keys::OUTBOXDIR, value::directory)
 }
 
+/// Reads whether a message without an index goes by the interface on which the
+/// other party last wrote.
+pub(super) fn read_reply(reader: &mut Reader<'_>) -> Option<bool> {
+    reader.read(&keys::REPLY_INDEX, |raw| {
+        value::choice(raw, &[("first", false), ("auto", true)])
+    })
+}
+
 /// Fallbacks that lead nowhere or in a circle.
 pub(super) fn fallbacks(outgoing: &[Outgoing]) -> Vec<Problem> {
     let find = |name: &InterfaceName| outgoing.iter().find(|other| other.interface == *name);

@@ -114,12 +114,26 @@ pub mod websms {
     pub const RESPONSE_CHECK: Key = key("response_check", "").later("resp_check");
     /// Where the answer says what the provider calls the message.
     pub const RESP_ID: Key = key("resp_id", "");
+    /// Where an answer that is no success has its code.
+    pub const RESP_ERROR: Key = key("resp_error", "");
+    /// Where it says why in words.
+    pub const RESP_REASON: Key = key("resp_reason", "");
+    /// What a code means, in words.
+    pub const REASON: Key = key("reason", "").repeated();
+    /// Codes that mean that a message may be sent later.
+    pub const RETRY_ON: Key = key("retry_on", "");
+    /// Codes that are a matter for the fallback.
+    pub const FALLBACK_ON: Key = key("fallback_on", "");
     /// How numbers are written in the request.
     pub const NUMBER_FORMAT: Key = key("number_format", "").later("val_numform");
+    /// What the destination must look like.
+    pub const TO_MATCH: Key = key("to_match", "");
     /// What is done about characters beyond U+FFFF.
     pub const CHARSET: Key = key("charset", "").later("val_unicode");
     /// Segments that a text may have; 0 means any number.
     pub const MAX_SEGMENTS: Key = key("max_segments", "0");
+    /// Characters of one message; a longer text is sent as several. 0 is any.
+    pub const MAX_CHARS: Key = key("max_chars", "0");
     /// Parameters that are always sent.
     pub const VAL_STATIC: Key = key("val_static", "").secret();
     /// More of them, beside those of a preset.
@@ -128,6 +142,16 @@ pub mod websms {
     pub const VAL_UCS2: Key = key("val_ucs2", "").secret();
     /// Parameter that carries the URL of a picture.
     pub const KEY_MEDIA: Key = key("key_media", "");
+    /// Parameter that carries the text beside a picture.
+    pub const KEY_CAPTION: Key = key("key_caption", "");
+    /// Pictures of one message.
+    pub const MEDIA_MOST: Key = key("media_most", "10");
+    /// Path for messages with a picture.
+    pub const PATH_MEDIA: Key = key("path_media", "");
+    /// Whether the picture itself is sent, and not its URL.
+    pub const MEDIA_UPLOAD: Key = key("media_upload", "no");
+    /// Private addresses that pictures may be fetched from for that.
+    pub const MEDIA_PERMIT_ADDR: Key = key("media_permit_addr", "");
     /// Extensions of URLs that are sent as pictures.
     pub const MEDIA_OUT: Key = key("media_out", "");
     /// Parameters that are sent with a picture.
@@ -160,6 +184,8 @@ pub mod websms {
     pub const KEY_IDEMPOTENCY: Key = key("key_idempotency", "");
     /// Header that carries the id of the message.
     pub const HEADER_IDEMPOTENCY: Key = key("header_idempotency", "");
+    /// Which interface takes a message that names none.
+    pub const REPLY_INDEX: Key = key("reply_index", "first").of_the_process();
     /// Interface to try when this one fails.
     pub const FALLBACK: Key = key("fallback", "");
     /// What the sender is told of a message that was not sent.
@@ -208,6 +234,10 @@ pub mod websmsd {
     pub const DEDUPE_TTL: Key = key("dedupe_ttl", "86400");
     /// Query parameter whose value is echoed to a provider that tests us.
     pub const KEY_ECHO: Key = key("key_echo", "");
+    /// Query parameter that must hold `echo_secret`.
+    pub const KEY_ECHO_SECRET: Key = key("key_echo_secret", "");
+    /// What such a provider must know.
+    pub const ECHO_SECRET: Key = key("echo_secret", "").secret();
     /// Accepted and not used, as in the reference.
     pub const KEY_ACCOUNT: Key = key("key_account", "");
     /// Body of the answer to an accepted message.
@@ -254,8 +284,12 @@ pub mod websmsd {
     pub const RECEIPT_FAILED: Key = key("receipt_failed", "");
     /// Where it says why.
     pub const RECEIPT_REASON: Key = key("receipt_reason", "");
+    /// Where a receipt has the code of an error.
+    pub const RECEIPT_ERROR: Key = key("receipt_error", "");
     /// What is done about pictures.
     pub const MEDIA: Key = key("media", "link");
+    /// URL that says where a picture is that has but an id.
+    pub const MEDIA_LOOKUP: Key = key("media_lookup", "");
     /// Hosts that get the account's credentials when pictures are fetched.
     pub const MEDIA_HOSTS: Key = key("media_hosts", "");
     /// Addresses that may post messages; not set means any.
@@ -389,13 +423,25 @@ pub const ALL: &[&Key] = &[
     &websms::AUTH_HEADER,
     &websms::RESPONSE_CHECK,
     &websms::RESP_ID,
+    &websms::RESP_ERROR,
+    &websms::RESP_REASON,
+    &websms::REASON,
+    &websms::RETRY_ON,
+    &websms::FALLBACK_ON,
     &websms::NUMBER_FORMAT,
+    &websms::TO_MATCH,
     &websms::CHARSET,
     &websms::MAX_SEGMENTS,
+    &websms::MAX_CHARS,
     &websms::VAL_STATIC,
     &websms::VAL_EXTRA,
     &websms::VAL_UCS2,
     &websms::KEY_MEDIA,
+    &websms::KEY_CAPTION,
+    &websms::MEDIA_MOST,
+    &websms::PATH_MEDIA,
+    &websms::MEDIA_UPLOAD,
+    &websms::MEDIA_PERMIT_ADDR,
     &websms::MEDIA_OUT,
     &websms::VAL_MEDIA,
     &websms::TIMEOUT,
@@ -412,6 +458,7 @@ pub const ALL: &[&Key] = &[
     &websms::RETRY_UNKNOWN,
     &websms::KEY_IDEMPOTENCY,
     &websms::HEADER_IDEMPOTENCY,
+    &websms::REPLY_INDEX,
     &websms::FALLBACK,
     &websms::NOTICE_FAILED,
     &websms::NOTICE_UNKNOWN,
@@ -430,6 +477,8 @@ pub const ALL: &[&Key] = &[
     &websmsd::NUMBER_FORMAT,
     &websmsd::DEDUPE_TTL,
     &websmsd::KEY_ECHO,
+    &websmsd::KEY_ECHO_SECRET,
+    &websmsd::ECHO_SECRET,
     &websmsd::KEY_ACCOUNT,
     &websmsd::REPORT_SUCCESS,
     &websmsd::RESP_TYPE,
@@ -453,7 +502,9 @@ pub const ALL: &[&Key] = &[
     &websmsd::RECEIPT_DELIVERED,
     &websmsd::RECEIPT_FAILED,
     &websmsd::RECEIPT_REASON,
+    &websmsd::RECEIPT_ERROR,
     &websmsd::MEDIA,
+    &websmsd::MEDIA_LOOKUP,
     &websmsd::MEDIA_HOSTS,
     &websmsd::PERMIT_ADDR,
     &websmsd::REQUEST_URI,

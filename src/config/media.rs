@@ -18,6 +18,8 @@ pub struct Media {
     pub places: Vec<Place>,
     /// What is done about them.
     pub handling: Handling,
+    /// URL, with `{id}`, of a document that says where a file of that id is.
+    pub lookup: Option<String>,
     /// Hosts that get the account's credentials, in lower case.
     pub hosts: Vec<String>,
 }
@@ -61,10 +63,12 @@ const HANDLINGS: [(&str, Handling); 3] = [
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Media> {
     let places = reader.read(&keys::KEY_MEDIA, value::places);
     let handling = reader.read(&keys::MEDIA, |raw| value::choice(raw, &HANDLINGS));
+    let lookup = reader.read(&keys::MEDIA_LOOKUP, lookup);
     let hosts = reader.read(&keys::MEDIA_HOSTS, value::words);
     Some(Media {
         places: places?,
         handling: handling?,
+        lookup: lookup?,
         hosts: hosts?.iter().map(|host| host.to_lowercase()).collect(),
     })
 }
@@ -105,6 +109,17 @@ pub(super) fn read_shelf(reader: &mut Reader<'_>) -> Option<Option<Shelf>> {
             lifetime,
             permitted: permitted.unwrap_or_default(),
         })),
+    }
+}
+
+fn lookup(raw: &str) -> Result<Option<String>, String> {
+    let Some(raw) = value::optional(raw)? else {
+        return Ok(None);
+    };
+    let example = raw.replace("{id}", "1");
+    match Url::parse(&example) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && example != raw => Ok(Some(raw)),
+        _ => Err("not a URL with {id} (expected e.g. https://api.example.com/{id})".to_owned()),
     }
 }
 

@@ -17,6 +17,7 @@ mod astqueue;
 mod auth;
 mod authenticity;
 mod delivery;
+mod errors;
 pub mod ini;
 pub mod keys;
 mod media;
@@ -35,12 +36,13 @@ pub use astqueue::{Call, Owner, Queue};
 pub use auth::Auth;
 pub use authenticity::{Authenticity, Digest, Encoding, Hmac, Scheme, Spot, VonageDigest};
 pub use delivery::{By, Delivery, Idempotency, Retry};
+pub use errors::Errors;
 pub use media::{Handling, Media, Shelf};
 pub use parameters::{BodyType, Parameters, Pictures, pointer};
 pub use problem::{Problem, Report, Severity};
 pub use receipts::Receipts;
 pub use websms::{Charset, Method, Outgoing, ResponseId};
-pub use websmsd::{Acknowledgement, Coding, Daemon, Incoming, Keys, TOKEN, Taken};
+pub use websmsd::{Acknowledgement, Coding, Daemon, EchoSecret, Incoming, Keys, TOKEN, Taken};
 pub use whatsapp::{SessionId, Whatsapp};
 
 use crate::message::InterfaceName;
@@ -99,6 +101,9 @@ pub struct Config {
     pub queue: Queue,
     /// Directory in which messages wait for the provider.
     pub outbox: PathBuf,
+    /// Whether a message that names no interface goes by the one on which the
+    /// other party last wrote.
+    pub reply_auto: bool,
     /// The WhatsApp gateway whose account is looked after; `None` when
     /// `[whatsapp]` holds nothing.
     pub whatsapp: Option<Whatsapp>,
@@ -246,6 +251,7 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
     }
     let mut reader = Reader::new(entries, Section::Websms, &unnamed, problems);
     let outbox = delivery::read_directory(&mut reader);
+    let reply_auto = delivery::read_reply(&mut reader);
     let incoming = each(entries, Section::Websmsd, problems, websmsd::read);
     if let Some(incoming) = &incoming {
         problems.extend(websmsd::open_doors(incoming));
@@ -268,6 +274,7 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
         daemon: daemon?,
         queue: queue?,
         outbox: outbox?,
+        reply_auto: reply_auto?,
         whatsapp: whatsapp?,
     })
 }

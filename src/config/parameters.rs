@@ -1,13 +1,16 @@
 //! `[websms]`: which parameter says what, and how parameters are written.
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::auth::Auth;
 use super::keys::{Key, websms as keys};
 use super::reader::Reader;
+use super::target::{self, Account};
 use super::value;
 use super::websms::{Charset, Outgoing};
 use crate::pointer::Pointer;
+use crate::template;
 
 /// The parameters of a request.
 #[derive(Debug, Clone)]
@@ -46,11 +49,22 @@ pub enum BodyType {
 /// What becomes of URLs of pictures in the text.
 #[derive(Debug, Clone)]
 pub struct Pictures {
-    /// Parameter that carries one; `None` leaves them in the text.
+    /// Parameter that carries one, perhaps with `{kind}`; `None` leaves them in
+    /// the text.
     pub key: Option<String>,
+    /// Parameter that carries the text then; `None` is the usual one.
+    pub caption: Option<String>,
+    /// How many go with one message.
+    pub most: usize,
+    /// The path of the request then; `None` is the usual one.
+    pub path: Option<String>,
+    /// Private addresses that they may be fetched from, when they are sent
+    /// themselves and not their URLs.
+    pub upload: Option<Vec<IpNet>>,
     /// Ends of URLs that are pictures, without the dot and in lower case.
     pub extensions: Vec<String>,
-    /// Parameters that go with them, in place of others of that name.
+    /// Parameters that go with them, in place of others of that name; in JSON
+    /// `null` is in place of them too.
     pub fixed: Vec<(String, Value)>,
 }
 
@@ -92,14 +106,25 @@ pub(super) fn read(
 }
 
 /// Reads what becomes of pictures.
-pub(super) fn read_pictures(reader: &mut Reader<'_>) -> Option<Pictures> {
+pub(super) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Option<Pictures> {
     let body_type = reader.read(&keys::BODY_TYPE, |raw| value::choice(raw, &BODY_TYPES));
     let key = reader.read(&keys::KEY_MEDIA, value::optional);
     let extensions = reader.read(&keys::MEDIA_OUT, value::extensions);
     let body_type = body_type?;
     let fixed = reader.read(&keys::VAL_MEDIA, |raw| fixed(body_type, raw));
+    let caption = reader.read(&keys::KEY_CAPTION, value::optional);
+    let most = reader.read(&keys::MEDIA_MOST, |raw| value::number(raw, 1..=10));
+    let path = target::media_path(reader, account);
+    let upload = reader.read(&keys::MEDIA_UPLOAD, value::yes_or_no);
+    let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR, value::networks);
+    let (upload, permitted) = (upload?, permitted?);
     let pictures = Pictures {
         key: key?,
+        caption: caption?,
+        // A file has one place in a form.
+        most: if upload { 1 } else { most? },
+        path: path?,
+        upload: upload.then(|| permitted.unwrap_or_default()),
         extensions: extensions?,
         fixed: fixed?,
     };
@@ -145,10 +170,15 @@ pub(super) fn check(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> 
         key: &keys::VAL_MEDIA,
         values: &outgoing.pictures.fixed,
     };
-    let beside: [&[Sometimes<'_>]; 4] = [&[], &[ucs2], &[media], &[ucs2, media]];
+    let beside: [(&[Sometimes<'_>], bool); 4] = [
+        (&[], false),
+        (&[ucs2], false),
+        (&[media], true),
+        (&[ucs2, media], true),
+    ];
     let problem = unsaid(outgoing).or_else(|| {
-        beside.iter().find_map(|sometimes| {
-            let named = named(outgoing, sometimes);
+        beside.iter().find_map(|(sometimes, picture)| {
+            let named = named(outgoing, sometimes, *picture);
             if outgoing.parameters.body_type == BodyType::Json {
                 misplaced(&named)
             } else {
@@ -165,7 +195,8 @@ pub(super) fn check(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> 
     }
 }
 
-/// Something that neither a parameter nor the URL nor a header carries.
+/// Something that neither a parameter nor the URL nor a header carries. The
+/// sender need not be said: there are accounts that have but one number.
 fn unsaid(outgoing: &Outgoing) -> Option<(&'static Key, String)> {
     let said = |word: &str| {
         let word = format!("{{{word}}}");
@@ -178,7 +209,6 @@ fn unsaid(outgoing: &Outgoing) -> Option<(&'static Key, String)> {
     let parameters = &outgoing.parameters;
     [
         (&keys::KEY_TO, &parameters.key_to, "to"),
-        (&keys::KEY_FROM, &parameters.key_from, "from"),
         (&keys::KEY_BODY, &parameters.key_body, "body"),
     ]
     .into_iter()
@@ -198,8 +228,12 @@ struct Sometimes<'a> {
 }
 
 /// Every parameter with the key that names it, when these go along in place of
-/// fixed ones of their names.
-fn named<'a>(outgoing: &'a Outgoing, sometimes: &[Sometimes<'a>]) -> Vec<(&'static Key, &'a str)> {
+/// fixed ones of their names, and perhaps a picture.
+fn named(
+    outgoing: &Outgoing,
+    sometimes: &[Sometimes<'_>],
+    picture: bool,
+) -> Vec<(&'static Key, String)> {
     let Parameters {
         key_to,
         key_from,
@@ -207,14 +241,16 @@ fn named<'a>(outgoing: &'a Outgoing, sometimes: &[Sometimes<'a>]) -> Vec<(&'stat
         fixed,
         ..
     } = &outgoing.parameters;
-    let mut named: Vec<(&'static Key, &str)> = [
-        (&keys::KEY_TO, key_to),
-        (&keys::KEY_FROM, key_from),
-        (&keys::KEY_BODY, key_body),
-    ]
-    .into_iter()
-    .filter_map(|(key, name)| Some((key, name.as_deref()?)))
-    .collect();
+    let Pictures { key, caption, .. } = &outgoing.pictures;
+    let body = match caption {
+        Some(_) if picture => (&keys::KEY_CAPTION, caption),
+        _ => (&keys::KEY_BODY, key_body),
+    };
+    let mut named: Vec<(&'static Key, &str)> =
+        [(&keys::KEY_TO, key_to), (&keys::KEY_FROM, key_from), body]
+            .into_iter()
+            .filter_map(|(key, name)| Some((key, name.as_deref()?)))
+            .collect();
     if let Auth::Plain {
         user, key_secret, ..
     } = &outgoing.auth
@@ -228,23 +264,27 @@ fn named<'a>(outgoing: &'a Outgoing, sometimes: &[Sometimes<'a>]) -> Vec<(&'stat
     if let Charset::Marked { key, .. } = &outgoing.charset {
         named.push((&keys::CHARSET, key));
     }
-    if let Some(key) = &outgoing.pictures.key {
+    if let Some(key) = key.as_ref().filter(|_| picture) {
         named.push((&keys::KEY_MEDIA, key));
     }
-    let of_key =
-        |key, fixed: &'a [(String, Value)]| fixed.iter().map(move |(name, _)| (key, name.as_str()));
-    let mut values: Vec<_> = of_key(&keys::VAL_STATIC, fixed).collect();
+    let mut values: Vec<_> = fixed.iter().map(|pair| (&keys::VAL_STATIC, pair)).collect();
     for added in sometimes {
-        values.retain(|(_, name)| added.values.iter().all(|(other, _)| other != name));
-        values.extend(of_key(added.key, added.values));
+        values.retain(|(_, (name, _))| added.values.iter().all(|(other, _)| other != name));
+        values.extend(added.values.iter().map(|pair| (added.key, pair)));
     }
-    named.extend(values);
+    values.retain(|(_, (_, value))| !value.is_null());
+    named.extend(values.iter().map(|(key, (name, _))| (*key, name.as_str())));
+    // Whatever kind it is, they stand in the same places.
+    let filled = |name: &str| template::fill(name, |_| "image".to_owned());
     named
+        .into_iter()
+        .map(|(key, name)| (key, filled(name)))
+        .collect()
 }
 
-fn repeated(named: &[(&'static Key, &str)]) -> Option<(&'static Key, String)> {
+fn repeated(named: &[(&'static Key, String)]) -> Option<(&'static Key, String)> {
     let earlier =
-        |position: usize, name: &str| named.iter().take(position).any(|(_, other)| *other == name);
+        |position: usize, name: &str| named.iter().take(position).any(|(_, other)| other == name);
     named
         .iter()
         .enumerate()
@@ -255,7 +295,7 @@ fn repeated(named: &[(&'static Key, &str)]) -> Option<(&'static Key, String)> {
         })
 }
 
-fn misplaced(named: &[(&'static Key, &str)]) -> Option<(&'static Key, String)> {
+fn misplaced(named: &[(&'static Key, String)]) -> Option<(&'static Key, String)> {
     let mut document = Value::Null;
     named.iter().find_map(|(key, name)| {
         let pointer = match pointer(name) {

@@ -21,6 +21,8 @@ pub struct Receipts {
     pub failed: Vec<String>,
     /// Where it says why.
     pub reason: Vec<Place>,
+    /// Where it has a code for that.
+    pub code: Vec<Place>,
 }
 
 /// Reads what one interface says; `None` when there was a mistake, which has
@@ -32,6 +34,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Receipts> {
     let delivered = reader.read(&keys::RECEIPT_DELIVERED, value::words);
     let failed = reader.read(&keys::RECEIPT_FAILED, value::words);
     let reason = reader.read(&keys::RECEIPT_REASON, value::places);
+    let code = reader.read(&keys::RECEIPT_ERROR, value::places);
     let receipts = Receipts {
         matching: matching?,
         id: id?,
@@ -39,6 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Receipts> {
         delivered: delivered?,
         failed: failed?,
         reason: reason?,
+        code: code?,
     };
     for (key, places) in [
         (&keys::RECEIPT_ID, &receipts.id),

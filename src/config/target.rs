@@ -120,6 +120,21 @@ pub(super) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url,
     }
 }
 
+/// The path for messages with a picture, if it is another one.
+#[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
+pub(super) fn media_path(reader: &mut Reader<'_>, account: &Account) -> Option<Option<String>> {
+    reader.read(&keys::PATH_MEDIA, |raw| {
+        if raw.is_empty() {
+            return Ok(None);
+        }
+        if !raw.starts_with('/') {
+            return Err("the path must start with /".to_owned());
+        }
+        let encoded = |word: &str| utf8_percent_encode(word, PATH).to_string();
+        path(&account.fill_as(raw, encoded)?).map(Some)
+    })
+}
+
 /// Scheme and host. One without a scheme is taken as http, which is what the
 /// reference's library did.
 fn host(raw: &str) -> Result<String, String> {

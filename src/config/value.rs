@@ -74,7 +74,7 @@ pub fn choice<T: Copy>(raw: &str, choices: &[(&'static str, T)]) -> Result<T, St
 /// # Errors
 /// When there is none of that name.
 pub fn number_format(raw: &str) -> Result<NumberFormat, String> {
-    const FORMATS: [(&str, NumberFormat); 11] = [
+    const FORMATS: [(&str, NumberFormat); 13] = [
         ("", NumberFormat::AsIs),
         ("E123", NumberFormat::AsIs),
         ("E.123", NumberFormat::AsIs),
@@ -86,6 +86,8 @@ pub fn number_format(raw: &str) -> Result<NumberFormat, String> {
         ("nanp10", NumberFormat::Nanp10),
         ("nanp11", NumberFormat::Nanp11),
         ("nanp+", NumberFormat::NanpPlus),
+        ("jid", NumberFormat::Jid),
+        ("jid-", NumberFormat::JidDigits),
     ];
     choice(raw, &FORMATS)
 }

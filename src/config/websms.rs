@@ -1,6 +1,6 @@
 //! `[websms]`: how messages go out to a provider.
 
-use std::num::NonZeroU8;
+use std::num::{NonZeroU8, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use reqwest::Url;
 
 use super::auth::{self, Auth};
 use super::delivery::{self, Delivery};
+use super::errors::{self, Errors};
 use super::keys::websms as keys;
 use super::parameters::{self, BodyType, Parameters, Pictures};
 use super::reader::Reader;
@@ -40,12 +41,18 @@ pub struct Outgoing {
     pub response_check: Option<Condition>,
     /// Where the answer says what the provider calls the message.
     pub response_id: Option<ResponseId>,
+    /// What its refusals mean.
+    pub errors: Errors,
     /// How numbers are written.
     pub number_format: NumberFormat,
+    /// What the destination must look like then.
+    pub to_match: Option<Regex>,
     /// What is done about characters beyond U+FFFF.
     pub charset: Charset,
     /// Segments that a text may have; one with more is not sent.
     pub max_segments: Option<NonZeroU8>,
+    /// Characters of one message; a longer text is sent as several.
+    pub max_chars: Option<NonZeroUsize>,
     /// What becomes of URLs of pictures in the text.
     pub pictures: Pictures,
     /// Bound of the whole exchange.
@@ -117,10 +124,15 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let auth = auth::read(reader);
     let response_check = reader.read(&keys::RESPONSE_CHECK, Condition::parse);
     let response_id = reader.read(&keys::RESP_ID, response_id);
+    let errors = errors::read(reader);
     let number_format = reader.read(&keys::NUMBER_FORMAT, value::number_format);
+    let to_match = reader.read(&keys::TO_MATCH, to_match);
     let charset = reader.read(&keys::CHARSET, charset);
     let max_segments = reader.read(&keys::MAX_SEGMENTS, max_segments);
-    let pictures = parameters::read_pictures(reader);
+    let max_chars = reader.read(&keys::MAX_CHARS, |raw| value::number(raw, 0..=1_000_000));
+    let pictures = account
+        .as_ref()
+        .and_then(|account| parameters::read_pictures(reader, account));
     let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
     let connect_timeout = reader.read(&keys::CONNECT_TIMEOUT, |raw| value::seconds(raw, 1..=60));
     let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
@@ -141,9 +153,12 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         auth: auth?,
         response_check: response_check?,
         response_id: response_id?,
+        errors: errors?,
         number_format: number_format?,
+        to_match: to_match?,
         charset: charset?,
         max_segments: max_segments?,
+        max_chars: max_chars.map(NonZeroUsize::new)?,
         pictures: pictures?,
         timeout: timeout?,
         connect_timeout: connect_timeout?,
@@ -185,6 +200,12 @@ fn response_id(raw: &str) -> Result<Option<ResponseId>, String> {
         return Err("the pattern has no (group), which would be the id".to_owned());
     }
     Ok(Some(ResponseId::Matched(pattern)))
+}
+
+fn to_match(raw: &str) -> Result<Option<Regex>, String> {
+    value::optional(raw)?
+        .map(|raw| condition::pattern(&raw))
+        .transpose()
 }
 
 fn charset(raw: &str) -> Result<Charset, String> {

@@ -69,8 +69,19 @@ pub struct Incoming {
     pub dedupe_lifetime: Duration,
     /// Query parameter whose value is echoed to a provider that tests us.
     pub key_echo: Option<String>,
+    /// What such a provider must know; `None` is nothing.
+    pub echo_secret: Option<EchoSecret>,
     /// The answer to an accepted message.
     pub acknowledgement: Acknowledgement,
+}
+
+/// What a provider that tests us must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EchoSecret {
+    /// The query parameter that carries it.
+    pub parameter: String,
+    /// Where it is found.
+    pub secret: SecretSource,
 }
 
 /// Where what is in a request.
@@ -107,6 +118,8 @@ pub enum Coding {
     None,
     /// RFC 3986, section 2.1.
     Percent,
+    /// A message object as Meta's Cloud API posts it.
+    WhatsApp,
 }
 
 /// The answer to an accepted message.
@@ -126,10 +139,11 @@ const METHODS: [(&str, Taken); 3] = [
     ("GET", Taken::Get),
 ];
 
-const CODINGS: [(&str, Coding); 3] = [
+const CODINGS: [(&str, Coding); 4] = [
     ("none", Coding::None),
     ("percent", Coding::Percent),
     ("base64", Coding::Base64),
+    ("whatsapp", Coding::WhatsApp),
 ];
 
 /// Interfaces that take messages from anyone at any path beside others that do
@@ -195,6 +209,7 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         value::seconds(raw, 60..=31_536_000)
     });
     let key_echo = reader.read(&keys::KEY_ECHO, value::optional);
+    let echo_secret = echo_secret(reader);
     let acknowledgement = acknowledgement(reader);
     // Read only so that a control character in it is noticed.
     let _ = reader.read(&keys::KEY_ACCOUNT, value::optional);
@@ -213,6 +228,7 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         receipts: receipts?,
         dedupe_lifetime: dedupe?,
         key_echo: key_echo?,
+        echo_secret: echo_secret?,
         acknowledgement: acknowledgement?,
     };
     token_in_path(reader, &incoming)?;
@@ -245,6 +261,30 @@ fn methods(raw: &str) -> Result<Vec<Taken>, String> {
     }
     let method = |word: &String| value::choice(word, &METHODS);
     methods.iter().map(method).collect()
+}
+
+#[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
+fn echo_secret(reader: &mut Reader<'_>) -> Option<Option<EchoSecret>> {
+    let parameter = reader.read(&keys::KEY_ECHO_SECRET, value::optional);
+    let secret = reader.read(&keys::ECHO_SECRET, value::secret);
+    match (parameter?, secret?) {
+        (None, None) => Some(None),
+        (Some(parameter), Some(secret)) => Some(Some(EchoSecret { parameter, secret })),
+        (None, Some(_)) => {
+            reader.mistake(
+                &keys::KEY_ECHO_SECRET,
+                "is not set, and echo_secret needs it",
+            );
+            None
+        }
+        (Some(_), None) => {
+            reader.mistake(
+                &keys::ECHO_SECRET,
+                "is not set, and key_echo_secret needs it",
+            );
+            None
+        }
+    }
 }
 
 fn acknowledgement(reader: &mut Reader<'_>) -> Option<Acknowledgement> {

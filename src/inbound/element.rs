@@ -122,7 +122,7 @@ fn choices(document: &Document, places: &[Place], element: &Binding) -> Vec<Bind
                 let found = pointer.find(&document.value, element);
                 (!found.is_empty()).then(|| vec![element.clone()])
             }
-            Place::Header(_) | Place::Name(_) => None,
+            Place::Constant(_) | Place::Header(_) | Place::Name(_) => None,
         })
         .find(|bound| *bound != [element.clone()])
         .unwrap_or_else(|| vec![element.clone()])

@@ -5,15 +5,18 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
+use serde_json::Value;
 
 use super::element::{self, holds};
+use super::kinds::{self, File, Said};
 use super::receipt::receipts;
 use crate::condition::Condition;
 use crate::config::{Coding, Handling, Incoming};
-use crate::message::{Message, NotAllowed, PhoneNumber, Receipt, Sender, Text};
+use crate::message::{Message, NotAllowed, PhoneNumber, Picture, Receipt, Sender, Text};
 use crate::pointer::{Binding, Document, Place, as_text};
+use crate::template;
 
 /// Longest text in bytes; it makes at most 200 call files.
 const TEXT_MAX: usize = 65_536;
@@ -85,21 +88,32 @@ fn message(
         let places = shown(places);
         move |error| ExtractError::Party(places, error)
     };
-    let format = |number: &str| incoming.number_format.apply(number);
-    let to = PhoneNumber::parse(&get(&keys.to)?)
+    let format = |number: &str| incoming.number_format.read(number);
+    let to = PhoneNumber::parse(&format(&get(&keys.to)?))
         .and_then(|to| PhoneNumber::parse(&format(to.as_str())))
         .map_err(party(&keys.to))?;
-    let from = Sender::parse(&get(&keys.from)?)
+    let from = match number_among(document, element, incoming) {
+        Some(number) => number,
+        None => get(&keys.from)?,
+    };
+    let from = Sender::parse(&format(&from))
         .and_then(|from| Sender::parse(&format(from.as_str())))
         .map_err(party(&keys.from))?;
-    let pictures = pictures(document, element, incoming);
-    let text = match get(&keys.body) {
-        // A picture needs no words.
-        Err(_) if !pictures.is_empty() => String::new(),
-        text => decoded(incoming.coding, text?),
+    let mut pictures = pictures(document, element, incoming);
+    let text = if incoming.coding == Coding::WhatsApp {
+        let said = said(document, element, &keys.body);
+        let said = said.ok_or_else(|| ExtractError::Missing(shown(&keys.body)))?;
+        pictures.extend(whatsapp(said.file, incoming));
+        said.text
+    } else {
+        match get(&keys.body) {
+            // A picture needs no words.
+            Err(_) if !pictures.is_empty() => String::new(),
+            text => decoded(incoming.coding, text?),
+        }
     };
     let (text, pictures) = match incoming.media.handling {
-        Handling::Link => (with_links(text, &pictures), Vec::new()),
+        Handling::Link => (with_links(text, &links(&pictures)), Vec::new()),
         Handling::None => (text, Vec::new()),
         Handling::Store => (text, pictures),
     };
@@ -117,6 +131,20 @@ fn message(
     })
 }
 
+/// Of several identities of one sender, as WhatsApp has them, the first that is a
+/// number.
+fn number_among(document: &Document, element: &Binding, incoming: &Incoming) -> Option<String> {
+    let format = incoming.number_format;
+    let places = incoming
+        .keys
+        .from
+        .iter()
+        .filter(|_| format.has_identities());
+    places
+        .filter_map(|place| document.text(std::slice::from_ref(place), element))
+        .find(|text| PhoneNumber::parse(&format.read(text)).is_ok())
+}
+
 /// A text with links behind it, a line each.
 #[must_use]
 pub fn with_links(mut text: String, links: &[String]) -> String {
@@ -129,9 +157,38 @@ pub fn with_links(mut text: String, links: &[String]) -> String {
     text
 }
 
+/// What can be opened by whoever reads it: not what is known by an id alone.
+#[must_use]
+pub fn links(pictures: &[Picture]) -> Vec<String> {
+    let open = pictures.iter().filter(|picture| !picture.lookup);
+    open.map(|picture| picture.url.clone()).collect()
+}
+
+/// What a message of WhatsApp's says.
+fn said(document: &Document, element: &Binding, places: &[Place]) -> Option<Said> {
+    let mut found = places
+        .iter()
+        .flat_map(|place| document.find(place, element));
+    found
+        .find(Value::is_object)
+        .map(|message| kinds::said(&message))
+}
+
+/// A file that is known by an id, if it can be asked for.
+fn whatsapp(file: Option<File>, incoming: &Incoming) -> Option<Picture> {
+    let lookup = incoming.media.lookup.as_ref()?;
+    let file = file?;
+    let id = utf8_percent_encode(&file.id, NON_ALPHANUMERIC).to_string();
+    Some(Picture {
+        url: template::fill(lookup, |_| id.clone()),
+        lookup: true,
+        content_type: file.content_type,
+    })
+}
+
 /// The URLs of pictures; what is none, or the layout of a slide show, is left
 /// out.
-fn pictures(document: &Document, element: &Binding, incoming: &Incoming) -> Vec<String> {
+fn pictures(document: &Document, element: &Binding, incoming: &Incoming) -> Vec<Picture> {
     let mut urls = Vec::new();
     for place in &incoming.media.places {
         let found = document.find(place, element);
@@ -142,7 +199,12 @@ fn pictures(document: &Document, element: &Binding, incoming: &Incoming) -> Vec<
         }
     }
     urls.truncate(PICTURES_MAX);
-    urls
+    let picture = |url| Picture {
+        url,
+        lookup: false,
+        content_type: None,
+    };
+    urls.into_iter().map(picture).collect()
 }
 
 fn is_picture(url: &str) -> bool {
@@ -159,7 +221,7 @@ fn is_picture(url: &str) -> bool {
 /// is: better a strange text than none.
 fn decoded(coding: Coding, text: String) -> String {
     match coding {
-        Coding::None => text,
+        Coding::None | Coding::WhatsApp => text,
         // Whoever encodes as forms do means a blank by `+`; nobody else leaves
         // one.
         Coding::Percent => percent_decode_str(&text.replace('+', " "))
@@ -218,7 +280,6 @@ mod tests {
     use crate::config;
     use crate::inbound::decode::object;
     use crate::message::ReceiptState;
-    use serde_json::Value;
 
     /// What `[websmsd]` says, with these lines besides.
     fn incoming(lines: &str) -> Incoming {
@@ -434,6 +495,11 @@ mod tests {
                 "key_from = /From\nkey_to = /To/*,/To\nkey_body = /Message\ndecode = base64",
                 r#"{"From":"1","To":"2","Message":"4pi6"}"#,
                 vec![one("2", "1", "\u{263a}", "")],
+            ),
+            (
+                "key_from = /from\nkey_to = =+12025550160\nkey_body = /text\nnumber_format = jid",
+                r#"{"from":"918484862949@s.whatsapp.net","text":"hi"}"#,
+                vec![one("+12025550160", "+918484862949", "hi", "")],
             ),
             (
                 "key_from = /result/caller_id\nkey_to = /result/caller_did\n\

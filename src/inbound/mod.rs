@@ -28,6 +28,7 @@ pub mod decode;
 pub mod dedupe;
 pub mod element;
 pub mod extract;
+pub mod kinds;
 pub mod peer;
 mod quota;
 mod receipt;
@@ -37,7 +38,7 @@ pub mod route;
 pub mod signature;
 mod store;
 
-pub use receiver::{Receiver, Recorder, secrets};
+pub use receiver::{Receiver, Recorder, guard};
 
 /// Connections at a time. Providers use a handful; the rest waits to be
 /// accepted and takes no memory.

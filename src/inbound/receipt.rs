@@ -4,7 +4,7 @@ use super::element::{MOST, bound, holds};
 use crate::condition::Condition;
 use crate::config::{Incoming, Receipts};
 use crate::message::{Receipt, ReceiptState};
-use crate::pointer::{Binding, Document};
+use crate::pointer::{Binding, Document, Place};
 
 /// Longest reason that is taken, in characters.
 const REASON_MAX: usize = 160;
@@ -35,6 +35,7 @@ fn receipt(document: &Document, element: &Binding, incoming: &Incoming) -> Optio
         delivered,
         failed,
         reason,
+        code,
         ..
     } = &incoming.receipts;
     let provider_id = document.text(id, element).filter(|id| !id.is_empty())?;
@@ -47,18 +48,23 @@ fn receipt(document: &Document, element: &Binding, incoming: &Incoming) -> Optio
     } else {
         ReceiptState::Pending
     };
-    // A field that is there and says nothing is no reason.
-    let mut reasons = reason
-        .iter()
-        .filter_map(|place| document.text(std::slice::from_ref(place), element))
-        .map(|reason| plain(&reason));
     Some(Receipt {
         interface: incoming.interface.clone(),
         provider_id,
         state,
         status: plain(&status),
-        reason: reasons.find(|reason| !reason.is_empty()),
+        reason: said(document, element, reason),
+        code: said(document, element, code),
     })
+}
+
+/// The first of some places that says something: a field that is there and is
+/// empty does not.
+fn said(document: &Document, element: &Binding, places: &[Place]) -> Option<String> {
+    let texts = places
+        .iter()
+        .filter_map(|place| document.text(std::slice::from_ref(place), element));
+    texts.map(|text| plain(&text)).find(|text| !text.is_empty())
 }
 
 /// The start of what a provider says, in one line.

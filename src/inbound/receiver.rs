@@ -21,11 +21,12 @@ use super::route::{self, NoRoute};
 use super::signature::{self, Covered, NotAuthentic, Signed};
 use super::store::Store;
 use super::{decode, peer};
-use crate::config::{Authenticity, Daemon, Incoming, Scheme, Taken};
+use crate::config::{Authenticity, Daemon, EchoSecret, Incoming, Scheme, Taken};
+use crate::lately::Lately;
 use crate::media::Intake;
 use crate::message::{Message, Receipt};
 use crate::pointer::Document;
-use crate::secret::{Secret, SecretError};
+use crate::secret::{Secret, SecretError, SecretSource};
 use crate::spool::{Spool, SpoolError};
 
 /// For a request's body.
@@ -38,7 +39,7 @@ pub type Recorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
 pub struct Receiver {
     interfaces: Vec<Incoming>,
     /// Who must show what, in the order of the interfaces.
-    authenticity: Vec<Option<Authenticity<Secret>>>,
+    guards: Vec<Guard>,
     daemon: Daemon,
     record: Recorder,
     /// Shared with what stores messages, which ends later than a request that
@@ -60,31 +61,44 @@ impl Receiver {
         dedupe: Dedupe,
         record: Recorder,
         intake: Option<Intake>,
+        lately: Option<Lately>,
     ) -> Result<Self, SecretError> {
-        let secrets = interfaces.iter().map(secrets);
+        let guards = interfaces.iter().map(guard);
         Ok(Self {
-            authenticity: secrets.collect::<Result<_, _>>()?,
+            guards: guards.collect::<Result<_, _>>()?,
             interfaces,
             daemon,
             record,
-            store: Arc::new(Store::new(spool, dedupe, intake)),
+            store: Arc::new(Store::new(spool, dedupe, intake, lately)),
             said: Quota::default(),
         })
     }
 }
 
-/// What an interface must show, with its secrets fetched.
+/// What whoever uses an interface must show, with its secrets fetched.
+#[derive(Debug)]
+pub struct Guard {
+    pub(super) authenticity: Option<Authenticity<Secret>>,
+    /// The query parameter of a challenge, and what it must hold.
+    challenge: Option<(String, Secret)>,
+}
+
+/// The guard of an interface.
 ///
 /// # Errors
-/// When one cannot be had, or is empty.
-pub fn secrets(incoming: &Incoming) -> Result<Option<Authenticity<Secret>>, SecretError> {
-    let Some(authenticity) = incoming.authenticity.clone() else {
-        return Ok(None);
-    };
-    let resolve = |name: &str| std::env::var_os(name);
-    authenticity
-        .try_map(|secret| secret.resolve_some(resolve))
-        .map(Some)
+/// When a secret cannot be had, or is empty.
+pub fn guard(incoming: &Incoming) -> Result<Guard, SecretError> {
+    let resolve = |secret: SecretSource| secret.resolve_some(|name| std::env::var_os(name));
+    let authenticity = incoming.authenticity.clone();
+    let challenge = incoming.echo_secret.clone();
+    Ok(Guard {
+        authenticity: authenticity
+            .map(|authenticity| authenticity.try_map(resolve))
+            .transpose()?,
+        challenge: challenge
+            .map(|EchoSecret { parameter, secret }| Ok((parameter, resolve(secret)?)))
+            .transpose()?,
+    })
 }
 
 impl fmt::Debug for Receiver {
@@ -117,9 +131,9 @@ impl Receiver {
         request: Request<Body>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let client = self.client(peer, &request)?;
-        let (incoming, authenticity) = self.interface(client, request.uri().path())?;
+        let (incoming, guard) = self.interface(client, request.uri().path())?;
         if request.method() == Method::GET
-            && let Some(value) = challenge(&request, incoming)
+            && let Some(value) = challenge(&request, incoming, guard)?
         {
             let response = reply::echo(&value)?;
             if let Some(unsaid) = self.said.take() {
@@ -131,6 +145,7 @@ impl Receiver {
         taken(request.method(), incoming)?;
         let (head, body) = request.into_parts();
         let body = self.body(body).await?;
+        let authenticity = guard.authenticity.as_ref();
         let covered = authenticate(&head, &body, incoming, authenticity)?;
         let document = document(head, body, covered).await?;
         let extracted = extract::extract(&document, incoming);
@@ -202,11 +217,7 @@ impl Receiver {
             .map_err(|error| Refusal::Forbidden(error.to_string()))
     }
 
-    fn interface(
-        &self,
-        client: IpAddr,
-        path: &str,
-    ) -> Result<(&Incoming, Option<&Authenticity<Secret>>), Refusal> {
+    fn interface(&self, client: IpAddr, path: &str) -> Result<(&Incoming, &Guard), Refusal> {
         let found = route::route(client, path, &self.interfaces).map_err(|error| {
             let path = shown(path);
             match error {
@@ -218,8 +229,7 @@ impl Receiver {
                 )),
             }
         })?;
-        let both = self.interfaces.iter().zip(&self.authenticity);
-        let mut both = both.map(|(incoming, authenticity)| (incoming, authenticity.as_ref()));
+        let mut both = self.interfaces.iter().zip(&self.guards);
         both.find(|(incoming, _)| incoming.interface == found.interface)
             .ok_or_else(|| Refusal::Unavailable("an interface has gone".to_owned()))
     }
@@ -350,12 +360,25 @@ fn shown(path: &str) -> String {
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
-/// The value that a provider wants to hear to know that this is us.
-fn challenge(request: &Request<Body>, incoming: &Incoming) -> Option<String> {
-    let key = incoming.key_echo.as_ref()?;
-    let query = decode::query(request.uri().query()?);
-    query
-        .into_iter()
-        .find(|(name, _)| name == key)
-        .map(|(_, value)| value)
+/// The value that a provider wants to hear to know that this is us, if it knows
+/// what it must.
+fn challenge(
+    request: &Request<Body>,
+    incoming: &Incoming,
+    guard: &Guard,
+) -> Result<Option<String>, Refusal> {
+    let query = decode::query(request.uri().query().unwrap_or_default());
+    let parameter = |wanted: &str| {
+        let mut found = query.iter().filter(|(name, _)| name == wanted);
+        found.next().map(|(_, value)| value.clone())
+    };
+    let value = incoming.key_echo.as_ref().and_then(|key| parameter(key));
+    if let (Some(_), Some((name, secret))) = (&value, &guard.challenge)
+        && !parameter(name).is_some_and(|given| secret.is(&given))
+    {
+        return Err(Refusal::Forbidden(format!(
+            "the challenge's {name} is not echo_secret"
+        )));
+    }
+    Ok(value)
 }

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::dedupe::{Dedupe, Key};
-use super::extract::with_links;
+use super::extract::{links, with_links};
 use crate::id::Id;
+use crate::lately::Lately;
 use crate::logging::masked;
 use crate::media::Intake;
 use crate::media::intake::Noted;
@@ -23,14 +25,22 @@ pub(super) struct Store {
     dedupe: Dedupe,
     /// Where pictures are noted that are to be kept.
     intake: Option<Intake>,
+    /// Where it is remembered who wrote by which interface.
+    lately: Option<Arc<Lately>>,
 }
 
 impl Store {
-    pub(super) fn new(spool: Spool, dedupe: Dedupe, intake: Option<Intake>) -> Self {
+    pub(super) fn new(
+        spool: Spool,
+        dedupe: Dedupe,
+        intake: Option<Intake>,
+        lately: Option<Lately>,
+    ) -> Self {
         Self {
             spool,
             dedupe,
             intake,
+            lately: lately.map(Arc::new),
         }
     }
 
@@ -58,11 +68,33 @@ impl Store {
         match &stored {
             Ok(ids) => {
                 self.dedupe.stored(&turn, lifetime);
+                self.remember(&fresh).await;
                 log(client, &fresh, ids);
             }
             Err(_) => self.dedupe.failed(&turn),
         }
         stored.map(|_| ())
+    }
+
+    /// Remembers who wrote by which interface; without that, answers go by the
+    /// first one.
+    async fn remember(&self, messages: &[Message]) {
+        let Some(lately) = self.lately.clone() else {
+            return;
+        };
+        let messages = messages.to_vec();
+        let noted = spawn_blocking(move || {
+            messages.iter().try_for_each(|message| {
+                lately.note(
+                    message.to.as_str(),
+                    message.from.as_str(),
+                    &message.interface,
+                )
+            })
+        });
+        if let Err(error) = noted.await.map_err(io::Error::other).flatten() {
+            warn!(%error, "failed to remember who wrote by which interface");
+        }
     }
 
     /// Notes the pictures of messages and stores them with links to what will be
@@ -72,7 +104,7 @@ impl Store {
             return self.spool.store(messages).await;
         }
         let Some(intake) = &self.intake else {
-            let links = messages.iter().map(|message| message.pictures.clone());
+            let links = messages.iter().map(|message| links(&message.pictures));
             let linked = linked(messages, &links.collect::<Vec<_>>());
             return self.spool.store(&linked).await;
         };

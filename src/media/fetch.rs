@@ -5,33 +5,25 @@
 //! leads nowhere. No proxy is used, which would look it up again. Redirects are
 //! followed by hand, each judged anew.
 
-use std::error::Error;
 use std::io::{self, Write as _};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::LookupIpStrategy;
-use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION};
-use reqwest::{Client, Response, Url, redirect};
-use rustls::ClientConfig;
+use reqwest::Response;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::time::timeout;
 
-use super::failure::{Failure, Status, status};
 use super::job::Job;
+use super::kind;
 use super::pending::Pending;
-use super::way::Way;
-use super::{address, kind};
 use crate::config::{Auth, Shelf};
-use crate::outbound::{USER_AGENT, auth};
+use crate::outbound::auth;
+use crate::pointer::as_text;
 use crate::secret::Secret;
-
-/// For name resolution, and for connection and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::web::failure::Failure;
+use crate::web::way::Way;
+use crate::web::{Asker, broken};
 
 /// For everything, with all redirects.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,8 +40,8 @@ pub struct Fetcher {
     pub hosts: Vec<String>,
     /// The credentials.
     pub auth: Auth<Secret>,
-    /// Whom to believe to be such a host.
-    pub tls: ClientConfig,
+    /// How it is asked for.
+    pub asker: Asker,
 }
 
 impl Fetcher {
@@ -64,39 +56,17 @@ impl Fetcher {
     }
 
     async fn try_fetch(&self, job: &Job, pending: &Pending) -> Result<Fetched, Failure> {
-        let mut way = Way::to(&job.url)?;
-        loop {
-            let response = self.ask(&way).await?;
-            match status(response.status().as_u16()) {
-                Status::Here => {
-                    self.judge(&response, job)?;
-                    return self.take(response, pending).await;
-                }
-                Status::Moved => way.follow(location(&response)?)?,
-                Status::Not(failure) => return Err(failure),
-            }
+        let shown = |way: &Way, near: bool| {
+            let trusted = way.is_trusted(&self.hosts, near);
+            self.credentials().filter(|_| trusted)
+        };
+        let mut response = self.asker.get(&job.url, &shown).await?;
+        if job.lookup {
+            let url = address_in(response).await?;
+            response = self.asker.get(&url, &shown).await?;
         }
-    }
-
-    /// Asks where the way has led to.
-    async fn ask(&self, way: &Way) -> Result<Response, Failure> {
-        let permitted = &self.shelf.permitted;
-        let addresses = judged(way.host(), addresses(way).await?, permitted)?;
-        let near = |address: &IpAddr| address::is_permitted(*address, permitted);
-        let credentials = if way.is_trusted(&self.hosts, addresses.iter().all(near)) {
-            self.credentials()
-        } else {
-            None
-        };
-        let url = way.url().clone();
-        let client = self.client(addresses)?;
-        let asking = match credentials {
-            Some((name, value)) => client
-                .get(without_user(url))
-                .header(name, value.into_bytes()),
-            None => client.get(url),
-        };
-        asking.send().await.map_err(broken)
+        self.judge(&response, job)?;
+        self.take(response, pending).await
     }
 
     /// The header that shows who we are, with methods that have one for any
@@ -109,21 +79,6 @@ impl Fetcher {
             }
             Auth::None | Auth::Plain { .. } | Auth::Zadarma { .. } => None,
         }
-    }
-
-    /// A client that connects to these addresses, whatever the name.
-    fn client(&self, addresses: Vec<IpAddr>) -> Result<Client, Failure> {
-        Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
-            .user_agent(USER_AGENT)
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .dns_resolver(Arc::new(Pinned(addresses)))
-            .build()
-            .map_err(broken)
     }
 
     /// Whether an answer is one that is kept, as far as its head says.
@@ -201,72 +156,19 @@ pub struct Fetched {
     pub bytes: u64,
 }
 
-/// These addresses, whatever the name.
-struct Pinned(Vec<IpAddr>);
-
-impl Resolve for Pinned {
-    fn resolve(&self, _name: Name) -> Resolving {
-        // The port is the URL's.
-        let addresses = self.0.iter().map(|address| SocketAddr::new(*address, 0));
-        let addresses: Addrs = Box::new(addresses.collect::<Vec<_>>().into_iter());
-        Box::pin(std::future::ready(Ok(addresses)))
+/// Where a picture is, as a document says in its member `url`.
+async fn address_in(mut response: Response) -> Result<String, Failure> {
+    const LONGEST: usize = 64 * 1024;
+    let mut said = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        said.extend_from_slice(&chunk);
+        if said.len() > LONGEST {
+            break;
+        }
     }
-}
-
-/// The addresses of where the way has led to.
-async fn addresses(way: &Way) -> Result<Vec<IpAddr>, Failure> {
-    if let Some(address) = way.address() {
-        return Ok(vec![address]);
-    }
-    let host = way.host();
-    let failed = |error: &dyn Error| Failure::Passing(format!("failed to look up {host}: {error}"));
-    let mut builder = TokioResolver::builder_tokio().map_err(|error| failed(&error))?;
-    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
-    let resolver = builder.build().map_err(|error| failed(&error))?;
-    let found = timeout(CONNECT_TIMEOUT, resolver.lookup_ip(host)).await;
-    let found = found.map_err(|error| failed(&error))?;
-    Ok(found.map_err(|error| failed(&error))?.iter().collect())
-}
-
-/// Those of a host's addresses that may be asked.
-fn judged(host: &str, found: Vec<IpAddr>, permitted: &[IpNet]) -> Result<Vec<IpAddr>, Failure> {
-    let (good, bad): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|address| address::may_be_asked(*address, permitted));
-    match (good.is_empty(), bad.first()) {
-        (false, _) => Ok(good),
-        (true, Some(bad)) => Err(Failure::Final(format!(
-            "{bad}, where {host} leads, is no public address and not in media_permit_addr"
-        ))),
-        (true, None) => Err(Failure::Passing(format!("{host} has no address"))),
-    }
-}
-
-fn location(response: &Response) -> Result<&str, Failure> {
-    let location = response.headers().get(LOCATION);
-    let location = location.and_then(|location| location.to_str().ok());
-    location.ok_or_else(|| Failure::final_("a redirect leads nowhere"))
-}
-
-/// The URL alone: a user in it would be a second answer to who asks.
-fn without_user(mut url: Url) -> Url {
-    // A URL with a host can do without.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url
-}
-
-/// An error with all its causes and without the URL, which may hold a token.
-fn broken(error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said.push_str(": ");
-        said.push_str(&error.to_string());
-        cause = error.source();
-    }
-    Failure::Passing(said)
+    let document: Value = serde_json::from_slice(&said).unwrap_or_default();
+    let url = document.get("url").and_then(as_text);
+    url.ok_or_else(|| Failure::final_("nothing says where it is"))
 }
 
 /// Lets the disk take its time, beside everything else.
@@ -276,29 +178,4 @@ async fn blocking<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.map_err(io::Error::other).flatten();
     done.map_err(|error| Failure::Passing(format!("failed to write it: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn name_that_leads_to_public_and_private_addresses_leads_to_the_public_ones() {
-        let addresses = |list: &[&str]| -> Vec<IpAddr> {
-            list.iter()
-                .map(|address| address.parse().unwrap())
-                .collect()
-        };
-        let mixed = addresses(&["127.0.0.1", "1.1.1.1", "::1"]);
-        assert_eq!(judged("h", mixed, &[]), Ok(addresses(&["1.1.1.1"])));
-        let private = addresses(&["10.0.0.1", "::1"]);
-        let permitted = ["10.0.0.0/8".parse().unwrap()];
-        let judged_with = judged("h", private.clone(), &permitted);
-        assert_eq!(judged_with, Ok(addresses(&["10.0.0.1"])));
-        assert!(matches!(judged("h", private, &[]), Err(Failure::Final(_))));
-        assert!(matches!(
-            judged("h", Vec::new(), &[]),
-            Err(Failure::Passing(_))
-        ));
-    }
 }

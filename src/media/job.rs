@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::kind;
-use crate::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
+use crate::message::{InterfaceName, Message, PhoneNumber, Picture, Sender, Text};
 
 /// Digits of a name: 128 bits, which nobody guesses.
 const DIGITS: usize = 32;
@@ -110,6 +110,9 @@ impl std::error::Error for NotOurs {}
 pub struct Job {
     /// Where it is.
     pub url: String,
+    /// Whether the URL is of a document that says where it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lookup: bool,
     /// What it will be called.
     pub name: RandomName,
     /// The account that its message came in on; empty is the one of a file
@@ -135,10 +138,14 @@ impl Job {
     /// # Errors
     /// When the system has no randomness.
     pub fn all(message: &Message, types: &[String], now: SystemTime) -> io::Result<Vec<Self>> {
-        let job = |url: &String| {
+        let job = |picture: &Picture| {
+            let told = picture.content_type.as_deref();
+            let told = || kind::extension_of(told?, types);
+            let extension = kind::extension(&picture.url, types).or_else(told);
             Ok(Self {
-                url: url.clone(),
-                name: RandomName::fresh(kind::extension(url, types).as_deref())?,
+                url: picture.url.clone(),
+                lookup: picture.lookup,
+                name: RandomName::fresh(extension.as_deref())?,
                 interface: message.interface.as_str().to_owned(),
                 to: message.to.to_string(),
                 from: message.from.to_string(),
@@ -229,7 +236,11 @@ mod tests {
             interface: InterfaceName::unnamed(),
             provider_id: Some("id".to_owned()),
             pictures: ["https://h/a.jpg", "https://h/b"]
-                .map(str::to_owned)
+                .map(|url| Picture {
+                    url: url.to_owned(),
+                    lookup: false,
+                    content_type: None,
+                })
                 .to_vec(),
         };
         let now = UNIX_EPOCH + Duration::from_secs(1000);

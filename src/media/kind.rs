@@ -88,6 +88,16 @@ pub fn extension(url: &str, types: &[String]) -> Option<String> {
     (types.contains(&extension) && is_known(&extension)).then_some(extension)
 }
 
+/// The first of `types` that a Content-Type goes with.
+#[must_use]
+pub fn extension_of(content_type: &str, types: &[String]) -> Option<String> {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    let (_, extensions) = KINDS.iter().find(|(known, _)| *known == essence)?;
+    let mut taken = extensions.iter().map(|extension| (*extension).to_owned());
+    taken.find(|extension| types.contains(extension))
+}
+
 /// Whether what has this Content-Type may be kept. When that says nothing, the
 /// extension that the URL had must do.
 #[must_use]

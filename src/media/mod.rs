@@ -23,8 +23,8 @@
 //! nothing of what starts with a dot.
 //!
 //! [`intake`] is all that [`inbound`](crate::inbound) uses: it makes [`job`]s, which
-//! [`pending`] keeps. [`fetch`] makes one attempt; [`mod@address`], [`way`], [`kind`]
-//! and [`failure`] decide for it.
+//! [`pending`] keeps. [`fetch`] makes one attempt by way of [`crate::web`]; [`kind`]
+//! says what is kept.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -36,20 +36,18 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-pub mod address;
-pub mod failure;
 pub mod fetch;
 pub mod intake;
 pub mod job;
 pub mod kind;
 pub mod pending;
-pub mod way;
 pub mod worker;
 
 use crate::config::{Auth, Config, Handling, Incoming, Outgoing, Shelf};
-use crate::outbound::tls;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
+use crate::tls;
+use crate::web::Asker;
 use fetch::Fetcher;
 pub use intake::Intake;
 use pending::Pending;
@@ -151,7 +149,10 @@ fn fetcher(
         shelf: shelf.clone(),
         hosts,
         auth,
-        tls: trust(ca_file),
+        asker: Asker {
+            permitted: shelf.permitted.clone(),
+            tls: trust(ca_file),
+        },
     })
 }
 

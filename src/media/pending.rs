@@ -225,6 +225,7 @@ mod tests {
     fn job(url: &str) -> Job {
         Job {
             url: url.to_owned(),
+            lookup: false,
             name: RandomName::fresh(Some("jpg")).unwrap(),
             interface: String::new(),
             to: "+1".to_owned(),

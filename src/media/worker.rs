@@ -9,14 +9,14 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
-use super::failure::Failure;
 use super::fetch::{Fetched, Fetcher};
 use super::job::{Job, RandomName};
 use super::pending::Pending;
-use super::way::Way;
 use crate::durable::Claim;
 use crate::logging::masked;
 use crate::spool::Spool;
+use crate::web::failure::Failure;
+use crate::web::way::Way;
 
 /// Pictures that are fetched at a time.
 const AT_ONCE: usize = 4;

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::multipart::Form;
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, RequestBuilder, Response, redirect};
 
 pub mod address;
 pub mod agi;
@@ -23,21 +23,20 @@ pub mod request;
 pub mod response;
 pub mod route;
 pub mod segments;
-pub mod tls;
+mod upload;
 pub mod verdict;
 
 use crate::config::{Auth, Method, Outgoing};
 use crate::id::Id;
 use crate::logging::masked;
 use crate::secret::{Secret, SecretError};
+use crate::tls;
+use crate::web::{Asker, USER_AGENT};
 use request::{Body, OutgoingMessage, Request};
 use verdict::{Outcome, Reason, Verdict};
 
 /// As much of an answer as is read; no provider says more to one message.
 const ANSWER_MAX: usize = 64 * 1024;
-
-/// Who we say that we are.
-pub const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
 
 /// A provider that messages can be sent to, with its pool of connections.
 #[derive(Debug)]
@@ -45,6 +44,8 @@ pub struct Provider {
     outgoing: Outgoing,
     auth: Auth<Secret>,
     client: Client,
+    /// Fetches pictures that go out themselves.
+    asker: Asker,
 }
 
 impl Provider {
@@ -63,6 +64,14 @@ impl Provider {
         } else {
             tls::unused()
         };
+        let asker = Asker {
+            permitted: outgoing.pictures.upload.clone().unwrap_or_default(),
+            tls: if outgoing.pictures.upload.is_some() {
+                tls::trusting(None).map_err(ProviderError::Trust)?
+            } else {
+                tls::unused()
+            },
+        };
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .user_agent(USER_AGENT)
@@ -77,14 +86,23 @@ impl Provider {
             outgoing,
             auth,
             client,
+            asker,
         })
     }
 
     /// Sends a message, once. What the verdict repeats of the provider's words
     /// holds neither the secret nor the text nor whole numbers.
     pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
+        if !request::is_for(&self.outgoing, message) {
+            let (outcome, reason) = (Outcome::Rejected, Reason::BadNumber);
+            return Verdict::not_sent(outcome, reason, String::new());
+        }
         let request = request::build(&self.outgoing, &self.auth, id, message);
-        let mut response = match self.make(request).await {
+        let making = match self.make(request).await {
+            Ok(making) => making,
+            Err(verdict) => return verdict,
+        };
+        let mut response = match making.send().await {
             Ok(response) => response,
             Err(error) => return unanswered(&error),
         };
@@ -94,6 +112,7 @@ impl Provider {
         let verdict = match read(&mut response).await {
             Ok(body) => {
                 let verdict = response::judge(check, status, &body);
+                let verdict = response::explained(verdict, &self.outgoing.errors, &body);
                 let place = self.outgoing.response_id.as_ref();
                 let provider_id = place.and_then(|place| response::provider_id(place, &body));
                 let verdict = Verdict {
@@ -126,21 +145,34 @@ impl Provider {
         if verdict.reason.is_none() {
             return verdict;
         }
-        let mut said = String::from_utf8_lossy(body).into_owned();
-        for secret in auth::spoken(&self.auth) {
-            said = hidden(&said, &secret, "(the secret)");
-        }
+        let explanation = verdict.explanation.as_deref();
+        let explanation = explanation.map(|said| self.without_secrets(said, message));
+        let mut said = self.without_secrets(&String::from_utf8_lossy(body), message);
         for party in [&message.to, &message.from] {
             // A provider may repeat a number without its plus.
             let party = party.as_str().trim_start_matches('+');
             said = hidden(&said, party, &masked(party));
         }
-        said = hidden(&said, message.text.as_str(), "(the text)");
         let detail = response::detail(status, &said);
-        Verdict { detail, ..verdict }
+        let words = explanation.as_ref().map(|words| format!("{words}; "));
+        Verdict {
+            detail: words.unwrap_or_default() + &detail,
+            explanation,
+            ..verdict
+        }
     }
 
-    async fn make(&self, request: Request) -> Result<Response, reqwest::Error> {
+    /// What a provider said, without secret and text.
+    fn without_secrets(&self, said: &str, message: &OutgoingMessage) -> String {
+        let spoken = auth::spoken(&self.auth);
+        let said = spoken.iter().fold(said.to_owned(), |said, secret| {
+            hidden(&said, secret, "(the secret)")
+        });
+        hidden(&said, message.text.as_str(), "(the text)")
+    }
+
+    /// A request, ready to be sent.
+    async fn make(&self, request: Request) -> Result<RequestBuilder, Verdict> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -148,20 +180,25 @@ impl Provider {
         };
         let mut making = self.client.request(method, request.url);
         making = match request.body {
-            Body::Multipart(fields) => {
-                let form = Form::new();
-                let add = |form: Form, (name, value)| form.text(name, value);
-                making.multipart(fields.into_iter().fold(form, add))
-            }
+            Body::Multipart(fields) => making.multipart(form(fields)),
             Body::None => making,
             Body::Text(body) => making.body(body),
+            Body::Upload { fields, field, url } => {
+                let (form, time) = (form(fields), self.outgoing.timeout);
+                making.multipart(upload::add(form, field, &url, &self.asker, time).await?)
+            }
         };
         for (name, value) in request.headers {
             // What no header can carry makes the whole request an error.
             making = making.header(name, value.into_bytes());
         }
-        making.send().await
+        Ok(making)
     }
+}
+
+fn form(fields: Vec<(String, String)>) -> Form {
+    let add = |form: Form, (name, value)| form.text(name, value);
+    fields.into_iter().fold(Form::new(), add)
 }
 
 /// When the provider wants to be asked again: `Retry-After` in seconds or as a

@@ -3,26 +3,25 @@
 use reqwest::Url;
 use serde_json::Value;
 
+use crate::config::Pictures;
 use crate::message::Text;
 use crate::pointer::Pointer;
+use crate::template;
 
-/// As many as go with one message; the rest stays in the text. It is what the
-/// providers with the highest limit take.
-const MOST: usize = 10;
-
-/// The text without the URLs whose path has one of the extensions, and these.
-/// A URL counts when blanks or line ends stand around it.
+/// The text without the URLs whose path has one of the extensions, and these, as
+/// many as go with one message. A URL counts when blanks or line ends stand
+/// around it.
 #[must_use]
-pub fn take(text: &Text, extensions: &[String]) -> (String, Vec<String>) {
+pub fn take(text: &Text, pictures: &Pictures) -> (String, Vec<String>) {
     let text = text.as_str();
-    if extensions.is_empty() {
+    if pictures.extensions.is_empty() {
         return (text.to_owned(), Vec::new());
     }
     let mut urls = Vec::new();
     let mut rest = String::new();
     for word in text.split_inclusive(char::is_whitespace) {
         let url = word.trim_end();
-        if urls.len() < MOST && is_picture(url, extensions) {
+        if urls.len() < pictures.most && is_picture(url, &pictures.extensions) {
             urls.push(url.to_owned());
         } else {
             rest.push_str(word);
@@ -38,14 +37,26 @@ fn is_picture(word: &str, extensions: &[String]) -> bool {
     let Ok(url) = Url::parse(word) else {
         return false;
     };
-    let extension = url.path().rsplit_once('.').map(|(_, extension)| extension);
-    matches!(url.scheme(), "http" | "https")
-        && url.host().is_some()
-        && extension.is_some_and(|given| {
-            extensions
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(given))
-        })
+    let known = extension(&url).is_some_and(|given| extensions.contains(&given));
+    matches!(url.scheme(), "http" | "https") && url.host().is_some() && known
+}
+
+/// In lower case.
+fn extension(url: &Url) -> Option<String> {
+    let (_, extension) = url.path().rsplit_once('.')?;
+    Some(extension.to_ascii_lowercase())
+}
+
+/// `{kind}` of what a URL leads to: `image`, `video`, `audio` or `document`.
+#[must_use]
+pub fn kind(url: &str) -> &'static str {
+    let extension = Url::parse(url).ok().and_then(|url| extension(&url));
+    match extension.unwrap_or_default().as_str() {
+        "jpg" | "jpeg" | "png" | "gif" | "webp" | "heic" => "image",
+        "mp4" | "3gp" | "mov" | "webm" => "video",
+        "mp3" | "ogg" | "amr" | "m4a" | "aac" | "opus" | "wav" => "audio",
+        _ => "document",
+    }
 }
 
 /// The parameters for pictures: `name` as often as there are pictures, `name#`
@@ -56,17 +67,27 @@ pub fn parameters(key: &str, urls: &[String]) -> impl Iterator<Item = (String, V
         (Err(_), Some(family)) => format!("{family}{}", position + 1),
         (Err(_), None) => key.to_owned(),
     };
-    urls.iter()
-        .enumerate()
-        .map(move |(position, url)| (name(position), Value::from(url.as_str())))
+    urls.iter().enumerate().map(move |(position, url)| {
+        let name = template::fill(&name(position), |_| kind(url).to_owned());
+        (name, Value::from(url.as_str()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn taken(text: &str) -> (String, Vec<String>) {
-        take(&Text::new(text), &["jpg".to_owned(), "png".to_owned()])
+    fn taken(text: &str, extensions: &[&str]) -> (String, Vec<String>) {
+        let pictures = Pictures {
+            key: None,
+            caption: None,
+            most: 10,
+            path: None,
+            upload: None,
+            extensions: extensions.iter().map(|e| (*e).to_owned()).collect(),
+            fixed: Vec::new(),
+        };
+        take(&Text::new(text), &pictures)
     }
 
     #[test]
@@ -97,11 +118,28 @@ mod tests {
             ("", "", vec![]),
         ] {
             let urls: Vec<_> = urls.into_iter().map(str::to_owned).collect();
-            assert_eq!(taken(text), (rest.to_owned(), urls), "{text}");
+            assert_eq!(
+                taken(text, &["jpg", "png"]),
+                (rest.to_owned(), urls),
+                "{text}"
+            );
         }
-        assert_eq!(take(&Text::new(one), &[]), (one.to_owned(), vec![]));
+        assert_eq!(taken(one, &[]), (one.to_owned(), vec![]));
         let many = format!("{one} ").repeat(12);
-        let (rest, urls) = taken(&many);
-        assert_eq!((rest, urls.len()), (format!("{one} {one}"), MOST));
+        let (rest, urls) = taken(&many, &["jpg"]);
+        assert_eq!((rest, urls.len()), (format!("{one} {one}"), 10));
+    }
+
+    #[test]
+    fn kind_goes_by_the_extension() {
+        for (url, expected) in [
+            ("https://example.com/a.JPG?x", "image"),
+            ("https://example.com/a.mp4", "video"),
+            ("https://example.com/a.ogg", "audio"),
+            ("https://example.com/a.pdf", "document"),
+            ("https://example.com/a", "document"),
+        ] {
+            assert_eq!(kind(url), expected, "{url}");
+        }
     }
 }

@@ -64,6 +64,16 @@ impl About<'_> {
         );
     }
 
+    /// Says that nothing is sent of it because it goes to what is no number there.
+    pub fn not_for_it(&self) {
+        let Self { id, interface, .. } = self;
+        let (to, from) = self.parties();
+        error!(
+            %id, %interface, to, from,
+            "message not sent: the destination is none that to_match allows"
+        );
+    }
+
     /// Says that nothing is sent of it because the account allows less.
     pub fn too_long(&self, most: NonZeroU8) {
         let Self { id, interface, .. } = self;

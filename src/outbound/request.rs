@@ -49,6 +49,15 @@ pub enum Body {
     None,
     /// As it is sent.
     Text(String),
+    /// Fields of `multipart/form-data`, and a file that is yet to be fetched.
+    Upload {
+        /// The fields.
+        fields: Vec<(String, String)>,
+        /// The name of the file's field.
+        field: String,
+        /// Where the file is.
+        url: String,
+    },
 }
 
 /// What the form encoding of the reference leaves as it is besides letters and
@@ -71,6 +80,19 @@ pub fn build(
     let parameters = parameters(outgoing, auth, &said);
     let mut url = target(outgoing, &said);
     let mut signed = String::new();
+    if let Some((field, url_of_file)) = upload(outgoing, &said) {
+        let body = Body::Upload {
+            fields: texts(parameters),
+            field,
+            url: url_of_file,
+        };
+        return Request {
+            method: outgoing.method,
+            url,
+            headers: headers(outgoing, auth, &said, None, ""),
+            body,
+        };
+    }
     let (content_type, body) = match outgoing.parameters.body_type {
         BodyType::Form => {
             signed = encode(&texts(parameters));
@@ -97,6 +119,14 @@ pub fn build(
     }
 }
 
+/// Whether the destination is one for this provider.
+#[must_use]
+pub fn is_for(outgoing: &Outgoing, message: &OutgoingMessage) -> bool {
+    let to = outgoing.number_format.apply(message.to.as_str());
+    let pattern = outgoing.to_match.as_ref();
+    pattern.is_none_or(|pattern| pattern.is_match(&to))
+}
+
 /// How much the text of a message is, as the provider gets it.
 #[must_use]
 pub fn size(outgoing: &Outgoing, message: &OutgoingMessage) -> Size {
@@ -115,7 +145,7 @@ struct Said {
 impl Said {
     fn new(outgoing: &Outgoing, id: Id, message: &OutgoingMessage) -> Self {
         let number = |address: &Address| outgoing.number_format.apply(address.as_str());
-        let (rest, pictures) = pictures::take(&message.text, &outgoing.pictures.extensions);
+        let (rest, pictures) = pictures::take(&message.text, &outgoing.pictures);
         Self {
             to: number(&message.to),
             from: number(&message.from),
@@ -125,6 +155,11 @@ impl Said {
         }
     }
 
+    /// What the first picture is.
+    fn kind(&self) -> &'static str {
+        self.pictures.first().map_or("", |url| pictures::kind(url))
+    }
+
     /// What a word in braces stands for.
     fn word(&self, word: &str) -> String {
         let said = match word {
@@ -132,6 +167,7 @@ impl Said {
             "from" => &self.from,
             "body" => &self.text,
             "id" => &self.id,
+            "kind" => self.kind(),
             _ => "",
         };
         said.to_owned()
@@ -141,7 +177,9 @@ impl Said {
 /// Where a request goes; what a message puts into the URL is percent-encoded.
 fn target(outgoing: &Outgoing, said: &Said) -> Url {
     let word = |word: &str| utf8_percent_encode(&said.word(word), NON_ALPHANUMERIC).to_string();
-    let filled = template::fill(&outgoing.path, word);
+    let media = outgoing.pictures.path.as_ref();
+    let media = media.filter(|_| !said.pictures.is_empty());
+    let filled = template::fill(media.unwrap_or(&outgoing.path), word);
     let (path, query) = match filled.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (filled.as_str(), None),
@@ -161,6 +199,7 @@ fn headers(
     signed: &str,
 ) -> Vec<(String, String)> {
     let configured = outgoing.parameters.content_type.as_deref();
+    let configured = configured.filter(|_| upload(outgoing, said).is_none());
     let content_type = configured.or(content_type);
     // What no header can carry, such as a text with a line break, is encoded.
     let word = |word: &str| utf8_percent_encode(&said.word(word), HEADER).to_string();
@@ -194,7 +233,14 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
     };
     add(key_to, text(&said.to));
     add(key_from, text(&said.from));
-    add(key_body, text(&said.text));
+    match &outgoing.pictures.caption {
+        Some(caption) if !said.pictures.is_empty() => {
+            let caption = template::fill(caption, |word| said.word(word));
+            let caption = Some(caption).filter(|_| !said.text.is_empty());
+            add(&caption, text(&said.text));
+        }
+        _ => add(key_body, text(&said.text)),
+    }
     parameters.extend(fixed.iter().cloned());
     let credentials = auth::parameters(auth).into_iter();
     parameters.extend(credentials.map(|(key, value)| (key, Value::String(value))));
@@ -215,16 +261,37 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
         .as_ref()
         .filter(|_| !said.pictures.is_empty())
     {
-        replace(&mut parameters, &outgoing.pictures.fixed);
-        parameters.extend(pictures::parameters(key, &said.pictures));
+        let kind = |text: &str| template::fill(text, |_| said.kind().to_owned());
+        let fixed = outgoing
+            .pictures
+            .fixed
+            .iter()
+            .map(|(name, value)| match value {
+                Value::String(value) => (kind(name), Value::String(kind(value))),
+                other => (kind(name), other.clone()),
+            });
+        replace(&mut parameters, &fixed.collect::<Vec<_>>());
+        if outgoing.pictures.upload.is_none() {
+            parameters.extend(pictures::parameters(key, &said.pictures));
+        }
     }
     parameters
 }
 
-/// Puts parameters in place of others of their names.
+/// The field and the URL of a picture that is sent itself.
+fn upload(outgoing: &Outgoing, said: &Said) -> Option<(String, String)> {
+    let pictures = &outgoing.pictures;
+    let (key, url) = (pictures.key.as_ref()?, said.pictures.first()?);
+    pictures.upload.as_ref()?;
+    Some((template::fill(key, |word| said.word(word)), url.clone()))
+}
+
+/// Puts parameters in place of others of their names; `null` is in place of them
+/// and is not sent.
 fn replace(parameters: &mut Vec<(String, Value)>, others: &[(String, Value)]) {
     parameters.retain(|(name, _)| others.iter().all(|(other, _)| other != name));
-    parameters.extend(others.iter().cloned());
+    let some = others.iter().filter(|(_, value)| !value.is_null());
+    parameters.extend(some.cloned());
 }
 
 /// Parameters as text, sorted, as the reference sorts them and Zadarma wants

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::verdict::{Outcome, Reason, Verdict};
 use crate::condition::{Condition, Subject};
-use crate::config::ResponseId;
-use crate::pointer::{Binding, Document};
+use crate::config::{Errors, ResponseId};
+use crate::pointer::{Binding, Document, Place};
 
 /// Longest id of a provider that is remembered, in bytes.
 const ID_MAX: usize = 256;
@@ -32,6 +32,48 @@ pub fn judge(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
     };
     let said = String::from_utf8_lossy(body);
     Verdict::not_sent(outcome, reason, detail(status, &said))
+}
+
+/// What the provider says of its refusal, read as the configuration says.
+#[must_use]
+pub fn explained(verdict: Verdict, errors: &Errors, body: &[u8]) -> Verdict {
+    if verdict.reason.is_none() {
+        return verdict;
+    }
+    let document = document(body);
+    let text = |places: &[Place]| {
+        let texts = places
+            .iter()
+            .filter_map(|place| document.text(std::slice::from_ref(place), &Binding::default()));
+        texts.map(|text| line(&text)).find(|text| !text.is_empty())
+    };
+    let code = text(&errors.code).unwrap_or_default();
+    let words = errors.words(&code).map(str::to_owned);
+    let turn = errors.fallback.contains(&code);
+    let (outcome, reason) = if errors.retry.contains(&code) {
+        (Outcome::Failed, Some(Reason::Busy))
+    } else if turn {
+        // A code that is known means that nothing was sent.
+        (Outcome::Rejected, Some(Reason::Refused))
+    } else {
+        (verdict.outcome, verdict.reason)
+    };
+    Verdict {
+        outcome,
+        reason,
+        turn,
+        explanation: words.or_else(|| text(&errors.reason)),
+        ..verdict
+    }
+}
+
+/// The start of what a provider says, in one line.
+fn line(said: &str) -> String {
+    const SHOWN: usize = 160;
+    let start = said.trim().chars().take(SHOWN);
+    start
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// What the provider calls the message that it accepted.
@@ -81,7 +123,6 @@ fn excerpt(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pointer::Place;
     use regex_lite::Regex;
 
     fn check(raw: &str) -> Condition {

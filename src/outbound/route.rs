@@ -3,12 +3,15 @@
 use tracing::warn;
 
 use super::request::{self, OutgoingMessage};
-use super::segments::Size;
+use super::segments::{self, Size};
 use super::verdict::{Outcome, Reason, Verdict};
 use super::{Provider, ProviderError};
 use crate::config::{Config, Outgoing};
 use crate::id::Id;
-use crate::message::InterfaceName;
+use crate::message::{InterfaceName, Text};
+
+/// In `fallback_on`, whatever fails in a way that is safe to repeat.
+const FAILED: &str = "failed";
 
 /// An interface and its fallbacks, in the order in which they are tried.
 #[derive(Debug)]
@@ -54,19 +57,30 @@ impl Route {
     }
 
     /// Sends a message by the first provider that does not fail in a way that is
-    /// safe to repeat. When all do, the verdict is the first one's.
+    /// safe to repeat, or refuses with a code of `fallback_on`. When all do, the
+    /// verdict is the first one's, unless a later one may take it another time. A
+    /// fallback that the destination is none for is passed over.
     pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Attempt {
-        let attempt = self.first.try_once(id, message).await;
-        if attempt.verdict.outcome != Outcome::Failed {
+        let mut attempt = self.first.try_once(id, message).await;
+        if !self.first.turns(&attempt.verdict) {
             return attempt;
         }
-        for provider in &self.others {
+        let fits = |provider: &&Provider| request::is_for(&provider.outgoing, message);
+        for provider in self.others.iter().filter(fits) {
             let other = provider.try_once(id, message).await;
             let reason = attempt.verdict.reason.map_or("", Reason::words);
             let (failed, instead) = (&attempt.interface, &other.interface);
             warn!(%id, %failed, reason, %instead, "turned to the fallback");
-            if other.verdict.outcome != Outcome::Failed {
+            let later = other.verdict.outcome == Outcome::Failed;
+            if !later && !other.verdict.turn {
                 return other;
+            }
+            let goes_on = provider.turns(&other.verdict);
+            if later && attempt.verdict.turn {
+                attempt = other;
+            }
+            if !goes_on {
+                break;
             }
         }
         attempt
@@ -74,10 +88,42 @@ impl Route {
 }
 
 impl Provider {
+    /// Whether what became of a message is a matter for the fallback: any failure
+    /// that is safe to repeat, unless `fallback_on` says which.
+    fn turns(&self, verdict: &Verdict) -> bool {
+        let on = &self.outgoing.errors.fallback;
+        let failed = verdict.outcome == Outcome::Failed;
+        verdict.turn || (failed && (on.is_empty() || on.iter().any(|word| word == FAILED)))
+    }
+
     async fn try_once(&self, id: Id, message: &OutgoingMessage) -> Attempt {
         Attempt {
             interface: self.outgoing.interface.clone(),
-            verdict: self.send(id, message).await,
+            verdict: self.send_all(id, message).await,
         }
+    }
+
+    /// Sends a message, in several if this provider takes no text of that length:
+    /// one that was cut for another one may still be too long here.
+    async fn send_all(&self, mut id: Id, message: &OutgoingMessage) -> Verdict {
+        let part = |text: &str| OutgoingMessage {
+            text: Text::new(text),
+            ..message.clone()
+        };
+        let texts = segments::parts(message.text.as_str(), self.outgoing.max_chars);
+        let mut texts = texts.into_iter();
+        let mut verdict = self.send(id, &part(texts.next().unwrap_or_default())).await;
+        for text in texts {
+            if verdict.reason.is_some() {
+                break;
+            }
+            id = Id::fresh(Some(id));
+            verdict = self.send(id, &part(text)).await;
+            if verdict.reason.is_some() {
+                // Its beginning was sent.
+                (verdict.outcome, verdict.turn) = (Outcome::Unknown, false);
+            }
+        }
+        verdict
     }
 }

@@ -6,7 +6,8 @@
 //! replaces characters, or uses a national table, counts otherwise.
 
 use std::fmt;
-use std::num::NonZeroU8;
+use std::num::{NonZeroU8, NonZeroUsize};
+use unicode_segmentation::UnicodeSegmentation as _;
 
 /// What a text is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,9 +106,42 @@ const DEFAULT_ALPHABET: &str = concat!(
 /// 3GPP TS 23.038, 6.2.1.1: what stands behind an escape.
 const EXTENSION_TABLE: &str = "\u{c}^{}\\[~]|€";
 
+/// A text in parts of so many characters at most, cut between what a reader sees
+/// as characters; whole when there is no bound.
+#[must_use]
+pub fn parts(text: &str, most: Option<NonZeroUsize>) -> Vec<&str> {
+    let Some(most) = most else {
+        return vec![text];
+    };
+    let (mut parts, mut start, mut count) = (Vec::new(), 0, 0);
+    for (at, seen) in text.grapheme_indices(true) {
+        let characters = seen.chars().count();
+        if count > 0 && count + characters > most.get() {
+            parts.extend(text.get(start..at));
+            (start, count) = (at, 0);
+        }
+        count += characters;
+    }
+    parts.extend(text.get(start..));
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_text_is_cut_between_what_a_reader_sees() {
+        let most = NonZeroUsize::new(3);
+        assert_eq!(parts("abcdefg", most), ["abc", "def", "g"]);
+        assert_eq!(
+            parts("ab\u{1f468}\u{200d}\u{1f469}c", most),
+            ["ab", "\u{1f468}\u{200d}\u{1f469}", "c"]
+        );
+        assert_eq!(parts("abc", most), ["abc"]);
+        assert_eq!(parts("", most), [""]);
+        assert_eq!(parts("abcdefg", None), ["abcdefg"]);
+    }
     use proptest::prelude::*;
 
     /// The default alphabet by code point, 0x00 to 0x7F; 0 is the escape.

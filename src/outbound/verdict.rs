@@ -41,6 +41,8 @@ pub enum Reason {
     BadArguments,
     /// The configuration cannot be used.
     BadConfiguration,
+    /// The destination is none that `to_match` allows.
+    BadNumber,
     /// 429 or 503.
     Busy,
     /// The certificate does not hold, or no encryption could be agreed on.
@@ -57,6 +59,8 @@ pub enum Reason {
     NoAnswer,
     /// No connection: refused, unreachable, no such host, too slow.
     NoConnection,
+    /// The picture that goes along cannot be fetched.
+    NoPicture,
     /// Its time was over before it was tried.
     NotInTime,
     /// The outbox could not take it.
@@ -77,9 +81,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::BadArguments,
         Self::BadConfiguration,
+        Self::BadNumber,
         Self::Busy,
         Self::Certificate,
         Self::Credentials,
@@ -87,6 +92,7 @@ impl Reason {
         Self::Interrupted,
         Self::NoAnswer,
         Self::NoConnection,
+        Self::NoPicture,
         Self::NotInTime,
         Self::NotStored,
         Self::ProviderError,
@@ -107,7 +113,9 @@ impl Reason {
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::BadArguments | Self::EmptyText | Self::TextTooLong => Outcome::Rejected,
+            Self::BadArguments | Self::BadNumber | Self::EmptyText | Self::TextTooLong => {
+                Outcome::Rejected
+            }
             _ => Outcome::Failed,
         }
     }
@@ -118,6 +126,7 @@ impl Reason {
         match self {
             Self::BadArguments => "bad arguments",
             Self::BadConfiguration => "bad configuration",
+            Self::BadNumber => "not a number for this provider",
             Self::Busy => "provider is busy",
             Self::Certificate => "certificate not trusted",
             Self::Credentials => "credentials not accepted",
@@ -125,6 +134,7 @@ impl Reason {
             Self::Interrupted => "interrupted while it was sent",
             Self::NoAnswer => "no answer from provider",
             Self::NoConnection => "no connection to provider",
+            Self::NoPicture => "picture cannot be fetched",
             Self::NotInTime => "not sent in time",
             Self::NotStored => "outbox cannot take it",
             Self::ProviderError => "error at provider",
@@ -150,6 +160,11 @@ pub struct Verdict {
     pub retry_after: Option<Duration>,
     /// What the provider calls the message that it accepted, if it says so.
     pub provider_id: Option<String>,
+    /// Why it was not sent in words of the provider's, or of the configuration's
+    /// for its code.
+    pub explanation: Option<String>,
+    /// Whether the fallback is to be tried though the provider said no.
+    pub turn: bool,
 }
 
 impl Verdict {
@@ -162,6 +177,8 @@ impl Verdict {
             detail,
             retry_after: None,
             provider_id: None,
+            explanation: None,
+            turn: false,
         }
     }
 
@@ -174,6 +191,8 @@ impl Verdict {
             detail: String::new(),
             retry_after: None,
             provider_id: None,
+            explanation: None,
+            turn: false,
         }
     }
 
@@ -186,7 +205,18 @@ impl Verdict {
             detail,
             retry_after: None,
             provider_id: None,
+            explanation: None,
+            turn: false,
         }
+    }
+}
+
+impl Verdict {
+    /// Why it was not sent, in words for the sender.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        let reason = self.reason.map_or("", Reason::words);
+        self.explanation.as_deref().unwrap_or(reason)
     }
 }
 

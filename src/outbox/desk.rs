@@ -189,9 +189,10 @@ impl Desk {
             Outcome::Unknown => &self.delivery.notice_unknown,
             _ => &self.delivery.notice_failed,
         };
-        let reason = verdict.reason.map_or("", Reason::words);
         let id = name.id().to_string();
-        self.teller.tell(&id, &record, template, reason).await;
+        self.teller
+            .tell(&id, &record, template, verdict.why())
+            .await;
         let record = record.tried(verdict, None, SystemTime::now());
         let kept = self.on_disk(move |outbox| outbox.fail(name, &record)).await;
         unsettled(name, kept);

@@ -42,8 +42,9 @@ mod watch;
 pub mod worker;
 
 use crate::config::{By, Config, Delivery};
-use crate::durable::Claim;
+use crate::durable::{Claim, Directory};
 use crate::id::Id;
+use crate::lately::Lately;
 use crate::message::InterfaceName;
 use crate::outbound::ProviderError;
 use crate::outbound::request::OutgoingMessage;
@@ -94,6 +95,7 @@ pub fn probe(path: &Path) -> Result<(), StartError> {
 /// The thread that sends what is in the outbox.
 #[derive(Debug)]
 pub struct Sending {
+    last: Directory,
     /// Notes what providers say later.
     pub receipts: Arc<Receipts>,
     events: Sender<Event>,
@@ -117,7 +119,7 @@ impl Sending {
             .outgoing
             .iter()
             .any(|outgoing| outgoing.delivery.by == By::Queue);
-        if !wanted && !config.outbox.is_dir() {
+        if !wanted && !config.reply_auto && !config.outbox.is_dir() {
             return Ok(None);
         }
         let directory = |source| StartError::Directory(config.outbox.clone(), source);
@@ -125,9 +127,9 @@ impl Sending {
         let claim = outbox.claim().map_err(directory)?;
         let (events, happened) = mpsc::channel();
         watch::watch(outbox.path(), events.clone()).map_err(directory)?;
+        let last = outbox.last().clone();
         let teller = Teller::new(spool);
-        let kept = outbox.kept().clone();
-        let receipts = Receipts::new(kept, config, teller.clone(), runtime.clone());
+        let receipts = Receipts::new(outbox.clone(), config, teller.clone(), runtime.clone());
         let receipts = Arc::new(receipts);
         let channel = |route, delivery: &Delivery| {
             let (teller, receipts) = (teller.clone(), Arc::clone(&receipts));
@@ -144,11 +146,18 @@ impl Sending {
         let tidied = Arc::clone(&receipts);
         let worker = Worker::new(outbox, channels, stray, tidied, runtime, events.clone());
         Ok(Some(Self {
+            last,
             receipts,
             events,
             worker: std::thread::spawn(move || worker.run(&happened)),
             _claim: claim,
         }))
+    }
+
+    /// Remembers who wrote by which interface.
+    #[must_use]
+    pub fn lately(&self) -> Lately {
+        Lately::new(self.last.clone())
     }
 
     /// Ends when what is on its way has been answered, within bounds.

@@ -14,15 +14,15 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 use tokio::runtime::Handle;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::record::Record;
+use super::store::Outbox;
 use super::teller::Teller;
-use crate::config::{Config, Delivery};
-use crate::durable::Directory;
+use crate::config::{Config, Outgoing};
 use crate::id::Id;
 use crate::logging::masked;
-use crate::message::{Receipt, ReceiptState};
+use crate::message::{InterfaceName, Receipt, ReceiptState};
 
 /// How long a receipt waits for its message.
 const EARLY: Duration = Duration::from_secs(60);
@@ -77,9 +77,12 @@ impl Key {
 /// Notes what providers say later.
 #[derive(Debug)]
 pub struct Receipts {
-    directory: Directory,
+    outbox: Outbox,
     /// By interface.
-    deliveries: HashMap<String, Delivery>,
+    accounts: HashMap<String, Outgoing>,
+    /// Those on which nothing comes in: what is said of their messages comes in
+    /// on others.
+    outgoing_alone: Vec<String>,
     teller: Teller,
     /// Waits for what the teller does.
     runtime: Handle,
@@ -90,16 +93,21 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    /// For messages that are kept in a directory.
+    /// For messages that are kept in an outbox.
     #[must_use]
-    pub fn new(directory: Directory, config: &Config, teller: Teller, runtime: Handle) -> Self {
-        let delivery = |outgoing: &crate::config::Outgoing| {
-            let name = outgoing.interface.as_str().to_owned();
-            (name, outgoing.delivery.clone())
+    pub fn new(outbox: Outbox, config: &Config, teller: Teller, runtime: Handle) -> Self {
+        let name = |outgoing: &Outgoing| outgoing.interface.as_str().to_owned();
+        let is_alone = |outgoing: &&Outgoing| {
+            let mut incoming = config.incoming.iter();
+            !incoming.any(|incoming| incoming.interface == outgoing.interface)
         };
+        let accounts = config.outgoing.iter();
         Self {
-            directory,
-            deliveries: config.outgoing.iter().map(delivery).collect(),
+            outbox,
+            outgoing_alone: accounts.clone().filter(is_alone).map(name).collect(),
+            accounts: accounts
+                .map(|account| (name(account), account.clone()))
+                .collect(),
             teller,
             runtime,
             early: Mutex::default(),
@@ -113,8 +121,8 @@ impl Receipts {
     /// # Errors
     /// When the disk refuses.
     pub fn keep(&self, sent: &Sent) -> io::Result<()> {
-        let wanted = self.deliveries.get(&sent.interface);
-        if wanted.is_none_or(|delivery| delivery.receipt_lifetime.is_zero()) {
+        let account = self.accounts.get(&sent.interface);
+        if account.is_none_or(|account| account.delivery.receipt_lifetime.is_zero()) {
             return Ok(());
         }
         let key = Key::new(&sent.interface, &sent.provider_id);
@@ -150,15 +158,13 @@ impl Receipts {
         Ok(())
     }
 
-    /// The message could be of the interface that the receipt came in on, or, when
-    /// that has no name, of any.
+    /// The message could be of the interface that the receipt came in on, or of one
+    /// on which nothing comes in.
     fn candidates(&self, receipt: &Receipt) -> Vec<Key> {
-        let interface = receipt.interface.as_str();
-        let others = self.deliveries.keys().map(String::as_str);
-        let others = others.filter(|name| name.is_empty() != interface.is_empty());
-        [interface]
+        let others = self.outgoing_alone.iter().map(String::as_str);
+        [receipt.interface.as_str()]
             .into_iter()
-            .chain(others.filter(|name| interface.is_empty() || name.is_empty()))
+            .chain(others)
             .map(|interface| Key::new(interface, &receipt.provider_id))
             .collect()
     }
@@ -178,28 +184,72 @@ impl Receipts {
             );
             return Ok(());
         }
-        self.tell(&sent, receipt);
+        let why = self.why(&sent, receipt);
+        let fallback = self.fallback(&sent, receipt);
+        match fallback {
+            Some(fallback) => self.turn_to(&fallback, &sent, &why)?,
+            None => self.tell(&sent, receipt, &why),
+        }
         sent.receipt = Some(Noted {
             state: word(receipt.state).to_owned(),
             status: receipt.status.clone(),
-            reason: receipt.reason.clone(),
+            reason: receipt.reason.is_some().then_some(why),
         });
         self.write(key, &sent)
     }
 
+    /// What the code of a receipt means, or what it says itself.
+    fn why(&self, sent: &Sent, receipt: &Receipt) -> String {
+        let errors = self
+            .accounts
+            .get(&sent.interface)
+            .map(|account| &account.errors);
+        let words = errors.and_then(|errors| errors.words(receipt.code.as_deref()?));
+        let said = receipt.reason.as_deref().or(receipt.code.as_deref());
+        words.or(said).unwrap_or(&receipt.status).to_owned()
+    }
+
+    /// The interface that is to be tried now, if the code is a matter for one.
+    fn fallback(&self, sent: &Sent, receipt: &Receipt) -> Option<InterfaceName> {
+        let account = self.accounts.get(&sent.interface)?;
+        let code = receipt.code.as_ref()?;
+        let its_matter =
+            receipt.state == ReceiptState::Failed && account.errors.fallback.contains(code);
+        account.delivery.fallback.clone().filter(|_| its_matter)
+    }
+
+    /// Puts a message into the outbox once more, for another interface.
+    fn turn_to(&self, fallback: &InterfaceName, sent: &Sent, why: &str) -> io::Result<()> {
+        let record = Record {
+            interface: fallback.as_str().to_owned(),
+            ..sent.message.clone().afresh()
+        };
+        let name = record.name(Id::fresh(None));
+        let (id, failed, instead) = (&sent.id, &sent.interface, fallback);
+        let anew = name.id();
+        warn!(id, failed, reason = why, %instead, %anew, "turned to the fallback after a receipt");
+        self.outbox.put(name, &record).map_err(io::Error::other)
+    }
+
     /// Tells the log, and the sender of what did not arrive.
-    fn tell(&self, sent: &Sent, receipt: &Receipt) {
+    fn tell(&self, sent: &Sent, receipt: &Receipt, why: &str) {
         let Sent { id, interface, .. } = sent;
         let to = masked(&sent.message.to);
-        let (status, reason) = (&receipt.status, receipt.reason.as_deref().unwrap_or(""));
+        let status = &receipt.status;
         match receipt.state {
             ReceiptState::Delivered => info!(id, interface, to, status, "message delivered"),
             ReceiptState::Pending => info!(id, interface, to, status, "message on its way"),
             ReceiptState::Failed => {
-                error!(id, interface, to, status, reason, "message not delivered");
-                let template = self.deliveries.get(&sent.interface);
-                let template = template.map_or("", |delivery| &delivery.notice_undelivered);
-                let why = receipt.reason.as_ref().unwrap_or(&receipt.status);
+                error!(
+                    id,
+                    interface,
+                    to,
+                    status,
+                    reason = why,
+                    "message not delivered"
+                );
+                let account = self.accounts.get(&sent.interface);
+                let template = account.map_or("", |account| &account.delivery.notice_undelivered);
                 let telling = self.teller.tell(id, &sent.message, template, why);
                 self.runtime.block_on(telling);
             }
@@ -207,7 +257,7 @@ impl Receipts {
     }
 
     fn read(&self, key: &Key) -> io::Result<Option<Sent>> {
-        match std::fs::read(self.directory.path().join(key.file())) {
+        match std::fs::read(self.outbox.kept().path().join(key.file())) {
             Ok(json) => Ok(serde_json::from_slice(&json).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -217,21 +267,23 @@ impl Receipts {
     fn write(&self, key: &Key, sent: &Sent) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(sent)?;
         json.push(b'\n');
-        self.directory
+        self.outbox
+            .kept()
             .replace(&json, &key.file())
             .map_err(io::Error::other)
     }
 
     /// Removes what no receipt is waited for any more.
     pub fn tidy(&self) {
-        let lifetimes = self.deliveries.values().map(|d| d.receipt_lifetime);
+        let accounts = self.accounts.values();
+        let lifetimes = accounts.map(|account| account.delivery.receipt_lifetime);
         let lifetime = lifetimes.max().unwrap_or_default();
         let old = |entry: &std::fs::DirEntry| {
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
             let age = modified.map(|time| SystemTime::now().duration_since(time));
             age.is_ok_and(|age| age.unwrap_or_default() > lifetime)
         };
-        let entries = std::fs::read_dir(self.directory.path())
+        let entries = std::fs::read_dir(self.outbox.kept().path())
             .into_iter()
             .flatten();
         for entry in entries

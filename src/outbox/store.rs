@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::name::OutboxName;
 use super::record::Record;
 use crate::durable::{Access, Claim, Directory, StoreError};
+use crate::lately;
 
 /// Texts are nobody's business but Asterisk's user's.
 const MODE: u32 = 0o600;
@@ -22,6 +23,7 @@ pub struct Outbox {
     sending: Directory,
     failed: Directory,
     kept: Directory,
+    last: Directory,
 }
 
 /// A message that is to be sent.
@@ -59,6 +61,7 @@ impl Outbox {
             sending: inner("sending"),
             failed: inner("failed"),
             kept: inner("sent"),
+            last: queued.at(&lately::directory(path)),
             queued,
         })
     }
@@ -69,13 +72,14 @@ impl Outbox {
     /// When another process has, or the directories cannot be made.
     pub fn claim(&self) -> io::Result<Claim> {
         let claim = self.queued.claim()?;
-        for inner in [&self.sending, &self.failed, &self.kept] {
+        for inner in [&self.sending, &self.failed, &self.kept, &self.last] {
             self.queued.create(inner.path())?;
         }
         // Nobody else writes into the other directory.
         self.queued.sweep(WRITING)?;
         self.failed.sweep(Duration::ZERO)?;
         self.kept.sweep(Duration::ZERO)?;
+        self.last.sweep(Duration::ZERO)?;
         Ok(claim)
     }
 
@@ -89,6 +93,12 @@ impl Outbox {
     #[must_use]
     pub fn kept(&self) -> &Directory {
         &self.kept
+    }
+
+    /// Where it is remembered who wrote by which interface.
+    #[must_use]
+    pub fn last(&self) -> &Directory {
+        &self.last
     }
 
     /// Writes, syncs and removes a file.

@@ -11,8 +11,10 @@ use super::answer::{self, Reason, Trouble};
 use super::request::{Method, Request};
 use crate::config::Whatsapp;
 use crate::exit::Exit;
-use crate::outbound::{self, tls};
+use crate::outbound;
 use crate::secret::Secret;
+use crate::tls;
+use crate::web::USER_AGENT;
 
 /// As much of an answer as is read; a thousand messages of a history are less.
 const ANSWER_MAX: usize = 4 * 1024 * 1024;
@@ -37,7 +39,7 @@ impl Client {
         };
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            .user_agent(outbound::USER_AGENT)
+            .user_agent(USER_AGENT)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)

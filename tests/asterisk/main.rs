@@ -11,6 +11,7 @@
 //! | `outgoing` | phone → Asterisk → AGI → websms → provider |
 //! | `stall` | Asterisk that stands still, misses files or does not come to an end with them |
 //! | `texts` | texts of every kind and size, and those that become several MESSAGEs |
+//! | `whatsapp` | WhatsApp and SMS side by side, and which of them a phone writes by |
 //! | `pbx`, `process` | the Asterisk itself |
 //! | `dice` | numbers by chance, but the same again |
 //!
@@ -42,6 +43,7 @@ mod pbx;
 mod process;
 mod stall;
 mod texts;
+mod whatsapp;
 
 /// How many of something a test shall take: what the environment says, or so
 /// many.

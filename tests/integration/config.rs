@@ -109,7 +109,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
         (
             "number_format = E165",
             ":4: [websms] number_format = \"E165\": unknown value (expected one of: E123, \
-             E.123, omit+, no+, E164, E.164, plus, nanp10, nanp11, nanp+) (did you mean \"E164\"?)",
+             E.123, omit+, no+, E164, E.164, plus, nanp10, nanp11, nanp+, jid, jid-) (did you mean \"E164\"?)",
         ),
         (
             "charset = latin-1",

@@ -22,7 +22,7 @@ fn blocks(language: &str) -> Vec<String> {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
     let readme = readme.unwrap();
     let (_, walk) = readme.split_once("**It is not?**").unwrap();
-    let (walk, _) = walk.split_once("## Move over").unwrap();
+    let (walk, _) = walk.split_once("## WhatsApp").unwrap();
     let walk: String = walk
         .lines()
         .map(|line| line.trim_start_matches(['>', ' ']).to_owned() + "\n")

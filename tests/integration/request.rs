@@ -160,3 +160,82 @@ fn picture_in_the_text_goes_out_as_one() {
         json!(["https://example.com/a.jpg", "https://example.com/b.png"])
     );
 }
+
+/// Where pictures are, and what a picture holds.
+fn gallery() -> (Provider, &'static str) {
+    let picture = "\u{89}PNG \r\n--x\r\n";
+    let serve = move |request: &Recorded| match request.path.as_str() {
+        "/a.png" => Answer::Http(200, "image/png", picture.to_owned()),
+        "/moved.png" => Answer::Raw(b"HTTP/1.1 302 Found\r\nLocation: /a.png\r\n\r\n".to_vec()),
+        "/busy.png" => Answer::Http(503, "text/plain", String::new()),
+        _ => Answer::Http(404, "text/plain", String::new()),
+    };
+    (Provider::deciding(serve), picture)
+}
+
+const UPLOAD: &str = "body_type = json\nkey_to = to\nkey_from =\nkey_body = text\n\
+                      path = /send\npath_media = /send-{kind}\nmedia_upload = yes\n\
+                      key_media = {kind}\nkey_caption = caption\nmedia_out = png,pdf\n";
+
+#[test]
+fn picture_goes_out_itself_where_that_is_wanted() {
+    let (gallery, picture) = gallery();
+    let keys = format!("{UPLOAD}media_permit_addr = 127.0.0.1");
+    for name in ["a.png", "moved.png"] {
+        let text = format!("Look {}/{name}", gallery.url());
+        let request = request(&text, &keys);
+        assert_eq!(request.path, "/send-image");
+        let content_type = &request.headers["content-type"];
+        let boundary = content_type
+            .strip_prefix("multipart/form-data; boundary=")
+            .unwrap();
+        let part = |name: &str| {
+            let start = format!("Content-Disposition: form-data; name=\"{name}\"");
+            let divider = format!("--{boundary}\r\n");
+            let mut parts = request.body.split(&divider);
+            let found = parts.find(|part| part.starts_with(&start)).unwrap();
+            let (head, content) = found.split_once("\r\n\r\n").unwrap();
+            let end = content.rfind("\r\n").unwrap();
+            (head.to_owned(), content[..end].to_owned())
+        };
+        assert_eq!(part("to").1, "+12025550183");
+        assert_eq!(part("caption").1, "Look");
+        let (head, content) = part("image");
+        assert!(head.contains(&format!("filename=\"{name}\"")), "{head}");
+        assert!(head.contains("Content-Type: image/png"), "{head}");
+        assert!(content.starts_with(picture), "{content:?}");
+    }
+    // Without a picture it is a text like any other.
+    let plain = request("Look", &keys);
+    assert_eq!(plain.path, "/send");
+    assert_eq!(
+        serde_json::from_str::<Value>(&plain.body).unwrap()["text"],
+        "Look"
+    );
+}
+
+#[test]
+fn picture_that_cannot_be_had_sends_nothing() {
+    let (gallery, _) = gallery();
+    for (name, permit, status) in [
+        ("gone.png", "media_permit_addr = 127.0.0.1", 76),
+        ("busy.png", "media_permit_addr = 127.0.0.1", 69),
+        // Nobody makes us ask inside our own network.
+        ("a.png", "", 76),
+    ] {
+        let provider = Provider::answering(Answer::ok());
+        let config = format!(
+            "[websms]\nhost = {}\nauth_method = none\n{UPLOAD}{permit}\n",
+            provider.url()
+        );
+        let text = format!("Look {}/{name}", gallery.url());
+        let output = Websms::configured(&config)
+            .under_agi()
+            .run(&["+1", "+2", &text]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("picture cannot be fetched"), "{name}: {said}");
+        let exits = Websms::configured(&config).status(&["+1", "+2", &text]);
+        assert_eq!(exits, status, "{name}");
+        assert!(provider.requests().is_empty(), "{name}");
+    }
+}

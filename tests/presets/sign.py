@@ -149,13 +149,30 @@ def messagebird(secret, request):
     request["headers"]["messagebird-signature-jwt"] = token
 
 
+def keyed(header, algorithm="sha256", prefix=""):
+    """A keyed hash over the body."""
+
+    def sign(secret, request):
+        request["headers"][header] = prefix + mac(secret, request["body"], algorithm).hexdigest()
+
+    return sign, header
+
+
 SCHEMES = {
+    "gowa": keyed("x-hub-signature-256", prefix="sha256="),
     "messagebird": (messagebird, "messagebird-signature-jwt"),
     "plivo": (plivo, "x-plivo-signature-v3"),
+    "sak": keyed("x-webhook-signature", prefix="sha256="),
     "signalwire": (twilio("x-signalwire-signature"), "x-signalwire-signature"),
     "telnyx": (telnyx, "telnyx-signature-ed25519"),
     "twilio": (twilio("x-twilio-signature"), "x-twilio-signature"),
     "vonage": (vonage, None),
+    # The key and one of the requests are published, with the signature:
+    # https://waha.devlike.pro/docs/how-to/events/#hmac-authentication
+    "waha": keyed("x-webhook-hmac", "sha512"),
+    "whatsapp": keyed("x-hub-signature-256", prefix="sha256="),
+    "whatsapp-template": keyed("x-hub-signature-256", prefix="sha256="),
+    "wuzapi": keyed("x-hmac-signature"),
     "zadarma": (zadarma, "signature"),
 }
 
@@ -177,7 +194,8 @@ def signed(name, golden):
     first = next(request for request in requests if request["body"])
     for request in requests:
         about = request["about"]
-        if about.startswith("unsigned") or "zd_echo" in request["target"]:
+        is_challenge = "zd_echo" in request["target"] or "hub.challenge" in request["target"]
+        if about.startswith("unsigned") or is_challenge:
             continue
         if not about.startswith("tampered"):
             sign(websmsd["auth_secret"], request)

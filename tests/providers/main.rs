@@ -5,6 +5,7 @@
 //! | module | what belongs there |
 //! | --- | --- |
 //! | `forged` | what a stranger could make of a request that he has seen |
+//! | `meta` | WhatsApp: what goes out to Meta, and what comes in from there |
 //! | `prism` | the mock that knows an API by its description |
 //! | `sdk` | the SDKs, which sign |
 //! | `signed` | requests with signatures, as they are and tampered with |
@@ -26,6 +27,7 @@
 mod support;
 
 mod forged;
+mod meta;
 mod prism;
 mod sdk;
 mod signed;

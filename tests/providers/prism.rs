@@ -1,6 +1,7 @@
 //! Prism, a mock that knows an API by its OpenAPI description and refuses what
 //! does not fit it.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,24 @@ pub(crate) fn description(name: &str) -> Option<Value> {
         std::io::stderr().write_all(note.as_bytes()).unwrap();
         return None;
     }
-    Some(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+    let json = match path.extension().and_then(OsStr::to_str) {
+        Some("yaml") => json_of(&path),
+        _ => std::fs::read(path).unwrap(),
+    };
+    Some(serde_json::from_slice(&json).unwrap())
+}
+
+/// What a document in YAML says.
+fn json_of(path: &Path) -> Vec<u8> {
+    let python = std::env::var_os("WEBSMS_SDK_PYTHON")
+        .expect("WEBSMS_SDK_PYTHON must name a Python; run `tests/run providers`");
+    let output = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/json_of.py"))
+        .arg(path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
 }
 
 impl Prism {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config;
-use crate::inbound::secrets;
+use crate::inbound::guard;
 
 mod forged;
 
@@ -84,7 +84,11 @@ impl Recorded {
             body: &self.body,
             paths: incoming.paths.as_deref().unwrap_or_default(),
         };
-        verify(&secrets(incoming).unwrap().unwrap(), &signed, now)
+        verify(
+            &guard(incoming).unwrap().authenticity.unwrap(),
+            &signed,
+            now,
+        )
     }
 
     fn verified(&self) -> Result<Covered, NotAuthentic> {

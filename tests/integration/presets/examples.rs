@@ -161,10 +161,12 @@ fn left_out(preset: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn lines_are_not_too_long_for_a_terminal() {
+fn comments_are_not_too_long_for_a_terminal() {
     each(|name, _| {
         let text = preset(name);
-        let long = text.lines().find(|line| line.chars().count() > 120);
+        // A value cannot go on in another line; what is said about it can.
+        let mut comments = text.lines().filter(|line| line.starts_with(';'));
+        let long = comments.find(|line| line.chars().count() > 120);
         assert_eq!(long, None, "{name}");
     });
 }

@@ -1,0 +1,60 @@
+//! `[websms]`: what a provider says when it refuses, and what that means.
+
+use super::keys::websms as keys;
+use super::reader::Reader;
+use super::value;
+use crate::pointer::Place;
+
+/// What a provider's refusals mean.
+#[derive(Debug, Clone, Default)]
+pub struct Errors {
+    /// Where an answer has the code.
+    pub code: Vec<Place>,
+    /// Where it says why in words.
+    pub reason: Vec<Place>,
+    /// Codes and what they mean.
+    pub words: Vec<(String, String)>,
+    /// Codes that mean: not sent, but may be later.
+    pub retry: Vec<String>,
+    /// Codes that are a matter for the fallback.
+    pub fallback: Vec<String>,
+}
+
+impl Errors {
+    /// What a code means, if that is known.
+    #[must_use]
+    pub fn words(&self, code: &str) -> Option<&str> {
+        let found = self.words.iter().find(|(known, _)| known == code);
+        found.map(|(_, words)| words.as_str())
+    }
+}
+
+/// Reads what one interface says; `None` when there was a mistake, which has
+/// been noted.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Errors> {
+    let code = reader.read(&keys::RESP_ERROR, value::places);
+    let reason = reader.read(&keys::RESP_REASON, value::places);
+    let words = reader.read_each(&keys::REASON, words);
+    let retry = reader.read(&keys::RETRY_ON, value::words);
+    let fallback = reader.read(&keys::FALLBACK_ON, value::words);
+    Some(Errors {
+        code: code?,
+        reason: reason?,
+        words: words?,
+        retry: retry?,
+        fallback: fallback?,
+    })
+}
+
+/// `CODE: what it means`.
+fn words(raw: &str) -> Result<Option<(String, String)>, String> {
+    let Some(raw) = value::optional(raw)? else {
+        return Ok(None);
+    };
+    match raw.split_once(':') {
+        Some((code, words)) if !code.trim().is_empty() && !words.trim().is_empty() => {
+            Ok(Some((code.trim().to_owned(), words.trim().to_owned())))
+        }
+        _ => Err("does not say what a code means (expected CODE: words)".to_owned()),
+    }
+}

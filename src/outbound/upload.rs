@@ -1,0 +1,80 @@
+//! A picture that goes out itself, and not its URL: it is fetched first.
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::multipart::{Form, Part};
+use tokio::time::timeout;
+
+use super::verdict::{Outcome, Reason, Verdict};
+use crate::web::failure::Failure;
+use crate::web::{Asker, broken};
+use std::time::Duration;
+
+/// Largest file in bytes: what WhatsApp takes of a film.
+const MOST: usize = 16 * 1024 * 1024;
+
+/// Adds a file to a form, under the name that its URL ends with.
+///
+/// # Errors
+/// What becomes of the message when the file cannot be had.
+pub(super) async fn add(
+    form: Form,
+    field: String,
+    url: &str,
+    asker: &Asker,
+    time: Duration,
+) -> Result<Form, Verdict> {
+    let fetched = timeout(time, fetch(url, asker)).await;
+    let slow = |_| Err(Failure::passing("it took too long"));
+    let part = fetched.unwrap_or_else(slow).map_err(|failure| {
+        // Nothing has been sent.
+        let outcome = match failure {
+            Failure::Final(_) => Outcome::Rejected,
+            Failure::Passing(_) => Outcome::Failed,
+        };
+        Verdict::not_sent(outcome, Reason::NoPicture, failure.to_string())
+    })?;
+    Ok(form.part(field, part))
+}
+
+async fn fetch(url: &str, asker: &Asker) -> Result<Part, Failure> {
+    let mut response = asker.get(url, &|_, _| None).await?;
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let content_type = content_type
+        .unwrap_or("application/octet-stream")
+        .to_owned();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MOST {
+            return Err(Failure::Final(format!("it has more than {MOST} bytes")));
+        }
+    }
+    let part = Part::bytes(bytes).file_name(name(url));
+    part.mime_str(&content_type)
+        .map_err(|_| Failure::final_("its Content-Type is none"))
+}
+
+/// What a URL ends with, of characters that no file system minds.
+fn name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    last.chars().filter(|c| plain(*c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_is_named_by_the_end_of_its_url() {
+        for (url, expected) in [
+            ("https://example.com/a/b-1.jpg?x=/y.png#z", "b-1.jpg"),
+            ("https://example.com/%0d%0a\"x.jpg", "0d0ax.jpg"),
+            ("https://example.com/", ""),
+        ] {
+            assert_eq!(name(url), expected);
+        }
+    }
+}

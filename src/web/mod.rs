@@ -1,0 +1,190 @@
+//! Asking on the web for what a stranger names.
+//!
+//! A URL that came with a message, or stands in one, could lead anywhere: into
+//! our own network, to a cloud's secrets, from there to somewhere else. What is
+//! asked is judged by the addresses that are really connected to, at each step of
+//! the way: [`mod@address`] says which may be asked, [`way`] where redirects lead and
+//! who learns a secret, [`failure`] whether it is worth another try.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::LookupIpStrategy;
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderName, LOCATION};
+use reqwest::{Client, Response, Url, redirect};
+use rustls::ClientConfig;
+use tokio::time::timeout;
+
+pub mod address;
+pub mod failure;
+pub mod way;
+
+use failure::{Failure, Status, status};
+use way::Way;
+
+/// Who we say that we are.
+pub const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
+
+/// For name resolution, and for connection and TLS together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whom may be asked, and whom to believe.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// Private addresses that may be asked.
+    pub permitted: Vec<IpNet>,
+    /// Certificates that are believed.
+    pub tls: ClientConfig,
+}
+
+/// The header that shows who we are, for where a way has led to, if that is to
+/// know; it is also told whether the host there is a permitted private one.
+pub type Shown<'a> = &'a (dyn Fn(&Way, bool) -> Option<(HeaderName, String)> + Sync);
+
+impl Asker {
+    /// The head of what is at a URL, after all redirects.
+    ///
+    /// # Errors
+    /// Why it cannot be had, and whether it may be later.
+    pub async fn get(&self, url: &str, shown: Shown<'_>) -> Result<Response, Failure> {
+        let mut way = Way::to(url)?;
+        loop {
+            let response = self.ask(&way, shown).await?;
+            match status(response.status().as_u16()) {
+                Status::Here => return Ok(response),
+                Status::Moved => way.follow(location(&response)?)?,
+                Status::Not(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Asks where the way has led to.
+    async fn ask(&self, way: &Way, shown: Shown<'_>) -> Result<Response, Failure> {
+        let addresses = judged(way.host(), addresses(way).await?, &self.permitted)?;
+        let near = |address: &IpAddr| address::is_permitted(*address, &self.permitted);
+        let credentials = shown(way, addresses.iter().all(near));
+        let url = way.url().clone();
+        let client = self.client(addresses)?;
+        let asking = match credentials {
+            Some((name, value)) => client
+                .get(without_user(url))
+                .header(name, value.into_bytes()),
+            None => client.get(url),
+        };
+        asking.send().await.map_err(broken)
+    }
+
+    /// A client that connects to these addresses, whatever the name.
+    fn client(&self, addresses: Vec<IpAddr>) -> Result<Client, Failure> {
+        Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .user_agent(USER_AGENT)
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .dns_resolver(Arc::new(Pinned(addresses)))
+            .build()
+            .map_err(broken)
+    }
+}
+
+/// These addresses, whatever the name.
+struct Pinned(Vec<IpAddr>);
+
+impl Resolve for Pinned {
+    fn resolve(&self, _name: Name) -> Resolving {
+        // The port is the URL's.
+        let addresses = self.0.iter().map(|address| SocketAddr::new(*address, 0));
+        let addresses: Addrs = Box::new(addresses.collect::<Vec<_>>().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+/// The addresses of where the way has led to.
+async fn addresses(way: &Way) -> Result<Vec<IpAddr>, Failure> {
+    if let Some(address) = way.address() {
+        return Ok(vec![address]);
+    }
+    let host = way.host();
+    let failed = |error: &dyn Error| Failure::Passing(format!("failed to look up {host}: {error}"));
+    let mut builder = TokioResolver::builder_tokio().map_err(|error| failed(&error))?;
+    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+    let resolver = builder.build().map_err(|error| failed(&error))?;
+    let found = timeout(CONNECT_TIMEOUT, resolver.lookup_ip(host)).await;
+    let found = found.map_err(|error| failed(&error))?;
+    Ok(found.map_err(|error| failed(&error))?.iter().collect())
+}
+
+/// Those of a host's addresses that may be asked.
+fn judged(host: &str, found: Vec<IpAddr>, permitted: &[IpNet]) -> Result<Vec<IpAddr>, Failure> {
+    let (good, bad): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|address| address::may_be_asked(*address, permitted));
+    match (good.is_empty(), bad.first()) {
+        (false, _) => Ok(good),
+        (true, Some(bad)) => Err(Failure::Final(format!(
+            "{bad}, where {host} leads, is no public address and not in media_permit_addr"
+        ))),
+        (true, None) => Err(Failure::Passing(format!("{host} has no address"))),
+    }
+}
+
+fn location(response: &Response) -> Result<&str, Failure> {
+    let location = response.headers().get(LOCATION);
+    let location = location.and_then(|location| location.to_str().ok());
+    location.ok_or_else(|| Failure::final_("a redirect leads nowhere"))
+}
+
+/// The URL alone: a user in it would be a second answer to who asks.
+fn without_user(mut url: Url) -> Url {
+    // A URL with a host can do without.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+/// An error with all its causes and without the URL, which may hold a token.
+#[must_use]
+pub fn broken(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push_str(": ");
+        said.push_str(&error.to_string());
+        cause = error.source();
+    }
+    Failure::Passing(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_that_leads_to_public_and_private_addresses_leads_to_the_public_ones() {
+        let addresses = |list: &[&str]| -> Vec<IpAddr> {
+            list.iter()
+                .map(|address| address.parse().unwrap())
+                .collect()
+        };
+        let mixed = addresses(&["127.0.0.1", "1.1.1.1", "::1"]);
+        assert_eq!(judged("h", mixed, &[]), Ok(addresses(&["1.1.1.1"])));
+        let private = addresses(&["10.0.0.1", "::1"]);
+        let permitted = ["10.0.0.0/8".parse().unwrap()];
+        let judged_with = judged("h", private.clone(), &permitted);
+        assert_eq!(judged_with, Ok(addresses(&["10.0.0.1"])));
+        assert!(matches!(judged("h", private, &[]), Err(Failure::Final(_))));
+        assert!(matches!(
+            judged("h", Vec::new(), &[]),
+            Err(Failure::Passing(_))
+        ));
+    }
+}

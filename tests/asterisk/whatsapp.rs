@@ -1,0 +1,302 @@
+//! WhatsApp and SMS side by side: a phone answers, and the answer goes the way
+//! that the other party wrote.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::assert_no_command_ran;
+use crate::pbx::{Changes, Pbx};
+use crate::support::daemon::{self, Server, list};
+use crate::support::http::{self, FORM};
+use crate::support::provider::Recorded;
+use crate::support::sip::Phone;
+use crate::support::{Answer, Provider, wait_for};
+
+const JOHN: &str = "+12025550160";
+const THEIRS: &str = "+15017122661";
+
+/// Of the app at Meta.
+const SECRET: &str = "app secret";
+
+/// A PBX with an account for SMS, which is the first, and one for WhatsApp.
+struct Setup {
+    pbx: Pbx,
+    server: Server,
+    sms: Provider,
+    whatsapp: Provider,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let sms = Provider::answering(Answer::ok());
+        let accepted = json!({"messaging_product": "whatsapp", "messages": [{"id": "wamid.out"}]});
+        let whatsapp =
+            Provider::answering(Answer::Http(200, "application/json", accepted.to_string()));
+        let pbx = Pbx::changed(&sms, &changes(&whatsapp));
+        let server = Server::run(daemon::command(&pbx.config()));
+        Self {
+            pbx,
+            server,
+            sms,
+            whatsapp,
+        }
+    }
+
+    /// What somebody writes by WhatsApp.
+    fn post(&self, from: &str, message: Value) {
+        let mut message = message;
+        message["from"] = json!(from.trim_start_matches('+'));
+        let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{
+            "field": "messages",
+            "value": {
+                "messaging_product": "whatsapp",
+                "metadata": {
+                    "display_phone_number": JOHN.trim_start_matches('+'),
+                    "phone_number_id": "106540352242922",
+                },
+                "messages": [message],
+            },
+        }]}]});
+        let body = body.to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("X-Hub-Signature-256", signature.as_str()),
+        ];
+        let answer = self.server.post("/whatsapp", &headers, body.as_bytes());
+        assert_eq!(answer.status, 200, "{body}");
+    }
+
+    fn post_text(&self, from: &str, id: &str, text: &str) {
+        self.post(
+            from,
+            json!({"id": id, "type": "text", "text": {"body": text}}),
+        );
+    }
+
+    fn post_sms(&self, text: &str) {
+        let form = http::message(JOHN, THEIRS, text);
+        assert_eq!(self.server.post("/sms", &[FORM], &form).status, 200);
+    }
+
+    /// So many messages went out by WhatsApp, the last of them with this text.
+    fn assert_whatsapp(&self, count: usize, to: &str, text: &str) {
+        let request = self.whatsapp.wait_for(count).pop().unwrap();
+        assert_eq!(request.path, "/v25.0/106540352242922/messages");
+        assert_eq!(request.headers["authorization"], "Bearer token");
+        assert_eq!(request.headers["content-type"], "application/json");
+        let said: Value = serde_json::from_str(&request.body).unwrap();
+        let expected = json!({
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            "type": "text",
+            "to": to,
+            "text": {"body": text},
+        });
+        assert_eq!(said, expected);
+        assert_eq!(self.whatsapp.requests().len(), count);
+    }
+
+    /// The same by SMS.
+    fn assert_sms(&self, count: usize, text: &str) {
+        let parameters = self.sms.wait_for(count).pop().unwrap().parameters();
+        let said = ["To", "From", "Body"].map(|name| parameters[name].as_str());
+        assert_eq!(said, [THEIRS, JOHN, text]);
+        assert_eq!(self.sms.requests().len(), count);
+    }
+
+    /// Nothing is left that could still go out.
+    fn wait_until_empty(&self) {
+        let outbox = self.pbx.path().join("spool/websms");
+        let empty = |name: &str| list(&outbox.join(name)).is_empty();
+        wait_for("an empty outbox", || {
+            (empty("") && empty("sending")).then_some(())
+        });
+    }
+}
+
+fn changes(whatsapp: &Provider) -> Changes {
+    Changes {
+        websms: format!(
+            "delivery = queue\nreply_index = auto\nretry_min = 1\nretry_max = 1\n\
+             number_format [sms] = E123\n\
+             host [whatsapp] = {}\n\
+             path [whatsapp] = /v25.0/106540352242922/messages\n\
+             auth_method [whatsapp] = bearer\nauth_passwd [whatsapp] = token\n\
+             body_type [whatsapp] = json\nkey_to [whatsapp] = to\nkey_from [whatsapp] =\n\
+             key_body [whatsapp] = /text/body\n\
+             val_static [whatsapp] = messaging_product=whatsapp,recipient_type=individual,type=text\n\
+             number_format [whatsapp] = jid-\nresp_id [whatsapp] = /messages/0/id\n\
+             response_check [whatsapp] = /messages/0/id\n\
+             [websmsd]\nrequest_uri [sms] = /sms\n\
+             request_uri [whatsapp] = /whatsapp\n\
+             key_to [whatsapp] = /entry/*/changes/*/value/metadata/display_phone_number\n\
+             key_from [whatsapp] = /entry/*/changes/*/value/messages/*/from\n\
+             key_body [whatsapp] = /entry/*/changes/*/value/messages/*\n\
+             key_id [whatsapp] = /entry/*/changes/*/value/messages/*/id\n\
+             decode [whatsapp] = whatsapp\nnumber_format [whatsapp] = jid\n\
+             auth [whatsapp] = hmac\nauth_place [whatsapp] = header:X-Hub-Signature-256\n\
+             auth_prefix [whatsapp] = sha256=\nauth_secret [whatsapp] = {SECRET}\n",
+            whatsapp.url()
+        ),
+        extensions: "[globals](+)\nWEBSMS_INDEX_9 = whatsapp\nWEBSMS_INDEX_1 = sms\n\
+                     WEBSMS_INDEX_2 = nowhere\n"
+            .to_owned(),
+        ..Changes::default()
+    }
+}
+
+/// The phone has got so many messages, the last of them this one.
+fn assert_got(phone: &Phone, count: usize, from: &str, text: &str) {
+    let got = phone.wait_for(count).pop().unwrap();
+    assert_eq!((got.from.as_str(), got.text().as_str()), (from, text));
+    assert_eq!(phone.count(), count);
+}
+
+fn texts(requests: &[Recorded]) -> Vec<String> {
+    let text = |request: &Recorded| request.parameters()["Body"].clone();
+    requests.iter().map(text).collect()
+}
+
+#[test]
+fn answer_goes_the_way_that_they_wrote() {
+    let setup = Setup::new();
+    let john = setup.pbx.phone("john");
+    let hello = "Grüße 👩🏽‍🚀 :) [ok] ${EXTEN}";
+    setup.post_text(THEIRS, "wamid.1", hello);
+    assert_got(&john, 1, THEIRS, hello);
+    assert_eq!(john.send(THEIRS, "Hi 😀 (:".as_bytes()), 202);
+    setup.assert_whatsapp(1, "15017122661", "Hi 😀 (:");
+
+    setup.post_sms("and now by SMS");
+    assert_got(&john, 2, THEIRS, "and now by SMS");
+    assert_eq!(john.send(THEIRS, b"by SMS as well"), 202);
+    setup.assert_sms(1, "by SMS as well");
+
+    // Meta posts the first one again, which is no new one.
+    setup.post_text(THEIRS, "wamid.1", hello);
+    assert_eq!(john.send(THEIRS, b"still by SMS"), 202);
+    setup.assert_sms(2, "still by SMS");
+
+    setup.post_text(THEIRS, "wamid.2", "and back");
+    assert_got(&john, 3, THEIRS, "and back");
+    assert_eq!(john.send(THEIRS, b"back as well"), 202);
+    setup.assert_whatsapp(2, "15017122661", "back as well");
+    // Whoever never wrote is written to by the first account.
+    assert_eq!(john.send("+46700000001", b"who are you?"), 202);
+    let requests = setup.sms.wait_for(3);
+    assert_eq!(
+        texts(&requests),
+        ["by SMS as well", "still by SMS", "who are you?"]
+    );
+
+    setup.wait_until_empty();
+    assert_eq!(
+        (setup.whatsapp.requests().len(), setup.sms.requests().len()),
+        (2, 3)
+    );
+    assert_eq!(john.count(), 3, "no notice for what was sent");
+    assert_no_command_ran();
+}
+
+#[test]
+fn whatever_is_written_arrives_as_a_text() {
+    let setup = Setup::new();
+    let john = setup.pbx.phone("john");
+    for (count, (message, expected)) in (1..).zip([
+        (
+            json!({"type": "image", "image": {
+                "id": "1", "mime_type": "image/jpeg", "caption": "Taj Mahal 🕌"}}),
+            "(picture)\nTaj Mahal 🕌",
+        ),
+        (
+            json!({"type": "audio", "audio": {"id": "2", "voice": true}}),
+            "(voice message)",
+        ),
+        (
+            json!({"type": "location", "location": {
+                "latitude": 37.442_215, "longitude": -122.161_659, "name": "Coffee :)"}}),
+            "Coffee :)\nhttps://maps.google.com/?q=37.442215,-122.161659",
+        ),
+        (
+            json!({"type": "reaction", "reaction": {"message_id": "x", "emoji": "👍"}}),
+            "(reacted with 👍)",
+        ),
+        (
+            json!({"type": "unsupported", "errors": [{"code": 131_051}]}),
+            "(a message of a kind that WhatsApp does not hand on)",
+        ),
+    ]) {
+        let mut message = message;
+        message["id"] = json!(format!("wamid.{count}"));
+        setup.post(THEIRS, message);
+        assert_got(&john, count, THEIRS, expected);
+    }
+    assert_no_command_ran();
+}
+
+#[test]
+fn digit_chooses_the_account() {
+    let setup = Setup::new();
+    let john = setup.pbx.phone("john");
+    assert_eq!(john.send(&format!("*9{THEIRS}"), "Hi ☺".as_bytes()), 202);
+    setup.assert_whatsapp(1, "15017122661", "Hi ☺");
+    assert_eq!(john.send("*915017122661", b"without plus"), 202);
+    setup.assert_whatsapp(2, "15017122661", "without plus");
+    setup.post_text(THEIRS, "wamid.1", "hello");
+    assert_got(&john, 1, THEIRS, "hello");
+    // Though they last wrote by WhatsApp.
+    assert_eq!(john.send(&format!("*1{THEIRS}"), b"by SMS"), 202);
+    setup.assert_sms(1, "by SMS");
+    assert_eq!(john.send(THEIRS, b"by WhatsApp"), 202);
+    setup.assert_whatsapp(3, "15017122661", "by WhatsApp");
+
+    let not = |why: &str| format!("Not delivered to {THEIRS}: {why}");
+    for (count, (number, notice)) in (2..).zip([
+        ("*8+15017122661", not("there is no account *8")),
+        ("*2+15017122661", not("unknown index")),
+        (
+            "*9+15017122661,+19998887777,Hi",
+            "Not delivered: this is not a number".to_owned(),
+        ),
+        (
+            "*9+1501%24%7BSHELL(touch%20/tmp/websms-was-here)%7D",
+            "Not delivered: this is not a number".to_owned(),
+        ),
+    ]) {
+        assert_eq!(john.send(number, b"x"), 202, "{number}");
+        let got = john.wait_for(count).pop().unwrap();
+        assert_eq!(got.text(), notice, "{number}");
+    }
+    for number in ["*", "*9", "*9x", "**9+15017122661", "*9*+15017122661"] {
+        assert_eq!(john.send(number, b"x"), 404, "{number}");
+    }
+    setup.wait_until_empty();
+    assert_eq!(
+        (setup.whatsapp.requests().len(), setup.sms.requests().len()),
+        (3, 1)
+    );
+    assert_no_command_ran();
+}
+
+#[test]
+fn whoever_has_no_number_can_be_answered() {
+    let setup = Setup::new();
+    let john = setup.pbx.phone("john");
+    setup.post_text("123456789012345@lid", "wamid.1", "guess who");
+    assert_got(&john, 1, "lid123456789012345", "guess who");
+    assert_eq!(john.send("lid123456789012345", b"who?"), 202);
+    setup.assert_whatsapp(1, "123456789012345@lid", "who?");
+    for (count, number) in (2..).zip(["lid1,+46700000001,x", "lid1%24%7BEXTEN%7D", "lid1+2"]) {
+        assert_eq!(john.send(number, b"x"), 202, "{number}");
+        let notice = john.wait_for(count).pop().unwrap().text();
+        assert_eq!(notice, "Not delivered: this is not a number");
+    }
+    setup.wait_until_empty();
+    assert_eq!(setup.whatsapp.requests().len(), 1);
+    assert_eq!(setup.sms.requests().len(), 0);
+    assert_no_command_ran();
+}

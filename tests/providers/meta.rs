@@ -1,0 +1,321 @@
+//! What goes out to WhatsApp fits Meta's own description of its Cloud API, and
+//! what that description shows as posted by Meta arrives.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::prism::{Prism, description};
+use crate::support::messages::whole;
+use crate::support::{Daemon, Websms, section};
+
+const DESCRIPTION: &str = "meta-business-messaging-v23.yaml";
+
+/// Phone number ID.
+const ACCOUNT: &str = "106540352242922";
+
+/// Of the app.
+const SECRET: &str = "614fc2afde15eee07a26b2fe3eaee9b9";
+
+const THEIRS: &str = "+12025550183";
+
+/// What the mock answered, and the bodies that it got.
+#[derive(Debug)]
+struct Sent {
+    /// Of `websms`.
+    status: i32,
+    answers: Vec<u16>,
+    bodies: Vec<Value>,
+}
+
+/// Sends by a preset, with these keys besides.
+fn send(prism: &Prism, preset: &str, text: &str, more: &[(&str, &str)]) -> Sent {
+    let (provider, answers) = prism.provider();
+    let url = provider.url();
+    let mut pairs = vec![
+        ("preset", preset),
+        ("host", &url),
+        ("account", ACCOUNT),
+        ("auth_secret", "EAAJB123-_."),
+    ];
+    if preset == "whatsapp-template" {
+        pairs.push((
+            "val_extra",
+            "/template/name=new_message,/template/language/code=en_US",
+        ));
+    }
+    pairs.retain(|(key, _)| more.iter().all(|(other, _)| other != key));
+    pairs.extend_from_slice(more);
+    let websms = Websms::configured(&section("websms", &pairs));
+    let status = websms.status(&[THEIRS, "+12025550160", text]);
+    let answers = answers.lock().unwrap();
+    for answer in answers.iter() {
+        let violations = answer.headers.get("sl-violations");
+        assert_eq!(violations, None, "{}", answer.text());
+        let shown = answer.text();
+        let is_refusal = shown.contains("https://stoplight.io/prism/errors#");
+        assert_eq!(answer.status != 200, is_refusal, "{shown}");
+    }
+    let requests = provider.requests();
+    Sent {
+        status,
+        answers: answers.iter().map(|answer| answer.status).collect(),
+        // The description lets an empty body pass.
+        bodies: requests
+            .iter()
+            .map(|request| serde_json::from_str(&request.body).unwrap_or_default())
+            .collect(),
+    }
+}
+
+/// A message of that type, with what it says there.
+fn message(kind: &str, content: &Value) -> Value {
+    json!({
+        "messaging_product": "whatsapp", "recipient_type": "individual",
+        "to": THEIRS.trim_start_matches('+'), "type": kind, kind: content,
+    })
+}
+
+#[test]
+fn messages_fit_the_description() {
+    let Some(description) = description(DESCRIPTION) else {
+        return;
+    };
+    let prism = Prism::start(&description);
+    let file = |extension: &str| format!("https://example.com/files/a.{extension}?x=1&y=%20");
+    let (jpg, mp4, pdf, mp3) = (file("jpg"), file("mp4"), file("pdf"), file("mp3"));
+    let odd = "Grüße ☺ 👩🏽‍🚀 50 % off & a+b=c?; \"x\"\r\n\\";
+    let long = "All work and no play. ".repeat(400);
+    let parts = [&long[..4096], &long[4096..8192], &long[8192..]];
+    let said = |text: &str| message("text", &json!({"body": text}));
+    for (text, expected) in [
+        ("Hello", vec![said("Hello")]),
+        (odd, vec![said(odd)]),
+        (&long, parts.map(said).to_vec()),
+        (
+            "https://example.com/page is no picture",
+            vec![said("https://example.com/page is no picture")],
+        ),
+        (&jpg, vec![message("image", &json!({"link": jpg}))]),
+        (&mp4, vec![message("video", &json!({"link": mp4}))]),
+        (&pdf, vec![message("document", &json!({"link": pdf}))]),
+        (&mp3, vec![message("audio", &json!({"link": mp3}))]),
+        (
+            &format!("Look {jpg}"),
+            vec![message("image", &json!({"link": jpg, "caption": "Look"}))],
+        ),
+        (
+            &format!("{mp4}\nLook"),
+            vec![message("video", &json!({"link": mp4, "caption": "Look"}))],
+        ),
+        (
+            &format!("Read {pdf} now"),
+            vec![message(
+                "document",
+                &json!({"link": pdf, "caption": "Read now"}),
+            )],
+        ),
+        (
+            &format!("{jpg} {jpg}"),
+            vec![message("image", &json!({"link": jpg, "caption": jpg}))],
+        ),
+    ] {
+        // The preset takes no sound, because nothing can be written under it.
+        let sent = send(
+            &prism,
+            "whatsapp",
+            text,
+            &[("media_out", "jpg,mp4,pdf,mp3")],
+        );
+        assert_eq!(sent.status, 0, "{text}: {sent:?}");
+        assert_eq!(sent.answers, vec![200; expected.len()], "{text}");
+        assert_eq!(sent.bodies, expected);
+    }
+}
+
+#[test]
+fn templates_fit_the_description() {
+    let Some(description) = description(DESCRIPTION) else {
+        return;
+    };
+    let prism = Prism::start(&description);
+    let long = "All work and no play. ".repeat(50);
+    let said = |text: &str| {
+        message(
+            "template",
+            &json!({
+                "name": "new_message",
+                "language": {"policy": "deterministic", "code": "en_US"},
+                "components": [{"type": "body", "parameters": [{"type": "text", "text": text}]}],
+            }),
+        )
+    };
+    for (text, expected) in [
+        ("Hello", vec![said("Hello")]),
+        ("Grüße ☺ \"x\"", vec![said("Grüße ☺ \"x\"")]),
+        (&long, vec![said(&long[..900]), said(&long[900..])]),
+    ] {
+        let sent = send(&prism, "whatsapp-template", text, &[]);
+        assert_eq!((sent.status, sent.answers), (0, vec![200; expected.len()]));
+        assert_eq!(sent.bodies, expected);
+    }
+}
+
+#[test]
+fn wrong_messages_do_not() {
+    let Some(description) = description(DESCRIPTION) else {
+        return;
+    };
+    let prism = Prism::start(&description);
+    let picture = "https://example.com/a.jpg";
+    let no_type = "messaging_product=whatsapp,recipient_type=individual";
+    let no_recipient = "messaging_product=whatsapp,type=text";
+    for (text, key, value, expected) in [
+        ("Hello", "val_static", no_type, 422),
+        ("Hello", "val_static", no_recipient, 422),
+        ("Hello", "key_to", "recipient", 422),
+        ("Hello", "key_body", "body", 422),
+        ("Hello", "val_extra", "biz_opaque_callback_data=x", 422),
+        ("Hello", "val_extra", "/text/preview_url=true", 422),
+        (
+            "Hello",
+            "content_type",
+            "application/json; charset=utf-8",
+            422,
+        ),
+        (picture, "val_media", "type=photo", 422),
+        ("Hello", "auth_method", "none", 401),
+        ("Hello", "body_type", "multipart", 415),
+        ("Hello", "path", "/v25.0/106540352242922/text/messages", 404),
+    ] {
+        let sent = send(&prism, "whatsapp", text, &[(key, value)]);
+        assert_ne!(sent.status, 0, "{key}");
+        assert_eq!(sent.answers, [expected], "{key} {value}");
+    }
+    let code = ("val_extra", "/template/language/code=en_US");
+    let sent = send(&prism, "whatsapp-template", "Hello", &[code]);
+    assert_eq!(sent.answers, [422], "a template without a name");
+}
+
+/// What is posted as an example anywhere in a document, with its name.
+fn examples(document: &Value) -> Vec<(String, Value)> {
+    let Some(members) = document.as_object() else {
+        let elements = document.as_array().into_iter().flatten();
+        return elements.flat_map(examples).collect();
+    };
+    let posted =
+        |value: &Value| value["object"] == "whatsapp_business_account" && value["entry"].is_array();
+    let found = members.iter().flat_map(|(name, member)| {
+        if posted(&member["value"]) {
+            vec![(name.clone(), member["value"].clone())]
+        } else {
+            examples(member)
+        }
+    });
+    found.collect()
+}
+
+/// The answer to a signed request, and what has arrived.
+fn post(body: &str) -> (u16, Vec<(String, String, String)>) {
+    let keys = [
+        ("preset", "whatsapp"),
+        ("auth_secret", SECRET),
+        ("echo_secret", "verify"),
+    ];
+    // The examples have ids in common.
+    let daemon = Daemon::start(&section("websmsd", &keys));
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("X-Hub-Signature-256", signature.as_str()),
+    ];
+    let status = daemon.post("/whatsapp", &headers, body.as_bytes()).status;
+    let arrived = whole(&daemon.spool.drain()).unwrap();
+    let arrived = arrived
+        .into_iter()
+        .map(|message| (message.to, message.from, message.text));
+    (status, arrived.collect())
+}
+
+#[test]
+fn examples_of_webhooks_arrive() {
+    let Some(description) = description(DESCRIPTION) else {
+        return;
+    };
+    let expected = [
+        ("Text Message", "Does it come in another color?"),
+        (
+            "Text Message with Context (Product Inquiry)",
+            "Is this still available?",
+        ),
+        (
+            "Text Message from Click to WhatsApp Ad",
+            "Hello! Can I get more info on this?",
+        ),
+        ("Reaction Message", "(reacted with 👍)"),
+        ("Image Message", "(picture)\nTaj Mahal"),
+        (
+            "Location Message",
+            "Philz Coffee\n101 Forest Ave, Palo Alto, CA 94301\n\
+             https://maps.google.com/?q=37.44221496582,-122.16165924072",
+        ),
+        (
+            "Contact Sharing Message",
+            "Contact: Lucía Gómez, +1 (983) 555-2319",
+        ),
+        (
+            "Unsupported Message",
+            "(a message of a kind that WhatsApp does not hand on)",
+        ),
+        ("Button Message", "Unsubscribe"),
+        (
+            "Interactive List Reply Message",
+            "Priority Mail Express\nNext Day to 2 Days",
+        ),
+        ("Interactive Button Reply Message", "Cancel"),
+        (
+            "Order Message",
+            "Order:\n2 x di9ozbzfi4, 30 USD\n1 x nqryix03ez, 25 USD",
+        ),
+        (
+            "System Message",
+            "User Sheena Nelson changed from 16505551234 to 12195555358",
+        ),
+        // Events that are no messages.
+        ("Group Create Message", ""),
+        ("Group Settings Update", ""),
+        ("Group Remove Participants", ""),
+    ];
+    let examples = examples(&description);
+    assert_eq!(examples.len(), expected.len());
+    for (name, text) in expected {
+        let mut named = examples.iter().filter(|(other, _)| other == name);
+        let (_, example) = named.next().unwrap_or_else(|| panic!("{name} is gone"));
+        let (to, from) = ("+15550783881", "+16505551234");
+        let one = (to.to_owned(), from.to_owned(), text.to_owned());
+        let arrives = if text.is_empty() { vec![] } else { vec![one] };
+        for body in [example.to_string(), escaped(example)] {
+            assert_eq!(post(&body), (200, arrives.clone()), "{name}");
+        }
+    }
+}
+
+/// The same, as Meta writes it: ASCII alone, and slashes escaped.
+fn escaped(document: &Value) -> String {
+    let mut escaped = String::new();
+    for character in document.to_string().chars() {
+        match character {
+            '/' => escaped.push_str("\\/"),
+            ' '..='~' => escaped.push(character),
+            other => {
+                let mut units = [0; 2];
+                for unit in other.encode_utf16(&mut units) {
+                    escaped.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    escaped
+}
