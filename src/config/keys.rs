@@ -150,6 +150,14 @@ pub mod websms {
     pub const PATH_MEDIA: Key = key("path_media", "");
     /// Whether the picture itself is sent, and not its URL.
     pub const MEDIA_UPLOAD: Key = key("media_upload", "no");
+    /// Path to which it is sent before the message, which then has its id.
+    pub const PATH_UPLOAD: Key = key("path_upload", "");
+    /// Field of the file there.
+    pub const KEY_UPLOAD: Key = key("key_upload", "file");
+    /// Other fields there.
+    pub const VAL_UPLOAD: Key = key("val_upload", "");
+    /// Where the answer has the id of the file.
+    pub const RESP_UPLOAD: Key = key("resp_upload", "/id");
     /// Private addresses that pictures may be fetched from for that.
     pub const MEDIA_PERMIT_ADDR: Key = key("media_permit_addr", "");
     /// Extensions of URLs that are sent as pictures.
@@ -441,6 +449,10 @@ pub const ALL: &[&Key] = &[
     &websms::MEDIA_MOST,
     &websms::PATH_MEDIA,
     &websms::MEDIA_UPLOAD,
+    &websms::PATH_UPLOAD,
+    &websms::KEY_UPLOAD,
+    &websms::VAL_UPLOAD,
+    &websms::RESP_UPLOAD,
     &websms::MEDIA_PERMIT_ADDR,
     &websms::MEDIA_OUT,
     &websms::VAL_MEDIA,

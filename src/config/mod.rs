@@ -38,7 +38,7 @@ pub use authenticity::{Authenticity, Digest, Encoding, Hmac, Scheme, Spot, Vonag
 pub use delivery::{By, Delivery, Idempotency, Retry};
 pub use errors::Errors;
 pub use media::{Handling, Media, Shelf};
-pub use parameters::{BodyType, Parameters, Pictures, pointer};
+pub use parameters::{Before, BodyType, Parameters, Pictures, Upload, pointer};
 pub use problem::{Problem, Report, Severity};
 pub use receipts::Receipts;
 pub use websms::{Charset, Method, Outgoing, ResponseId};

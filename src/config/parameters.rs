@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::target::{self, Account};
 use super::value;
 use super::websms::{Charset, Outgoing};
-use crate::pointer::Pointer;
+use crate::pointer::{Place, Pointer};
 use crate::template;
 
 /// The parameters of a request.
@@ -58,14 +58,36 @@ pub struct Pictures {
     pub most: usize,
     /// The path of the request then; `None` is the usual one.
     pub path: Option<String>,
-    /// Private addresses that they may be fetched from, when they are sent
-    /// themselves and not their URLs.
-    pub upload: Option<Vec<IpNet>>,
+    /// How they are sent themselves, and not their URLs.
+    pub upload: Option<Upload>,
     /// Ends of URLs that are pictures, without the dot and in lower case.
     pub extensions: Vec<String>,
     /// Parameters that go with them, in place of others of that name; in JSON
     /// `null` is in place of them too.
     pub fixed: Vec<(String, Value)>,
+}
+
+/// How a picture is sent itself.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Private addresses that it may be fetched from.
+    pub permitted: Vec<IpNet>,
+    /// The exchange before the message, which then has an id in place of the
+    /// file; `None` sends the file with the message.
+    pub before: Option<Before>,
+}
+
+/// An exchange that hands a file over before the message.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// Where to.
+    pub path: String,
+    /// The field of the file.
+    pub field: String,
+    /// Other fields.
+    pub fixed: Vec<(String, String)>,
+    /// Where the answer has the id of the file.
+    pub id: Vec<Place>,
 }
 
 const BODY_TYPES: [(&str, BodyType); 4] = [
@@ -114,17 +136,21 @@ pub(super) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Optio
     let fixed = reader.read(&keys::VAL_MEDIA, |raw| fixed(body_type, raw));
     let caption = reader.read(&keys::KEY_CAPTION, value::optional);
     let most = reader.read(&keys::MEDIA_MOST, |raw| value::number(raw, 1..=10));
-    let path = target::media_path(reader, account);
+    let path = target::other_path(reader, &keys::PATH_MEDIA, account);
     let upload = reader.read(&keys::MEDIA_UPLOAD, value::yes_or_no);
     let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR, value::networks);
-    let (upload, permitted) = (upload?, permitted?);
+    let before = read_before(reader, account);
+    let (upload, permitted, before) = (upload?, permitted?, before?);
     let pictures = Pictures {
         key: key?,
         caption: caption?,
         // A file has one place in a form.
         most: if upload { 1 } else { most? },
         path: path?,
-        upload: upload.then(|| permitted.unwrap_or_default()),
+        upload: upload.then(|| Upload {
+            permitted: permitted.unwrap_or_default(),
+            before,
+        }),
         extensions: extensions?,
         fixed: fixed?,
     };
@@ -135,6 +161,22 @@ pub(super) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Optio
         return None;
     }
     Some(pictures)
+}
+
+/// Reads how a file is handed over before the message.
+#[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
+fn read_before(reader: &mut Reader<'_>, account: &Account) -> Option<Option<Before>> {
+    let path = target::other_path(reader, &keys::PATH_UPLOAD, account);
+    let field = reader.read(&keys::KEY_UPLOAD, value::text);
+    let fixed = reader.read(&keys::VAL_UPLOAD, value::pairs);
+    let id = reader.read(&keys::RESP_UPLOAD, value::places);
+    let (path, field, fixed, id) = (path?, field?, fixed?, id?);
+    Some(path.map(|path| Before {
+        path,
+        field,
+        fixed,
+        id,
+    }))
 }
 
 /// Pairs of names and values. In JSON `name:=true` is no text but what it looks

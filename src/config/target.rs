@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
-use super::keys::websms as keys;
+use super::keys::{Key, websms as keys};
 use super::reader::Reader;
 use super::value;
 use crate::template;
@@ -120,10 +120,14 @@ pub(super) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url,
     }
 }
 
-/// The path for messages with a picture, if it is another one.
+/// A path for something that goes elsewhere on the same host, if it does.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-pub(super) fn media_path(reader: &mut Reader<'_>, account: &Account) -> Option<Option<String>> {
-    reader.read(&keys::PATH_MEDIA, |raw| {
+pub(super) fn other_path(
+    reader: &mut Reader<'_>,
+    key: &Key,
+    account: &Account,
+) -> Option<Option<String>> {
+    reader.read(key, |raw| {
         if raw.is_empty() {
             return Ok(None);
         }

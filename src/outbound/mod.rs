@@ -26,7 +26,7 @@ pub mod segments;
 mod upload;
 pub mod verdict;
 
-use crate::config::{Auth, Method, Outgoing};
+use crate::config::{Auth, Method, Outgoing, ResponseId};
 use crate::id::Id;
 use crate::logging::masked;
 use crate::secret::{Secret, SecretError};
@@ -65,7 +65,11 @@ impl Provider {
             tls::unused()
         };
         let asker = Asker {
-            permitted: outgoing.pictures.upload.clone().unwrap_or_default(),
+            permitted: outgoing
+                .pictures
+                .upload
+                .as_ref()
+                .map_or_else(Vec::new, |upload| upload.permitted.clone()),
             tls: if outgoing.pictures.upload.is_some() {
                 tls::trusting(None).map_err(ProviderError::Trust)?
             } else {
@@ -97,7 +101,11 @@ impl Provider {
             let (outcome, reason) = (Outcome::Rejected, Reason::BadNumber);
             return Verdict::not_sent(outcome, reason, String::new());
         }
-        let request = request::build(&self.outgoing, &self.auth, id, message);
+        let handle = match self.hand_over(id, message).await {
+            Ok(handle) => handle,
+            Err(verdict) => return verdict,
+        };
+        let request = request::build(&self.outgoing, &self.auth, id, message, handle.as_deref());
         let making = match self.make(request).await {
             Ok(making) => making,
             Err(verdict) => return verdict,
@@ -130,6 +138,48 @@ impl Provider {
         Verdict {
             retry_after,
             ..verdict
+        }
+    }
+
+    /// Hands a picture over before its message; what the provider calls it.
+    ///
+    /// # Errors
+    /// What becomes of the message when that fails. Nothing of it has been sent.
+    async fn hand_over(
+        &self,
+        id: Id,
+        message: &OutgoingMessage,
+    ) -> Result<Option<String>, Verdict> {
+        let upload = self.outgoing.pictures.upload.as_ref();
+        let before = upload.and_then(|upload| upload.before.as_ref());
+        let request = request::before(&self.outgoing, &self.auth, id, message);
+        let (Some(before), Some(request)) = (before, request) else {
+            return Ok(None);
+        };
+        let answered = self.make(request).await?.send().await;
+        let mut response = answered.map_err(|error| safe(unanswered(&error)))?;
+        let status = response.status().as_u16();
+        let body = read(&mut response).await;
+        let body = body.map_err(|error| safe(unanswered(&error)))?;
+        let verdict = response::judge(None, status, &body);
+        let place = ResponseId::At(before.id.clone());
+        match response::provider_id(&place, &body) {
+            Some(handle) if verdict.outcome == Outcome::Sent => Ok(Some(handle)),
+            Some(_) | None => {
+                let reason = verdict.reason.or(Some(Reason::UnexpectedAnswer));
+                let outcome = match verdict.outcome {
+                    Outcome::Sent => Outcome::Rejected,
+                    outcome => outcome,
+                };
+                let verdict = Verdict {
+                    outcome,
+                    reason,
+                    ..verdict
+                };
+                let errors = &self.outgoing.errors;
+                let verdict = response::explained(verdict, errors, &body);
+                Err(self.discreet(safe(verdict), status, &body, message))
+            }
         }
     }
 
@@ -199,6 +249,16 @@ impl Provider {
 fn form(fields: Vec<(String, String)>) -> Form {
     let add = |form: Form, (name, value)| form.text(name, value);
     fields.into_iter().fold(Form::new(), add)
+}
+
+/// What is not known of a picture that was handed over does no harm: its message
+/// has not been sent.
+fn safe(verdict: Verdict) -> Verdict {
+    let outcome = match verdict.outcome {
+        Outcome::Unknown => Outcome::Failed,
+        outcome => outcome,
+    };
+    Verdict { outcome, ..verdict }
 }
 
 /// When the provider wants to be asked again: `Retry-After` in seconds or as a

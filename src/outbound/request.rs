@@ -68,17 +68,50 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b' ');
 
-/// Builds and signs the request for a message.
+/// The request that hands over a picture before its message, if one is to be
+/// made.
+#[must_use]
+pub fn before(
+    outgoing: &Outgoing,
+    auth: &Auth<Secret>,
+    id: Id,
+    message: &OutgoingMessage,
+) -> Option<Request> {
+    let before = outgoing.pictures.upload.as_ref()?.before.as_ref()?;
+    let said = Said::new(outgoing, id, message);
+    let picture = said.pictures.first()?.clone();
+    let fill = |text: &str| template::fill(text, |word| said.word(word));
+    let fields = before.fixed.iter();
+    Some(Request {
+        method: Method::Post,
+        url: target(outgoing, &before.path, &said),
+        headers: headers(outgoing, auth, &said, None, ""),
+        body: Body::Upload {
+            fields: fields
+                .map(|(name, value)| (name.clone(), fill(value)))
+                .collect(),
+            field: before.field.clone(),
+            url: picture,
+        },
+    })
+}
+
+/// Builds and signs the request for a message; its picture has been handed over
+/// and is known by `handle`, if that is how it goes.
 #[must_use]
 pub fn build(
     outgoing: &Outgoing,
     auth: &Auth<Secret>,
     id: Id,
     message: &OutgoingMessage,
+    handle: Option<&str>,
 ) -> Request {
-    let said = Said::new(outgoing, id, message);
+    let mut said = Said::new(outgoing, id, message);
+    said.handle = handle.map(str::to_owned);
     let parameters = parameters(outgoing, auth, &said);
-    let mut url = target(outgoing, &said);
+    let media = outgoing.pictures.path.as_ref();
+    let media = media.filter(|_| !said.pictures.is_empty());
+    let mut url = target(outgoing, media.unwrap_or(&outgoing.path), &said);
     let mut signed = String::new();
     if let Some((field, url_of_file)) = upload(outgoing, &said) {
         let body = Body::Upload {
@@ -139,6 +172,8 @@ struct Said {
     from: String,
     text: String,
     pictures: Vec<String>,
+    /// What the provider calls the picture, which it has already.
+    handle: Option<String>,
     id: String,
 }
 
@@ -151,6 +186,7 @@ impl Said {
             from: number(&message.from),
             text: text(&outgoing.charset, &rest),
             pictures,
+            handle: None,
             id: id.to_string(),
         }
     }
@@ -175,11 +211,9 @@ impl Said {
 }
 
 /// Where a request goes; what a message puts into the URL is percent-encoded.
-fn target(outgoing: &Outgoing, said: &Said) -> Url {
+fn target(outgoing: &Outgoing, path: &str, said: &Said) -> Url {
     let word = |word: &str| utf8_percent_encode(&said.word(word), NON_ALPHANUMERIC).to_string();
-    let media = outgoing.pictures.path.as_ref();
-    let media = media.filter(|_| !said.pictures.is_empty());
-    let filled = template::fill(media.unwrap_or(&outgoing.path), word);
+    let filled = template::fill(path, word);
     let (path, query) = match filled.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (filled.as_str(), None),
@@ -271,18 +305,24 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
                 other => (kind(name), other.clone()),
             });
         replace(&mut parameters, &fixed.collect::<Vec<_>>());
-        if outgoing.pictures.upload.is_none() {
+        if let Some(handle) = &said.handle {
+            let name = template::fill(key, |word| said.word(word));
+            parameters.push((name, text(handle)));
+        } else if outgoing.pictures.upload.is_none() {
             parameters.extend(pictures::parameters(key, &said.pictures));
         }
     }
     parameters
 }
 
-/// The field and the URL of a picture that is sent itself.
+/// The field and the URL of a picture that is sent with its message.
 fn upload(outgoing: &Outgoing, said: &Said) -> Option<(String, String)> {
     let pictures = &outgoing.pictures;
     let (key, url) = (pictures.key.as_ref()?, said.pictures.first()?);
-    pictures.upload.as_ref()?;
+    pictures
+        .upload
+        .as_ref()
+        .filter(|upload| upload.before.is_none())?;
     Some((template::fill(key, |word| said.word(word)), url.clone()))
 }
 

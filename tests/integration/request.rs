@@ -239,3 +239,82 @@ fn picture_that_cannot_be_had_sends_nothing() {
         assert!(provider.requests().is_empty(), "{name}");
     }
 }
+
+const HAND_OVER: &str = "body_type = json\nkey_to = to\nkey_from =\nkey_body = /text/body\n\
+                         path = /messages\nmedia_upload = yes\nmedia_permit_addr = 127.0.0.1\n\
+                         path_upload = /{account}/media\naccount = 17\n\
+                         val_upload = \"product=whatsapp,type={kind}\"\n\
+                         key_media = /{kind}/id\nkey_caption = /{kind}/caption\n\
+                         val_media = type={kind}\nval_static = type=text\nmedia_out = png\n\
+                         auth_method = bearer\nauth_passwd = s\n";
+
+#[test]
+fn picture_is_handed_over_before_its_message() {
+    let (gallery, picture) = gallery();
+    let provider = Provider::deciding(|request| match request.path.as_str() {
+        "/17/media" => Answer::Http(200, "application/json", r#"{"id":"M1"}"#.to_owned()),
+        _ => Answer::ok(),
+    });
+    let config = format!("[websms]\nhost = {}\n{HAND_OVER}", provider.url());
+    let text = format!("Look {}/a.png", gallery.url());
+    let status = Websms::configured(&config).status(&["+1", "+2", &text]);
+    assert_eq!(status, 0);
+    let [handed, message] = provider.requests().try_into().unwrap();
+    assert_eq!(
+        (handed.method.as_str(), handed.path.as_str()),
+        ("POST", "/17/media")
+    );
+    assert_eq!(handed.headers["authorization"], "Bearer s");
+    for part in [
+        "name=\"product\"\r\n\r\nwhatsapp\r\n",
+        "name=\"type\"\r\n\r\nimage\r\n",
+        "name=\"file\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n",
+        picture,
+    ] {
+        assert!(handed.body.contains(part), "{part}: {}", handed.body);
+    }
+    let said: Value = serde_json::from_str(&message.body).unwrap();
+    let expected = json!({"to": "+1", "type": "image", "image": {"id": "M1", "caption": "Look"}});
+    assert_eq!((message.path.as_str(), said), ("/messages", expected));
+}
+
+#[test]
+fn message_whose_picture_is_not_taken_is_not_sent() {
+    let (gallery, _) = gallery();
+    for (answer, status, said) in [
+        (
+            Answer::Http(400, "application/json", "{}".to_owned()),
+            76,
+            "refused by provider",
+        ),
+        (
+            Answer::Http(200, "application/json", "{}".to_owned()),
+            76,
+            "not accepted by provider",
+        ),
+        // Nothing of the message has been sent, so all of this is safe to repeat.
+        (
+            Answer::Http(500, "text/plain", String::new()),
+            69,
+            "error at provider",
+        ),
+        (Answer::HangUp, 69, "no answer from provider"),
+    ] {
+        let provider = Provider::answering(answer.clone());
+        let config = format!("[websms]\nhost = {}\n{HAND_OVER}", provider.url());
+        let text = format!("{}/a.png", gallery.url());
+        let output = Websms::configured(&config)
+            .under_agi()
+            .run(&["+1", "+2", &text]);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.contains(said), "{answer:?}: {told}");
+        let exits = Websms::configured(&config).status(&["+1", "+2", &text]);
+        assert_eq!(exits, status, "{answer:?}");
+        assert!(
+            provider
+                .requests()
+                .iter()
+                .all(|request| request.path == "/17/media")
+        );
+    }
+}

@@ -502,6 +502,30 @@ fn refusal_that_is_a_matter_for_the_fallback_goes_there() {
     }
 }
 
+#[test]
+fn failure_of_the_moment_goes_to_the_fallback_if_it_is_told_to() {
+    let count = AtomicUsize::new(0);
+    let chat = Provider::deciding(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => refused(4),
+        _ => Answer::ok(),
+    });
+    let more = format!("delivery = queue\nfallback [chat] = sms\n{ERRORS}");
+    let mut ways = Ways::to(chat, &more);
+    let _daemon = ways.daemon();
+    ways.write("hello", "chat");
+    ways.chat.wait_for(2);
+    ways.wait_until_empty();
+    assert!(ways.sms.requests().is_empty());
+
+    let more = more.replace("131047,", "failed,");
+    let mut ways = Ways::to(Provider::answering(refused(4)), &more);
+    let _daemon = ways.daemon();
+    ways.write("hello", "chat");
+    assert_eq!(texts(&ways.sms.wait_for(1)), ["hello"]);
+    ways.wait_until_empty();
+    assert_eq!(ways.chat.requests().len(), 1);
+}
+
 /// What waits there is not lost because the first one said no.
 #[test]
 fn fallback_that_is_busy_is_tried_again() {
@@ -592,7 +616,10 @@ fn fallback_that_the_number_is_not_for_is_passed_over() {
     });
     let mut ways = Ways::to(
         chat,
-        &format!("delivery = queue\nfallback [chat] = sms\nto_match [sms] = /^\\+46/\n{ERRORS}"),
+        &format!(
+            "delivery = queue\nfallback [chat] = sms\nto_match [sms] = /^\\+46/\n{}",
+            ERRORS.replace("131047,", "failed,")
+        ),
     );
     let daemon = ways.daemon();
     ways.write("hello", "chat");

@@ -87,7 +87,7 @@ fn messages_fit_the_description() {
     let odd = "Grüße ☺ 👩🏽‍🚀 50 % off & a+b=c?; \"x\"\r\n\\";
     let long = "All work and no play. ".repeat(400);
     let parts = [&long[..4096], &long[4096..8192], &long[8192..]];
-    let said = |text: &str| message("text", &json!({"body": text}));
+    let said = |text: &str| message("text", &json!({"body": text, "preview_url": false}));
     for (text, expected) in [
         ("Hello", vec![said("Hello")]),
         (odd, vec![said(odd)]),
@@ -170,13 +170,16 @@ fn wrong_messages_do_not() {
     let picture = "https://example.com/a.jpg";
     let no_type = "messaging_product=whatsapp,recipient_type=individual";
     let no_recipient = "messaging_product=whatsapp,type=text";
+    // A string, not a boolean.
+    let preview = "messaging_product=whatsapp,recipient_type=individual,type=text,\
+                   /text/preview_url=false";
     for (text, key, value, expected) in [
         ("Hello", "val_static", no_type, 422),
         ("Hello", "val_static", no_recipient, 422),
         ("Hello", "key_to", "recipient", 422),
         ("Hello", "key_body", "body", 422),
         ("Hello", "val_extra", "biz_opaque_callback_data=x", 422),
-        ("Hello", "val_extra", "/text/preview_url=true", 422),
+        ("Hello", "val_static", preview, 422),
         (
             "Hello",
             "content_type",
