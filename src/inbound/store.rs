@@ -64,11 +64,12 @@ impl Store {
         if fresh.is_empty() {
             return Ok(());
         }
+        // First, because a phone may answer as soon as it has the text.
+        self.remember(&fresh).await;
         let stored = self.keep(&fresh).await;
         match &stored {
             Ok(ids) => {
                 self.dedupe.stored(&turn, lifetime);
-                self.remember(&fresh).await;
                 log(client, &fresh, ids);
             }
             Err(_) => self.dedupe.failed(&turn),
