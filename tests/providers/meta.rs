@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use crate::prism::{Prism, description};
 use crate::support::messages::whole;
-use crate::support::{Daemon, Websms, section};
+use crate::support::{Answer, Daemon, Provider, Websms, section};
 
 const DESCRIPTION: &str = "meta-business-messaging-v23.yaml";
 
@@ -131,6 +131,38 @@ fn messages_fit_the_description() {
         assert_eq!(sent.answers, vec![200; expected.len()], "{text}");
         assert_eq!(sent.bodies, expected);
     }
+}
+
+#[test]
+fn files_that_are_handed_over_fit_the_description() {
+    let Some(description) = description(DESCRIPTION) else {
+        return;
+    };
+    let prism = Prism::start(&description);
+    let gallery = Provider::answering(Answer::Http(200, "image/png", "a picture".to_owned()));
+    let sent = send(
+        &prism,
+        "whatsapp",
+        &format!("Look {}/a.png", gallery.url()),
+        &[
+            ("media_upload", "yes"),
+            ("media_permit_addr", "127.0.0.1"),
+            ("path_upload", "/v25.0/{account}/media"),
+            ("val_upload", "messaging_product=whatsapp"),
+            ("key_media", "/{kind}/id"),
+        ],
+    );
+    assert_eq!(
+        (sent.status, sent.answers.as_slice()),
+        (0, [200, 200].as_slice())
+    );
+    let said = &sent.bodies[1];
+    let id = said["image"]["id"].as_str().unwrap();
+    assert!(!id.is_empty());
+    assert_eq!(
+        *said,
+        message("image", &json!({"id": id, "caption": "Look"}))
+    );
 }
 
 #[test]
