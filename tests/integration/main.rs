@@ -21,6 +21,7 @@
 //! | `request` | requests of every shape, and that no text gets out of its place |
 //! | `receipts` | the provider that the README walks through, and its receipts |
 //! | `whatsapp` | the chores of a WhatsApp account, with a gateway of its own |
+//! | `whatsapp_sak` | messages by a SAK gateway, with a stand-in written from its guide |
 //! | `whatsapp_ways` | two ways to the same people, and what the refusals of one mean |
 //! | `demo` | the demo shows what it promises |
 
@@ -59,4 +60,5 @@ mod vectors;
 mod websms;
 mod websmsd;
 mod whatsapp;
+mod whatsapp_sak;
 mod whatsapp_ways;

@@ -63,6 +63,10 @@ pub(crate) struct State {
     pub(crate) looks: Vec<Look>,
     /// Messages: to and text.
     pub(crate) messages: Vec<(String, String)>,
+    /// Files: what kind, to, caption and content.
+    pub(crate) files: Vec<[String; 4]>,
+    /// What becomes of messages, as `data.status` says; `sent` when empty.
+    pub(crate) fate: &'static str,
     pub(crate) used: HashMap<Class, usize>,
     /// Whether webhooks do not take the test.
     pub(crate) deaf: bool,
@@ -227,14 +231,37 @@ impl State {
         self.messenger(request)?;
         match parts {
             ["POST", "send"] => {
-                let message = (text(body, "to")?, text(body, "text")?);
+                let message = (number(&text(body, "to")?)?, text(body, "text")?);
                 self.messages.push(message);
-                let data = json!({"messageId": "3EB0", "status": "sent"});
-                Ok(good(200, &data))
+                Ok(self.accepted())
+            }
+            [
+                "POST",
+                kind @ ("send-image" | "send-document" | "send-video"),
+            ] => {
+                let kind = kind.trim_start_matches("send-");
+                let form = fields(request);
+                let get = |name: &str| form.get(name).cloned();
+                let missing = |name| error(400, "VALIDATION_ERROR", &format!("no {name}"));
+                let to = number(&get("to").ok_or_else(|| missing("to"))?)?;
+                let file = get(kind).ok_or_else(|| missing("file"))?;
+                let caption = get("caption").unwrap_or_default();
+                self.files.push([kind.to_owned(), to, caption, file]);
+                Ok(self.accepted())
             }
             ["GET", "history"] => Ok(good(200, &self.history(query))),
             _ => Err(not_found()),
         }
+    }
+
+    /// The answer to a message: 200, whatever became of it.
+    fn accepted(&self) -> Answer {
+        let fate = if self.fate.is_empty() {
+            "sent"
+        } else {
+            self.fate
+        };
+        good(200, &json!({"messageId": "3EB0", "status": fate}))
     }
 
     fn count(&mut self, path: &str) -> Result<(), Answer> {
@@ -463,4 +490,40 @@ fn text(body: &Value, name: &str) -> Result<String, Answer> {
     let text = body[name].as_str().filter(|text| !text.is_empty());
     let missing = || error(400, "VALIDATION_ERROR", &format!("{name} is required"));
     text.map(str::to_owned).ok_or_else(missing)
+}
+
+/// A number as the gateway dials it: the guide, section 6.
+fn number(to: &str) -> Result<String, Answer> {
+    let digits: String = to.chars().filter(char::is_ascii_digit).collect();
+    let digits = if digits.len() == 10 && !digits.starts_with("91") {
+        format!("91{digits}")
+    } else {
+        digits
+    };
+    if !(8..=15).contains(&digits.len()) {
+        return Err(error(400, "INVALID_PHONE_NUMBER", "Invalid phone number"));
+    }
+    Ok(digits)
+}
+
+/// The fields of a multipart form, files as what is in them.
+fn fields(request: &Recorded) -> HashMap<String, String> {
+    let content_type = request
+        .headers
+        .get("content-type")
+        .cloned()
+        .unwrap_or_default();
+    let boundary = content_type.split_once("boundary=").map_or("", |(_, b)| b);
+    let mut fields = HashMap::new();
+    for part in request.body.split(&format!("--{boundary}\r\n")).skip(1) {
+        let (head, content) = part.split_once("\r\n\r\n").unwrap();
+        let name = head.split("name=\"").nth(1).unwrap();
+        let name = name.split('"').next().unwrap().to_owned();
+        let end = content
+            .find(&format!("\r\n--{boundary}"))
+            .unwrap_or(content.len());
+        let content = content[..end].trim_end_matches("\r\n");
+        fields.insert(name, content.to_owned());
+    }
+    fields
 }

@@ -1,0 +1,193 @@
+//! Messages by a SAK gateway, with the preset that comes with the program and a
+//! stand-in that was written from the guide.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::support::sak::{Class, Sak};
+use crate::support::{Answer, Daemon, Provider, Websms, callfile};
+
+const THEIRS: &str = "+919876543210";
+
+/// An account with the preset, under this key and with these lines.
+fn account(sak: &Sak, key: &str, lines: &str) -> Websms {
+    let config = format!(
+        "[websms]\npreset = sak\nhost = {}\nauth_secret = {key}\n{lines}\n",
+        sak.provider.url()
+    );
+    Websms::configured(&config)
+}
+
+/// What the dialplan is told of a message, and what the log says.
+fn send(account: Websms, to: &str, text: &str) -> (String, String) {
+    let output = account
+        .with_environment("WEBSMS_LOG", "debug")
+        .under_agi()
+        .run(&[to, "+12025550160", text]);
+    let said = |bytes| String::from_utf8(bytes).unwrap();
+    (said(output.stdout), said(output.stderr))
+}
+
+#[test]
+fn text_goes_out_under_either_credential() {
+    let sak = Sak::start();
+    let session = sak.session("First");
+    let user_key = sak.user_key();
+    let with_session = format!("header = x-session-id: {}", session.id);
+    for (key, lines) in [(&session.key, ""), (&user_key, with_session.as_str())] {
+        let (told, _) = send(account(&sak, key, lines), THEIRS, "Hello \u{1f44b}");
+        assert!(told.contains("WEBSMS_STATUS \"SENT\""), "{told}");
+    }
+    let sent = ("919876543210".to_owned(), "Hello \u{1f44b}".to_owned());
+    assert_eq!(
+        sak.with(|state| state.messages.clone()),
+        [sent.clone(), sent]
+    );
+}
+
+#[test]
+fn files_go_out_as_what_they_are() {
+    let sak = Sak::start();
+    let session = sak.session("First");
+    let gallery = Provider::deciding(|request| {
+        let kind = if request.path.ends_with("mp4") {
+            "video/mp4"
+        } else {
+            "image/png"
+        };
+        Answer::Http(200, kind, format!("content of {}", request.path))
+    });
+    for (name, text) in [("a.png", "Look "), ("b.pdf", ""), ("c.mp4", "A film ")] {
+        let text = format!("{text}{}/{name}", gallery.url());
+        let account = account(&sak, &session.key, "media_permit_addr = 127.0.0.1");
+        let (told, log) = send(account, THEIRS, &text);
+        assert!(told.contains("WEBSMS_STATUS \"SENT\""), "{told} {log}");
+    }
+    let file = |kind: &str, caption: &str, name: &str| {
+        let content = format!("content of /{name}");
+        [kind, "919876543210", caption, content.as_str()].map(str::to_owned)
+    };
+    let expected = [
+        file("image", "Look", "a.png"),
+        file("document", "", "b.pdf"),
+        file("video", "A film", "c.mp4"),
+    ];
+    assert_eq!(sak.with(|state| state.files.clone()), expected);
+}
+
+#[test]
+fn number_without_a_country_is_refused_before_the_gateway_invents_one() {
+    let sak = Sak::start();
+    let session = sak.session("First");
+    for to in ["9876543210", "+987654321", "12345", "Company"] {
+        let (told, _) = send(account(&sak, &session.key, ""), to, "x");
+        assert!(told.contains("WEBSMS_STATUS \"REJECTED\""), "{to}: {told}");
+        assert!(
+            told.contains("not a number for this provider"),
+            "{to}: {told}"
+        );
+    }
+    assert!(sak.provider.requests().is_empty());
+}
+
+#[test]
+fn failure_inside_a_success_is_a_failure() {
+    let sak = Sak::start();
+    let session = sak.session("First");
+    for (fate, status) in [("failed", "REJECTED"), ("queued", "SENT"), ("sent", "SENT")] {
+        sak.with(|state| state.fate = fate);
+        let (told, _) = send(account(&sak, &session.key, ""), THEIRS, "x");
+        assert!(
+            told.contains(&format!("WEBSMS_STATUS \"{status}\"")),
+            "{fate}: {told}"
+        );
+    }
+}
+
+#[test]
+fn refusals_are_told_in_words() {
+    let sak = Sak::start();
+    let session = sak.session("First");
+    let user_key = sak.user_key();
+    let header = "header = x-session-id: 00000000-0000-4000-8000-000000000000";
+    for (key, lines, status, words) in [
+        ("wrong", "", "REJECTED", "the API key is not valid"),
+        (
+            user_key.as_str(),
+            "",
+            "REJECTED",
+            "a user's API key needs the header x-session-id",
+        ),
+        (
+            &user_key,
+            header,
+            "REJECTED",
+            "the API key is of another session",
+        ),
+        // As often as it may in a minute.
+        (&session.key, "", "FAILED", "too many requests"),
+    ] {
+        if status == "FAILED" {
+            sak.with(|state| state.used.insert(Class::Messaging, 1000));
+        }
+        let (told, log) = send(account(&sak, key, lines), THEIRS, "x");
+        let expected = format!("WEBSMS_STATUS \"{status}\"");
+        assert!(told.contains(&expected), "{words}: {told}");
+        assert!(log.contains(words), "{words}: {log}");
+        assert!(!log.contains(key) || key == "wrong", "{log}");
+    }
+}
+
+/// What the gateway posts for a message, as section 7.3 of the guide shows it.
+fn received(text: &str) -> Value {
+    json!({
+        "event": "message.received",
+        "sessionId": "3f0a5f0e-7a39-4f5c-9d8f-000000000001",
+        "from": "918484862949@s.whatsapp.net",
+        "from_jid": "918484862949@s.whatsapp.net",
+        "from_number": "+918484862949",
+        "wa_id": "918484862949",
+        "messageId": "3EB0C767D26A8D4A1F",
+        "timestamp": 1_734_672_000,
+        "type": "conversation",
+        "text": text,
+        "pushName": "Customer Name",
+    })
+}
+
+fn post(daemon: &Daemon, secret: &str, said: &str) -> u16 {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(said.as_bytes());
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("X-Webhook-Event", "message.received"),
+        ("X-Webhook-Signature", signature.as_str()),
+    ];
+    daemon.post("/sak", &headers, said.as_bytes()).status
+}
+
+#[test]
+fn message_comes_in_once_and_signed() {
+    let daemon =
+        Daemon::start("[websmsd]\npreset = sak\nauth_secret = whsec\nkey_to = =+12025550160\n");
+    let said = received("hi \u{1f44b}").to_string();
+    assert_eq!(post(&daemon, "other", &said), 403);
+    for _ in 0..2 {
+        assert_eq!(post(&daemon, "whsec", &said), 200);
+    }
+    let trial = json!({"event": "message.received", "test": true, "text": "SAK webhook live test"});
+    assert_eq!(post(&daemon, "whsec", &trial.to_string()), 200);
+    let files = daemon.spool.drain();
+    let [(_, file)] = files.as_slice() else {
+        panic!("{files:?}");
+    };
+    let (to, from, text) = callfile::message(file.as_bytes()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(
+        (to.as_str(), from.as_str()),
+        ("+12025550160", "+918484862949")
+    );
+    assert_eq!(text, "hi \u{1f44b}");
+}
