@@ -86,6 +86,7 @@ impl Daemon {
             detail: String::new(),
         })?;
         log(&report);
+        secrets(&config)?;
         // The ports first: while another websmsd has them, nothing of its is
         // touched.
         let doors = Doors::open(options, &config)?;
@@ -197,6 +198,20 @@ impl Doors {
             agi: if_wanted(config.daemon.agi, "cannot listen at agi_listen")?,
         })
     }
+}
+
+/// Nobody is served while what they must show cannot be had.
+fn secrets(config: &Config) -> Result<(), NotStarted> {
+    for incoming in &config.incoming {
+        inbound::guard(incoming).map_err(|error| NotStarted {
+            problem: "a secret cannot be had",
+            detail: format!(
+                "[websmsd] interface {}: failed to {error}",
+                incoming.interface
+            ),
+        })?;
+    }
+    Ok(())
 }
 
 /// What is known of messages that came before.

@@ -481,6 +481,43 @@ fn nothing_runs_with_a_mistake() {
 }
 
 #[test]
+fn nobody_is_served_without_the_secret() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let empty = format!("file:{}", empty.path().display());
+    for (scheme, secret, said) in [
+        (
+            "twilio",
+            "",
+            "auth_secret: is not set, and this auth needs it",
+        ),
+        ("basic\nauth_user = u", "", "auth_secret: is not set"),
+        ("token\nauth_place = query:t", "", "auth_secret: is not set"),
+        ("hmac\nauth_place = header:X", "", "auth_secret: is not set"),
+        ("ed25519", "", "auth_secret: is not set"),
+        ("jwt", "", "auth_secret: is not set"),
+        ("vonage", "", "auth_secret: is not set"),
+        (
+            "twilio",
+            "file:/nonexistent",
+            "interface a: failed to read /nonexistent",
+        ),
+        ("twilio", "env:NO_SUCH", "\\\"NO_SUCH\\\", which is not set"),
+        ("twilio", &empty, "empty secret, which everybody knows"),
+    ] {
+        let spool = Spool::new();
+        let config = format!("[websmsd]\nauth = {scheme}\nauth_secret [a] = {secret}");
+        let path = spool.configure(&config);
+        let output = crate::support::daemon::command(&path).output().unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{scheme}: {log}");
+        let log = log
+            .replace("auth_secret [a] = \"\"", "auth_secret")
+            .replace(" [a]", "");
+        assert!(log.contains(said), "{scheme}: {log}");
+    }
+}
+
+#[test]
 fn unknown_key_is_a_warning_at_start() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[("host_typo", "x")]);
