@@ -42,8 +42,9 @@ fn burst_arrives_whole_and_in_order_and_asterisk_stays_awake() {
         }
         let sip = scope.spawn(|| slowest_answer(&phones[0], &done));
         let spool = scope.spawn(|| most_at_a_time(&pbx, &done));
+        let watching = Watching(&done);
         wait_for_all(&phones, count);
-        done.store(true, Ordering::Relaxed);
+        drop(watching);
         (sip.join().unwrap(), spool.join().unwrap())
     });
     println!(
@@ -73,6 +74,16 @@ fn burst_arrives_whole_and_in_order_and_asterisk_stays_awake() {
         list(&pbx.outgoing()).is_empty().then_some(())
     });
     assert!(list(&pbx.path().join("spool/staging")).is_empty());
+}
+
+/// Lets those who watch come to an end, even when the test fails meanwhile,
+/// which waits for them.
+struct Watching<'a>(&'a AtomicBool);
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// How many messages the phone at a position gets.
@@ -111,16 +122,13 @@ fn most_at_a_time(pbx: &Pbx, done: &AtomicBool) -> usize {
     most
 }
 
+/// As long as something arrives, it goes on.
 fn wait_for_all(phones: &[Phone], count: usize) {
-    // As long as something arrives, it goes on.
-    let arrived = || {
-        phones
-            .iter()
-            .map(|phone| phone.inbox().len())
-            .sum::<usize>()
-    };
-    while arrived() < count {
-        let before = arrived();
-        wait_for("another message", || (arrived() > before).then_some(()));
+    let mut arrived = 0;
+    while arrived < count {
+        arrived = wait_for("another message", || {
+            let now = phones.iter().map(Phone::count).sum();
+            (now > arrived).then_some(now)
+        });
     }
 }
