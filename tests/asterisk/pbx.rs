@@ -92,7 +92,7 @@ pub(crate) struct Changes {
     pub(crate) phones: usize,
     /// Replaced in `pjsip.conf`.
     pub(crate) pjsip: Vec<(&'static str, &'static str)>,
-    /// Whether Asterisk calls `websms` by FastAGI.
+    /// Whether Asterisk calls `websms` by `FastAGI`.
     pub(crate) fastagi: bool,
     /// Replaced in `extensions_websms.conf`.
     pub(crate) contexts_file: Vec<(&'static str, &'static str)>,

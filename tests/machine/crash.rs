@@ -3,7 +3,7 @@
 //! strace holds the thread that stores before one of its calls; the daemon is
 //! killed there.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread;
 
 use nix::sys::signal::Signal;
@@ -22,7 +22,7 @@ const HELD: &str = "delay_enter=300000000";
 /// A request of three messages and six call files.
 const LENGTHS: [usize; 3] = [1500, 10, 2500];
 
-fn is_call(path: &&PathBuf) -> bool {
+fn is_call(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension == "call")
 }
@@ -59,7 +59,7 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
         wait_for("the moment", || {
             let files = list(&staging);
             // The one that waits is there as well.
-            let calls = files.iter().filter(is_call).count() - 1;
+            let calls = files.iter().filter(|path| is_call(path)).count() - 1;
             (calls == named && files.len() - 1 == named + unnamed).then_some(())
         });
         wait_for("the call", || {

@@ -253,9 +253,12 @@ fn staging_of_another_owner_or_mode_under_load_is_told_and_recovers() {
         };
         let staging = spool.staging();
         mode(&staging, 0o750);
-        let breaks = || match of_another_owner {
-            true => owner(&staging, 0),
-            false => mode(&staging, 0o500),
+        let breaks = || {
+            if of_another_owner {
+                owner(&staging, 0);
+            } else {
+                mode(&staging, 0o500);
+            }
         };
         let mends = || {
             owner(&staging, STRANGER);

@@ -294,7 +294,7 @@ fn rate(server: &Server, messages: usize) -> f64 {
             });
         }
     });
-    #[allow(clippy::cast_precision_loss, reason = "a rate need not be exact")]
+    #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
     let messages = messages as f64;
     messages / begun.elapsed().as_secs_f64()
 }

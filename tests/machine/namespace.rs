@@ -67,7 +67,9 @@ impl Cable {
         thread::spawn(move || {
             unshare(CloneFlags::CLONE_NEWNET).unwrap();
             ip("link set lo up");
-            tasks.into_iter().for_each(|task| task());
+            for task in tasks {
+                task();
+            }
         });
         let cable = Self { far };
         let there: Pid = cable.far(gettid);

@@ -260,11 +260,11 @@ impl Recording {
         }
         // One of these it is; each must be the name of a call file.
         possible.insert(certain);
-        let is_call = |name: &Option<&PathBuf>| {
+        let is_call = |name: Option<&PathBuf>| {
             name.is_some_and(|name| name.extension().is_some_and(|word| word == "call"))
         };
         let File { data, synced } = &self.files[file];
-        possible.iter().all(is_call) && data == synced
+        possible.iter().copied().all(is_call) && data == synced
     }
 
     /// What is in staging and outgoing when the first acts have been kept, and
@@ -326,7 +326,7 @@ fn record(spool: &Spool, requests: usize) -> Recording {
                         return;
                     }
                     let (from, text) = message(number);
-                    if number % 5 > 0 {
+                    if !number.is_multiple_of(5) {
                         let form = http::message(TO, &from, &text);
                         assert_eq!(connection.post(&form), 200);
                         continue;

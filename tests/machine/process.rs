@@ -83,7 +83,9 @@ impl Setup {
             .map(|path| fs::read_to_string(path).unwrap())
             .collect();
         let files = list(&outbox);
-        files.iter().for_each(|path| fs::remove_file(path).unwrap());
+        for path in &files {
+            fs::remove_file(path).unwrap();
+        }
         records
     }
 }

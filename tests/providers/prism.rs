@@ -1,4 +1,4 @@
-//! Prism, a mock that knows an API by its OpenAPI description and refuses what
+//! Prism, a mock that knows an API by its `OpenAPI` description and refuses what
 //! does not fit it.
 
 use std::ffi::OsStr;
