@@ -99,8 +99,15 @@ impl Setup {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The messages there; not what a kill has left half written, which a later
+    /// start sweeps.
     fn files(&self, state: &str) -> Vec<PathBuf> {
-        list(&self.path.join("outbox").join(state))
+        let mut files = list(&self.path.join("outbox").join(state));
+        files.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        });
+        files
     }
 
     fn wait_until_empty(&self) {
