@@ -22,7 +22,7 @@
 //! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
 //! for what is carried, [`text`], [`number`], [`template`], [`mod@pointer`] and
 //! [`condition`] for looking into it and writing it,
-//! [`durable`] for the disk, [`secret`], [`logging`] and [`exit`] for the
+//! [`durable`] for the disk, [`door`] for HTTP that comes in, [`secret`], [`logging`] and [`exit`] for the
 //! administrator.
 //!
 //! A module uses those below it and none above; [`inbound`] and [`outbound`]
@@ -35,6 +35,7 @@ pub mod cli;
 pub mod command;
 pub mod condition;
 pub mod config;
+pub mod door;
 pub mod durable;
 pub mod exit;
 pub mod fastagi;

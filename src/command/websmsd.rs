@@ -12,6 +12,7 @@ use tracing::{error, info};
 use super::{load, log, log_level};
 use crate::cli::Websmsd;
 use crate::config::Config;
+use crate::door;
 use crate::durable::Directory;
 use crate::exit::Exit;
 use crate::fastagi;
@@ -239,7 +240,7 @@ async fn receive(
     info!(%address, "listening");
     // For whoever asked for port 0; stdout may be closed.
     let _ = writeln!(io::stdout(), "listening on {address}");
-    inbound::run(listener, receiver, stop(terminate, interrupt)).await;
+    door::run(listener, receiver, stop(terminate, interrupt)).await;
     Ok(())
 }
 

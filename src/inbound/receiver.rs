@@ -6,31 +6,29 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming as Body};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
-use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use super::decode;
 use super::dedupe::Dedupe;
 use super::extract::{self, Extracted};
-use super::quota::Quota;
 use super::reply::{self, Refusal};
 use super::route::{self, NoRoute};
 use super::signature::{self, Covered, NotAuthentic, Signed};
 use super::store::Store;
-use super::{decode, peer};
 use crate::config::{Authenticity, Daemon, EchoSecret, Incoming, Scheme, Taken};
+use crate::door;
+use crate::door::peer::client_address;
+use crate::door::quota::Quota;
 use crate::lately::Lately;
 use crate::media::Intake;
 use crate::message::{Message, Receipt};
 use crate::pointer::Document;
 use crate::secret::{Secret, SecretError, SecretSource};
 use crate::spool::{Spool, SpoolError};
-
-/// For a request's body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Records what a provider says later about a message that went out.
 pub type Recorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
@@ -109,13 +107,8 @@ impl fmt::Debug for Receiver {
     }
 }
 
-impl Receiver {
-    /// The answer to a request from a peer.
-    pub(super) async fn answer(
-        &self,
-        peer: IpAddr,
-        request: Request<Body>,
-    ) -> Response<Full<Bytes>> {
+impl door::Room for Receiver {
+    async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
         match self.judge(peer, request).await {
             Ok(response) => response,
             Err(refusal) => {
@@ -124,7 +117,9 @@ impl Receiver {
             }
         }
     }
+}
 
+impl Receiver {
     async fn judge(
         &self,
         peer: IpAddr,
@@ -144,7 +139,7 @@ impl Receiver {
         }
         taken(request.method(), incoming)?;
         let (head, body) = request.into_parts();
-        let body = self.body(body).await?;
+        let body = door::body(body, self.daemon.max_body).await?;
         let authenticity = guard.authenticity.as_ref();
         let covered = authenticate(&head, &body, incoming, authenticity)?;
         let document = document(head, body, covered).await?;
@@ -213,7 +208,7 @@ impl Receiver {
             .iter()
             .map(|value| value.to_str().unwrap_or("?"))
             .collect();
-        peer::client_address(peer, name, &header, &self.daemon.proxies)
+        client_address(peer, name, &header, &self.daemon.proxies)
             .map_err(|error| Refusal::Forbidden(error.to_string()))
     }
 
@@ -232,18 +227,6 @@ impl Receiver {
         let mut both = self.interfaces.iter().zip(&self.guards);
         both.find(|(incoming, _)| incoming.interface == found.interface)
             .ok_or_else(|| Refusal::Unavailable("an interface has gone".to_owned()))
-    }
-
-    async fn body(&self, body: Body) -> Result<Bytes, Refusal> {
-        let body = Limited::new(body, self.daemon.max_body);
-        match timeout(BODY_TIMEOUT, body.collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(
-                "the body is larger than max_body".to_owned(),
-            )),
-            Ok(Err(error)) => Err(Refusal::BadRequest(format!("the body broke off: {error}"))),
-            Err(_) => Err(Refusal::TooSlow),
-        }
     }
 
     /// Stores messages in a task of its own: a client that hangs up meanwhile

@@ -11,6 +11,7 @@ use super::decode::DecodeError;
 use super::extract::ExtractError;
 use super::signature::NotAuthentic;
 use crate::config::Acknowledgement;
+use crate::door::BodyError;
 
 /// Longest value that is echoed; providers send a few digits.
 const ECHO_MAX: usize = 256;
@@ -100,6 +101,16 @@ impl From<ExtractError> for Refusal {
             ExtractError::TooLong(_) | ExtractError::TooMany(_) => {
                 Self::TooLarge(error.to_string())
             }
+        }
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::BrokenOff(_) => Self::BadRequest(error.to_string()),
+            BodyError::TooLarge => Self::TooLarge("the body is larger than max_body".to_owned()),
+            BodyError::TooSlow => Self::TooSlow,
         }
     }
 }
