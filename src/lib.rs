@@ -22,7 +22,9 @@
 //! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
 //! for what is carried, [`text`], [`number`], [`template`], [`mod@pointer`] and
 //! [`condition`] for looking into it and writing it,
-//! [`durable`] for the disk, [`door`] for HTTP that comes in, [`secret`], [`logging`] and [`exit`] for the
+//! [`durable`] for the disk, [`door`] for HTTP that comes in, [`http`] for what
+//! comes back from others, [`api`] for asking one that speaks JSON, [`secret`],
+//! [`logging`] and [`exit`] for the
 //! administrator.
 //!
 //! A module uses those below it and none above; [`inbound`] and [`outbound`]
@@ -30,6 +32,7 @@
 //! picture. Decisions are pure functions; clock, disk, network
 //! and environment are in the `mod.rs` above them.
 
+pub mod api;
 pub mod calls;
 pub mod cli;
 pub mod command;
@@ -40,6 +43,7 @@ pub mod durable;
 pub mod exit;
 pub mod fastagi;
 pub mod health;
+pub mod http;
 pub mod id;
 pub mod inbound;
 pub mod lately;

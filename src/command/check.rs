@@ -10,7 +10,7 @@ use crate::media;
 use crate::outbound::Provider;
 use crate::outbox;
 use crate::spool::probe;
-use crate::whatsapp::client::Client;
+use crate::whatsapp::gateway;
 
 /// Prints every problem on stdout; success when none of them is an error.
 #[must_use]
@@ -89,7 +89,7 @@ fn surroundings(config: &Config, findings: &mut Findings) {
 
 /// A token need not be there yet; keys have to.
 fn whatsapp(whatsapp: &Whatsapp, findings: &mut Findings) {
-    if let Err(error) = Client::new(whatsapp) {
+    if let Err(error) = gateway::client(whatsapp) {
         findings.error(&format!("[whatsapp] failed to {error}"));
     }
     let keys = [

@@ -8,9 +8,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
@@ -27,6 +26,7 @@ mod upload;
 pub mod verdict;
 
 use crate::config::{Auth, Method, Outgoing, ResponseId};
+use crate::http::{self, Silence, hidden};
 use crate::id::Id;
 use crate::logging::masked;
 use crate::secret::{Secret, SecretError};
@@ -115,7 +115,7 @@ impl Provider {
             Err(error) => return unanswered(&error),
         };
         let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), SystemTime::now());
+        let retry_after = http::retry_after(response.headers(), SystemTime::now());
         let check = self.outgoing.response_check.as_ref();
         let verdict = match read(&mut response).await {
             Ok(body) => {
@@ -261,33 +261,6 @@ fn safe(verdict: Verdict) -> Verdict {
     Verdict { outcome, ..verdict }
 }
 
-/// When the provider wants to be asked again: `Retry-After` in seconds or as a
-/// date (RFC 9110, section 10.2.3).
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
-}
-
-/// What a provider said, with `private` replaced wherever it repeats it, as it
-/// is or as forms and JSON write it. What is too short to be told apart is left
-/// alone.
-pub(crate) fn hidden(said: &str, private: &str, replacement: &str) -> String {
-    const LEAST: usize = 4;
-    if private.len() < LEAST {
-        return said.to_owned();
-    }
-    let form: String = form_urlencoded::byte_serialize(private.as_bytes()).collect();
-    let json = serde_json::Value::from(private).to_string();
-    let said = said.replace(private, replacement);
-    let said = said.replace(&form, replacement);
-    let json = json.get(1..json.len() - 1).unwrap_or(private);
-    said.replace(json, replacement)
-}
-
 /// The answer's body, as much of it as is read.
 async fn read(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
@@ -304,56 +277,13 @@ async fn read(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
 /// What became of a message that nobody answered. As long as there was no
 /// connection nothing was sent; after that nobody knows.
 fn unanswered(error: &reqwest::Error) -> Verdict {
-    let detail = chain(error);
-    let (outcome, reason) = if error.is_builder() {
-        (Outcome::Failed, Reason::BadConfiguration)
-    } else if !error.is_connect() {
-        (Outcome::Unknown, Reason::NoAnswer)
-    } else if is_tls(error) {
-        (Outcome::Failed, Reason::Certificate)
-    } else {
-        (Outcome::Failed, Reason::NoConnection)
+    let (outcome, reason) = match Silence::of(error) {
+        Silence::BrokenOff | Silence::Late => (Outcome::Unknown, Reason::NoAnswer),
+        Silence::Unconnected => (Outcome::Failed, Reason::NoConnection),
+        Silence::Untrusted => (Outcome::Failed, Reason::Certificate),
+        Silence::Unwritable => (Outcome::Failed, Reason::BadConfiguration),
     };
-    Verdict::not_sent(outcome, reason, detail)
-}
-
-pub(crate) fn is_tls(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| {
-        // The connector wraps rustls' errors in I/O errors, whose `source`
-        // leaves out what they wrap.
-        let mut wrapped = Some(cause);
-        while let Some(error) = wrapped {
-            if error.is::<rustls::Error>() {
-                return true;
-            }
-            let inner = error
-                .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref);
-            wrapped = inner.map(|inner| inner as _);
-        }
-        false
-    })
-}
-
-/// An error with all its causes in one line. The URL is left out: it may hold
-/// what is none of the log's business.
-pub(crate) fn chain(error: &reqwest::Error) -> String {
-    let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
-    if texts.is_empty() {
-        return if error.is_timeout() {
-            "timed out"
-        } else {
-            "request failed"
-        }
-        .to_owned();
-    }
-    texts.join(": ")
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(error.source(), |cause: &&'a (dyn Error + 'static)| {
-        (*cause).source()
-    })
+    Verdict::not_sent(outcome, reason, http::chain(error))
 }
 
 /// A provider that cannot be used. The administrator must act.
@@ -378,21 +308,3 @@ impl fmt::Display for ProviderError {
 }
 
 impl Error for ProviderError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_provider_repeats_is_hidden_however_it_is_written() {
-        let private = "a \"b\"/\u{e9}";
-        for said in [
-            "got a \"b\"/\u{e9}!",
-            "got a+%22b%22%2F%C3%A9!",
-            "got a \\\"b\\\"/\u{e9}!",
-        ] {
-            assert_eq!(hidden(said, private, "(x)"), "got (x)!", "{said}");
-        }
-        assert_eq!(hidden("got abc", "abc", "(x)"), "got abc");
-    }
-}

@@ -4,11 +4,11 @@
 //! The guide of the API does not show every answer. What it leaves open is looked
 //! for under the few names that it goes by; what is not found is said.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::api::{Reason, Trouble};
 use crate::config::SessionId;
 use crate::exit::Exit;
 use crate::secret::Secret;
@@ -17,97 +17,26 @@ use crate::secret::Secret;
 /// for a minute.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Why a chore was not done, in the fixed words of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reason {
-    /// How the program ends.
-    pub exit: Exit,
-    /// What is wrong.
-    pub words: &'static str,
-    /// What the administrator does about it.
-    pub remedy: &'static str,
-}
-
-/// A chore that was not done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// Why.
-    pub reason: Reason,
-    /// What it was seen by: the gateway's words, or the network's.
-    pub detail: String,
-    /// How long the gateway wants to be left alone, if it said so.
-    pub retry_after: Option<Duration>,
-}
-
-impl Trouble {
-    /// Trouble for this reason.
-    #[must_use]
-    pub fn new(reason: Reason, detail: String) -> Self {
-        Self {
-            reason,
-            detail,
-            retry_after: None,
-        }
-    }
-
-    /// Whether it was only asked too often.
-    #[must_use]
-    pub fn is_limit(&self) -> bool {
-        self.reason == LIMITED || self.reason == LOGINS_LIMITED
-    }
-
-    /// Whether it may be over soon by itself.
-    #[must_use]
-    pub fn passes(&self) -> bool {
-        matches!(self.reason.exit, Exit::Failed | Exit::Unknown)
-    }
-
-    /// An answer without what was asked for.
-    fn lacks(what: &str) -> Self {
-        Self::new(INCOMPLETE, format!("it has no {what}"))
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Reason { words, remedy, .. } = self.reason;
-        write!(f, "{words} ({}): ", self.detail)?;
-        if self.is_limit() {
-            let seconds = self.retry_after.unwrap_or(MINUTE).as_secs();
-            write!(f, "try again in {seconds} seconds; ")?;
-        }
-        f.write_str(remedy)
-    }
-}
-
-const fn reason(exit: Exit, words: &'static str, remedy: &'static str) -> Reason {
-    Reason {
-        exit,
-        words,
-        remedy,
-    }
-}
-
 const LOGIN_AGAIN: &str = "run `asterisk-websms whatsapp login EMAIL`";
 const SEE_SESSIONS: &str = "`asterisk-websms whatsapp session list` shows those that there are";
 
-const LIMITED: Reason = reason(
-    Exit::Failed,
+const LIMITED: Reason = Reason::limit(
+    MINUTE,
     "the gateway was asked too often",
     "it counts the requests of all programs at this address",
 );
-const LOGINS_LIMITED: Reason = reason(
-    Exit::Failed,
+const LOGINS_LIMITED: Reason = Reason::limit(
+    MINUTE,
     "the gateway was asked to log in too often",
     "it allows few attempts a minute",
 );
-const INCOMPLETE: Reason = reason(
+const INCOMPLETE: Reason = Reason::new(
     Exit::Unknown,
     "the gateway's answer is not as the guide of the API has it",
     "see whether it was done, and whether the gateway is of another version",
 );
-const UNWELL: Reason = reason(Exit::Failed, "the gateway is not well", "see its log");
-const NO_JSON: Reason = reason(
+const UNWELL: Reason = Reason::new(Exit::Failed, "the gateway is not well", "see its log");
+const NO_JSON: Reason = Reason::new(
     Exit::Configuration,
     "what answers is not the gateway's API: the answer is not JSON",
     "see url in [whatsapp], which ends with the API's prefix, usually /api/v1",
@@ -118,7 +47,7 @@ const CODES: [(&str, Reason); 16] = [
     ("API_RATE_LIMIT", LIMITED),
     (
         "AUTHENTICATION_REQUIRED",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway wants a token or a key with this",
             "set token or user_key in [whatsapp]; `asterisk-websms whatsapp login EMAIL` gets the \
@@ -127,7 +56,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "AUTH_FAILED",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway does not know this user or password",
             "see email and password, which are those of the gateway, not of WhatsApp",
@@ -136,7 +65,7 @@ const CODES: [(&str, Reason); 16] = [
     ("AUTH_RATE_LIMIT", LOGINS_LIMITED),
     (
         "INVALID_API_KEY",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway does not know this key",
             "see user_key or session_key in [whatsapp]; a key that is lost is made anew with \
@@ -145,7 +74,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "INVALID_PHONE_NUMBER",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway does not take this number",
             "write it in international form, 8 to 15 digits with the country code",
@@ -153,7 +82,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "INVALID_SESSION",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the session is not one of this key's user",
             SEE_SESSIONS,
@@ -161,7 +90,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "INVALID_TOKEN",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the token does not hold, or no longer: it lasts for some days",
             LOGIN_AGAIN,
@@ -169,7 +98,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "NO_API_KEY",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway wants a key with this",
             "set session_key or user_key in [whatsapp]",
@@ -177,7 +106,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "NO_TOKEN",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway wants a token with this",
             LOGIN_AGAIN,
@@ -186,7 +115,7 @@ const CODES: [(&str, Reason); 16] = [
     ("RATE_LIMIT_EXCEEDED", LIMITED),
     (
         "SESSION_ID_REQUIRED",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway wants to know the session when it gets a user's key",
             "set session in [whatsapp], or session_key in place of user_key",
@@ -194,7 +123,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "SESSION_LIMIT_REACHED",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the user has as many sessions as the plan allows",
             "delete one with `asterisk-websms whatsapp session delete ID`, or have the gateway's \
@@ -203,7 +132,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "SESSION_NOT_FOUND",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway has no such session",
             SEE_SESSIONS,
@@ -211,7 +140,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "USER_INACTIVE",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the user is switched off at the gateway",
             "ask the gateway's administrator to switch it on",
@@ -219,7 +148,7 @@ const CODES: [(&str, Reason); 16] = [
     ),
     (
         "VALIDATION_ERROR",
-        reason(
+        Reason::new(
             Exit::Rejected,
             "the gateway does not take these values",
             "see what it says about them",
@@ -237,34 +166,34 @@ pub fn reason_of(code: Option<&str>, status: u16) -> Reason {
 
 fn reason_of_status(status: u16) -> Reason {
     match status {
-        300..=399 => reason(
+        300..=399 => Reason::new(
             Exit::Configuration,
             "the gateway sends elsewhere, and keys are not taken there",
             "write where it is now into url in [whatsapp]; often that is https:// in place of \
              http://",
         ),
-        401 | 403 => reason(
+        401 | 403 => Reason::new(
             Exit::Rejected,
             "the gateway does not accept who we are",
             "see token, user_key and session_key in [whatsapp]",
         ),
-        404 | 405 => reason(
+        404 | 405 => Reason::new(
             Exit::Configuration,
             "there is no such thing at the gateway",
             "see url in [whatsapp], which ends with the API's prefix, usually /api/v1",
         ),
         429 => LIMITED,
-        503 => reason(
+        503 => Reason::new(
             Exit::Failed,
             "the gateway is busy or being started",
             "try again; see its log if it lasts",
         ),
-        500.. => reason(
+        500.. => Reason::new(
             Exit::Unknown,
             "the gateway failed",
             "see its log, and whether it was done all the same",
         ),
-        _ => reason(
+        _ => Reason::new(
             Exit::Rejected,
             "the gateway refused",
             "see what it says about it",
@@ -331,6 +260,11 @@ fn detail(status: u16, code: Option<&str>, said: &str) -> String {
     format!("HTTP status {status}{code}: {start:?}{more}")
 }
 
+/// An answer without what was asked for.
+fn lacks(what: &str) -> Trouble {
+    Trouble::new(INCOMPLETE, format!("it has no {what}"))
+}
+
 fn text_of(body: &[u8]) -> String {
     String::from_utf8_lossy(body).into_owned()
 }
@@ -355,7 +289,7 @@ pub fn token(data: &Value) -> Result<Secret, Trouble> {
     let names = ["token", "accessToken", "access_token", "jwt"];
     text(data, &names)
         .map(Secret::new)
-        .ok_or_else(|| Trouble::lacks("token"))
+        .ok_or_else(|| lacks("token"))
 }
 
 /// A new key of the user.
@@ -368,7 +302,7 @@ pub fn api_key(data: &Value) -> Result<Secret, Trouble> {
     let names = ["apiKey", "api_key", "key", "rawKey"];
     text(inner.unwrap_or(data), &names)
         .map(Secret::new)
-        .ok_or_else(|| Trouble::lacks("API key"))
+        .ok_or_else(|| lacks("API key"))
 }
 
 /// A session, as lists and answers show it.
@@ -391,7 +325,7 @@ pub struct Session {
 /// # Errors
 /// When it is none.
 pub fn sessions(data: &Value) -> Result<Vec<Session>, Trouble> {
-    let rows = rows(data, "sessions").ok_or_else(|| Trouble::lacks("list of sessions"))?;
+    let rows = rows(data, "sessions").ok_or_else(|| lacks("list of sessions"))?;
     rows.iter().map(session).collect()
 }
 
@@ -413,7 +347,7 @@ pub fn session(data: &Value) -> Result<Session, Trouble> {
         connected.map(word).map(str::to_owned)
     });
     Ok(Session {
-        id: id.ok_or_else(|| Trouble::lacks("id of a session"))?,
+        id: id.ok_or_else(|| lacks("id of a session"))?,
         name: text(data, &["name"]).unwrap_or_default(),
         status: status.unwrap_or_default(),
         phone: text(data, &["phoneNumber", "phone_number"]).unwrap_or_default(),
@@ -450,7 +384,7 @@ pub fn created(data: &Value) -> Result<Created, Trouble> {
     let hook = data.get("webhook");
     Ok(Created {
         session: session(data)?,
-        key: key.ok_or_else(|| Trouble::lacks("key of the session"))?,
+        key: key.ok_or_else(|| lacks("key of the session"))?,
         // The key shall not be lost with a webhook that is none.
         webhook: hook.and_then(|hook| webhook(hook).ok()),
     })
@@ -464,7 +398,7 @@ pub fn webhook(data: &Value) -> Result<Webhook, Trouble> {
     let secret = text(data, &["secret"]).map(Secret::new);
     Ok(Webhook {
         url: text(data, &["url"]).unwrap_or_default(),
-        secret: secret.ok_or_else(|| Trouble::lacks("secret of the webhook"))?,
+        secret: secret.ok_or_else(|| lacks("secret of the webhook"))?,
     })
 }
 
@@ -492,7 +426,7 @@ pub fn progress(data: &Value) -> Result<Progress, Trouble> {
         Some(Value::String(code)) if !code.is_empty() => Ok(Progress::Code(code.clone())),
         Some(_) => Ok(Progress::NotReady),
         None if connected.is_some() => Ok(Progress::NotReady),
-        None => Err(Trouble::lacks("qrCode")),
+        None => Err(lacks("qrCode")),
     }
 }
 
@@ -512,7 +446,7 @@ pub struct Delivery {
 /// # Errors
 /// When that is not said.
 pub fn deliveries(data: &Value) -> Result<Vec<Delivery>, Trouble> {
-    let rows = rows(data, "results").ok_or_else(|| Trouble::lacks("list of results"))?;
+    let rows = rows(data, "results").ok_or_else(|| lacks("list of results"))?;
     let delivery = |row: &Value| Delivery {
         url: text(row, &["url", "webhookId", "webhook_id"]).unwrap_or_default(),
         taken: ["success", "ok", "delivered"]
@@ -561,7 +495,7 @@ fn table(
 ) -> Result<Vec<Vec<String>>, Trouble> {
     let cell = |row: &Value, names: &[&str]| text(row, names).unwrap_or_default();
     let line = |row: &Value| columns.iter().map(|names| cell(row, names)).collect();
-    let rows = rows.ok_or_else(|| Trouble::lacks(what))?;
+    let rows = rows.ok_or_else(|| lacks(what))?;
     Ok(rows.iter().map(line).collect())
 }
 

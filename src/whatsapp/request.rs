@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::api::{Method, Request};
 use crate::config::SessionId;
 use crate::secret::Secret;
 
@@ -103,31 +104,6 @@ impl Credentials {
             .into_iter()
             .flatten()
     }
-}
-
-/// How something is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Removes.
-    Delete,
-    /// Looks.
-    Get,
-    /// Makes.
-    Post,
-}
-
-/// What goes to the gateway. There is no `Debug`: a body may hold a password.
-pub struct Request {
-    /// By which method.
-    pub method: Method,
-    /// Behind the API's URL, or behind its host.
-    pub path: String,
-    /// Whether it is behind the host, without the prefix.
-    pub outside: bool,
-    /// JSON.
-    pub body: Option<Value>,
-    /// Names in lower case.
-    pub headers: Vec<(&'static str, Secret)>,
 }
 
 /// A credential that the chore needs and the configuration does not have. The

@@ -11,14 +11,15 @@ use nix::unistd::{Gid, Uid};
 use serde_json::Value;
 
 use super::load;
+use crate::api::{Client, Trouble};
 use crate::cli::{ApiKeyAct, SessionAct, WebhookAct, Whatsapp as Options, WhatsappAct};
 use crate::config::{SessionId, Whatsapp};
 use crate::durable::{Access, Directory};
 use crate::exit::Exit;
 use crate::logging;
 use crate::secret::{Secret, SecretError, SecretSource};
-use crate::whatsapp::answer::{self, Trouble};
-use crate::whatsapp::client::Client;
+use crate::whatsapp::answer;
+use crate::whatsapp::gateway;
 use crate::whatsapp::request::{self, Chore, Credentials, Missing};
 use crate::whatsapp::tell;
 
@@ -201,7 +202,7 @@ struct Desk {
 
 impl Desk {
     fn new(whatsapp: &Whatsapp, credentials: Credentials) -> Result<Self, Failure> {
-        let client = Client::new(whatsapp)
+        let client = gateway::client(whatsapp)
             .map_err(|error| Failure::configuration(format!("failed to {error}")))?;
         Ok(Self {
             client,
@@ -325,7 +326,7 @@ struct Failure {
     exit: Exit,
     text: String,
     /// What the gateway said, if that was it.
-    trouble: Option<Trouble>,
+    trouble: Option<Box<Trouble>>,
 }
 
 impl Failure {
@@ -353,7 +354,7 @@ impl From<Trouble> for Failure {
         Self {
             exit: trouble.reason.exit,
             text: trouble.to_string(),
-            trouble: Some(trouble),
+            trouble: Some(Box::new(trouble)),
         }
     }
 }

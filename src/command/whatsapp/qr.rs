@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Desk, Failure, note, say, store};
+use crate::api::Trouble;
 use crate::cli::SessionQr;
 use crate::config::SessionId;
 use crate::exit::Exit;
-use crate::whatsapp::answer::{self, Progress, Trouble};
+use crate::whatsapp::answer::{self, Progress};
 use crate::whatsapp::qr::Picture;
 use crate::whatsapp::request::Chore;
 

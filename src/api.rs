@@ -1,0 +1,401 @@
+//! Asks an API that speaks JSON for an administrator's chores: one request, no
+//! redirect, within a bounded time.
+//!
+//! Whose API it is says a [`Dialect`]: how it answers, and what its administrator
+//! reads when it does not. Nothing here logs, and what is said of a failure holds
+//! no secret that the API repeats.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{RequestBuilder, Response, Url, redirect};
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::http::{self, Silence};
+use crate::secret::Secret;
+use crate::tls;
+use crate::web::USER_AGENT;
+
+/// As much of an answer as is read; a list of a thousand is less.
+const ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// How something is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Removes.
+    Delete,
+    /// Looks.
+    Get,
+    /// Makes.
+    Post,
+}
+
+/// What goes to the API. There is no `Debug`: a body may hold a password.
+pub struct Request {
+    /// By which method.
+    pub method: Method,
+    /// Behind the API's URL, or behind its host.
+    pub path: String,
+    /// Whether it is behind the host, without the prefix.
+    pub outside: bool,
+    /// JSON.
+    pub body: Option<Value>,
+    /// Names in lower case.
+    pub headers: Vec<(&'static str, Secret)>,
+}
+
+/// Why a chore was not done, in the fixed words of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reason {
+    /// How the program ends.
+    pub exit: Exit,
+    /// What is wrong.
+    pub words: &'static str,
+    /// What the administrator does about it.
+    pub remedy: &'static str,
+    /// How long the API is left alone that does not say how long, when all that
+    /// is wrong is that it was asked too often.
+    pub pause: Option<Duration>,
+}
+
+impl Reason {
+    /// A reason that is more than having asked too often.
+    #[must_use]
+    pub const fn new(exit: Exit, words: &'static str, remedy: &'static str) -> Self {
+        Self {
+            exit,
+            words,
+            remedy,
+            pause: None,
+        }
+    }
+
+    /// It was only asked too often, and nothing was done.
+    #[must_use]
+    pub const fn limit(pause: Duration, words: &'static str, remedy: &'static str) -> Self {
+        Self {
+            exit: Exit::Failed,
+            words,
+            remedy,
+            pause: Some(pause),
+        }
+    }
+}
+
+/// A chore that was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Why.
+    pub reason: Reason,
+    /// What it was seen by: the API's words, or the network's.
+    pub detail: String,
+    /// How long the API wants to be left alone, if it said so.
+    pub retry_after: Option<Duration>,
+}
+
+impl Trouble {
+    /// Trouble for this reason.
+    #[must_use]
+    pub fn new(reason: Reason, detail: String) -> Self {
+        Self {
+            reason,
+            detail,
+            retry_after: None,
+        }
+    }
+
+    /// Whether it was only asked too often.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        self.reason.pause.is_some()
+    }
+
+    /// Whether it may be over soon by itself.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self.reason.exit, Exit::Failed | Exit::Unknown)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reason {
+            words,
+            remedy,
+            pause,
+            ..
+        } = self.reason;
+        write!(f, "{words} ({}): ", self.detail)?;
+        if let Some(pause) = pause {
+            let seconds = self.retry_after.unwrap_or(pause).as_secs();
+            write!(f, "try again in {seconds} seconds; ")?;
+        }
+        f.write_str(remedy)
+    }
+}
+
+/// What is an API's own.
+#[derive(Debug)]
+pub struct Dialect {
+    /// What status and body hold of what was asked for, or why they do not. It
+    /// judges a failure once more when the secrets in it are hidden.
+    pub judge: fn(u16, &[u8]) -> Result<Value, Trouble>,
+    /// The connection ended before the answer did.
+    pub broken_off: Complaint,
+    /// The answer is longer than any that there is.
+    pub endless: Complaint,
+    /// The answer took too long.
+    pub late: Complaint,
+    /// There is no connection.
+    pub unconnected: Complaint,
+    /// Whoever is there cannot be trusted.
+    pub untrusted: Complaint,
+    /// The request holds what none can.
+    pub unwritable: Complaint,
+}
+
+/// What is said of what happens in the network.
+#[derive(Debug, Clone, Copy)]
+pub struct Complaint {
+    /// What is wrong.
+    pub words: &'static str,
+    /// What the administrator does about it.
+    pub remedy: &'static str,
+}
+
+impl Complaint {
+    /// The words, and how the program ends.
+    const fn with(self, exit: Exit) -> Reason {
+        Reason::new(exit, self.words, self.remedy)
+    }
+}
+
+/// An API, with its pool of connections.
+#[derive(Debug)]
+pub struct Client {
+    url: Url,
+    dialect: &'static Dialect,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// Prepares connections to the API at `url`; makes none. A request may take
+    /// `timeout`; authorities in `ca_file` are trusted besides the system's.
+    ///
+    /// # Errors
+    /// When the certificates cannot be had.
+    pub fn new(
+        url: Url,
+        timeout: Duration,
+        ca_file: Option<&Path>,
+        dialect: &'static Dialect,
+    ) -> Result<Self, ClientError> {
+        let tls = if url.scheme() == "https" {
+            tls::trusting(ca_file).map_err(ClientError::Trust)?
+        } else {
+            tls::unused()
+        };
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(USER_AGENT)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .timeout(timeout)
+            .build()
+            .map_err(ClientError::Http)?;
+        Ok(Self { url, dialect, http })
+    }
+
+    /// Asks, once. What is said of a failure holds none of `secrets`, even if the
+    /// API repeats them.
+    ///
+    /// # Errors
+    /// When there is no answer, or none of success.
+    pub async fn ask(&self, request: &Request, secrets: &[&Secret]) -> Result<Value, Trouble> {
+        self.make(request, secrets).await.map_err(|mut trouble| {
+            // Whoever only looks can look again.
+            if request.method == Method::Get && trouble.reason.exit == Exit::Unknown {
+                trouble.reason.exit = Exit::Failed;
+            }
+            trouble
+        })
+    }
+
+    async fn make(&self, request: &Request, secrets: &[&Secret]) -> Result<Value, Trouble> {
+        let judge = self.dialect.judge;
+        let sent = self.written(request).send().await;
+        let mut response = sent.map_err(|error| self.unanswered(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = http::retry_after(response.headers(), SystemTime::now());
+        let body = self.read(&mut response).await?;
+        let Err(_) = judge(status, &body) else {
+            return judge(status, &body);
+        };
+        // Some repeat what they got. It is hidden before the start of it is
+        // taken, because half a secret cannot be recognised.
+        let mut said = String::from_utf8_lossy(&body).into_owned();
+        for secret in secrets {
+            said = http::hidden(&said, secret.expose(), "(the secret)");
+        }
+        judge(status, said.as_bytes()).map_err(|trouble| Trouble {
+            retry_after,
+            ..trouble
+        })
+    }
+
+    fn written(&self, request: &Request) -> RequestBuilder {
+        let method = match request.method {
+            Method::Delete => reqwest::Method::DELETE,
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+        };
+        let mut asking = self.http.request(method, self.target(request));
+        for (name, value) in &request.headers {
+            // What no header can carry makes the whole request an error.
+            asking = match HeaderValue::from_str(value.expose()) {
+                Ok(mut value) => {
+                    value.set_sensitive(true);
+                    asking.header(*name, value)
+                }
+                Err(_) => asking.header(*name, value.expose()),
+            };
+        }
+        match &request.body {
+            Some(body) => asking
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_string()),
+            None => asking,
+        }
+    }
+
+    fn target(&self, request: &Request) -> String {
+        let mut base = self.url.clone();
+        if request.outside {
+            base.set_path("");
+        }
+        format!("{}{}", base.as_str().trim_end_matches('/'), request.path)
+    }
+
+    async fn read(&self, response: &mut Response) -> Result<Vec<u8>, Trouble> {
+        let mut body = Vec::new();
+        let broken = |error| self.unanswered(&error);
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > ANSWER_MAX {
+                let reason = self.dialect.endless.with(Exit::Unknown);
+                let detail = format!("more than {ANSWER_MAX} bytes");
+                return Err(Trouble::new(reason, detail));
+            }
+        }
+        Ok(body)
+    }
+
+    /// What became of a request that nobody answered.
+    fn unanswered(&self, error: &reqwest::Error) -> Trouble {
+        let Dialect {
+            broken_off,
+            late,
+            unconnected,
+            untrusted,
+            unwritable,
+            ..
+        } = self.dialect;
+        let reason = match Silence::of(error) {
+            Silence::BrokenOff => broken_off.with(Exit::Unknown),
+            Silence::Late => late.with(Exit::Unknown),
+            Silence::Unconnected => unconnected.with(Exit::Failed),
+            Silence::Untrusted => untrusted.with(Exit::Failed),
+            Silence::Unwritable => unwritable.with(Exit::Configuration),
+        };
+        Trouble::new(reason, http::chain(error))
+    }
+}
+
+/// An API that cannot be asked. The administrator must act.
+#[derive(Debug)]
+pub enum ClientError {
+    /// The HTTP client cannot be made.
+    Http(reqwest::Error),
+    /// The certificates cannot be had.
+    Trust(tls::TrustError),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(error) => write!(f, "prepare connections: {error}"),
+            Self::Trust(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: Complaint = Complaint {
+        words: "",
+        remedy: "",
+    };
+
+    static DIALECT: Dialect = Dialect {
+        judge: |_, _| Ok(Value::Null),
+        broken_off: QUIET,
+        endless: QUIET,
+        late: QUIET,
+        unconnected: QUIET,
+        untrusted: QUIET,
+        unwritable: QUIET,
+    };
+
+    #[test]
+    fn path_goes_behind_the_prefix_or_the_host() {
+        for (url, inside, outside) in [
+            (
+                "http://h:5000/api/v1",
+                "http://h:5000/api/v1/health",
+                "http://h:5000/health",
+            ),
+            ("http://h", "http://h/health", "http://h/health"),
+        ] {
+            let url = Url::parse(url).unwrap();
+            let client = Client::new(url, Duration::from_secs(2), None, &DIALECT).unwrap();
+            for (is_outside, expected) in [(false, inside), (true, outside)] {
+                let request = Request {
+                    method: Method::Get,
+                    path: "/health".to_owned(),
+                    outside: is_outside,
+                    body: None,
+                    headers: Vec::new(),
+                };
+                assert_eq!(client.target(&request), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn trouble_says_how_long_to_wait_when_that_is_all() {
+        let told = Some(Duration::from_secs(7));
+        let limit = Reason::limit(Duration::from_secs(9), "too often", "wait");
+        let other = Reason::new(Exit::Failed, "unwell", "see its log");
+        for (reason, retry_after, expected) in [
+            (limit, None, "too often (x): try again in 9 seconds; wait"),
+            (limit, told, "too often (x): try again in 7 seconds; wait"),
+            (other, told, "unwell (x): see its log"),
+        ] {
+            let trouble = Trouble {
+                retry_after,
+                ..Trouble::new(reason, "x".to_owned())
+            };
+            assert_eq!(trouble.to_string(), expected);
+            assert_eq!(trouble.is_limit(), reason == limit);
+            assert!(trouble.passes());
+        }
+    }
+}
