@@ -24,8 +24,8 @@ pub struct Parameters {
     pub key_to: Option<String>,
     /// The one that carries the originating number.
     pub key_from: Option<String>,
-    /// The one that carries the text.
-    pub key_body: Option<String>,
+    /// Those that carry the text; in JSON it may stand in several places.
+    pub key_body: Vec<String>,
     /// Those that are always sent.
     pub fixed: Vec<(String, Value)>,
     /// Those that go with a text that GSM-7 cannot hold, in place of others of
@@ -107,8 +107,8 @@ pub(super) fn read(
     let content_type = reader.read(&keys::CONTENT_TYPE, value::optional);
     let key_to = reader.read(&keys::KEY_TO, value::optional);
     let key_from = reader.read(&keys::KEY_FROM, value::optional);
-    let key_body = reader.read(&keys::KEY_BODY, value::optional);
     let body_type = body_type?;
+    let key_body = reader.read(&keys::KEY_BODY, |raw| key_body(body_type, raw));
     let read_fixed = |raw: &str| fixed(body_type, &fill(raw)?);
     let fixed = reader.read(&keys::VAL_STATIC, read_fixed);
     let extra = reader.read(&keys::VAL_EXTRA, read_fixed);
@@ -179,6 +179,14 @@ fn read_before(reader: &mut Reader<'_>, account: &Account) -> Option<Option<Befo
     }))
 }
 
+/// The parameters that carry the text: one, or in JSON several JSON Pointers.
+fn key_body(body_type: BodyType, raw: &str) -> Result<Vec<String>, String> {
+    if body_type == BodyType::Json && raw.starts_with('/') {
+        return value::words(raw);
+    }
+    Ok(value::optional(raw)?.into_iter().collect())
+}
+
 /// Pairs of names and values. In JSON `name:=true` is no text but what it looks
 /// like.
 fn fixed(body_type: BodyType, raw: &str) -> Result<Vec<(String, Value)>, String> {
@@ -240,7 +248,7 @@ pub(super) fn check(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> 
 /// Something that neither a parameter nor the URL nor a header carries. The
 /// sender need not be said: there are accounts that have but one number.
 fn unsaid(outgoing: &Outgoing) -> Option<(&'static Key, String)> {
-    let said = |word: &str| {
+    let elsewhere = |word: &str| {
         let word = format!("{{{word}}}");
         outgoing.path.contains(&word)
             || outgoing
@@ -250,11 +258,11 @@ fn unsaid(outgoing: &Outgoing) -> Option<(&'static Key, String)> {
     };
     let parameters = &outgoing.parameters;
     [
-        (&keys::KEY_TO, &parameters.key_to, "to"),
-        (&keys::KEY_BODY, &parameters.key_body, "body"),
+        (&keys::KEY_TO, parameters.key_to.is_some(), "to"),
+        (&keys::KEY_BODY, !parameters.key_body.is_empty(), "body"),
     ]
     .into_iter()
-    .find(|(_, parameter, word)| parameter.is_none() && !said(word))
+    .find(|(_, said, word)| !said && !elsewhere(word))
     .map(|(key, _, word)| {
         let message = format!("must not be empty, unless path or header holds {{{word}}}");
         (key, message)
@@ -284,15 +292,15 @@ fn named(
         ..
     } = &outgoing.parameters;
     let Pictures { key, caption, .. } = &outgoing.pictures;
-    let body = match caption {
-        Some(_) if picture => (&keys::KEY_CAPTION, caption),
-        _ => (&keys::KEY_BODY, key_body),
-    };
     let mut named: Vec<(&'static Key, &str)> =
-        [(&keys::KEY_TO, key_to), (&keys::KEY_FROM, key_from), body]
+        [(&keys::KEY_TO, key_to), (&keys::KEY_FROM, key_from)]
             .into_iter()
             .filter_map(|(key, name)| Some((key, name.as_deref()?)))
             .collect();
+    match caption {
+        Some(caption) if picture => named.push((&keys::KEY_CAPTION, caption)),
+        _ => named.extend(key_body.iter().map(|name| (&keys::KEY_BODY, name.as_str()))),
+    }
     if let Auth::Plain {
         user, key_secret, ..
     } = &outgoing.auth
@@ -390,6 +398,14 @@ mod tests {
             (
                 "body_type = json\nval_static = /a/0=1\nval_ucs2 = /a/0=2,/a/1=3",
                 None,
+            ),
+            (
+                "body_type = json\nkey_body = /a/0/text,/a/1/text\nval_static = /a/0/type=x",
+                None,
+            ),
+            (
+                "body_type = json\nkey_body = /a,/a/b",
+                Some("the parameter \"/a/b\" is already used"),
             ),
             (
                 "body_type = json\nval_ucs2 = /a~2=1",

@@ -273,7 +273,7 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
             let caption = Some(caption).filter(|_| !said.text.is_empty());
             add(&caption, text(&said.text));
         }
-        _ => add(key_body, text(&said.text)),
+        _ => parameters.extend(key_body.iter().map(|key| (key.clone(), text(&said.text)))),
     }
     parameters.extend(fixed.iter().cloned());
     let credentials = auth::parameters(auth).into_iter();
