@@ -8,8 +8,10 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 
-use crate::config::{self, SessionId};
+use crate::config::{self, Identifier, SessionId};
 use crate::id::Id;
+use crate::otp::graph::Kind;
+use crate::secret::SecretSource;
 
 /// Messaging bridge between Asterisk and the HTTP APIs of SMS providers.
 #[derive(Debug, Parser)]
@@ -31,6 +33,8 @@ pub enum Command {
     Queue(Queue),
     /// Look after the account at a WhatsApp gateway: log in, connect phones
     Whatsapp(Whatsapp),
+    /// Send and check one-time passwords, and set them up at WhatsApp
+    Otp(Otp),
     /// Say what is wrong with configuration and spool, and how to mend it
     Check(Check),
     /// List the providers that are known by name, or show the keys of one
@@ -279,6 +283,127 @@ pub enum ApiKeyAct {
     List,
 }
 
+/// `otp`: one-time passwords.
+#[derive(Debug, Args)]
+pub struct Otp {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configured: Configured,
+    /// What to do.
+    #[command(subcommand)]
+    pub act: OtpAct,
+}
+
+/// What to do about one-time passwords.
+#[derive(Debug, Subcommand)]
+pub enum OtpAct {
+    /// Have websmsd send a code to a phone; what Asterisk calls by AGI
+    Send {
+        /// Its number, with the country code
+        #[arg(allow_hyphen_values = true)]
+        phone: OsString,
+    },
+    /// Ask websmsd whether this is the code that was sent; what Asterisk calls by AGI
+    Verify {
+        /// The number of the phone
+        #[arg(allow_hyphen_values = true)]
+        phone: OsString,
+        /// What was typed
+        #[arg(allow_hyphen_values = true)]
+        code: OsString,
+    },
+    /// Get what codes need at Meta: a number and a template; asks for what is not known
+    Setup(Box<OtpSetup>),
+}
+
+/// `otp setup`: an account at Meta that codes go out by. What is neither given
+/// here nor known from the configuration is asked for.
+#[derive(Debug, Args)]
+pub struct OtpSetup {
+    /// WhatsApp Business Account
+    #[arg(long, value_name = "ID")]
+    pub waba_id: Option<Identifier>,
+    /// Where its access token is.
+    #[arg(long, value_name = "SOURCE", value_parser = SecretSource::parse,
+          help = "Where its access token is: file:/path or env:NAME")]
+    pub token: Option<SecretSource>,
+    /// Number that codes come from
+    #[arg(long, value_name = "ID")]
+    pub phone_number_id: Option<Identifier>,
+    /// What to call the template.
+    #[arg(long, value_name = "NAME", value_parser = template_name,
+          help = "What to call the template [default: otp_both_copycode, or otp_both_onetap]")]
+    pub template: Option<String>,
+    /// Language of the template
+    #[arg(long, value_name = "CODE", default_value = "en_US", value_parser = language)]
+    pub language: String,
+    /// Hand the code to this app for Android, in place of having it copied
+    #[arg(long, value_name = "PACKAGE=HASH", value_parser = one_tap)]
+    pub one_tap: Option<Kind>,
+    /// Make a template even if there is one
+    #[arg(long)]
+    pub new_template: bool,
+    /// Seconds to wait until Meta has approved the template
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub wait: u64,
+    /// Where to write the account.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Where to write the account [default: info_file of [otp], or \
+                  whatsapp-info.json beside the configuration]"
+    )]
+    pub info: Option<PathBuf>,
+}
+
+/// A name that Meta takes for a template.
+fn template_name(raw: &str) -> Result<String, String> {
+    const MAX: usize = 512;
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if (1..=MAX).contains(&raw.len()) && raw.bytes().all(allowed) {
+        return Ok(raw.to_owned());
+    }
+    Err("not a name of a template (expected small letters, digits and _)".to_owned())
+}
+
+/// A language as Meta writes it.
+fn language(raw: &str) -> Result<String, String> {
+    let (language, country) = raw.split_once('_').unwrap_or((raw, "XX"));
+    let small = language.bytes().all(|byte| byte.is_ascii_lowercase());
+    let large = country.bytes().all(|byte| byte.is_ascii_uppercase());
+    if small && large && (2..=3).contains(&language.len()) && (2..=3).contains(&country.len()) {
+        return Ok(raw.to_owned());
+    }
+    Err("not a language of templates (expected e.g. en_US, de or fil)".to_owned())
+}
+
+/// An app for Android, and the hash of the key that it is signed with.
+fn one_tap(raw: &str) -> Result<Kind, String> {
+    const HASH: usize = 11;
+    const EXPECTED: &str = "expected PACKAGE=HASH, e.g. com.example.app=K8a/AINcGX7";
+    let (package, hash) = raw.split_once('=').ok_or(EXPECTED)?;
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let segment = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphabetic()) && part.bytes().all(word)
+    };
+    if !package.contains('.') || !package.split('.').all(segment) {
+        return Err(format!(
+            "{package:?} is not an app for Android ({EXPECTED})"
+        ));
+    }
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+    if hash.len() != HASH || !hash.bytes().all(base64) {
+        return Err(format!(
+            "{hash:?} is not the hash of an app, which has {HASH} characters ({EXPECTED})"
+        ));
+    }
+    Ok(Kind::OneTap {
+        package_name: package.to_owned(),
+        signature_hash: hash.to_owned(),
+    })
+}
+
 /// A URL that something can be posted to.
 fn web_url(raw: &str) -> Result<String, String> {
     let url = Url::parse(raw).ok();
@@ -287,25 +412,36 @@ fn web_url(raw: &str) -> Result<String, String> {
         .ok_or_else(|| "not a URL (expected e.g. https://sms.example.com/hook)".to_owned())
 }
 
+/// Names of symlinks, and the subcommands that they are for.
+const APPLETS: [(&str, &str); 3] = [
+    ("websms", "websms"),
+    ("websmsd", "websmsd"),
+    ("websms-otp", "otp"),
+];
+
 /// The command line as if the subcommand had been named, which a symlink does
 /// with its own name: `websms`, `websmsd`, and `websms.php` as in old
 /// dialplans.
 ///
-/// Under `agi` everything behind `websms` is data: the values come from
-/// telephones, and none of them may be an option.
+/// Under `agi` everything behind `websms`, and behind the word that follows
+/// `websms-otp`, is data: the values come from telephones, and none of them may be
+/// an option.
 pub fn arguments(given: impl IntoIterator<Item = OsString>, agi: bool) -> Vec<OsString> {
     let mut given = given.into_iter();
     let program = given.next().unwrap_or_default();
-    let applet = Path::new(&program)
-        .file_stem()
-        .filter(|stem| ["websms", "websmsd"].map(OsStr::new).contains(stem))
-        .map(OsStr::to_owned);
+    let stem = Path::new(&program).file_stem();
+    let applet = APPLETS
+        .iter()
+        .find(|(name, _)| Some(OsStr::new(name)) == stem)
+        .map(|(_, subcommand)| OsString::from(subcommand));
     let subcommand = applet.or_else(|| given.next());
-    let dashes =
-        (agi && subcommand.as_deref() == Some(OsStr::new("websms"))).then(|| OsString::from("--"));
+    let is = |name: &str| agi && subcommand.as_deref() == Some(OsStr::new(name));
+    let act = if is("otp") { given.next() } else { None };
+    let dashes = (is("websms") || is("otp")).then(|| OsString::from("--"));
     let program = OsString::from("asterisk-websms");
     std::iter::once(program)
         .chain(subcommand)
+        .chain(act)
         .chain(dashes)
         .chain(given)
         .collect()
@@ -365,6 +501,46 @@ mod tests {
         assert_eq!(read.arguments, ["-1", "-2", "-3"]);
         let read = websms(&["websms", "-1", "-2", "-3"], false);
         assert_eq!(read.arguments, ["-1", "-2", "-3"]);
+    }
+
+    #[test]
+    fn under_agi_nothing_of_a_caller_is_an_option() {
+        for given in ["--config=/x", "--help", "-h", "", "15551234567"] {
+            let line = ["websms-otp", "verify", given, "--version"];
+            match parse(&line, true).command {
+                Command::Otp(Otp { act, .. }) => assert!(
+                    matches!(&act, OtpAct::Verify { phone, code }
+                        if phone == given && code == "--version"),
+                    "{act:?}"
+                ),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn templates_are_described_as_meta_takes_them() {
+        for (good, bad) in [("otp_2", "Otp"), ("a", ""), ("0_", "a-b")] {
+            assert!(template_name(good).is_ok() && template_name(bad).is_err());
+        }
+        for (good, bad) in [("en_US", "en-US"), ("fil", "EN"), ("de", "en_")] {
+            assert!(
+                language(good).is_ok() && language(bad).is_err(),
+                "{good} {bad}"
+            );
+        }
+        let Ok(Kind::OneTap { signature_hash, .. }) = one_tap("com.example.app=K8a/AINcGX=") else {
+            panic!("it is one");
+        };
+        assert_eq!(signature_hash, "K8a/AINcGX=");
+        for bad in [
+            "com.example.app",
+            "app=K8a/AINcGX7",
+            "a.b=short",
+            "a.1b=K8a/AINcGX7",
+        ] {
+            assert!(one_tap(bad).unwrap_err().contains("PACKAGE=HASH"), "{bad}");
+        }
     }
 
     #[test]

@@ -67,6 +67,34 @@ impl Directory {
         }
     }
 
+    /// A directory that exists, whose files have this mode and belong to whoever
+    /// owns it.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn of_its_owner(path: &Path, mode: u32) -> io::Result<Self> {
+        let metadata = path.metadata()?;
+        let (user, group) = (metadata.uid(), metadata.gid());
+        Ok(Self::new(path, Access { mode, user, group }))
+    }
+
+    /// The same of one that is created, with the owner of the directory around it, if
+    /// it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be created or looked at.
+    pub fn made(path: &Path, mode: u32) -> io::Result<Self> {
+        if !path.is_dir() {
+            let parent = path.parent().unwrap_or(path);
+            match Self::of_its_owner(parent, mode)?.create(path) {
+                // Another one was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => created?,
+            }
+        }
+        Self::of_its_owner(path, mode)
+    }
+
     /// Another directory whose files have the same owner and mode.
     #[must_use]
     pub fn at(&self, path: &Path) -> Self {

@@ -1,4 +1,5 @@
-//! `websms` without a process for each message: `AGI(agi://127.0.0.1/websms,…)`.
+//! `websms` without a process for each message: `AGI(agi://127.0.0.1/websms,…)`,
+//! and `websms-otp` in the same way.
 //!
 //! Asterisk connects, says what it would tell a program on stdin, with the
 //! arguments among it, and executes what it is told (`res/res_agi.c`,
@@ -25,6 +26,9 @@ use crate::calls::{self, Call, Told};
 use crate::config::Config;
 use crate::id::Id;
 use crate::message::InterfaceName;
+use crate::otp::agi::{self as otp_agi, Asked};
+use crate::otp::answer::Answer;
+use crate::otp::desk::Desk;
 use crate::outbound::ProviderError;
 use crate::outbound::agi;
 use crate::outbound::route::Route;
@@ -49,6 +53,8 @@ const DRAIN: Duration = Duration::from_secs(4);
 pub struct Server {
     config: Config,
     routes: HashMap<InterfaceName, Route>,
+    /// Where one-time passwords are asked for, if they are.
+    desk: Option<Arc<Desk>>,
     runtime: Handle,
     active: Arc<AtomicUsize>,
 }
@@ -109,7 +115,11 @@ impl Server {
     ///
     /// # Errors
     /// When a provider cannot be used.
-    pub fn new(config: Config, runtime: Handle) -> Result<Self, ProviderError> {
+    pub fn new(
+        config: Config,
+        desk: Option<Arc<Desk>>,
+        runtime: Handle,
+    ) -> Result<Self, ProviderError> {
         let route = |outgoing: &crate::config::Outgoing| {
             let route = Route::new(&config, outgoing)?;
             Ok((outgoing.interface.clone(), route))
@@ -118,6 +128,7 @@ impl Server {
         Ok(Self {
             routes: routes.collect::<Result<_, _>>()?,
             config,
+            desk,
             runtime,
             active: Arc::default(),
         })
@@ -171,15 +182,7 @@ impl Server {
         stream.set_nodelay(true)?;
         let mut said = BufReader::new(InTime::new(stream));
         let environment = environment(&mut said.by_ref().take(ENVIRONMENT_MAX))?;
-        let id = Id::fresh(None);
-        let told = match arguments(&environment) {
-            Ok(arguments) => self.call(&arguments, id).unwrap_or_else(Told::nothing),
-            Err(error) => {
-                error!(%id, %error, "message not sent: not a call of websms");
-                Told::nothing(Reason::BadArguments)
-            }
-        };
-        let commands = agi::commands(id, told.outcome, told.reason, told.segments);
+        let commands = self.commands(&environment, stream.peer_addr()?);
         *said.get_mut() = InTime::new(stream);
         // One after another: Asterisk does not look for a command that came
         // together with the one before (`res/res_agi.c`, `run_agi`).
@@ -189,6 +192,41 @@ impl Server {
             answers.next().transpose()?;
         }
         Ok(())
+    }
+
+    /// What Asterisk shall do about what it says.
+    fn commands(&self, environment: &[String], peer: SocketAddr) -> String {
+        let id = Id::fresh(None);
+        let told = match arguments(environment) {
+            Ok((Script::Otp, arguments)) => {
+                return otp_agi::commands(self.one_time_password(&arguments, peer));
+            }
+            Ok((Script::Websms, arguments)) => {
+                self.call(&arguments, id).unwrap_or_else(Told::nothing)
+            }
+            Err(error) => {
+                error!(%id, %error, "message not sent: not a call of websms");
+                Told::nothing(Reason::BadArguments)
+            }
+        };
+        agi::commands(id, told.outcome, told.reason, told.segments)
+    }
+
+    fn one_time_password(&self, arguments: &[OsString], peer: SocketAddr) -> Option<Answer> {
+        let Some(desk) = &self.desk else {
+            error!("no one-time password: [otp] is not in websms.conf");
+            return None;
+        };
+        match Asked::parse(arguments) {
+            Ok(Asked::Send { phone }) => Some(self.runtime.block_on(desk.send(peer.ip(), &phone))),
+            Ok(Asked::Verify { phone, code }) => {
+                Some(self.runtime.block_on(desk.verify(&phone, Some(code))))
+            }
+            Err(error) => {
+                error!(%error, "no one-time password: wrong arguments");
+                None
+            }
+        }
     }
 
     fn call(&self, arguments: &[OsString], id: Id) -> Result<Told, Reason> {
@@ -218,11 +256,20 @@ fn environment(said: &mut impl BufRead) -> io::Result<Vec<String>> {
     }
 }
 
-/// The arguments in what Asterisk says.
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Script {
+    /// `websms-otp`.
+    Otp,
+    /// `websms`.
+    Websms,
+}
+
+/// What is called with which arguments, in what Asterisk says.
 ///
 /// # Errors
-/// When it is not a call of `websms`, or could be a forged one.
-fn arguments(environment: &[String]) -> Result<Vec<OsString>, NotACall> {
+/// When it is no call that there is, or could be a forged one.
+fn arguments(environment: &[String]) -> Result<(Script, Vec<OsString>), NotACall> {
     let mut script = None;
     let mut arguments = Vec::new();
     for line in environment {
@@ -239,7 +286,8 @@ fn arguments(environment: &[String]) -> Result<Vec<OsString>, NotACall> {
         }
     }
     match (script, arguments.get(4)) {
-        (Some("websms"), Some(encoding)) if !encoding.is_empty() => Ok(arguments),
+        (Some("websms-otp"), _) => Ok((Script::Otp, arguments)),
+        (Some("websms"), Some(encoding)) if !encoding.is_empty() => Ok((Script::Websms, arguments)),
         (Some("websms"), _) => Err(NotACall::Unencoded),
         (script, _) => Err(NotACall::Other(script.unwrap_or_default().to_owned())),
     }
@@ -263,7 +311,7 @@ impl fmt::Display for NotACall {
             Self::Forged => f.write_str("an argument holds a line break, or this is not Asterisk"),
             Self::Other(script) => write!(
                 f,
-                "the script is {script:?} (expected agi://ADDRESS/websms)"
+                "the script is {script:?} (expected agi://ADDRESS/websms or websms-otp)"
             ),
             Self::Unencoded => f.write_str(
                 "by FastAGI, FROM and BODY must be encoded: pass base64 or base64-percent as \
@@ -281,7 +329,7 @@ mod tests {
 
     fn read(said: &str) -> Result<Vec<OsString>, NotACall> {
         let lines = environment(&mut said.as_bytes()).unwrap();
-        arguments(&lines)
+        arguments(&lines).map(|(_, arguments)| arguments)
     }
 
     const START: &str = "agi_network: yes\nagi_network_script: websms\n\
@@ -322,6 +370,18 @@ mod tests {
         }
         let other = "agi_network_script: other\n\n";
         assert_eq!(read(other), Err(NotACall::Other("other".to_owned())));
+    }
+
+    #[test]
+    fn passwords_are_asked_for_by_another_name() {
+        let said = "agi_network_script: websms-otp\nagi_arg_1: verify\nagi_arg_2: +1\n";
+        let lines = environment(&mut format!("{said}agi_arg_3: 12\n\n").as_bytes()).unwrap();
+        let (script, arguments_given) = arguments(&lines).unwrap();
+        assert_eq!(script, Script::Otp);
+        assert_eq!(arguments_given, ["verify", "+1", "12"]);
+        // A number that holds a line break.
+        let forged = format!("{said}agi_arg_3: 123456\nagi_arg_3: 12\n\n");
+        assert_eq!(read(&forged), Err(NotACall::Forged));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! to the disk.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -15,22 +16,23 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 
+use crate::otp::desk::Desk;
 use crate::spool::{Health, Spool};
 
 /// For a connection in all.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers until the process ends.
-pub async fn run(listener: TcpListener, spool: Spool) {
+pub async fn run(listener: TcpListener, spool: Spool, desk: Option<Arc<Desk>>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let service = service_fn(|request| answer(request, spool.clone()));
+                let service = service_fn(|request| answer(request, spool.clone(), desk.clone()));
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .keep_alive(false)
@@ -50,10 +52,11 @@ pub async fn run(listener: TcpListener, spool: Spool) {
 async fn answer(
     _request: Request<Incoming>,
     spool: Spool,
+    desk: Option<Arc<Desk>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let health = tokio::task::spawn_blocking(move || spool.health()).await;
     let (status, text) = match health {
-        Ok(health) => said(&health),
+        Ok(health) => said(&health, desk.map(|desk| desk.tally().to_json())),
         // The program is ending.
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "{}".to_owned()),
     };
@@ -65,13 +68,13 @@ async fn answer(
 }
 
 /// What is said of it.
-fn said(health: &Health) -> (StatusCode, String) {
+fn said(health: &Health, otp: Option<Value>) -> (StatusCode, String) {
     let (status, word) = if health.problems.is_empty() {
         (StatusCode::OK, "ok")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "bad")
     };
-    let text = json!({
+    let mut told = json!({
         "status": word,
         "problems": health.problems,
         "waiting": health.waiting,
@@ -79,7 +82,10 @@ fn said(health: &Health) -> (StatusCode, String) {
         "oldest_seconds": health.oldest_seconds,
         "free_bytes": health.free,
     });
-    (status, format!("{text}\n"))
+    if let (Some(told), Some(otp)) = (told.as_object_mut(), otp) {
+        told.insert("otp".to_owned(), otp);
+    }
+    (status, format!("{told}\n"))
 }
 
 #[cfg(test)]
@@ -98,7 +104,7 @@ mod tests {
 
     #[test]
     fn well_is_200() {
-        let (status, text) = said(&health(Vec::new()));
+        let (status, text) = said(&health(Vec::new()), None);
         assert_eq!(status, 200);
         assert_eq!(
             text,
@@ -109,7 +115,7 @@ mod tests {
 
     #[test]
     fn any_problem_is_503_and_said() {
-        let (status, text) = said(&health(vec!["disk \"x\"".to_owned()]));
+        let (status, text) = said(&health(vec!["disk \"x\"".to_owned()]), None);
         assert_eq!(status, 503);
         assert!(text.starts_with("{\"status\":\"bad\",\"problems\":[\"disk \\\"x\\\"\"],"));
     }

@@ -14,6 +14,8 @@
 //! * [`outbox`]: where it waits, and is sent from by the daemon,
 //! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
 //!
+//! [`otp`] verifies phones by codes that it sends, by WhatsApp or [`outbound`].
+//!
 //! [`health`] tells whoever watches over the daemon how that goes; [`whatsapp`]
 //! looks after the account at a WhatsApp gateway; by [`lately`] an answer goes the
 //! way that the question came.
@@ -24,13 +26,12 @@
 //! [`condition`] for looking into it and writing it,
 //! [`durable`] for the disk, [`door`] for HTTP that comes in, [`http`] for what
 //! comes back from others, [`api`] for asking one that speaks JSON, [`secret`],
-//! [`logging`] and [`exit`] for the
-//! administrator.
+//! [`logging`] and [`exit`] for the administrator.
 //!
 //! A module uses those below it and none above; [`inbound`] and [`outbound`]
-//! never use each other, and of [`media`] [`inbound`] uses but what notes a
-//! picture. Decisions are pure functions; clock, disk, network
-//! and environment are in the `mod.rs` above them.
+//! never use each other, [`otp`] uses [`outbound`] alone, and of [`media`]
+//! [`inbound`] uses but what notes a picture. Decisions are pure functions; clock,
+//! disk, network and environment are in the `mod.rs` above them.
 
 pub mod api;
 pub mod calls;
@@ -52,6 +53,7 @@ pub mod logging;
 pub mod media;
 pub mod message;
 pub mod number;
+pub mod otp;
 pub mod outbound;
 pub mod outbox;
 pub mod pointer;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{ExitCode, Termination as _};
 
 use asterisk_websms::cli::{self, Cli, Command};
-use asterisk_websms::command::{check, demo, presets, queue, websms, websmsd, whatsapp};
+use asterisk_websms::command::{check, demo, otp, presets, queue, websms, websmsd, whatsapp};
 use asterisk_websms::exit::Exit;
 use clap::Parser as _;
 
@@ -23,6 +23,7 @@ fn dispatch(command: &Command, agi: bool) -> Exit {
     match command {
         Command::Check(options) => check::run(options),
         Command::Demo => demo::run(),
+        Command::Otp(options) => otp::run(options, agi),
         Command::Presets(options) => presets::run(options),
         Command::Queue(options) => queue::run(options),
         Command::Websms(options) => websms::run(options, agi),

@@ -78,6 +78,12 @@ impl SecretSource {
         }
     }
 
+    /// Whether there is one and it stands in the configuration itself.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        matches!(self, Self::Here(secret) if !secret.expose().is_empty())
+    }
+
     /// Gets the secret. `environment` is usually [`std::env::var_os`].
     ///
     /// # Errors

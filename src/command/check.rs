@@ -7,6 +7,7 @@ use crate::config::{self, By, Config, LoadError, Outgoing, Report, Severity, Wha
 use crate::exit::Exit;
 use crate::inbound;
 use crate::media;
+use crate::otp;
 use crate::outbound::Provider;
 use crate::outbox;
 use crate::spool::probe;
@@ -80,6 +81,12 @@ fn surroundings(config: &Config, findings: &mut Findings) {
             findings.error(&format!(
                 "[websmsd] interface {interface}: failed to {error}"
             ));
+        }
+    }
+    if let Some(settings) = &config.otp {
+        match otp::probe(config, settings) {
+            Ok(()) => findings.line("ok", "one-time passwords can be sent and kept"),
+            Err(error) => findings.error(&format!("[otp] failed to {error}")),
         }
     }
     if let Some(account) = &config.whatsapp {

@@ -7,8 +7,11 @@ use crate::cli::Configured;
 use crate::config::{self, Config, LoadError, Report, Severity};
 
 pub mod check;
+mod chore;
 pub mod demo;
+pub mod otp;
 pub mod presets;
+mod prompt;
 pub mod queue;
 pub mod websms;
 pub mod websmsd;

@@ -4,9 +4,12 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::sleep;
 use tracing::{error, info};
 
 use super::{load, log, log_level};
@@ -21,8 +24,16 @@ use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, Receiver, Recorder};
 use crate::logging;
 use crate::media::{self, Intake};
+use crate::otp::approval::Approval;
+use crate::otp::desk::Desk;
+use crate::otp::server::Server;
+use crate::otp::ways::Template;
+use crate::otp::{self, Opened};
 use crate::outbox::Sending;
 use crate::spool::{Spool, Threads, probe};
+
+/// How often codes are looked through for those that do not matter any more.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// Serves until it is told to stop.
 #[must_use]
@@ -56,6 +67,7 @@ struct Daemon {
     dedupe: Dedupe,
     sending: Option<Sending>,
     intake: Option<Intake>,
+    otp: Option<Opened>,
     runtime: Runtime,
 }
 
@@ -64,6 +76,7 @@ struct Doors {
     providers: TcpListener,
     health: Option<TcpListener>,
     agi: Option<TcpListener>,
+    otp: Option<TcpListener>,
 }
 
 /// Why the daemon did not start. The administrator must act.
@@ -102,6 +115,12 @@ impl Daemon {
             .map_err(because("the outbox cannot be used"))?;
         let intake = media::start(&config, spool.clone(), runtime.handle())
             .map_err(because("pictures cannot be kept"))?;
+        let otp = config.otp.as_ref().map(|otp| otp::open(&config, otp));
+        let otp = otp.transpose();
+        let otp = otp.map_err(|error| NotStarted {
+            problem: "one-time passwords cannot be sent",
+            detail: format!("[otp] failed to {error}"),
+        })?;
         Ok(Self {
             config,
             doors,
@@ -110,6 +129,7 @@ impl Daemon {
             dedupe,
             sending,
             intake,
+            otp,
             runtime,
         })
     }
@@ -123,15 +143,30 @@ impl Daemon {
             dedupe,
             sending,
             intake,
+            otp,
             runtime,
         } = self;
+        let desk = otp.as_ref().map(|otp| Arc::clone(&otp.desk));
         let calls = doors.agi.map(|listener| {
-            let server = fastagi::Server::new(config.clone(), runtime.handle().clone());
+            let handle = runtime.handle().clone();
+            let server = fastagi::Server::new(config.clone(), desk.clone(), handle);
             server.map(|server| server.start(listener))
         });
         let calls = calls.transpose().map_err(io::Error::other)?;
-        let watched = doors.health.map(|listener| (listener, spool.clone()));
-        let record = recorder(sending.as_ref());
+        let watched = doors.health.map(|listener| Watched {
+            listener,
+            spool: spool.clone(),
+            desk: desk.clone(),
+        });
+        let passwords = otp.zip(doors.otp).map(|(opened, listener)| {
+            let server = Server::new(opened.desk, opened.token, &config.daemon);
+            Passwords {
+                listener,
+                server,
+                approvals: opened.approvals,
+            }
+        });
+        let record = recorder(sending.as_ref(), desk, runtime.handle());
         let receiver = Receiver::new(
             config.incoming,
             config.daemon,
@@ -146,7 +181,7 @@ impl Daemon {
         );
         let receiver = receiver.map_err(io::Error::other)?;
         let served = runtime.block_on(async {
-            let served = receive(doors.providers, watched, receiver).await;
+            let served = receive(doors.providers, watched, passwords, receiver).await;
             // What is on its way runs on this thread, so it must not wait here.
             let _ = tokio::task::spawn_blocking(move || finish(calls, sending)).await;
             served
@@ -170,12 +205,19 @@ fn finish(calls: Option<fastagi::Running>, sending: Option<Sending>) {
     }
 }
 
-/// Where receipts go: to the outbox, if there is one.
-fn recorder(sending: Option<&Sending>) -> Recorder {
+/// Where receipts go: to the outbox, if there is one, and to the desk of one-time
+/// passwords.
+fn recorder(sending: Option<&Sending>, desk: Option<Arc<Desk>>, runtime: &Handle) -> Recorder {
     let receipts = sending.map(|sending| Arc::clone(&sending.receipts));
-    Arc::new(move |receipt| match &receipts {
-        Some(receipts) => receipts.record(receipt),
-        None => Ok(()),
+    let runtime = runtime.clone();
+    Arc::new(move |receipt| {
+        if let Some(desk) = &desk {
+            desk.hear(receipt, &runtime);
+        }
+        match &receipts {
+            Some(receipts) => receipts.record(receipt),
+            None => Ok(()),
+        }
     })
 }
 
@@ -197,6 +239,10 @@ impl Doors {
             providers: listen(address, "cannot listen")?,
             health: if_wanted(config.daemon.health, "cannot listen at health_listen")?,
             agi: if_wanted(config.daemon.agi, "cannot listen at agi_listen")?,
+            otp: if_wanted(
+                config.otp.as_ref().map(|otp| otp.listen),
+                "cannot listen at listen of [otp]",
+            )?,
         })
     }
 }
@@ -222,26 +268,92 @@ fn dedupe(config: &Config) -> Result<Dedupe, String> {
     Dedupe::open(directory).map_err(|error| error.to_string())
 }
 
+/// What whoever watches over the daemon is told about.
+struct Watched {
+    listener: TcpListener,
+    spool: Spool,
+    desk: Option<Arc<Desk>>,
+}
+
+/// One-time passwords that are asked for by HTTP.
+struct Passwords {
+    listener: TcpListener,
+    server: Server,
+    approvals: Vec<(Approval, Template)>,
+}
+
+impl Passwords {
+    /// Serves until `stopping` says to stop.
+    async fn serve(self, mut stopping: watch::Receiver<()>) -> io::Result<()> {
+        let address = self.listener.local_addr()?;
+        let listener = asynchronous(self.listener)?;
+        info!(%address, "taking requests for one-time passwords");
+        tokio::spawn(sweep(Arc::clone(self.server.desk())));
+        let approvals = self.approvals;
+        tokio::spawn(async move {
+            for (approval, template) in approvals {
+                let (provider, verified) = approval.wait().await;
+                template.ready(provider);
+                info!("codes can go by WhatsApp");
+                say(&verified);
+            }
+            say(&format!("Sample app listening on port {}", address.port()));
+        });
+        let stopped = async move {
+            // It ends with an error: the sender is dropped.
+            let _ = stopping.changed().await;
+        };
+        door::run(listener, self.server, stopped).await;
+        Ok(())
+    }
+}
+
+async fn sweep(desk: Arc<Desk>) {
+    loop {
+        desk.sweep().await;
+        sleep(SWEEP).await;
+    }
+}
+
+/// A line for whoever started the daemon by hand; stdout may be closed.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
 /// Takes messages until a signal says to stop.
 async fn receive(
     listener: TcpListener,
-    watched: Option<(TcpListener, Spool)>,
+    watched: Option<Watched>,
+    passwords: Option<Passwords>,
     receiver: Receiver,
 ) -> io::Result<()> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let address = listener.local_addr()?;
     let listener = asynchronous(listener)?;
-    if let Some((listener, spool)) = watched {
+    if let Some(Watched {
+        listener,
+        spool,
+        desk,
+    }) = watched
+    {
         let address = listener.local_addr()?;
         info!(%address, "telling how it is");
-        tokio::spawn(health::run(asynchronous(listener)?, spool));
+        tokio::spawn(health::run(asynchronous(listener)?, spool, desk));
     }
+    let (stop_passwords, stopping) = watch::channel(());
+    let passwords = passwords.map(|passwords| tokio::spawn(passwords.serve(stopping)));
     info!(%address, "listening");
-    // For whoever asked for port 0; stdout may be closed.
-    let _ = writeln!(io::stdout(), "listening on {address}");
+    // For whoever asked for port 0.
+    say(&format!("listening on {address}"));
     door::run(listener, receiver, stop(terminate, interrupt)).await;
-    Ok(())
+    drop(stop_passwords);
+    match passwords {
+        Some(served) => served
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error))),
+        None => Ok(()),
+    }
 }
 
 fn asynchronous(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {

@@ -1,13 +1,14 @@
 //! What works and is still not wise: the documented defaults stay, and whoever
 //! relies on an unsafe one is told so.
 
+use ipnet::IpNet;
 use reqwest::Url;
 
 use super::ini::Entry;
 use super::keys::{self, Key};
 use super::problem::{Problem, Severity, place};
 use super::websmsd::Incoming;
-use super::{Auth, Config};
+use super::{Auth, Channel, Config};
 
 /// What the administrator should know about a configuration without mistakes.
 pub(super) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
@@ -16,6 +17,7 @@ pub(super) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
     incoming(config, entries, &mut advice);
     call_files(config, &mut advice);
     whatsapp(config, &mut advice);
+    otp(config, &mut advice);
     advice
 }
 
@@ -49,6 +51,35 @@ fn whatsapp(config: &Config, advice: &mut Vec<Problem>) {
                        or a network of your own"
             .to_owned();
         advice.push(note(&keys::whatsapp::URL, "", message));
+    }
+}
+
+fn otp(config: &Config, advice: &mut Vec<Problem>) {
+    let Some(otp) = &config.otp else {
+        return;
+    };
+    let loopback = |range: &IpNet| range.addr().is_loopback();
+    if otp.client_token.is_none() && !otp.permitted.iter().all(loopback) {
+        let message = "holds addresses of other machines, and client_token is not set, so who has \
+                       one of them can have codes sent at your cost: set client_token"
+            .to_owned();
+        advice.push(note(&keys::otp::PERMIT_ADDR, "", message));
+    }
+    if !otp.permitted.iter().any(loopback) {
+        let message = "holds no address of this machine, so AGI(websms-otp,…) is not let in: add \
+                       127.0.0.1, unless it is called by FastAGI"
+            .to_owned();
+        advice.push(note(&keys::otp::PERMIT_ADDR, "", message));
+    }
+    let urls = otp.channels.iter().filter_map(|channel| match channel {
+        Channel::Whatsapp(codes) => Some(&codes.api),
+        Channel::Sms(_) => None,
+    });
+    for _ in urls.filter(|url| in_the_clear(url)) {
+        let message = "is http, so codes and the access token go over the network in the clear: \
+                       use https"
+            .to_owned();
+        advice.push(note(&keys::otp::API_URL, "", message));
     }
 }
 

@@ -56,20 +56,24 @@ pub enum Auth<S> {
 impl Auth<SecretSource> {
     /// Whether the secret stands in the file itself.
     pub(super) fn holds_secret(&self) -> bool {
-        match self {
-            Self::None => false,
-            Self::Basic { secret, .. }
-            | Self::Bearer { secret }
-            | Self::Header { secret, .. }
-            | Self::Plain { secret, .. }
-            | Self::Zadarma { secret, .. } => {
-                matches!(secret, SecretSource::Here(secret) if !secret.expose().is_empty())
-            }
-        }
+        self.secret().is_some_and(SecretSource::is_here)
     }
 }
 
 impl<S> Auth<S> {
+    /// The secret, if there is one.
+    #[must_use]
+    pub fn secret(&self) -> Option<&S> {
+        match self {
+            Self::None => None,
+            Self::Basic { secret, .. }
+            | Self::Bearer { secret }
+            | Self::Header { secret, .. }
+            | Self::Plain { secret, .. }
+            | Self::Zadarma { secret, .. } => Some(secret),
+        }
+    }
+
     /// The same with the secret replaced by what `resolve` makes of it.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ impl Key {
             name,
             later_name: None,
             default,
-            per_interface: !matches!(section, Section::Astqueue | Section::Whatsapp),
+            per_interface: matches!(section, Section::Websms | Section::Websmsd),
             secret: false,
             repeated: false,
         }
@@ -409,6 +409,62 @@ pub mod whatsapp {
     pub const CA_FILE: Key = key("ca_file", "");
 }
 
+/// Keys of `[otp]`, one-time passwords.
+pub mod otp {
+    use super::{Key, Section};
+
+    const fn key(name: &'static str, default: &'static str) -> Key {
+        Key::new(Section::Otp, name, default)
+    }
+
+    /// Where it is asked for.
+    pub const LISTEN: Key = key("listen", "127.0.0.1:3000");
+    /// Addresses that may ask.
+    pub const PERMIT_ADDR: Key = key("permit_addr", "127.0.0.0/8,::1");
+    /// What whoever asks must show.
+    pub const CLIENT_TOKEN: Key = key("client_token", "").secret();
+    /// Ways by which a code goes out.
+    pub const CHANNEL: Key = key("channel", "whatsapp");
+    /// Digits of a code.
+    pub const CODE_LENGTH: Key = key("code_length", "6");
+    /// How long a code counts, in seconds.
+    pub const LIFETIME: Key = key("lifetime", "300");
+    /// Wrong codes after which the right one does not count any more.
+    pub const MAX_ATTEMPTS: Key = key("max_attempts", "3");
+    /// Codes for one phone in an hour.
+    pub const PER_PHONE: Key = key("per_phone", "5");
+    /// Codes that one client may have sent in an hour.
+    pub const PER_CLIENT: Key = key("per_client", "100");
+    /// Directory with codes that count.
+    pub const OTPDIR: Key = key("otpdir", "/var/spool/asterisk/otp");
+    /// Key that codes are hashed with.
+    pub const HASH_KEY: Key = key("hash_key", "").secret();
+    /// The four values of the account, as JSON.
+    pub const INFO_FILE: Key = key("info_file", "");
+    /// `WhatsApp` Business Account.
+    pub const WABA_ID: Key = key("waba_id", "");
+    /// Its access token.
+    pub const ACCESS_TOKEN: Key = key("access_token", "").secret();
+    /// The number that codes come from.
+    pub const PHONE_NUMBER_ID: Key = key("phone_number_id", "");
+    /// The template that codes come in.
+    pub const TEMPLATE_ID: Key = key("template_id", "");
+    /// Base URL of the Graph API.
+    pub const API_URL: Key = key("api_url", "https://graph.facebook.com");
+    /// Its version.
+    pub const API_VERSION: Key = key("api_version", "v25.0");
+    /// Interface of `[websms]` by which SMS go.
+    pub const SMS_INDEX: Key = key("sms_index", "");
+    /// The number that SMS come from.
+    pub const SMS_FROM: Key = key("sms_from", "");
+    /// What an SMS says.
+    pub const SMS_TEXT: Key = key("sms_text", "{code} is your verification code.");
+    /// Bound of a whole request in seconds.
+    pub const TIMEOUT: Key = key("timeout", "10");
+    /// PEM file with authorities to trust besides the system's.
+    pub const CA_FILE: Key = key("ca_file", "");
+}
+
 /// Every key there is, in the order of the reference.
 pub const ALL: &[&Key] = &[
     &websms::PRESET,
@@ -557,6 +613,29 @@ pub const ALL: &[&Key] = &[
     &whatsapp::SESSION,
     &whatsapp::TIMEOUT,
     &whatsapp::CA_FILE,
+    &otp::LISTEN,
+    &otp::PERMIT_ADDR,
+    &otp::CLIENT_TOKEN,
+    &otp::CHANNEL,
+    &otp::CODE_LENGTH,
+    &otp::LIFETIME,
+    &otp::MAX_ATTEMPTS,
+    &otp::PER_PHONE,
+    &otp::PER_CLIENT,
+    &otp::OTPDIR,
+    &otp::HASH_KEY,
+    &otp::INFO_FILE,
+    &otp::WABA_ID,
+    &otp::ACCESS_TOKEN,
+    &otp::PHONE_NUMBER_ID,
+    &otp::TEMPLATE_ID,
+    &otp::API_URL,
+    &otp::API_VERSION,
+    &otp::SMS_INDEX,
+    &otp::SMS_FROM,
+    &otp::SMS_TEXT,
+    &otp::TIMEOUT,
+    &otp::CA_FILE,
 ];
 
 /// The key that the file calls `name` in `section`.

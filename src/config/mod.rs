@@ -21,6 +21,8 @@ mod errors;
 pub mod ini;
 pub mod keys;
 mod media;
+mod otp;
+mod otp_draft;
 mod parameters;
 pub mod preset;
 pub mod problem;
@@ -38,6 +40,8 @@ pub use authenticity::{Authenticity, Digest, Encoding, Hmac, Scheme, Spot, Vonag
 pub use delivery::{By, Delivery, Idempotency, Retry};
 pub use errors::Errors;
 pub use media::{Handling, Media, Shelf};
+pub use otp::{Account, AccountSource, Channel, Identifier, Otp, Sms, WhatsappCodes, sender};
+pub use otp_draft::OtpDraft;
 pub use parameters::{Before, BodyType, Parameters, Pictures, Upload, pointer};
 pub use problem::{Problem, Report, Severity};
 pub use receipts::Receipts;
@@ -57,6 +61,8 @@ pub const DEFAULT_PATH: &str = "/etc/asterisk/websms.conf";
 pub enum Section {
     /// `[astqueue]`: call files.
     Astqueue,
+    /// `[otp]`: one-time passwords.
+    Otp,
     /// `[websms]`: to the provider.
     Websms,
     /// `[websmsd]`: from the provider.
@@ -67,13 +73,20 @@ pub enum Section {
 
 impl Section {
     /// Every section.
-    pub const ALL: [Self; 4] = [Self::Websms, Self::Websmsd, Self::Astqueue, Self::Whatsapp];
+    pub const ALL: [Self; 5] = [
+        Self::Websms,
+        Self::Websmsd,
+        Self::Astqueue,
+        Self::Whatsapp,
+        Self::Otp,
+    ];
 
     /// Its name in the file.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Astqueue => "astqueue",
+            Self::Otp => "otp",
             Self::Websms => "websms",
             Self::Websmsd => "websmsd",
             Self::Whatsapp => "whatsapp",
@@ -107,6 +120,8 @@ pub struct Config {
     /// The WhatsApp gateway whose account is looked after; `None` when
     /// `[whatsapp]` holds nothing.
     pub whatsapp: Option<Whatsapp>,
+    /// One-time passwords; `None` when `[otp]` holds nothing.
+    pub otp: Option<Otp>,
 }
 
 impl Config {
@@ -121,7 +136,9 @@ impl Config {
             authenticity.is_some_and(Authenticity::holds_secret)
         });
         let whatsapp = self.whatsapp.iter().map(Whatsapp::holds_secret);
-        outgoing.chain(incoming).chain(whatsapp).any(|holds| holds)
+        let otp = self.otp.iter().map(Otp::holds_secret);
+        let all = outgoing.chain(incoming).chain(whatsapp).chain(otp);
+        all.into_iter().any(|holds| holds)
     }
 
     /// The account that messages go out by: the one of that name, or the first
@@ -205,19 +222,50 @@ pub fn parse(path: &Path, text: &str, own: preset::Own<'_>) -> Result<(Config, R
     }
 }
 
+/// Reads from the text of a configuration what `[otp]` says before there is an
+/// account. The rest of it must be without mistakes all the same.
+///
+/// # Errors
+/// The report of all problems when one of them is a mistake.
+pub fn parse_draft(path: &Path, text: &str, own: preset::Own<'_>) -> Result<OtpDraft, Report> {
+    let (mut entries, mut problems) = ini::parse(text);
+    problems.extend(reader::strays(&entries));
+    let (added, mistakes) = preset::expand(&entries, own);
+    entries.extend(added);
+    problems.extend(mistakes);
+    let of_otp = |entry: &ini::Entry| entry.section == Section::Otp.name();
+    let (mine, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(of_otp);
+    let config = assemble(&others, &mut problems);
+    let draft = otp_draft::read(&mine, &mut problems);
+    problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
+    problems.dedup();
+    let report = Report {
+        path: path.to_owned(),
+        problems,
+    };
+    match (config, draft) {
+        (Some(_), Some(draft)) if report.worst() != Some(Severity::Mistake) => Ok(draft),
+        _ => Err(report),
+    }
+}
+
+/// Reads from a configuration file what `[otp]` says before there is an account.
+///
+/// # Errors
+/// When it cannot be read or holds mistakes.
+pub fn load_draft(path: &Path) -> Result<OtpDraft, LoadError> {
+    let text = read(path)?;
+    parse_draft(path, &text, &preset::from_file).map_err(LoadError::Mistakes)
+}
+
 /// Reads a configuration file.
 ///
 /// # Errors
 /// When it cannot be read or holds mistakes.
 pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
-    let text = std::fs::read(path).map_err(|source| LoadError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    // A byte that is not UTF-8 is a mistake only where it stands; in a comment
-    // of an old file it is none.
-    let (config, mut report) = parse(path, &String::from_utf8_lossy(&text), &preset::from_file)
-        .map_err(LoadError::Mistakes)?;
+    let text = read(path)?;
+    let (config, mut report) =
+        parse(path, &text, &preset::from_file).map_err(LoadError::Mistakes)?;
     if config.holds_secrets() && is_world_readable(path) {
         report.problems.push(Problem {
             severity: Severity::Advice,
@@ -231,6 +279,18 @@ pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
     Ok((config, report))
 }
 
+/// The text of a file. A byte that is not UTF-8 is a mistake only where it stands;
+/// in a comment of an old file it is none.
+fn read(path: &Path) -> Result<String, LoadError> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(source) => Err(LoadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
 fn is_world_readable(path: &Path) -> bool {
     const OTHERS_READ: u32 = 0o004;
     path.metadata()
@@ -239,11 +299,9 @@ fn is_world_readable(path: &Path) -> bool {
 
 fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Config> {
     let unnamed = InterfaceName::unnamed();
+    let given = |section: Section| entries.iter().any(|entry| entry.section == section.name());
     let mut outgoing = Some(Vec::new());
-    if entries
-        .iter()
-        .any(|entry| entry.section == Section::Websms.name())
-    {
+    if given(Section::Websms) {
         outgoing = each(entries, Section::Websms, problems, websms::read);
     }
     if let Some(outgoing) = &outgoing {
@@ -261,12 +319,14 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
     let mut reader = Reader::new(entries, Section::Astqueue, &unnamed, problems);
     let queue = astqueue::read(&mut reader);
     let mut whatsapp = Some(None);
-    if entries
-        .iter()
-        .any(|entry| entry.section == Section::Whatsapp.name())
-    {
+    if given(Section::Whatsapp) {
         let mut reader = Reader::new(entries, Section::Whatsapp, &unnamed, problems);
         whatsapp = whatsapp::read(&mut reader).map(Some);
+    }
+    let mut otp = Some(None);
+    if given(Section::Otp) {
+        let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
+        otp = otp::read(&mut reader, outgoing.as_deref().unwrap_or_default()).map(Some);
     }
     Some(Config {
         outgoing: outgoing?,
@@ -276,6 +336,7 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
         outbox: outbox?,
         reply_auto: reply_auto?,
         whatsapp: whatsapp?,
+        otp: otp?,
     })
 }
 

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
+use reqwest::Url;
 
 use super::problem::did_you_mean;
 use crate::number::NumberFormat;
@@ -243,6 +244,28 @@ fn canonical(network: IpNet) -> IpNet {
     }
 }
 
+/// Where an API is, without a `/` at the end; paths are put behind it.
+///
+/// # Errors
+/// When it is none; `example` is one.
+pub fn base_url(raw: &str, example: &str) -> Result<Url, String> {
+    let expected = format!("expected where the API is, e.g. {example}");
+    let url =
+        Url::parse(raw.trim_end_matches('/')).map_err(|error| format!("{error} ({expected})"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("neither http nor https ({expected})"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!(
+            "holds a user, which the API has no use for ({expected})"
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("holds a ? or # ({expected})"));
+    }
+    Ok(url)
+}
+
 /// URL paths, separated by commas; empty means "not set".
 ///
 /// # Errors
@@ -394,6 +417,38 @@ mod tests {
         }
         assert!(networks(",").is_err());
         assert_eq!(networks("").unwrap(), None);
+    }
+
+    #[test]
+    fn base_url_has_a_scheme_and_nothing_behind_the_prefix() {
+        for (raw, expected) in [
+            (
+                "http://192.0.2.1:5000/api/v1",
+                "http://192.0.2.1:5000/api/v1",
+            ),
+            ("https://h/api/v1//", "https://h/api/v1"),
+            ("https://h", "https://h/"),
+        ] {
+            assert_eq!(
+                base_url(raw, "http://192.0.2.1").unwrap().as_str(),
+                expected
+            );
+        }
+        for bad in [
+            "",
+            "h/api",
+            "192.0.2.1:5000/api",
+            "ftp://h",
+            "http://u:p@h",
+            "http://h/?a",
+        ] {
+            assert!(
+                base_url(bad, "http://192.0.2.1")
+                    .unwrap_err()
+                    .contains("http://192.0.2.1"),
+                "{bad}"
+            );
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ use super::reader::Reader;
 use super::value;
 use crate::secret::SecretSource;
 
+/// An API with its prefix.
+const EXAMPLE: &str = "http://192.0.2.1:5000/api/v1";
+
 /// Longest id of a session; a UUID has 36 characters.
 const SESSION_MAX: usize = 64;
 
@@ -41,7 +44,7 @@ impl Whatsapp {
         [&self.token, &self.user_key, &self.session_key]
             .into_iter()
             .flatten()
-            .any(|source| matches!(source, SecretSource::Here(_)))
+            .any(SecretSource::is_here)
     }
 }
 
@@ -82,7 +85,7 @@ impl fmt::Display for SessionId {
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Whatsapp> {
-    let url = reader.read(&keys::URL, url);
+    let url = reader.read(&keys::URL, |raw| value::base_url(raw, EXAMPLE));
     let token = reader.read(&keys::TOKEN, value::secret);
     let user_key = reader.read(&keys::USER_KEY, value::secret);
     let session_key = reader.read(&keys::SESSION_KEY, value::secret);
@@ -102,52 +105,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Whatsapp> {
     })
 }
 
-/// Where an API is. Paths are put behind it.
-fn url(raw: &str) -> Result<Url, String> {
-    const EXPECTED: &str = "expected the API with its prefix, e.g. http://192.0.2.1:5000/api/v1";
-    let url =
-        Url::parse(raw.trim_end_matches('/')).map_err(|error| format!("{error} ({EXPECTED})"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("neither http nor https ({EXPECTED})"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!(
-            "holds a user, which the gateway has no use for ({EXPECTED})"
-        ));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("holds a ? or # ({EXPECTED})"));
-    }
-    Ok(url)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn url_has_a_scheme_and_nothing_behind_the_prefix() {
-        for (raw, expected) in [
-            (
-                "http://192.0.2.1:5000/api/v1",
-                "http://192.0.2.1:5000/api/v1",
-            ),
-            ("https://h/api/v1//", "https://h/api/v1"),
-            ("https://h", "https://h/"),
-        ] {
-            assert_eq!(url(raw).unwrap().as_str(), expected);
-        }
-        for bad in [
-            "",
-            "h/api",
-            "192.0.2.1:5000/api",
-            "ftp://h",
-            "http://u:p@h",
-            "http://h/?a",
-        ] {
-            assert!(url(bad).unwrap_err().contains("http://192.0.2.1"), "{bad}");
-        }
-    }
 
     #[test]
     fn session_cannot_leave_its_place_in_a_path() {

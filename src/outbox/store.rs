@@ -1,13 +1,12 @@
 //! Messages for providers as files: put, taken up, settled.
 
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::name::OutboxName;
 use super::record::Record;
-use crate::durable::{Access, Claim, Directory, StoreError};
+use crate::durable::{Claim, Directory, StoreError};
 use crate::lately;
 
 /// Texts are nobody's business but Asterisk's user's.
@@ -44,15 +43,7 @@ impl Outbox {
     /// # Errors
     /// When it cannot be created or looked at.
     pub fn open(path: &Path) -> io::Result<Self> {
-        if !path.is_dir() {
-            let parent = path.parent().unwrap_or(path);
-            match directory(parent)?.create(path) {
-                // Another one was faster.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                created => created?,
-            }
-        }
-        let queued = directory(path)?;
+        let queued = Directory::made(path, MODE)?;
         let inner = |name: &str| {
             let path = path.join(name);
             queued.at(&path)
@@ -323,13 +314,6 @@ pub enum State {
     Queued,
     /// Its request is on its way.
     Sending,
-}
-
-fn directory(path: &Path) -> io::Result<Directory> {
-    let metadata = path.metadata()?;
-    let (user, group) = (metadata.uid(), metadata.gid());
-    let mode = MODE;
-    Ok(Directory::new(path, Access { mode, user, group }))
 }
 
 /// The messages in a directory, in order; none when it is not there yet.

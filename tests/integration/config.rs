@@ -378,6 +378,33 @@ fn unsafe_defaults_are_told_and_still_work() {
 }
 
 #[test]
+fn unsafe_doors_of_one_time_passwords_are_told() {
+    for (lines, warning) in [
+        (
+            "permit_addr = 0.0.0.0/0",
+            "holds addresses of other machines, and client_token",
+        ),
+        (
+            "permit_addr = 192.0.2.1\nclient_token = x",
+            "AGI(websms-otp,…) is not let in",
+        ),
+        (
+            "api_url = http://192.0.2.1",
+            "codes and the access token go over the network",
+        ),
+        ("", ""),
+    ] {
+        let (status, said, _directory) = check(&format!("[otp]\ninfo_file = /x\n{lines}\n"));
+        assert_eq!(status, Some(0), "{said}");
+        let mut warnings = said.lines().filter(|line| line.contains("[otp]"));
+        match warning {
+            "" => assert_eq!(warnings.next(), None),
+            _ => assert!(warnings.any(|line| line.contains(warning)), "{said}"),
+        }
+    }
+}
+
+#[test]
 fn secret_that_everyone_can_read_is_told() {
     use std::os::unix::fs::PermissionsExt as _;
     let file = tempfile::NamedTempFile::new().unwrap();

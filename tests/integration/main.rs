@@ -6,6 +6,10 @@
 //! | `websms` | arguments, statuses, what the dialplan is told |
 //! | `provider` | providers that are slow, broken, lying or not who they say |
 //! | `outbox` | messages to providers that wait, and what their senders are told |
+//! | `otp` | one-time passwords by HTTP |
+//! | `otp_agi` | one-time passwords from the dialplan |
+//! | `otp_load` | one-time passwords for many phones, with kills in between |
+//! | `otp_whatsapp` | one-time passwords by a template of Meta's, and by SMS when that fails |
 //! | `queue` | what the administrator sees and does |
 //! | `websmsd` | requests and their answers, statuses, paths, methods |
 //! | `clients` | clients that vanish, and a daemon that has to |
@@ -23,6 +27,7 @@
 //! | `whatsapp` | the chores of a WhatsApp account, with a gateway of its own |
 //! | `whatsapp_sak` | messages by a SAK gateway, with a stand-in written from its guide |
 //! | `whatsapp_ways` | two ways to the same people, and what the refusals of one mean |
+//! | `otp_setup` | an account at Meta for one-time passwords, with a stand-in for Meta |
 //! | `demo` | the demo shows what it promises |
 
 #![allow(
@@ -49,6 +54,11 @@ mod fastagi;
 mod health;
 mod injection;
 mod media;
+mod otp;
+mod otp_agi;
+mod otp_load;
+mod otp_setup;
+mod otp_whatsapp;
 mod outbox;
 mod presets;
 mod provider;

@@ -195,6 +195,17 @@ impl Certified {
             key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
         }
     }
+
+    /// Who shows this certificate.
+    pub(crate) fn acceptor(self) -> TlsAcceptor {
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate], self.key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
 }
 
 /// A provider behind TLS; what it could read of requests is recorded.
@@ -209,13 +220,7 @@ impl TlsProvider {
     }
 
     pub(crate) fn answering(certified: Certified, answer: &'static [u8]) -> Self {
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.certificate], certified.key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = certified.acceptor();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let read = Arc::new(Mutex::new(Vec::new()));

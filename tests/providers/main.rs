@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `forged` | what a stranger could make of a request that he has seen |
 //! | `meta` | WhatsApp: what goes out to Meta, and what comes in from there |
+//! | `otp` | WhatsApp: what sets up one-time passwords at Meta |
 //! | `prism` | the mock that knows an API by its description |
 //! | `sdk` | the SDKs, which sign |
 //! | `signed` | requests with signatures, as they are and tampered with |
@@ -28,6 +29,7 @@ mod support;
 
 mod forged;
 mod meta;
+mod otp;
 mod prism;
 mod sdk;
 mod signed;

@@ -4,17 +4,15 @@
 //! password is shown or logged but one that is made here: it is shown once,
 //! because the gateway shows it once.
 
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
 
-use nix::unistd::{Gid, Uid};
 use serde_json::Value;
 
+use super::chore::{self, Failure, note, say};
 use super::load;
-use crate::api::{Client, Trouble};
+use crate::api::Client;
 use crate::cli::{ApiKeyAct, SessionAct, WebhookAct, Whatsapp as Options, WhatsappAct};
 use crate::config::{SessionId, Whatsapp};
-use crate::durable::{Access, Directory};
 use crate::exit::Exit;
 use crate::logging;
 use crate::secret::{Secret, SecretError, SecretSource};
@@ -34,31 +32,13 @@ pub fn run(options: &Options) -> Exit {
         return Exit::Configuration;
     };
     let Some(whatsapp) = &config.whatsapp else {
-        return failed(&Failure::configuration(
+        return chore::failed(&Failure::configuration(
             "[whatsapp] url is not set: write where the gateway's API is, e.g. \
              url = http://192.0.2.1:5000/api/v1"
                 .to_owned(),
         ));
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(carry_out(whatsapp, &options.act)),
-        Err(error) => Err(Failure::new(
-            Exit::Internal,
-            format!("failed to start: {error}"),
-        )),
-    };
-    match done {
-        Ok(()) => Exit::Success,
-        Err(failure) => failed(&failure),
-    }
-}
-
-fn failed(failure: &Failure) -> Exit {
-    note(&failure.text);
-    failure.exit
+    chore::carry_out(carry_out(whatsapp, &options.act))
 }
 
 async fn carry_out(whatsapp: &Whatsapp, act: &WhatsappAct) -> Result<(), Failure> {
@@ -276,85 +256,8 @@ fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, Fa
     }
 }
 
-/// Writes a file that its owner alone can read, whole, in place of one that may
-/// be there and whose owner it keeps.
-fn store(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    // What a link leads to is replaced, not the link.
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let failed = |problem: &str| {
-        let path = path.display();
-        Failure::configuration(format!("failed to write {path}: {problem}"))
-    };
-    let name = path.file_name().ok_or_else(|| failed("names no file"))?;
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let directory = Directory::new(&parent, access(&path));
-    directory
-        .replace(content, name)
-        .and_then(|()| directory.sync())
-        .map_err(|error| failed(&error.to_string()))
-}
-
-fn access(path: &Path) -> Access {
-    use std::os::unix::fs::MetadataExt as _;
-    let owner = path.metadata().map(|file| (file.uid(), file.gid()));
-    let (user, group) =
-        owner.unwrap_or_else(|_| (Uid::effective().as_raw(), Gid::effective().as_raw()));
-    Access {
-        mode: 0o600,
-        user,
-        group,
-    }
-}
-
-/// What was asked for. A closed stdout is no reason to fail.
-fn say(text: &str) {
-    let mut stdout = io::stdout();
-    let _ = stdout.write_all(text.as_bytes());
-    let _ = stdout.flush();
-}
-
-/// What the administrator should know besides.
-fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// A chore that came to nothing, and how the program ends.
-struct Failure {
-    exit: Exit,
-    text: String,
-    /// What the gateway said, if that was it.
-    trouble: Option<Box<Trouble>>,
-}
-
-impl Failure {
-    fn new(exit: Exit, text: String) -> Self {
-        Self {
-            exit,
-            text,
-            trouble: None,
-        }
-    }
-
-    fn configuration(text: String) -> Self {
-        Self::new(Exit::Configuration, text)
-    }
-}
-
 impl From<Missing> for Failure {
     fn from(missing: Missing) -> Self {
         Self::configuration(missing.to_string())
-    }
-}
-
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        Self {
-            exit: trouble.reason.exit,
-            text: trouble.to_string(),
-            trouble: Some(Box::new(trouble)),
-        }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Desk, Failure, note, say, store};
+use super::super::chore::{Failure, note, say, store};
+use super::Desk;
 use crate::api::Trouble;
 use crate::cli::SessionQr;
 use crate::config::SessionId;

@@ -1,0 +1,64 @@
+//! `otp send` and `otp verify`: what the dialplan asks the daemon, or a shell.
+
+use std::io::Write as _;
+
+use tracing::error;
+
+use crate::cli::Configured;
+use crate::command::load;
+use crate::exit::Exit;
+use crate::otp::agi::{self, Asked};
+use crate::otp::answer::Answer;
+use crate::otp::remote;
+
+/// Asks, and tells what came of it: under `agi` the dialplan, else whoever reads
+/// stdout.
+pub(super) fn run(configured: &Configured, asked: &Asked, agi: bool) -> Exit {
+    let answer = ask(configured, asked);
+    let told = answer.as_ref().ok().copied();
+    let said = if agi {
+        agi::commands(told)
+    } else {
+        told.map_or_else(String::new, |answer| format!("{}\n", answer.word()))
+    };
+    // Asterisk may have hung up and closed the pipe.
+    let _ = std::io::stdout().write_all(said.as_bytes());
+    answer.map_or_else(|exit| exit, exit)
+}
+
+/// Asks the daemon; how the program ends when it cannot be asked.
+fn ask(configured: &Configured, asked: &Asked) -> Result<Answer, Exit> {
+    let (config, _) = load(configured).ok_or(Exit::Configuration)?;
+    let Some(otp) = &config.otp else {
+        error!(
+            "[otp] is not in websms.conf: `asterisk-websms otp setup` puts it there, and websmsd \
+             is started anew then"
+        );
+        return Err(Exit::Configuration);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        error!(%error, "failed to start");
+        Exit::Internal
+    })?;
+    runtime.block_on(remote::ask(otp, asked)).map_err(|error| {
+        error!("no one-time password: failed to {error}");
+        Exit::Failed
+    })
+}
+
+/// The status for what became of it.
+fn exit(answer: Answer) -> Exit {
+    match answer {
+        Answer::Sent | Answer::Verified => Exit::Success,
+        Answer::NotSent | Answer::Limited(_) | Answer::Unavailable => Exit::Failed,
+        Answer::NotAPhone
+        | Answer::NoCode
+        | Answer::Wrong(_)
+        | Answer::Locked
+        | Answer::Expired
+        | Answer::Unknown => Exit::Rejected,
+    }
+}

@@ -1,0 +1,53 @@
+//! `otp`: one-time passwords, for the administrator, the dialplan and a shell.
+//!
+//! What was asked for goes to stdout, all else to stderr. No token and no code is
+//! shown or logged.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use tracing::error;
+
+use super::{chore, log, log_level};
+use crate::cli::{Otp, OtpAct, OtpSetup};
+use crate::config::{self, LoadError};
+use crate::exit::Exit;
+use crate::logging;
+use crate::otp::agi::Asked;
+
+mod ask;
+mod place;
+mod setup;
+
+/// Does what is asked; success when it could be done. Under `agi` the dialplan is
+/// told on stdout, which has nothing to set up.
+#[must_use]
+pub fn run(options: &Otp, agi: bool) -> Exit {
+    logging::start("websms-otp", agi, log_level().as_deref());
+    let text = |raw: &OsString| raw.to_string_lossy().into_owned();
+    let asked = match &options.act {
+        OtpAct::Send { phone } => Asked::Send { phone: text(phone) },
+        OtpAct::Verify { phone, code } => Asked::Verify {
+            phone: text(phone),
+            code: text(code),
+        },
+        OtpAct::Setup(_) if agi => return Exit::Usage,
+        OtpAct::Setup(setup) => return set_up(&options.configured.config, setup),
+    };
+    ask::run(&options.configured, &asked, agi)
+}
+
+/// Makes what the configuration lacks, so that need not be whole.
+fn set_up(config: &Path, options: &OtpSetup) -> Exit {
+    match config::load_draft(config) {
+        Ok(draft) => chore::carry_out(setup::setup(config, &draft, options)),
+        Err(LoadError::Mistakes(report)) => {
+            log(&report);
+            Exit::Configuration
+        }
+        Err(unreadable) => {
+            error!("{unreadable}");
+            Exit::Configuration
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `[otp]` before there is an account: what a setup goes by, and what it need not
+//! ask for.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::ini::Entry;
+use super::keys::{Key, otp as keys};
+use super::otp::{self, AccountSource, Identifier, WhatsappCodes};
+use super::problem::Problem;
+use super::reader::Reader;
+use super::{Section, value};
+use crate::message::InterfaceName;
+use crate::secret::SecretSource;
+
+/// What `[otp]` says so far. The account may be in it, in part or not at all.
+#[derive(Debug, Clone)]
+pub struct OtpDraft {
+    /// Whether there is such a section.
+    pub given: bool,
+    /// Whether codes go out by `WhatsApp`.
+    pub by_whatsapp: bool,
+    /// How long a code counts.
+    pub lifetime: Duration,
+    /// Where the API is, with its version.
+    pub api: Url,
+    /// Bound of a whole request.
+    pub timeout: Duration,
+    /// PEM file with authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The file with the account. None of the following is set then.
+    pub info_file: Option<PathBuf>,
+    /// The `WhatsApp` Business Account.
+    pub waba_id: Option<Identifier>,
+    /// Its access token.
+    pub access_token: Option<SecretSource>,
+    /// The number that codes come from.
+    pub phone_number_id: Option<Identifier>,
+    /// The template that they come in.
+    pub template_id: Option<Identifier>,
+}
+
+impl OtpDraft {
+    /// Keys of the account that stand in the configuration itself.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&'static Key> {
+        let keys: [(&Key, bool); 4] = [
+            (&keys::WABA_ID, self.waba_id.is_some()),
+            (&keys::ACCESS_TOKEN, self.access_token.is_some()),
+            (&keys::PHONE_NUMBER_ID, self.phone_number_id.is_some()),
+            (&keys::TEMPLATE_ID, self.template_id.is_some()),
+        ];
+        let given = keys.into_iter().filter(|(_, given)| *given);
+        given.map(|(key, _)| key).collect()
+    }
+
+    /// What codes go out by when the account is in this file.
+    #[must_use]
+    pub fn codes(&self, info_file: &Path) -> WhatsappCodes {
+        WhatsappCodes {
+            account: AccountSource::File(info_file.to_owned()),
+            api: self.api.clone(),
+            timeout: self.timeout,
+            ca_file: self.ca_file.clone(),
+        }
+    }
+}
+
+/// Reads the lines of the section; `None` when there was a mistake, which has
+/// been noted.
+pub(super) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<OtpDraft> {
+    let unnamed = InterfaceName::unnamed();
+    let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
+    let reader = &mut reader;
+    let channels = reader.read(&keys::CHANNEL, value::words);
+    let lifetime = otp::read_lifetime(reader);
+    let api = otp::read_api(reader);
+    let info_file = reader.read(&keys::INFO_FILE, value::optional_path);
+    let access_token = reader.read(&keys::ACCESS_TOKEN, value::secret);
+    let mut id = |key: &Key| reader.read(key, otp::identifier);
+    let waba_id = id(&keys::WABA_ID);
+    let phone_number_id = id(&keys::PHONE_NUMBER_ID);
+    let template_id = id(&keys::TEMPLATE_ID);
+    let by_whatsapp = |name: &String| name.eq_ignore_ascii_case("whatsapp");
+    let api = api?;
+    let draft = OtpDraft {
+        given: !entries.is_empty(),
+        by_whatsapp: channels?.iter().any(by_whatsapp),
+        lifetime: lifetime?,
+        api: api.url,
+        timeout: api.timeout,
+        ca_file: api.ca_file,
+        info_file: info_file?,
+        waba_id: waba_id?,
+        access_token: access_token?,
+        phone_number_id: phone_number_id?,
+        template_id: template_id?,
+    };
+    if draft.info_file.is_some()
+        && let Some(key) = draft.keys().first()
+    {
+        reader.mistake(key, otp::TWICE);
+        return None;
+    }
+    Some(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config;
+
+    fn parse(text: &str) -> Result<super::OtpDraft, String> {
+        let parsed = config::parse_draft("websms.conf".as_ref(), text, &|_, _| Ok(None));
+        parsed.map_err(|report| report.to_string())
+    }
+
+    #[test]
+    fn section_may_be_missing_or_lack_the_account_and_nothing_else() {
+        for (text, given, keys) in [
+            ("", false, &[][..]),
+            ("[websmsd]\nlisten = 127.0.0.1:0\n", false, &[]),
+            ("[otp]\napi_url = http://127.0.0.1:1\n", true, &[]),
+            ("[otp]\ninfo_file = /x\n", true, &[]),
+            (
+                "[otp]\naccess_token = env:T\nwaba_id = 1\n",
+                true,
+                &["waba_id", "access_token"],
+            ),
+        ] {
+            let draft = parse(text).unwrap();
+            assert_eq!(draft.given, given, "{text}");
+            let named: Vec<_> = draft.keys().iter().map(|key| key.name).collect();
+            assert_eq!(named, keys, "{text}");
+        }
+        for (text, mistake) in [
+            ("[otp]\napi_version = 25\n", "api_version = \"25\": not a"),
+            ("[otp]\nwaba_id = x\n", "waba_id = \"x\": not an id"),
+            (
+                "[otp]\ninfo_file = /x\naccess_token = t\n",
+                "access_token: stands in info_file already",
+            ),
+            ("[otp]\nlifetime = 300\nlifetime = 300\n", "is given twice"),
+            ("[astqueue]\nmaxretries = x\n", "[astqueue]"),
+        ] {
+            let said = parse(text).unwrap_err();
+            assert!(said.contains(mistake), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn api_is_metas_by_default() {
+        let draft = parse("").unwrap();
+        assert_eq!(draft.api.as_str(), "https://graph.facebook.com/v25.0");
+        assert!(draft.by_whatsapp);
+    }
+}

@@ -1,0 +1,115 @@
+//! A code: made by chance, and known again by a keyed hash of it.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::phone::Phone;
+use crate::secret::Secret;
+
+/// Bytes of salt.
+const SALT: usize = 16;
+
+/// A code that is on its way to a phone. There is no `Debug` and no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Code(String);
+
+impl Code {
+    /// A code of so many digits, 1 to 18, each as likely as any other; the first
+    /// digit is not 0.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn random(digits: u32) -> Result<Self, getrandom::Error> {
+        let least = 10_u64.pow(digits.saturating_sub(1));
+        below(9 * least, getrandom::u64).map(|number| Self((least + number).to_string()))
+    }
+
+    /// The code itself, for the phone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A number below `bound`, each as likely as any other: those of `random` that
+/// would make some likelier are thrown away.
+fn below<E>(bound: u64, random: impl Fn() -> Result<u64, E>) -> Result<u64, E> {
+    let whole = u64::MAX - u64::MAX % bound;
+    loop {
+        let number = random()?;
+        if number < whole {
+            return Ok(number % bound);
+        }
+    }
+}
+
+/// What is kept of a code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// In hexadecimal.
+    salt: String,
+    /// HMAC-SHA256 of salt, phone and code, in hexadecimal.
+    hash: String,
+}
+
+/// Hashes with a key that is kept elsewhere: a code has so few digits that all of
+/// them could be tried against a hash without one.
+#[derive(Clone)]
+pub struct Hasher(Secret);
+
+impl Hasher {
+    /// A hasher with this key.
+    #[must_use]
+    pub fn new(key: Secret) -> Self {
+        Self(key)
+    }
+
+    /// What is kept of a code for a phone.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn keep(&self, phone: &Phone, code: &Code) -> Result<Kept, getrandom::Error> {
+        let mut salt = [0; SALT];
+        getrandom::fill(&mut salt)?;
+        let salt = hex::encode(salt);
+        let hash = self.of_code(&salt, phone, code.expose()).finalize();
+        Ok(Kept {
+            hash: hex::encode(hash.into_bytes()),
+            salt,
+        })
+    }
+
+    /// Whether this is the code, in a time that does not depend on how much of it
+    /// is right.
+    #[must_use]
+    pub fn is(&self, kept: &Kept, phone: &Phone, given: &str) -> bool {
+        let hash = hex::decode(&kept.hash).unwrap_or_default();
+        let given = self.of_code(&kept.salt, phone, given);
+        given.verify_slice(&hash).is_ok()
+    }
+
+    /// A name for a phone that does not tell its number, 32 hexadecimal digits.
+    #[must_use]
+    pub fn name(&self, phone: &Phone) -> String {
+        const BYTES: usize = 16;
+        let hash = self.of(&["phone", phone.digits()]).finalize().into_bytes();
+        hex::encode(hash.get(..BYTES).unwrap_or_default())
+    }
+
+    fn of_code(&self, salt: &str, phone: &Phone, code: &str) -> Hmac<Sha256> {
+        self.of(&["code", salt, phone.digits(), code])
+    }
+
+    /// Parts but the last hold no line break.
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    fn of(&self, parts: &[&str]) -> Hmac<Sha256> {
+        let key = self.0.expose().as_bytes();
+        let mut hash = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes any key");
+        hash.update(parts.join("\n").as_bytes());
+        hash
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Chance, hashes, and times.
+
+use super::*;
+use std::cell::Cell;
+use std::hint::black_box;
+use std::time::Instant;
+
+fn phone(digits: &str) -> Phone {
+    Phone::parse(digits).unwrap()
+}
+
+#[test]
+fn code_has_its_digits() {
+    for digits in [1, 4, 6, 15, 18] {
+        for _ in 0..100 {
+            let code = Code::random(digits).unwrap();
+            assert_eq!(code.expose().len(), usize::try_from(digits).unwrap());
+            assert!(code.expose().bytes().all(|byte| byte.is_ascii_digit()));
+            assert!(!code.expose().starts_with('0'));
+        }
+    }
+}
+
+#[test]
+fn number_that_would_make_others_likelier_is_thrown_away() {
+    // 2^64 = 900,000 * 20,496,382,304,121 + 651,616.
+    let drawn = Cell::new(0);
+    let random = || {
+        drawn.set(drawn.get() + 1);
+        Ok::<_, ()>(if drawn.get() == 1 { u64::MAX } else { 7 })
+    };
+    assert_eq!(below(900_000, random), Ok(7));
+    assert_eq!(drawn.get(), 2);
+    let last = u64::MAX - u64::MAX % 900_000 - 1;
+    assert_eq!(below(900_000, || Ok::<_, ()>(last)), Ok(899_999));
+}
+
+#[test]
+fn code_is_known_by_its_phone_key_and_salt_alone() {
+    let hasher = Hasher::new(Secret::new("key".to_owned()));
+    let (john, jane) = (phone("15551234567"), phone("15551234568"));
+    let code = Code("123456".to_owned());
+    let kept = hasher.keep(&john, &code).unwrap();
+    assert!(hasher.is(&kept, &john, "123456"));
+    for (phone, given) in [
+        (&john, "123457"),
+        (&john, ""),
+        (&john, "123456\n"),
+        (&john, "0123456"),
+        (&jane, "123456"),
+    ] {
+        assert!(!hasher.is(&kept, phone, given), "{phone} {given:?}");
+    }
+    let other = Hasher::new(Secret::new("other".to_owned()));
+    assert!(!other.is(&kept, &john, "123456"));
+    let again = hasher.keep(&john, &code).unwrap();
+    assert_ne!(kept, again, "the salt is another one");
+    let torn = Kept {
+        hash: String::new(),
+        ..kept
+    };
+    assert!(!hasher.is(&torn, &john, "123456"));
+}
+
+#[test]
+fn name_of_a_phone_is_the_same_under_its_key() {
+    let hasher = Hasher::new(Secret::new("key".to_owned()));
+    let (john, jane) = (phone("15551234567"), phone("15551234568"));
+    assert_eq!(hasher.name(&john), hasher.name(&john));
+    assert_ne!(hasher.name(&john), hasher.name(&jane));
+    assert_eq!(hasher.name(&john).len(), 32);
+    let other = Hasher::new(Secret::new("other".to_owned()));
+    assert_ne!(hasher.name(&john), other.name(&john));
+}
+
+/// Pearson's statistic of counts that should all be the same.
+fn chi_squared(counts: &[u32]) -> f64 {
+    let total: f64 = counts.iter().copied().map(f64::from).sum();
+    let expected = total / f64::from(u32::try_from(counts.len()).unwrap());
+    let square = |count: &u32| (f64::from(*count) - expected).powi(2) / expected;
+    counts.iter().map(square).sum()
+}
+
+/// Whether a statistic with so many degrees of freedom is one that chance gives:
+/// Wilson's and Hilferty's cube root is nearly normal, and six standard deviations
+/// are missed once in five hundred million times. Counts that are all the same are
+/// not by chance either.
+fn is_by_chance(statistic: f64, cells: usize) -> bool {
+    let freedom = f64::from(u32::try_from(cells).unwrap()) - 1.0;
+    let spread = 2.0 / (9.0 * freedom);
+    let normal = ((statistic / freedom).cbrt() - (1.0 - spread)) / spread.sqrt();
+    normal.abs() < 6.0
+}
+
+/// A million codes: as many with each beginning and each end, and none that is
+/// likelier after another.
+#[test]
+fn codes_are_unbiased() {
+    let mut counts = [vec![0; 900], vec![0; 1000], vec![0; 1000]];
+    let mut last = 0;
+    for _ in 0..1_000_000 {
+        let code: usize = Code::random(6).unwrap().expose().parse().unwrap();
+        counts[0][code / 1000 - 100] += 1;
+        counts[1][code % 1000] += 1;
+        counts[2][(code / 1000 + last) % 1000] += 1;
+        last = code % 1000;
+    }
+    for counts in &counts[..2] {
+        let statistic = chi_squared(counts);
+        assert!(is_by_chance(statistic, counts.len()), "{statistic}");
+    }
+    // The sum of one that is uniform over a thousand and any other is so too.
+    let statistic = chi_squared(&counts[2]);
+    assert!(is_by_chance(statistic, 1000), "{statistic}");
+}
+
+/// What the statistic is for: it notices one part in twenty.
+#[test]
+fn biased_codes_would_be_noticed() {
+    let mut counts = vec![1000_u32; 1000];
+    for count in counts.iter_mut().step_by(2) {
+        *count += 100;
+    }
+    assert!(!is_by_chance(chi_squared(&counts), counts.len()));
+    assert!(!is_by_chance(chi_squared(&[1000; 1000]), 1000), "too even");
+}
+
+/// Welch's t of the times that two things take in turns, without the slowest of
+/// both: what the machine does besides.
+fn t_of(rounds: usize, one: impl Fn(), other: impl Fn()) -> f64 {
+    let time = |act: &dyn Fn()| {
+        let start = Instant::now();
+        act();
+        start.elapsed().as_secs_f64() * 1e9
+    };
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..rounds {
+        // Which one is first is no pattern.
+        if round * 2_654_435_761 % 4096 < 2048 {
+            times[0].push(time(&one));
+            times[1].push(time(&other));
+        } else {
+            times[1].push(time(&other));
+            times[0].push(time(&one));
+        }
+    }
+    let mut all = times.concat();
+    all.sort_by(f64::total_cmp);
+    let bound = all[all.len() * 9 / 10];
+    let [(one, one_spread), (other, other_spread)] = times.map(|mut times| {
+        times.retain(|time| *time < bound);
+        let count = f64::from(u32::try_from(times.len()).unwrap());
+        let mean = times.iter().sum::<f64>() / count;
+        let squares: f64 = times.iter().map(|time| (time - mean).powi(2)).sum();
+        (mean, squares / (count - 1.0) / count)
+    });
+    (one - other) / (one_spread + other_spread).sqrt()
+}
+
+/// A machine that does other things can make any one run differ; what depends on
+/// the code differs in every run.
+fn differs(one: impl Fn(), other: impl Fn()) -> bool {
+    (0..5).all(|_| t_of(20_000, &one, &other).abs() > 4.5)
+}
+
+#[test]
+fn time_does_not_depend_on_how_much_of_a_code_is_right() {
+    let hasher = Hasher::new(Secret::new("key".to_owned()));
+    let john = phone("15551234567");
+    let kept = hasher.keep(&john, &Code("123456".to_owned())).unwrap();
+    let is = |given: &'static str| {
+        let (hasher, kept, john) = (&hasher, &kept, &john);
+        move || {
+            black_box(hasher.is(kept, john, black_box(given)));
+        }
+    };
+    assert!(
+        !differs(is("123457"), is("923457")),
+        "all but the last digit"
+    );
+    assert!(!differs(is("123456"), is("923457")), "all of it");
+    // The test notices a comparison that ends at the first difference.
+    let naive = |given: &'static str| {
+        let (hasher, kept, john) = (&hasher, &kept, &john);
+        move || {
+            let pairs = given.bytes().zip("123456".bytes());
+            let same = pairs.take_while(|(one, other)| black_box(one) == black_box(other));
+            for _ in same {
+                black_box(hasher.is(kept, john, ""));
+            }
+        }
+    };
+    assert!(differs(naive("123457"), naive("923457")));
+}

@@ -1,0 +1,284 @@
+//! Where codes are asked for and checked.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::sync::OwnedMutexGuard;
+use tracing::{error, info, warn};
+
+use super::answer::Answer;
+use super::clients::Clients;
+use super::code::{Code, Hasher};
+use super::entry::{Entry, Sent};
+use super::phone::Phone;
+use super::store::Store;
+use super::tally::Tally;
+use super::ways::{self, Gone, Way};
+use crate::config::Otp;
+use crate::message::{Receipt, ReceiptState};
+
+/// Codes that are remembered until the provider says whether they arrived.
+const AWAITED: usize = 10_000;
+
+/// Where codes are asked for and checked.
+pub struct Desk {
+    otp: Otp,
+    hasher: Hasher,
+    store: Store,
+    ways: Vec<Way>,
+    clients: Clients,
+    /// One code at a time for each phone, so that the last one that arrives is the
+    /// one that counts.
+    turns: Mutex<HashMap<Phone, Arc<tokio::sync::Mutex<()>>>>,
+    /// Codes that a provider took and may still say that it could not deliver, by
+    /// its name for them. They are in memory alone.
+    awaited: Mutex<HashMap<String, Awaited>>,
+    tally: Tally,
+}
+
+struct Awaited {
+    phone: Phone,
+    code: Code,
+    way: usize,
+    until: Instant,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk")
+            .field("otp", &self.otp)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// A desk with its store, its key and its ways.
+    #[must_use]
+    pub fn new(otp: Otp, hasher: Hasher, store: Store, ways: Vec<Way>) -> Self {
+        Self {
+            otp,
+            hasher,
+            store,
+            ways,
+            clients: Clients::default(),
+            turns: Mutex::default(),
+            awaited: Mutex::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// What `[otp]` says.
+    #[must_use]
+    pub fn otp(&self) -> &Otp {
+        &self.otp
+    }
+
+    /// How often what became of requests.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Sends a code to a phone, for a client. It counts from when a provider has
+    /// taken it; until then an earlier one does.
+    pub async fn send(self: &Arc<Self>, client: IpAddr, raw: &str) -> Answer {
+        let Ok(phone) = Phone::parse(raw) else {
+            return self.said(Answer::NotAPhone, None);
+        };
+        // In a task of its own: a client that hangs up must not leave a code sent
+        // and not known.
+        let desk = Arc::clone(self);
+        let sending = tokio::spawn(async move {
+            let answer = desk.send_to(client, &phone).await;
+            desk.said(answer, Some(&phone))
+        });
+        sending.await.unwrap_or(Answer::NotSent)
+    }
+
+    async fn send_to(self: &Arc<Self>, client: IpAddr, phone: &Phone) -> Answer {
+        let per_client = self.otp.per_client;
+        if let Err(wait) = self.clients.count(client, per_client, Instant::now()) {
+            warn!(%phone, %client, "no more codes for this client within the hour: see per_client");
+            return Answer::Limited(wait.as_secs() + 1);
+        }
+        let _turn = self.turn(phone).await;
+        let most = self.otp.per_phone;
+        let count = move |entry: &mut Entry, now| (entry.count(most, now), now);
+        let counted = match self.change(phone, count).await {
+            Ok((Ok(()), now)) => now,
+            Ok((Err(wait), _)) => {
+                warn!(%phone, "no more codes for this phone within the hour: see per_phone");
+                return Answer::Limited(wait / 1000 + 1);
+            }
+            Err(error) => return not_stored(phone, &error),
+        };
+        match self.send_code(phone).await {
+            Ok(()) => Answer::Sent,
+            Err(answer) => {
+                let uncount = move |entry: &mut Entry, _| entry.uncount(counted);
+                if let Err(error) = self.change(phone, uncount).await {
+                    return not_stored(phone, &error);
+                }
+                answer
+            }
+        }
+    }
+
+    async fn send_code(self: &Arc<Self>, phone: &Phone) -> Result<(), Answer> {
+        let made = Code::random(self.otp.code_length)
+            .and_then(|code| Ok((self.hasher.keep(phone, &code)?, code)));
+        let (kept, code) = made.map_err(|error| {
+            error!(%error, "no random numbers to be had");
+            Answer::NotSent
+        })?;
+        let gone = ways::send(&self.ways, 0, phone, &code).await;
+        let gone = gone.ok_or(Answer::NotSent)?;
+        let lifetime = u64::try_from(self.otp.lifetime.as_millis()).unwrap_or(u64::MAX);
+        let put = move |entry: &mut Entry, now: u64| {
+            entry.put(Sent {
+                kept,
+                from: now,
+                until: now.saturating_add(lifetime),
+                wrong: 0,
+            });
+        };
+        let stored = self.change(phone, put).await;
+        stored.map_err(|error| not_stored(phone, &error))?;
+        self.await_receipt(phone, code, gone);
+        Ok(())
+    }
+
+    /// Checks a code that somebody has typed; `None` when there was none.
+    pub async fn verify(self: &Arc<Self>, raw: &str, given: Option<String>) -> Answer {
+        let Ok(phone) = Phone::parse(raw) else {
+            return self.said(Answer::Unknown, None);
+        };
+        let desk = Arc::clone(self);
+        let of = phone.clone();
+        let checked = self.change(&phone, move |entry, now| {
+            let most = desk.otp.max_attempts;
+            let is = |kept: &_, given: &str| desk.hasher.is(kept, &of, given);
+            entry.check(given.as_deref(), most, now, is)
+        });
+        let answer = match checked.await {
+            Ok(answer) => answer,
+            Err(error) => not_stored(&phone, &error),
+        };
+        self.said(answer, Some(&phone))
+    }
+
+    /// Hears what a provider says later about a message. When it is a code that it
+    /// took and could not deliver, the code goes by the next way, if it may still
+    /// count.
+    pub fn hear(self: &Arc<Self>, receipt: &Receipt, runtime: &Handle) {
+        if receipt.state == ReceiptState::Pending {
+            return;
+        }
+        let Some(awaited) = lock(&self.awaited).remove(&receipt.provider_id) else {
+            return;
+        };
+        if receipt.state == ReceiptState::Delivered || awaited.until <= Instant::now() {
+            return;
+        }
+        let next = awaited.way + 1;
+        let desk = Arc::clone(self);
+        runtime.spawn(async move {
+            let Awaited { phone, code, .. } = awaited;
+            warn!(%phone, "code not delivered; it goes by another way");
+            if let Some(gone) = ways::send(&desk.ways, next, &phone, &code).await {
+                desk.await_receipt(&phone, code, gone);
+            }
+        });
+    }
+
+    fn await_receipt(&self, phone: &Phone, code: Code, gone: Gone) {
+        let Some(provider_id) = gone.provider_id else {
+            return;
+        };
+        if gone.way + 1 >= self.ways.len() {
+            return;
+        }
+        let now = Instant::now();
+        let mut awaited = lock(&self.awaited);
+        if awaited.len() >= AWAITED {
+            awaited.retain(|_, awaited| awaited.until > now);
+        }
+        if awaited.len() < AWAITED {
+            let awaits = Awaited {
+                phone: phone.clone(),
+                code,
+                way: gone.way,
+                until: now + self.otp.lifetime,
+            };
+            awaited.insert(provider_id, awaits);
+        }
+    }
+
+    /// Forgets what does not matter any more.
+    pub async fn sweep(self: &Arc<Self>) {
+        let desk = Arc::clone(self);
+        let swept = tokio::task::spawn_blocking(move || desk.store.sweep()).await;
+        match swept.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok(live) => self.tally.live(live),
+            Err(error) => error!(%error, "failed to look through otpdir"),
+        }
+        let now = Instant::now();
+        lock(&self.awaited).retain(|_, awaited| awaited.until > now);
+    }
+
+    /// Changes what is known of a phone. The disk may take its time; others must not
+    /// wait for it.
+    async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        phone: &Phone,
+        act: impl FnOnce(&mut Entry, u64) -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let (desk, phone) = (Arc::clone(self), phone.clone());
+        let done =
+            tokio::task::spawn_blocking(move || desk.store.change(&desk.hasher, &phone, act)).await;
+        // The program is ending.
+        done.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    async fn turn(&self, phone: &Phone) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = lock(&self.turns);
+            // Of those that nobody has or waits for nothing need be known.
+            if turns.len() >= AWAITED {
+                turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            }
+            Arc::clone(turns.entry(phone.clone()).or_default())
+        };
+        turn.lock_owned().await
+    }
+
+    fn said(&self, answer: Answer, phone: Option<&Phone>) -> Answer {
+        self.tally.count(answer);
+        let status = answer.status().as_u16();
+        let word = answer.word();
+        if let Some(phone) = phone {
+            info!(%phone, status, word, "one-time password");
+        } else {
+            info!(
+                status,
+                word, "one-time password for what is no phone number"
+            );
+        }
+        answer
+    }
+}
+
+fn not_stored(phone: &Phone, error: &io::Error) -> Answer {
+    error!(%phone, %error, "failed to store what became of a code: see otpdir");
+    Answer::Unavailable
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere has ended the process.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,189 @@
+//! What is asked of Meta. Nothing here goes anywhere.
+
+use serde_json::{Value, json};
+
+use crate::api::{Method, Request};
+use crate::config::Identifier;
+use crate::secret::Secret;
+
+/// Elements of a page; what Meta gives unasked are 25.
+const PAGE: u32 = 100;
+
+/// A template for codes that there shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTemplate {
+    /// What it is called: small letters, digits and `_`.
+    pub name: String,
+    /// In which language, as Meta writes them: `en_US`.
+    pub language: String,
+    /// How the code gets into the app.
+    pub kind: Kind,
+    /// How long a code counts, 1 to 90; the message says so.
+    pub minutes: u64,
+}
+
+/// How a code gets from the message to where it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// By a button that copies it.
+    CopyCode,
+    /// By a button that hands it to an app for Android.
+    OneTap {
+        /// The app.
+        package_name: String,
+        /// By which it is known, of 11 characters.
+        signature_hash: String,
+    },
+}
+
+/// Which numbers the account has; the page behind a cursor.
+#[must_use]
+pub fn phone_numbers(waba: &Identifier, token: &Secret, after: Option<&str>) -> Request {
+    let fields = "id,display_phone_number,verified_name";
+    list(&format!("/{waba}/phone_numbers"), fields, token, after)
+}
+
+/// Which templates the account has; the page behind a cursor.
+#[must_use]
+pub fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) -> Request {
+    let fields = "id,name,language,status,category";
+    list(&format!("/{waba}/message_templates"), fields, token, after)
+}
+
+/// A new template.
+#[must_use]
+pub fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> Request {
+    let components = json!([
+        {"type": "BODY", "add_security_recommendation": true},
+        {"type": "FOOTER", "code_expiration_minutes": new.minutes},
+        {"type": "BUTTONS", "buttons": [button(&new.kind)]},
+    ]);
+    let body = json!({
+        "name": new.name,
+        "language": new.language,
+        "category": "AUTHENTICATION",
+        "components": components,
+    });
+    Request {
+        method: Method::Post,
+        path: format!("/{waba}/message_templates"),
+        outside: false,
+        body: Some(body),
+        headers: bearer(token),
+    }
+}
+
+/// Meta's sample names the app in the button itself, which `supported_apps` has
+/// taken the place of.
+fn button(kind: &Kind) -> Value {
+    match kind {
+        Kind::CopyCode => json!({"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy code"}),
+        Kind::OneTap {
+            package_name,
+            signature_hash,
+        } => json!({
+            "type": "OTP",
+            "otp_type": "ONE_TAP",
+            "text": "Copy code",
+            "autofill_text": "Autofill",
+            "supported_apps": [
+                {"package_name": package_name, "signature_hash": signature_hash},
+            ],
+        }),
+    }
+}
+
+fn list(path: &str, fields: &str, token: &Secret, after: Option<&str>) -> Request {
+    let mut query =
+        form_urlencoded::Serializer::new(format!("{path}?fields={fields}&limit={PAGE}"));
+    if let Some(after) = after {
+        query.append_pair("after", after);
+    }
+    Request {
+        method: Method::Get,
+        path: query.finish(),
+        outside: false,
+        body: None,
+        headers: bearer(token),
+    }
+}
+
+fn bearer(token: &Secret) -> Vec<(&'static str, Secret)> {
+    let value = format!("Bearer {}", token.expose());
+    vec![("authorization", Secret::new(value))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waba() -> Identifier {
+        "102290129340398".parse().unwrap()
+    }
+
+    #[test]
+    fn token_is_in_the_header_and_a_cursor_stays_in_its_place() {
+        let token = Secret::new("EAAB".to_owned());
+        let first = phone_numbers(&waba(), &token, None);
+        assert_eq!(
+            first.path,
+            "/102290129340398/phone_numbers?fields=id,display_phone_number,verified_name&limit=100"
+        );
+        let second = templates(&waba(), &token, Some("QVFI=&access_token=x/.."));
+        assert_eq!(
+            second.path,
+            "/102290129340398/message_templates?fields=id,name,language,status,category&limit=100\
+             &after=QVFI%3D%26access_token%3Dx%2F.."
+        );
+        for request in [first, second] {
+            let (name, value) = &request.headers[0];
+            assert_eq!((*name, value.expose()), ("authorization", "Bearer EAAB"));
+            assert!(request.body.is_none() && !request.path.contains("EAAB"));
+        }
+    }
+
+    #[test]
+    fn template_is_as_meta_wants_it() {
+        let token = Secret::new("EAAB".to_owned());
+        let one_tap = Kind::OneTap {
+            package_name: "com.example.app".to_owned(),
+            signature_hash: "K8a/AINcGX7".to_owned(),
+        };
+        for (kind, button) in [
+            (
+                Kind::CopyCode,
+                json!({"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy code"}),
+            ),
+            (
+                one_tap,
+                json!({
+                    "type": "OTP", "otp_type": "ONE_TAP", "text": "Copy code",
+                    "autofill_text": "Autofill",
+                    "supported_apps": [
+                        {"package_name": "com.example.app", "signature_hash": "K8a/AINcGX7"},
+                    ],
+                }),
+            ),
+        ] {
+            let new = NewTemplate {
+                name: "otp_both_copycode".to_owned(),
+                language: "en_US".to_owned(),
+                kind,
+                minutes: 5,
+            };
+            let request = create(&waba(), &token, &new);
+            assert_eq!(request.path, "/102290129340398/message_templates");
+            let expected = json!({
+                "name": "otp_both_copycode",
+                "language": "en_US",
+                "category": "AUTHENTICATION",
+                "components": [
+                    {"type": "BODY", "add_security_recommendation": true},
+                    {"type": "FOOTER", "code_expiration_minutes": 5},
+                    {"type": "BUTTONS", "buttons": [button]},
+                ],
+            });
+            assert_eq!(request.body, Some(expected));
+        }
+    }
+}

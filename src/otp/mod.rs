@@ -1,0 +1,152 @@
+//! One-time passwords: a code goes to a phone by `WhatsApp` or SMS, and whoever
+//! types it has the phone.
+//!
+//! [`server`] takes requests by HTTP as Meta's sample server does, [`agi`] those of
+//! the dialplan; both come to the [`desk`], which bounds how many codes there are
+//! ([`clients`] and, for a phone, [`entry`]), makes one ([`code`]), sends it
+//! ([`ways`], of which [`approval`] knows when `WhatsApp`'s is open) and keeps what is needed to know it again ([`store`]). [`entry`]
+//! decides what a code that somebody typed is worth, [`answer`] how that is said.
+//!
+//! Nothing that is stored or logged reveals a code or a whole number.
+
+pub mod account;
+pub mod agi;
+pub mod answer;
+pub mod approval;
+pub mod clients;
+pub mod code;
+pub mod desk;
+pub mod entry;
+pub mod graph;
+pub mod phone;
+pub mod remote;
+pub mod server;
+pub mod store;
+pub mod tally;
+pub mod ways;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::api::ClientError;
+use crate::config::{Channel, Config, Otp};
+use crate::secret::{Secret, SecretError, SecretSource};
+use account::AccountError;
+use approval::Approval;
+use code::Hasher;
+use desk::Desk;
+use store::Store;
+use ways::{SmsWay, Template, Way, WayError};
+
+/// A desk, and what is to be done beside it.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where codes are asked for.
+    pub desk: Arc<Desk>,
+    /// What whoever asks by HTTP must show.
+    pub token: Option<Secret>,
+    /// Templates that are to be approved before codes can go in them.
+    pub approvals: Vec<(Approval, Template)>,
+}
+
+/// Opens a desk as `[otp]` says; makes no connection.
+///
+/// # Errors
+/// When something that it needs cannot be had.
+pub fn open(config: &Config, otp: &Otp) -> Result<Opened, OpenError> {
+    let prepared = prepare(config, otp)?;
+    let store = Store::open(&otp.directory).map_err(OpenError::Store)?;
+    let Prepared {
+        key,
+        token,
+        ways,
+        approvals,
+    } = prepared;
+    let desk = Desk::new(otp.clone(), Hasher::new(key), store, ways);
+    Ok(Opened {
+        desk: Arc::new(desk),
+        token,
+        approvals,
+    })
+}
+
+/// Whether a desk could be opened, as far as that can be seen while another
+/// process has it open.
+///
+/// # Errors
+/// When something that it needs cannot be had.
+pub fn probe(config: &Config, otp: &Otp) -> Result<(), OpenError> {
+    prepare(config, otp)?;
+    store::probe(&otp.directory).map_err(OpenError::Store)
+}
+
+/// What a desk needs besides its store.
+struct Prepared {
+    key: Secret,
+    token: Option<Secret>,
+    ways: Vec<Way>,
+    approvals: Vec<(Approval, Template)>,
+}
+
+fn prepare(config: &Config, otp: &Otp) -> Result<Prepared, OpenError> {
+    let minutes = otp.lifetime.as_secs().div_ceil(60);
+    let (mut ways, mut approvals) = (Vec::new(), Vec::new());
+    let mut key = otp.hash_key.as_ref().map(resolve).transpose()?;
+    for channel in &otp.channels {
+        ways.push(match channel {
+            Channel::Sms(sms) => {
+                let way = SmsWay::new(config, sms, minutes).map_err(OpenError::Way)?;
+                Way::Sms(Box::new(way))
+            }
+            Channel::Whatsapp(codes) => {
+                let account = account::load(&codes.account).map_err(OpenError::Account)?;
+                let approval = Approval::new(codes, &account).map_err(OpenError::Client)?;
+                let template = Template::default();
+                approvals.push((approval, template.clone()));
+                key.get_or_insert(account.access_token);
+                Way::Whatsapp(template)
+            }
+        });
+    }
+    Ok(Prepared {
+        key: key.ok_or(OpenError::Secret(SecretError::Empty))?,
+        token: otp.client_token.as_ref().map(resolve).transpose()?,
+        ways,
+        approvals,
+    })
+}
+
+fn resolve(source: &SecretSource) -> Result<Secret, OpenError> {
+    let resolved = source.resolve_some(|name| std::env::var_os(name));
+    resolved.map_err(OpenError::Secret)
+}
+
+/// A desk that cannot be opened. The administrator must act.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The account at Meta is not described.
+    Account(AccountError),
+    /// Meta cannot be asked.
+    Client(ClientError),
+    /// `hash_key`, what is in its place, or `client_token` cannot be had.
+    Secret(SecretError),
+    /// The directory cannot be used.
+    Store(io::Error),
+    /// SMS cannot be sent.
+    Way(WayError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(error) => error.fmt(f),
+            Self::Client(error) => error.fmt(f),
+            Self::Secret(error) => write!(f, "{error} (hash_key or client_token)"),
+            Self::Store(error) => write!(f, "use otpdir: {error}"),
+            Self::Way(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

@@ -1,0 +1,123 @@
+//! Asks the daemon, which alone keeps codes, from another process.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Client, redirect};
+use serde_json::json;
+
+use super::agi::Asked;
+use super::answer::Answer;
+use crate::config::Otp;
+use crate::http::chain;
+use crate::secret::{Secret, SecretError};
+use crate::tls;
+use crate::web::USER_AGENT;
+
+/// For an answer; the daemon may have to try one way after the other.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Asks the daemon that `[otp]` describes.
+///
+/// # Errors
+/// When it does not answer, or does not let us in.
+pub async fn ask(otp: &Otp, asked: &Asked) -> Result<Answer, NotAsked> {
+    let token = otp.client_token.as_ref();
+    let token = token
+        .map(|source| source.resolve_some(|name| std::env::var_os(name)))
+        .transpose()
+        .map_err(NotAsked::Secret)?;
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls::unused())
+        .user_agent(USER_AGENT)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| NotAsked::Network(error.to_string()))?;
+    let (phone, code) = match asked {
+        Asked::Send { phone } => (phone, None),
+        Asked::Verify { phone, code } => (phone, Some(code)),
+    };
+    // One that is empty is no path.
+    if phone.is_empty() {
+        return Ok(code.map_or(Answer::NotAPhone, |_| Answer::Unknown));
+    }
+    let phone = utf8_percent_encode(phone, NON_ALPHANUMERIC);
+    let url = format!("http://{}/otp/{phone}/", here(otp.listen));
+    let asking = match code {
+        None => client.get(url),
+        Some(code) => client.post(url).body(json!({ "code": code }).to_string()),
+    };
+    let asking = match token.as_ref().map(Secret::expose) {
+        Some(token) => asking.bearer_auth(token),
+        None => asking,
+    };
+    let answered = asking.send().await;
+    let response = answered.map_err(|error| NotAsked::Network(chain(&error)))?;
+    let status = response.status().as_u16();
+    let text = response.text().await;
+    let text = text.map_err(|error| NotAsked::Network(chain(&error)))?;
+    Answer::read(code.is_some(), status, &text).ok_or(NotAsked::Refused(status))
+}
+
+/// Where to connect to for what listens at an address, perhaps at all of them.
+fn here(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// Why the daemon could not be asked. The administrator must act.
+#[derive(Debug)]
+pub enum NotAsked {
+    /// It does not answer, in words.
+    Network(String),
+    /// It does not let us in, and with which status.
+    Refused(u16),
+    /// The token cannot be had.
+    Secret(SecretError),
+}
+
+impl fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(error) => write!(
+                f,
+                "reach websmsd at listen of [otp]: {error}; see that it runs, with this \
+                 configuration"
+            ),
+            Self::Refused(status) => write!(
+                f,
+                "be let in by websmsd, which says {status}: see permit_addr and client_token of \
+                 [otp], and its log"
+            ),
+            Self::Secret(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NotAsked {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_listens_everywhere_listens_here() {
+        for (listen, expected) in [
+            ("0.0.0.0:3000", "127.0.0.1:3000"),
+            ("[::]:3000", "[::1]:3000"),
+            ("192.0.2.1:3000", "192.0.2.1:3000"),
+        ] {
+            let listen: SocketAddr = listen.parse().unwrap();
+            assert_eq!(here(listen).to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What is known of phones, as files: one for each phone, under a name that does
+//! not tell its number.
+//!
+//! A file is read, changed and written under a lock, and durable before anybody
+//! is told: an attempt that was counted stays counted, a code that was used stays
+//! used, whatever happens to the process.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tracing::error;
+
+use super::code::Hasher;
+use super::entry::Entry;
+use super::phone::Phone;
+use crate::durable::{Claim, Directory};
+
+/// Nobody's business but the daemon's.
+const MODE: u32 = 0o600;
+
+/// Phones whose files are changed at the same time, at most.
+const LOCKS: usize = 64;
+
+/// Digits of a name.
+const NAME: usize = 32;
+
+/// What is known of all phones.
+#[derive(Debug)]
+pub struct Store {
+    directory: Directory,
+    /// Which phone has which lock is said by the start of its name.
+    first: Mutex<()>,
+    others: [Mutex<()>; LOCKS - 1],
+    _claim: Claim,
+}
+
+impl Store {
+    /// Opens the directory, which is created if it is not there, and claims it.
+    ///
+    /// # Errors
+    /// When it cannot be used, or another process uses it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let directory = Directory::made(path, MODE)?;
+        let claim = directory.claim()?;
+        directory.sweep(Duration::ZERO)?;
+        Ok(Self {
+            directory,
+            first: Mutex::new(()),
+            others: std::array::from_fn(|_| Mutex::new(())),
+            _claim: claim,
+        })
+    }
+
+    /// Changes what is known of a phone; it is durable when this returns.
+    ///
+    /// # Errors
+    /// When the disk refuses. Then nobody knows what is known.
+    pub fn change<T>(
+        &self,
+        hasher: &Hasher,
+        phone: &Phone,
+        act: impl FnOnce(&mut Entry, u64) -> T,
+    ) -> io::Result<T> {
+        let name = hasher.name(phone);
+        let _lock = self.lock(&name);
+        let now = now();
+        let before = self.read(&name)?;
+        let mut entry = before.clone();
+        let done = act(&mut entry, now);
+        if entry != before {
+            self.write(&name, &entry, now)?;
+        }
+        Ok(done)
+    }
+
+    /// Forgets what does not matter any more; how many codes count.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn sweep(&self) -> io::Result<usize> {
+        let mut live = 0;
+        for file in std::fs::read_dir(self.directory.path())? {
+            let name = file?.file_name();
+            let Some(name) = name.to_str().filter(|name| is_name(name)) else {
+                continue;
+            };
+            let _lock = self.lock(name);
+            let (entry, now) = (self.read(name)?, now());
+            live += usize::from(entry.is_live(now));
+            if entry.is_over(now) {
+                self.remove(name)?;
+            }
+        }
+        Ok(live)
+    }
+
+    fn lock(&self, name: &str) -> MutexGuard<'_, ()> {
+        let start = name
+            .get(..2)
+            .and_then(|start| u8::from_str_radix(start, 16).ok());
+        let place = usize::from(start.unwrap_or_default()) % LOCKS;
+        let lock = self.others.get(place).unwrap_or(&self.first);
+        // A panic elsewhere has ended the process.
+        lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Entry> {
+        match std::fs::read(self.directory.path().join(name)) {
+            Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
+                error!(name, %error, "what is known of a phone cannot be read and counts no more");
+                Entry::default()
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Entry::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, name: &str, entry: &Entry, now: u64) -> io::Result<()> {
+        if entry.is_over(now) {
+            self.remove(name)?;
+        } else {
+            let text = serde_json::to_vec(entry)?;
+            self.directory
+                .replace(&text, OsStr::new(name))
+                .map_err(io::Error::other)?;
+        }
+        self.directory.sync().map_err(io::Error::other)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match self.directory.retract(OsStr::new(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+}
+
+/// Whether codes can be stored there.
+///
+/// # Errors
+/// The step that failed.
+pub fn probe(path: &Path) -> io::Result<()> {
+    let directory = Directory::made(path, MODE)?;
+    // Dropping what was written removes it again.
+    directory
+        .prepare(b"probe")
+        .map(drop)
+        .map_err(io::Error::other)
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() == NAME && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,170 @@
+//! How a code gets to a phone: by a template of Meta's, by SMS, or by one when the
+//! other does not take it.
+//!
+//! A code is sent at once or not at all, and never put into the outbox: nothing
+//! that is stored shall hold it.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tracing::{info, warn};
+
+use super::code::Code;
+use super::phone::Phone;
+use crate::config::{Config, Sms};
+use crate::http::hidden;
+use crate::id::Id;
+use crate::message::Text;
+use crate::outbound::address::{Address, BadAddress};
+use crate::outbound::request::OutgoingMessage;
+use crate::outbound::route::Route;
+use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::outbound::{Provider, ProviderError};
+use crate::template;
+
+/// A way by which codes go.
+#[derive(Debug)]
+pub enum Way {
+    /// By an interface of `[websms]`.
+    Sms(Box<SmsWay>),
+    /// By a template of Meta's, once it is known that it can be.
+    Whatsapp(Template),
+}
+
+/// By SMS.
+#[derive(Debug)]
+pub struct SmsWay {
+    route: Route,
+    from: Address,
+    text: String,
+    minutes: u64,
+}
+
+/// A template that codes go in, or not yet.
+#[derive(Debug, Clone, Default)]
+pub struct Template(Arc<RwLock<Option<Arc<Provider>>>>);
+
+/// A code that went out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// The way that it went by, from 0.
+    pub way: usize,
+    /// What the provider calls it, if it says so.
+    pub provider_id: Option<String>,
+}
+
+impl SmsWay {
+    /// The way by an interface; makes no connection. A code counts for so many
+    /// minutes.
+    ///
+    /// # Errors
+    /// When the provider cannot be used.
+    pub fn new(config: &Config, sms: &Sms, minutes: u64) -> Result<Self, WayError> {
+        let outgoing = config.outgoing(sms.interface.as_str());
+        let outgoing = outgoing.map_err(|error| WayError::Interface(error.to_string()))?;
+        Ok(Self {
+            route: Route::new(config, outgoing).map_err(WayError::Provider)?,
+            from: Address::parse(&sms.from).map_err(WayError::From)?,
+            text: sms.text.clone(),
+            minutes,
+        })
+    }
+
+    async fn send(&self, id: Id, to: Address, code: &Code) -> Verdict {
+        let text = template::fill(&self.text, |word| match word {
+            "code" => code.expose().to_owned(),
+            _ => self.minutes.to_string(),
+        });
+        let message = OutgoingMessage {
+            to,
+            from: self.from.clone(),
+            text: Text::new(&text),
+        };
+        self.route.send(id, &message).await.verdict
+    }
+}
+
+impl Template {
+    /// From now on codes can go out in it.
+    pub fn ready(&self, provider: Provider) {
+        // A panic elsewhere has ended the process.
+        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Arc::new(provider));
+    }
+
+    async fn send(&self, id: Id, to: Address, code: &Code) -> Verdict {
+        let place = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some(provider) = place else {
+            let detail = "the template has not been found to be approved yet".to_owned();
+            return Verdict::not_sent(Outcome::Failed, Reason::BadConfiguration, detail);
+        };
+        let message = OutgoingMessage {
+            // The account says who sends.
+            from: to.clone(),
+            to,
+            text: Text::new(code.expose()),
+        };
+        provider.send(id, &message).await
+    }
+}
+
+impl Way {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Sms(_) => "sms",
+            Self::Whatsapp(_) => "whatsapp",
+        }
+    }
+}
+
+/// Sends a code by the first way that takes it, from `first` on; `None` when none
+/// does. A way that may have taken it counts as one that has not: to have the same
+/// code twice does no harm.
+pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Option<Gone> {
+    let to = Address::parse(&format!("+{}", phone.digits())).ok()?;
+    for (position, way) in ways.iter().enumerate().skip(first) {
+        let (id, by) = (Id::fresh(None), way.name());
+        let verdict = match way {
+            Way::Sms(sms) => sms.send(id, to.clone(), code).await,
+            Way::Whatsapp(template) => template.send(id, to.clone(), code).await,
+        };
+        let Some(reason) = verdict.reason else {
+            info!(%id, %phone, by, "code sent");
+            return Some(Gone {
+                way: position,
+                provider_id: verdict.provider_id,
+            });
+        };
+        let (outcome, reason) = (verdict.outcome.word(), reason.words());
+        let detail = hidden(&verdict.detail, code.expose(), "(the code)");
+        warn!(%id, %phone, by, outcome, reason, detail, "code not sent");
+    }
+    None
+}
+
+/// A way that cannot be used. The administrator must act.
+#[derive(Debug)]
+pub enum WayError {
+    /// `sms_from` is no number.
+    From(BadAddress),
+    /// There is no such interface, in words.
+    Interface(String),
+    /// Its provider cannot be used.
+    Provider(ProviderError),
+}
+
+impl fmt::Display for WayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::From(error) => write!(f, "use sms_from: it {error}"),
+            Self::Interface(error) => write!(f, "use sms_index: {error}"),
+            Self::Provider(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for WayError {}

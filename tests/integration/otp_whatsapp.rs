@@ -1,0 +1,266 @@
+//! One-time passwords by `WhatsApp`: the template and its approval, what Meta is
+//! sent, and SMS when `WhatsApp` does not take or deliver a code.
+
+use std::io::{BufRead as _, BufReader};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::support::daemon::command;
+use crate::support::graph::{Graph, NUMBER, TOKEN, info};
+use crate::support::http::JSON;
+use crate::support::otp::{PHONE, Passwords, last_code, provider};
+use crate::support::{Answer, Provider, Spool};
+
+/// Of the app at Meta.
+const SECRET: &str = "614fc2afde15eee07a26b2fe3eaee9b9";
+
+/// `[otp]` for an account with this template.
+fn keys(graph: &Graph, template: &str) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), info(template)).unwrap();
+    let url = graph.url();
+    let keys = format!("info_file = {}\napi_url = {url}\n", file.path().display());
+    (file, keys)
+}
+
+/// A daemon that sends codes by an approved template, and by SMS if there is a
+/// provider; it also takes Meta's webhooks.
+fn passwords(graph: &Graph, sms: Option<&Provider>) -> (Passwords, tempfile::NamedTempFile) {
+    let template = graph.template("APPROVED");
+    let (file, mut keys) = keys(graph, &template);
+    let mut before = "[websmsd]\npreset = whatsapp\n".to_owned();
+    before.push_str(&format!("auth_secret = {SECRET}\necho_secret = x\n"));
+    if let Some(sms) = sms {
+        before.push_str(&format!(
+            "[websms]\nhost = {}\nauth_method = none\n",
+            sms.url()
+        ));
+        let more = "channel = whatsapp,sms\nsms_from = +12025550160\nsms_text = {code} is it\n";
+        keys.push_str(more);
+    }
+    (Passwords::start(&before, &keys), file)
+}
+
+/// Waits until the template is known to be approved.
+fn approved(passwords: &Passwords) {
+    passwords.daemon.wait_for_log("codes can go by WhatsApp");
+}
+
+#[test]
+fn start_verifies_the_template_and_says_so() {
+    let graph = Graph::start();
+    graph.with(|state| state.page = 2);
+    for _ in 0..4 {
+        graph.template("REJECTED");
+    }
+    let template = graph.template("APPROVED");
+    let (_file, keys) = keys(&graph, &template);
+    let spool = Spool::new();
+    let config = format!(
+        "[otp]\nlisten = 127.0.0.1:0\notpdir = {}\n{keys}",
+        spool.path().join("otp").display()
+    );
+    let mut child = command(&spool.configure(&config)).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines: Vec<_> = lines.take(3).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(lines[0].starts_with("listening on 127.0.0.1:"), "{lines:?}");
+    let verified = format!(
+        "Verified OTP template 'otp_{template}' with ID {template} is approved and ready to send."
+    );
+    assert_eq!(lines[1], verified);
+    let port = lines[2]
+        .strip_prefix("Sample app listening on port ")
+        .unwrap();
+    assert!(port.parse::<u16>().unwrap() > 0);
+    let paths: Vec<_> = graph
+        .provider
+        .requests()
+        .into_iter()
+        .map(|request| request.path)
+        .collect();
+    assert!(
+        !paths.is_empty() && paths.iter().all(|path| !path.contains(TOKEN)),
+        "{paths:?}"
+    );
+}
+
+#[test]
+fn code_goes_out_in_the_template_as_the_guide_has_it() {
+    let graph = Graph::start();
+    let (passwords, _file) = passwords(&graph, None);
+    approved(&passwords);
+    assert_eq!(passwords.send(&format!("%2B{PHONE}")).0, 200);
+    let (to, code) = graph.wait_for_codes(1).remove(0);
+    assert_eq!(to, PHONE);
+    let requests = graph.provider.requests();
+    let message = requests
+        .iter()
+        .find(|request| request.method == "POST")
+        .unwrap();
+    assert_eq!(message.path, format!("/v25.0/{NUMBER}/messages"));
+    let body: Value = serde_json::from_str(&message.body).unwrap();
+    let name = graph.with(|state| state.templates[0].name.clone());
+    let expected = json!({
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": PHONE,
+        "type": "template",
+        "template": {
+            "name": name,
+            "language": {"code": "en_US", "policy": "deterministic"},
+            "components": [
+                {"type": "body", "parameters": [{"type": "text", "text": code}]},
+                {
+                    "type": "button", "sub_type": "url", "index": "0",
+                    "parameters": [{"type": "text", "text": code}],
+                },
+            ],
+        },
+    });
+    assert_eq!(body, expected);
+    assert_eq!(passwords.verify(PHONE, &code).0, 200);
+    let log = passwords.daemon.log();
+    assert!(
+        !log.contains(&code) && !log.contains(TOKEN) && !log.contains(PHONE),
+        "{log}"
+    );
+}
+
+#[test]
+fn template_that_is_not_approved_yet_is_looked_at_again() {
+    let graph = Graph::start();
+    let template = graph.template("PENDING");
+    let (_file, keys) = keys(&graph, &template);
+    let passwords = Passwords::start("", &keys);
+    passwords
+        .daemon
+        .wait_for_log("Meta has not approved the template");
+    assert_eq!(passwords.send(PHONE).0, 500);
+    passwords
+        .daemon
+        .wait_for_log("the template has not been found to be approved yet");
+    // Meta is away meanwhile.
+    graph.fail(2, 503);
+    passwords
+        .daemon
+        .wait_for_log("codes cannot go by WhatsApp yet");
+    graph.heal();
+    graph.with(|state| state.templates[0].status = "APPROVED".to_owned());
+    approved(&passwords);
+    assert_eq!(passwords.send(PHONE).0, 200);
+    assert_eq!(graph.codes().len(), 1);
+}
+
+#[test]
+fn what_whatsapp_refuses_goes_by_sms() {
+    let graph = Graph::start();
+    let sms = provider();
+    let (passwords, _file) = passwords(&graph, Some(&sms));
+    approved(&passwords);
+    for (number, (code, status)) in (1..).zip([
+        (131_026, 400),
+        (190, 401),
+        (132_015, 400),
+        (131_000, 500),
+        (130_429, 429),
+    ]) {
+        graph.fail_messages(code, status);
+        let phone = format!("1555123456{number}");
+        assert_eq!(passwords.send(&phone).0, 200, "{code}");
+        assert_eq!(sms.requests().len(), number, "{code}");
+        assert_eq!(passwords.verify(&phone, &last_code(&sms)).0, 200);
+    }
+    assert!(passwords.daemon.log().contains("not reachable by WhatsApp"));
+    graph.heal();
+    assert_eq!(passwords.send(PHONE).0, 200);
+    assert_eq!((sms.requests().len(), graph.codes().len()), (5, 1));
+    // Neither of them.
+    graph.fail_messages(131_026, 400);
+    let answer = Provider::answering(Answer::Http(400, "text/plain", "no".to_owned()));
+    let (passwords, _file) = self::passwords(&graph, Some(&answer));
+    approved(&passwords);
+    assert_eq!(passwords.send(PHONE).0, 500);
+}
+
+/// What Meta says later about messages.
+fn receipt(id: &str, status: &str, code: u32) -> String {
+    let mut said = json!({
+        "id": id, "status": status, "timestamp": "1700000000", "recipient_id": PHONE,
+    });
+    if status == "failed" {
+        said["errors"] = json!([{"code": code, "title": "x", "error_data": {"details": "y"}}]);
+    }
+    let value = json!({
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "12025550160", "phone_number_id": NUMBER},
+        "statuses": [said],
+    });
+    let change = json!({"value": value, "field": "messages"});
+    json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]})
+        .to_string()
+}
+
+fn hear(passwords: &Passwords, said: &str) {
+    let mut signature = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    signature.update(said.as_bytes());
+    let signature = format!("sha256={}", hex::encode(signature.finalize().into_bytes()));
+    let headers = [JSON, ("X-Hub-Signature-256", signature.as_str())];
+    let answer = passwords
+        .daemon
+        .post("/whatsapp", &headers, said.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Meta takes what it cannot deliver, to somebody who is not on WhatsApp above
+/// all, and says so later.
+#[test]
+fn what_whatsapp_does_not_deliver_goes_by_sms_later() {
+    let graph = Graph::start();
+    let sms = provider();
+    let (passwords, _file) = passwords(&graph, Some(&sms));
+    approved(&passwords);
+    assert_eq!(passwords.send(PHONE).0, 200);
+    let (_, code) = graph.wait_for_codes(1).remove(0);
+    hear(&passwords, &receipt("wamid.1", "sent", 0));
+    hear(&passwords, &receipt("wamid.9", "failed", 131_026));
+    assert!(sms.requests().is_empty());
+    hear(&passwords, &receipt("wamid.1", "failed", 131_026));
+    assert_eq!(sms.wait_for(1).len(), 1);
+    assert_eq!(last_code(&sms), code, "the same");
+    // Said twice it goes once.
+    hear(&passwords, &receipt("wamid.1", "failed", 131_026));
+    assert_eq!(passwords.verify(PHONE, &code).0, 200);
+    // What was delivered is done with.
+    assert_eq!(passwords.send(PHONE).0, 200);
+    hear(&passwords, &receipt("wamid.2", "delivered", 0));
+    hear(&passwords, &receipt("wamid.2", "failed", 131_026));
+    assert_eq!(passwords.send(PHONE).0, 200);
+    hear(&passwords, &receipt("wamid.3", "failed", 131_026));
+    assert_eq!(sms.wait_for(2).len(), 2);
+}
+
+#[test]
+fn account_that_is_not_there_keeps_the_daemon_from_starting() {
+    let spool = Spool::new();
+    let config = format!(
+        "[otp]\nlisten = 127.0.0.1:0\notpdir = {0}/otp\ninfo_file = {0}/whatsapp-info.json\n",
+        spool.path().display()
+    );
+    let path = spool.configure(&config);
+    let output = command(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("one-time passwords cannot be sent"), "{said}");
+    assert!(
+        said.contains("whatsapp-info.json") && said.contains("otp setup"),
+        "{said}"
+    );
+    std::fs::write(spool.path().join("whatsapp-info.json"), "{}").unwrap();
+    let output = command(&path).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("waba_id"), "{said}");
+}

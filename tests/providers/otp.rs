@@ -1,0 +1,242 @@
+//! What `otp setup` asks of Meta, and `websmsd` for one-time passwords, fits Meta's own description of its Graph API, and
+//! what that description shows as answers is understood.
+//!
+//! Of lists the description says which parameters there are, though for templates
+//! but `name`; `fields` and `limit` hold for all lists of the Graph API. Of a new
+//! template it says little more than that it is an object: what is in it is in
+//! examples, so those are compared. In four things it is not followed:
+//!
+//! * The first button of a message has the index 0, which is its own example and
+//!   within its own words, `0-9`, but not within its pattern.
+//! * The app of a one-tap button stands in the button itself there; Meta's
+//!   documentation has `supported_apps` in its place.
+//! * The examples of answers to a new template have ids that are no numbers; they
+//!   are taken out, and what the description says of the id itself is answered.
+//! * The example of a list of numbers has words for quality and verification that
+//!   the description itself does not know; others are in their place.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::prism::{Prism, description};
+use crate::support::otp::{PHONE, Passwords};
+use crate::support::{Provider, program, section};
+
+const DESCRIPTION: &str = "meta-business-messaging-v23.yaml";
+const TEMPLATES: &str = "/{Version}/{WABA-ID}/message_templates";
+const NUMBERS: &str = "/{Version}/{WABA-ID}/phone_numbers";
+
+/// The first number and the first template of the description's examples.
+const NUMBER: &str = "1906385232743451";
+const TEMPLATE: &str = "1192339204654487";
+
+/// The description, without what the module's documentation says.
+fn described() -> Option<Value> {
+    let mut description = description(DESCRIPTION)?;
+    let answer = &mut description["paths"][TEMPLATES]["post"]["responses"]["200"];
+    let content = answer["content"]["application/json"].as_object_mut();
+    let examples = content.unwrap().remove("examples").unwrap();
+    assert!(
+        examples.to_string().contains("\"template-1\""),
+        "{examples}"
+    );
+    let schemas = &mut description["components"]["schemas"];
+    let button = &mut schemas["ButtonComponent"]["allOf"][1]["properties"]["index"];
+    assert_eq!(button["pattern"], "^[2-6, 11-14]$");
+    button["pattern"] = "^[0-9]$".into();
+    schemas["TemplateComponent"]["properties"]["index"]["pattern"] = "^[0-9]$".into();
+    let answer = &mut description["paths"][NUMBERS]["get"]["responses"]["200"];
+    let examples = &mut answer["content"]["application/json"]["examples"];
+    let number = &mut examples["multiple_phone_numbers"]["value"]["data"][1];
+    for (name, odd, known) in [
+        ("quality_rating", "UNKNOWN", "NA"),
+        ("code_verification_status", "NOT_VERIFIED", "UNVERIFIED"),
+    ] {
+        assert_eq!(number[name], odd);
+        number[name] = known.into();
+    }
+    Some(description)
+}
+
+/// What a setup came to.
+struct Done {
+    output: Output,
+    statuses: Vec<u16>,
+    /// What the mock did not find in the description.
+    violations: Vec<String>,
+    provider: Provider,
+    _directory: TempDir,
+}
+
+impl Done {
+    fn said(&self) -> String {
+        let said = [&self.output.stdout[..], &self.output.stderr].concat();
+        String::from_utf8(said).unwrap()
+    }
+
+    /// All was answered, and as described.
+    #[track_caller]
+    fn fits(&self) {
+        let said = self.said();
+        assert_eq!(self.violations, [""; 0], "{said}");
+        assert_eq!(self.statuses, [200, 200], "{said}");
+    }
+
+    /// What was posted, once.
+    fn posted(&self) -> Value {
+        let requests = self.provider.requests();
+        let mut posted = requests.iter().filter(|request| request.method == "POST");
+        let body = &posted.next().unwrap().body;
+        assert!(posted.next().is_none());
+        serde_json::from_str(body).unwrap()
+    }
+}
+
+/// Sets up by this description, with these keys and options besides.
+fn setup(description: &Value, more: &[(&str, &str)], options: &[&str]) -> Done {
+    let prism = Prism::start(description);
+    let (provider, answers) = prism.provider();
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("websms.conf");
+    let url = provider.url();
+    let mut pairs = vec![
+        ("api_url", url.as_str()),
+        ("waba_id", "102290129340398"),
+        ("access_token", "EAAJB123-_."),
+        ("phone_number_id", NUMBER),
+    ];
+    pairs.extend_from_slice(more);
+    std::fs::write(&config, section("otp", &pairs)).unwrap();
+    let output = Command::new(program())
+        .env_clear()
+        .env("WEBSMS_CONF", &config)
+        .args(["otp", "setup", "--wait", "0"])
+        .args(options)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let answers = answers.lock().unwrap();
+    let statuses = answers.iter().map(|answer| answer.status).collect();
+    let violations = answers
+        .iter()
+        .filter_map(|answer| answer.headers.get("sl-violations"));
+    Done {
+        output,
+        statuses,
+        violations: violations.cloned().collect(),
+        provider,
+        _directory: directory,
+    }
+}
+
+/// The body that the description shows under this name.
+fn example(description: &Value, name: &str) -> Value {
+    let post = &description["paths"][TEMPLATES]["post"]["requestBody"];
+    let example = post["content"]["application/json"]["examples"][name]["value"].clone();
+    assert!(example.is_object(), "{name} is gone");
+    example
+}
+
+#[test]
+fn lists_fit_the_description() {
+    let Some(description) = described() else {
+        return;
+    };
+    let done = setup(&description, &[("template_id", TEMPLATE)], &[]);
+    done.fits();
+    let said = done.said();
+    for part in [
+        "codes come from +1 631-555-5555 \"Jasper's Market\", id 1906385232743451\n",
+        "template hello_world (en_US), id 1192339204654487: APPROVED, of category MARKETING",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    // The mock does look at what it gets.
+    let mut strict = description;
+    let parameters = strict["paths"][NUMBERS]["get"]["parameters"].as_array_mut();
+    let limit = parameters.unwrap().iter_mut();
+    let limit = limit.filter(|parameter| parameter["name"] == "limit");
+    limit.for_each(|limit| limit["schema"]["maximum"] = json!(50));
+    let done = setup(&strict, &[("template_id", TEMPLATE)], &[]);
+    assert_eq!(done.statuses, [422], "{}", done.said());
+    assert!(
+        done.violations[0].contains("limit"),
+        "{:?}",
+        done.violations
+    );
+}
+
+/// The daemon's look at its template, and the message with a code.
+#[test]
+fn codes_fit_the_description() {
+    let Some(description) = described() else {
+        return;
+    };
+    let prism = Prism::start(&description);
+    let (provider, answers) = prism.provider();
+    let keys = format!(
+        "api_url = {}\nwaba_id = 102290129340398\naccess_token = EAAJB123-_.\n\
+         phone_number_id = {NUMBER}\ntemplate_id = {TEMPLATE}\n",
+        provider.url()
+    );
+    let passwords = Passwords::start("", &keys);
+    passwords.daemon.wait_for_log("codes can go by WhatsApp");
+    assert_eq!(passwords.send(PHONE), (200, String::new()));
+    let answers = answers.lock().unwrap();
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 200]);
+    for answer in answers.iter() {
+        let violations = answer.headers.get("sl-violations");
+        assert_eq!(violations, None, "{}", answer.text());
+    }
+    let message = &provider.requests()[1];
+    assert_eq!(message.path, format!("/v25.0/{NUMBER}/messages"));
+    let body: Value = serde_json::from_str(&message.body).unwrap();
+    let code = &body["template"]["components"][1]["parameters"][0]["text"];
+    assert_eq!(passwords.verify(PHONE, code.as_str().unwrap()).0, 200);
+}
+
+#[test]
+fn new_template_is_that_of_the_examples() {
+    let Some(description) = described() else {
+        return;
+    };
+    let done = setup(&description, &[("lifetime", "600")], &[]);
+    done.fits();
+    assert!(
+        done.said().contains("template_id = 1473688840035974\n"),
+        "{}",
+        done.said()
+    );
+    let button = |body: &mut Value, change: &dyn Fn(&mut Value)| {
+        change(&mut body["components"][2]["buttons"][0]);
+    };
+    let mut expected = example(
+        &description,
+        "Create authentication template w/ OTP copy code button",
+    );
+    expected["name"] = "otp_both_copycode".into();
+    button(&mut expected, &|button| button["text"] = "Copy code".into());
+    assert_eq!(done.posted(), expected);
+
+    let app = "com.example.luckyshrub=K8a/AINcGX7";
+    let done = setup(&description, &[("lifetime", "600")], &["--one-tap", app]);
+    done.fits();
+    let mut expected = example(
+        &description,
+        "Create authentication template w/ OTP one-tap autofill button",
+    );
+    expected["name"] = "otp_both_onetap".into();
+    button(&mut expected, &|button| {
+        button["text"] = "Copy code".into();
+        let members = button.as_object_mut().unwrap();
+        let package = members.remove("package_name").unwrap();
+        // It is as a URL would have it there.
+        assert_eq!(members.remove("signature_hash").unwrap(), "K8a%2FAINcGX7");
+        let app = json!({"package_name": package, "signature_hash": "K8a/AINcGX7"});
+        members.insert("supported_apps".to_owned(), json!([app]));
+    });
+    assert_eq!(done.posted(), expected);
+}

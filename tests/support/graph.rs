@@ -1,0 +1,435 @@
+//! A stand-in for Meta's Graph API, as far as one-time passwords need it: the
+//! numbers and templates of an account, and messages made of a template. Written
+//! from Meta's description; it refuses what Meta refuses, in Meta's shape.
+//!
+//! It has one account, [`WABA`], with one token, [`TOKEN`].
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::provider::Recorded;
+use super::{Answer, Provider, wait_for};
+
+/// The `WhatsApp` Business Account.
+pub(crate) const WABA: &str = "102290129340398";
+
+/// Its access token.
+pub(crate) const TOKEN: &str = "EAAJB0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// The number that it has unless it is given others.
+pub(crate) const NUMBER: &str = "106540352242922";
+
+/// A template as the account has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) language: String,
+    pub(crate) status: String,
+    pub(crate) category: String,
+    /// As it was asked for; of those that were there before, nothing.
+    pub(crate) components: Value,
+}
+
+pub(crate) struct State {
+    /// Id, number and name.
+    pub(crate) numbers: Vec<[String; 3]>,
+    pub(crate) templates: Vec<Template>,
+    /// After so many looks at a list all that is pending has this status.
+    pub(crate) verdict: Option<(usize, &'static str)>,
+    /// Names that are being deleted.
+    pub(crate) deleting: Vec<String>,
+    /// Elements of a page, if that is less than what is asked for.
+    pub(crate) page: usize,
+    /// What all get, or messages alone, in place of an answer.
+    pub(crate) instead: Option<Answer>,
+    pub(crate) instead_of_messages: Option<Answer>,
+    /// To whom, and which code.
+    codes: Vec<(String, String)>,
+    made: usize,
+}
+
+/// What stands in `whatsapp-info.json` for an account with this template.
+pub(crate) fn info(template: &str) -> String {
+    let info = json!({
+        "waba_id": WABA, "access_token": TOKEN, "phone_number_id": NUMBER,
+        "template_id": template,
+    });
+    info.to_string()
+}
+
+/// The API. It listens until the test ends.
+pub(crate) struct Graph {
+    pub(crate) provider: Provider,
+    state: Arc<Mutex<State>>,
+}
+
+impl Graph {
+    /// With one number and no template.
+    pub(crate) fn start() -> Self {
+        let number = [NUMBER, "+1 202-555-0160", "Test Number"];
+        let state = State {
+            numbers: vec![number.map(str::to_owned)],
+            templates: Vec::new(),
+            verdict: None,
+            deleting: Vec::new(),
+            page: 25,
+            instead: None,
+            instead_of_messages: None,
+            codes: Vec::new(),
+            made: 0,
+        };
+        let state = Arc::new(Mutex::new(state));
+        let shared = Arc::clone(&state);
+        let provider = Provider::deciding(move |request| {
+            let mut state = shared.lock().unwrap();
+            match state.answer(request) {
+                Ok(answer) | Err(answer) => answer,
+            }
+        });
+        Self { provider, state }
+    }
+
+    /// `api_url`.
+    pub(crate) fn url(&self) -> String {
+        self.provider.url()
+    }
+
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap())
+    }
+
+    /// Has a template of this status; returns its id. Its name is `otp_ID`.
+    pub(crate) fn template(&self, status: &str) -> String {
+        self.with(|state| {
+            let id = state.id();
+            state.templates.push(Template {
+                id: id.clone(),
+                name: format!("otp_{id}"),
+                language: "en_US".to_owned(),
+                status: status.to_owned(),
+                category: "AUTHENTICATION".to_owned(),
+                components: Value::Null,
+            });
+            id
+        })
+    }
+
+    /// Has these numbers: id, number and name.
+    pub(crate) fn numbers(&self, numbers: &[[&str; 3]]) {
+        let numbers = numbers.iter().map(|number| number.map(str::to_owned));
+        self.with(|state| state.numbers = numbers.collect());
+    }
+
+    /// Refuses everything with this code and status of HTTP, until [`Self::heal`].
+    pub(crate) fn fail(&self, code: u32, status: u16) {
+        let answer = error(status, code, None, "scripted");
+        self.with(|state| state.instead = Some(answer));
+    }
+
+    /// Refuses messages, and nothing else.
+    pub(crate) fn fail_messages(&self, code: u32, status: u16) {
+        let answer = error(status, code, None, "scripted");
+        self.with(|state| state.instead_of_messages = Some(answer));
+    }
+
+    /// Refuses no more.
+    pub(crate) fn heal(&self) {
+        self.with(|state| {
+            state.instead = None;
+            state.instead_of_messages = None;
+        });
+    }
+
+    /// Codes that went out: to whom, and which.
+    pub(crate) fn codes(&self) -> Vec<(String, String)> {
+        self.with(|state| state.codes.clone())
+    }
+
+    /// Waits for so many codes and returns all of them.
+    pub(crate) fn wait_for_codes(&self, count: usize) -> Vec<(String, String)> {
+        wait_for(&format!("{count} codes"), || {
+            let codes = self.codes();
+            (codes.len() >= count).then_some(codes)
+        })
+    }
+}
+
+type Said = Result<Answer, Answer>;
+
+fn http(status: u16, body: &Value) -> Answer {
+    Answer::Http(status, "application/json", body.to_string())
+}
+
+/// Meta's refusal; what an administrator reads of it is in the last part.
+pub(crate) fn error(status: u16, code: u32, subcode: Option<u32>, words: &str) -> Answer {
+    let mut error = json!({
+        "message": format!("(#{code}) {words}"),
+        "type": "OAuthException",
+        "code": code,
+        "fbtrace_id": "AXsgnV2Cm3ZMGF3dF_cfYIn",
+    });
+    if let Some(subcode) = subcode {
+        error["error_subcode"] = subcode.into();
+    }
+    http(status, &json!({"error": error}))
+}
+
+/// A refusal of a template, whose reason is not in the message.
+fn refused(subcode: u32, words: &str) -> Answer {
+    http(
+        400,
+        &json!({"error": {
+            "message": "Invalid parameter", "type": "OAuthException", "code": 100,
+            "error_subcode": subcode, "is_transient": false, "error_user_msg": words,
+            "fbtrace_id": "AXsgnV2Cm3ZMGF3dF_cfYIn",
+        }}),
+    )
+}
+
+fn no_such(id: &str) -> Answer {
+    let words = format!(
+        "Unsupported request. Object with ID '{id}' does not exist, cannot be loaded due to missing \
+         permissions, or does not support this operation"
+    );
+    error(400, 100, Some(33), &words)
+}
+
+impl State {
+    fn answer(&mut self, request: &Recorded) -> Said {
+        if let Some(answer) = &self.instead {
+            return Ok(answer.clone());
+        }
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+        let [version, id, edge] = parts[..] else {
+            return Err(error(400, 2500, None, "Unknown path components"));
+        };
+        assert!(version.starts_with('v') && version.contains('.'), "{path}");
+        assert!(!request.path.contains("access_token"), "{}", request.path);
+        let given = request.headers.get("authorization").map(String::as_str);
+        if given != Some(&format!("Bearer {TOKEN}")) {
+            // Meta does not repeat it; one that did must not get it into a log.
+            let words = format!("Invalid OAuth access token: {}", given.unwrap_or("none"));
+            return Err(error(401, 190, None, &words));
+        }
+        match (request.method.as_str(), edge) {
+            ("GET", "phone_numbers") if id == WABA => {
+                let rows = self.numbers.iter().map(|[id, number, name]| {
+                    json!({"id": id, "display_phone_number": number, "verified_name": name,
+                        "quality_rating": "GREEN"})
+                });
+                let rows: Vec<_> = rows.collect();
+                Ok(self.listed(path, query, &rows))
+            }
+            ("GET", "message_templates") if id == WABA => {
+                self.look();
+                let rows: Vec<_> = self.templates.iter().map(Template::row).collect();
+                Ok(self.listed(path, query, &rows))
+            }
+            ("POST", "message_templates") if id == WABA => self.create(&body(request)?),
+            ("POST", "messages") if self.numbers.iter().any(|[known, ..]| known == id) => {
+                self.message(&body(request)?)
+            }
+            _ => Err(no_such(id)),
+        }
+    }
+
+    /// A page of a list. Its link to the next one holds the token, as Meta's does,
+    /// and leads elsewhere: nobody shall follow it.
+    fn listed(&self, path: &str, query: &str, rows: &[Value]) -> Answer {
+        let get = |name: &str| {
+            let mut pairs = form_urlencoded::parse(query.as_bytes());
+            let found = pairs.find(|(other, _)| other == name);
+            found.map(|(_, value)| value.into_owned())
+        };
+        let limit = get("limit").map_or(25, |limit| limit.parse().unwrap());
+        let start = get("after").map_or(0, |after| {
+            let place = after.strip_prefix("after+").expect("a cursor of ours");
+            place.strip_suffix("==").unwrap().parse().unwrap()
+        });
+        let end = (start + self.page.min(limit)).min(rows.len());
+        let mut paging = json!({"cursors": {
+            "before": format!("after+{start}=="), "after": format!("after+{end}=="),
+        }});
+        if end < rows.len() {
+            let link = format!(
+                "https://graph.facebook.invalid{path}?access_token={TOKEN}&limit={limit}\
+                 &after=after%2B{end}%3D%3D"
+            );
+            paging["next"] = link.into();
+        }
+        http(200, &json!({"data": rows[start..end], "paging": paging}))
+    }
+
+    fn look(&mut self) {
+        let Some((looks, status)) = &mut self.verdict else {
+            return;
+        };
+        if *looks > 0 {
+            *looks -= 1;
+            return;
+        }
+        for template in &mut self.templates {
+            if template.status == "PENDING" {
+                (*status).clone_into(&mut template.status);
+            }
+        }
+    }
+
+    fn id(&mut self) -> String {
+        self.made += 1;
+        format!("{}", 594_425_479_261_596_u64 + self.made as u64)
+    }
+
+    fn create(&mut self, body: &Value) -> Said {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let (name, language) = (text("name"), text("language"));
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || !name.chars().all(allowed) || language.is_empty() {
+            return Err(error(400, 100, None, "Param name or language"));
+        }
+        sound(body)?;
+        let same = |template: &Template| template.name == name && template.language == language;
+        if self.deleting.contains(&name) {
+            return Err(refused(
+                2_388_023,
+                "New English (US) content can't be added while the existing English (US) content is \
+                 being deleted. Try again in 4 weeks or consider creating a new message template.",
+            ));
+        }
+        if self.templates.iter().any(same) {
+            return Err(refused(
+                2_388_024,
+                "There is already English (US) content for this template. You can create a new \
+                 template and try again.",
+            ));
+        }
+        let id = self.id();
+        self.templates.push(Template {
+            id: id.clone(),
+            name,
+            language,
+            status: "PENDING".to_owned(),
+            category: text("category"),
+            components: body["components"].clone(),
+        });
+        let created = json!({"id": id, "status": "PENDING", "category": text("category")});
+        Ok(http(200, &created))
+    }
+
+    fn message(&mut self, body: &Value) -> Said {
+        if let Some(answer) = &self.instead_of_messages {
+            return Ok(answer.clone());
+        }
+        let bad = |what: &str| error(400, 100, None, &format!("Invalid parameter: {what}"));
+        let to = body["to"].as_str().ok_or_else(|| bad("to"))?;
+        if body["messaging_product"] != "whatsapp" || body["type"] != "template" {
+            return Err(bad("messaging_product or type"));
+        }
+        let template = &body["template"];
+        let (name, language) = (&template["name"], &template["language"]["code"]);
+        let same = |known: &&Template| *name == known.name && *language == known.language;
+        let Some(known) = self.templates.iter().find(same) else {
+            return Err(error(404, 132_001, None, "Template name does not exist"));
+        };
+        match known.status.as_str() {
+            "APPROVED" => {}
+            "PAUSED" => return Err(error(400, 132_015, None, "Template is Paused")),
+            "DISABLED" => return Err(error(400, 132_016, None, "Template is Disabled")),
+            _ => return Err(error(404, 132_001, None, "Template name does not exist")),
+        }
+        let code = code(&template["components"])
+            .ok_or_else(|| error(400, 132_000, None, "Number of parameters does not match"))?;
+        let digits: String = to.chars().filter(char::is_ascii_digit).collect();
+        self.codes.push((to.to_owned(), code));
+        let number = self.codes.len();
+        Ok(http(
+            200,
+            &json!({
+                "messaging_product": "whatsapp",
+                "contacts": [{"input": to, "wa_id": digits}],
+                "messages": [{"id": format!("wamid.{number}"), "message_status": "accepted"}],
+            }),
+        ))
+    }
+}
+
+impl Template {
+    fn row(&self) -> Value {
+        json!({
+            "id": self.id, "name": self.name, "language": self.language, "status": self.status,
+            "category": self.category, "parameter_format": "POSITIONAL", "components": [],
+        })
+    }
+}
+
+fn body(request: &Recorded) -> Result<Value, Answer> {
+    let json = request.headers.get("content-type").map(String::as_str) == Some("application/json");
+    let body = serde_json::from_str(&request.body).ok().filter(|_| json);
+    body.ok_or_else(|| error(400, 100, None, "The body is not JSON"))
+}
+
+/// Whether it is an authentication template as Meta takes them.
+fn sound(body: &Value) -> Result<(), Answer> {
+    let bad = |what: &str| error(400, 100, None, &format!("Invalid parameter: {what}"));
+    if body["category"] != "AUTHENTICATION" {
+        return Err(bad("category"));
+    }
+    let components = body["components"]
+        .as_array()
+        .ok_or_else(|| bad("components"))?;
+    let kinds: Vec<_> = components
+        .iter()
+        .map(|part| part["type"].as_str())
+        .collect();
+    if kinds != ["BODY", "FOOTER", "BUTTONS"].map(Some) {
+        return Err(bad("components"));
+    }
+    if !components[0]["add_security_recommendation"].is_boolean() {
+        return Err(bad("add_security_recommendation"));
+    }
+    let minutes = components[1]["code_expiration_minutes"].as_u64();
+    if !minutes.is_some_and(|minutes| (1..=90).contains(&minutes)) {
+        return Err(bad("code_expiration_minutes"));
+    }
+    let button = &components[2]["buttons"][0];
+    let app = &button["supported_apps"][0];
+    let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let good = match button["otp_type"].as_str() {
+        Some("COPY_CODE") => app.is_null() && button["autofill_text"].is_null(),
+        Some("ONE_TAP") => {
+            let hash = app["signature_hash"]
+                .as_str()
+                .is_some_and(|hash| hash.len() == 11);
+            text(&app["package_name"]) && hash && text(&button["autofill_text"])
+        }
+        _ => false,
+    };
+    if button["type"] == "OTP" && good && text(&button["text"]) {
+        return Ok(());
+    }
+    Err(bad("buttons"))
+}
+
+/// The code of a message, which is in its text and in its button.
+fn code(components: &Value) -> Option<String> {
+    let [body, button] = components.as_array()?.as_slice() else {
+        return None;
+    };
+    let kinds = [
+        &body["type"],
+        &button["type"],
+        &button["sub_type"],
+        &button["index"],
+    ];
+    let code = |part: &Value| match part["parameters"].as_array()?.as_slice() {
+        [only] if only["type"] == "text" => only["text"].as_str().map(str::to_owned),
+        _ => None,
+    };
+    let (said, copied) = (code(body)?, code(button)?);
+    let same = said == copied && (1..=15).contains(&said.len());
+    (kinds == [&json!("body"), &json!("button"), &json!("url"), &json!("0")] && same)
+        .then_some(said)
+}
