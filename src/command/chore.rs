@@ -3,6 +3,7 @@
 //!
 //! What was asked for goes to stdout, all else to stderr.
 
+use std::fmt::Display;
 use std::fs::Metadata;
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -36,6 +37,20 @@ pub(super) fn carry_out(chore: impl Future<Output = Result<(), Failure>>) -> Exi
 pub(super) fn failed(failure: &Failure) -> Exit {
     note(&failure.text);
     failure.exit
+}
+
+/// Says what was asked for, or why it could not be had.
+pub(super) fn told<E: Display>(said: Result<String, E>) -> Exit {
+    match said {
+        Ok(said) => {
+            say(&said);
+            Exit::Success
+        }
+        Err(problem) => {
+            note(&problem.to_string());
+            Exit::Failed
+        }
+    }
 }
 
 /// What was asked for. A closed stdout is no reason to fail.

@@ -1,9 +1,10 @@
 //! `presets`: the providers that are known by name.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+
 use std::path::{Path, PathBuf};
 
+use super::chore;
 use crate::cli::{Presets, PresetsAct};
 use crate::config::{ini, preset};
 use crate::exit::Exit;
@@ -16,17 +17,7 @@ pub fn run(options: &Presets) -> Exit {
         None => Ok(list(&directory)),
         Some(PresetsAct::Show { name }) => show(&directory, name),
     };
-    match said {
-        Ok(said) => {
-            // A closed stdout is no reason to fail.
-            let _ = io::stdout().write_all(said.as_bytes());
-            Exit::Success
-        }
-        Err(problem) => {
-            let _ = writeln!(io::stderr(), "{problem}");
-            Exit::Failed
-        }
-    }
+    chore::told(said)
 }
 
 /// Where own presets are; the file itself need neither be there nor be sound.

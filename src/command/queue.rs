@@ -2,10 +2,10 @@
 //! shows, retries and drops it.
 
 use std::fmt::{Display, Write as _};
-use std::io::{self, Write as _};
+
 use std::time::{Duration, SystemTime};
 
-use super::load;
+use super::{chore, load};
 use crate::cli::{Queue, QueueAct};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -30,17 +30,7 @@ pub fn run(options: &Queue) -> Exit {
         QueueAct::Retry { id, all } => retry(&config, *id, *all),
         QueueAct::Drop { id } => remove(&config, *id),
     };
-    match result {
-        Ok(said) => {
-            // A closed stdout is no reason to fail.
-            let _ = io::stdout().write_all(said.as_bytes());
-            Exit::Success
-        }
-        Err(problem) => {
-            let _ = writeln!(io::stderr(), "{problem}");
-            Exit::Failed
-        }
-    }
+    chore::told(result)
 }
 
 /// A file that is on its way.
