@@ -207,6 +207,7 @@ fn attempts_expiry_and_one_use_hold_exactly_while_the_daemon_is_killed() {
     let count = size("WEBSMS_TEST_PHONES", 200);
     let kills = size("WEBSMS_TEST_KILLS", 6);
     let (provider, codes) = noting();
+    let sent = || codes.lock().unwrap().values().map(Vec::len).sum::<usize>();
     let mut passwords = passwords(&provider);
     let mut clients: Vec<_> = (0..CLIENTS)
         .map(|client| Client {
@@ -243,9 +244,12 @@ fn attempts_expiry_and_one_use_hold_exactly_while_the_daemon_is_killed() {
                     }
                 });
             }
-            // In the middle of it.
-            let before = provider.requests().len();
-            provider.wait_for(before + count / 4);
+            // In the middle of it, however long that takes.
+            let before = sent();
+            while sent() < before + count / 4 {
+                let now = sent();
+                wait_for("another code", || (sent() > now).then_some(()));
+            }
             let mut holder = address.write().unwrap();
             let passwords = passwords.again(Signal::SIGKILL);
             *holder = passwords.address;
