@@ -7,6 +7,7 @@
 //! | `incoming` | webhook → websmsd → call file → Asterisk → phone |
 //! | `crash` | Asterisk off, and killed again and again, while messages come in |
 //! | `load` | many messages at once, and their order |
+//! | `otp` | phone → call → AGI → websmsd → provider, and back by keypad |
 //! | `outbox` | phone → Asterisk → AGI → outbox → websmsd → provider, and notices |
 //! | `outgoing` | phone → Asterisk → AGI → websms → provider |
 //! | `stall` | Asterisk that stands still, misses files or does not come to an end with them |
@@ -37,6 +38,7 @@ mod crash;
 mod dice;
 mod incoming;
 mod load;
+mod otp;
 mod outbox;
 mod outgoing;
 mod pbx;

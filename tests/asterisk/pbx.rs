@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -60,6 +60,16 @@ const MODULES: &[&str] = &[
     "res_timing_timerfd",
 ];
 
+/// What calls need besides, and `extensions_otp.conf`.
+const MODULES_OF_CALLS: &[&str] = &[
+    "app_playback",
+    "app_read",
+    "codec_gsm",
+    "format_gsm",
+    "res_pjsip_caller_id",
+    "res_pjsip_sdp_rtp",
+];
+
 /// Files that Asterisk complains about when they are not there.
 const EMPTY: &[&str] = &[
     "acl",
@@ -94,6 +104,10 @@ pub(crate) struct Changes {
     pub(crate) pjsip: Vec<(&'static str, &'static str)>,
     /// Whether Asterisk calls `websms` by `FastAGI`.
     pub(crate) fastagi: bool,
+    /// `[otp]`, if there is one, with what `extensions_otp.conf` needs.
+    pub(crate) otp: Option<String>,
+    /// Whether no sounds are installed.
+    pub(crate) without_sounds: bool,
     /// Replaced in `extensions_websms.conf`.
     pub(crate) contexts_file: Vec<(&'static str, &'static str)>,
     /// Attempts after the first, if not so many that none is given up.
@@ -261,18 +275,28 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
     let etc = directory.join("etc");
     let here = directory.display();
     let write = |name: &str, content: &str| fs::write(etc.join(name), content).unwrap();
+    let mut share = PathBuf::from("/usr/share/asterisk");
+    if changes.without_sounds {
+        let documentation = share.join("documentation");
+        share = directory.join("share");
+        fs::create_dir(&share).unwrap();
+        symlink(documentation, share.join("documentation")).unwrap();
+    }
+    let share = share.display();
     write(
         "asterisk.conf",
         &format!(
             "[directories]\nastetcdir => {here}/etc\nastspooldir => {here}/spool\n\
              astrundir => {here}/run\nastlogdir => {here}/log\nastdbdir => {here}/db\n\
              astmoddir => /usr/lib/x86_64-linux-gnu/asterisk/modules\n\
-             astvarlibdir => /var/lib/asterisk\nastdatadir => /usr/share/asterisk\n\
+             astvarlibdir => /var/lib/asterisk\nastdatadir => {share}\n\
              astagidir => {here}/agi-bin\n[options]\nverbose = 5\n"
         ),
     );
+    let of_calls = changes.otp.as_ref().map_or(&[][..], |_| MODULES_OF_CALLS);
     let modules: String = MODULES
         .iter()
+        .chain(of_calls)
         .flat_map(|name| ["load = ", name, ".so\n"])
         .collect();
     write(
@@ -290,6 +314,12 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
     let (channel_context, context) = changes
         .contexts
         .unwrap_or(("dp_entry_channel_open", "dp_entry_trunk_texting"));
+    let otp = changes.otp.as_ref().map_or_else(String::new, |otp| {
+        format!(
+            "[otp]\nlisten = {}:3000\notpdir = {here}/spool/otp\n{otp}\n",
+            address.ip()
+        )
+    });
     write(
         "websms.conf",
         &format!(
@@ -298,7 +328,7 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
              [websmsd]\nagi_listen = {}:4573\npermit_addr = 127.0.0.0/8\nproxy_addr = \"\"\n[astqueue]\n\
              outgoingdir = {here}/spool/outgoing\nstagingdir = {here}/spool/staging\n\
              channel_context = {channel_context}\ncontext = {context}\n\
-             maxretries = {}\nretrytime = {}\narchive = yes\n{}\n",
+             maxretries = {}\nretrytime = {}\narchive = yes\n{}\n{otp}",
             provider.url(),
             changes.websms,
             address.ip(),
@@ -310,6 +340,7 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
     let websms = directory.join("bin/websms");
     fs::write(&websms, fs::read(program()).unwrap()).unwrap();
     fs::set_permissions(&websms, fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("websms", directory.join("bin/websms-otp")).unwrap();
 }
 
 /// The shipped dialplan and phones, with the paths and addresses of this one.
@@ -320,16 +351,23 @@ fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes
         assert!(text.contains(from), "{from:?} is not shipped any more");
         text.replace(from, to)
     };
-    let websms = directory.join("bin/websms");
-    let extensions = replaced(
-        read("extensions.conf"),
+    let programs = if changes.fastagi {
+        format!("agi://{}", address.ip())
+    } else {
+        directory.join("bin").display().to_string()
+    };
+    let mut extensions = read("extensions.conf");
+    for program in [
         "WEBSMS = /usr/local/bin/websms",
-        &if changes.fastagi {
-            format!("WEBSMS = agi://{}/websms", address.ip())
-        } else {
-            format!("WEBSMS = {}", websms.display())
-        },
-    );
+        "WEBSMS_OTP = /usr/local/bin/websms-otp",
+    ] {
+        let here = program.replace("/usr/local/bin", &programs);
+        extensions = replaced(extensions, program, &here);
+    }
+    if changes.otp.is_some() {
+        let (off, on) = (";#include extensions_otp", "#include extensions_otp");
+        extensions = replaced(extensions, off, on);
+    }
     let extensions = format!("{extensions}\n{}", changes.extensions);
     let bind = format!("bind = {}", address.ip());
     let mut pjsip = replaced(read("pjsip.conf"), "bind = 0.0.0.0", &bind);
@@ -355,6 +393,8 @@ fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes
     }
     fs::write(etc.join("extensions.conf"), extensions).unwrap();
     fs::write(etc.join("extensions_websms.conf"), contexts).unwrap();
+    let otp = read("extensions_otp.conf");
+    fs::write(etc.join("extensions_otp.conf"), otp).unwrap();
     fs::write(etc.join("pjsip.conf"), pjsip).unwrap();
 }
 
@@ -370,6 +410,9 @@ fn asterisk_user(root: &Path) -> (u32, u32) {
 }
 
 fn give(path: &Path, (user, group): (u32, u32)) {
+    if path.is_symlink() {
+        return;
+    }
     chown(path, Some(user), Some(group)).expect("needs root");
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {

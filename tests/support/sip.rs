@@ -1,5 +1,5 @@
 //! A SIP phone over UDP: registers, sends and takes MESSAGEs (RFC 3261,
-//! RFC 3428) and answers what it is asked.
+//! RFC 3428), calls and answers what it is asked.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use md5::{Digest as _, Md5};
 
 use super::{PATIENCE, wait_for};
+
+mod call;
+
+pub(crate) use call::Call;
 
 /// A message that the phone got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,8 @@ struct Shared {
     answers: HashMap<(String, String), Packet>,
     /// Requests that have been answered already, by branch.
     seen: Vec<String>,
+    /// Calls that Asterisk has ended, by `Call-ID`.
+    ended: Vec<String>,
 }
 
 /// A phone with an account.
@@ -40,10 +46,25 @@ pub(crate) struct Phone {
     password: String,
     /// Display name, quoted; one that shifts arguments unless told otherwise.
     pub(crate) display: &'static str,
+    /// The number that it says to have, as it stands in a URI, if not its user.
+    pub(crate) number: Option<String>,
     asterisk: SocketAddr,
     socket: UdpSocket,
     shared: Arc<Mutex<Shared>>,
     counter: AtomicU32,
+}
+
+/// What Asterisk is asked.
+struct Request<'a> {
+    method: &'a str,
+    uri: &'a str,
+    /// With its tag.
+    from: &'a str,
+    to: &'a str,
+    call_id: &'a str,
+    cseq: u32,
+    headers: &'a str,
+    body: &'a [u8],
 }
 
 impl Phone {
@@ -64,6 +85,7 @@ impl Phone {
             user: user.to_owned(),
             password: password.to_owned(),
             display: "\"Doe, John (work) [x\"",
+            number: None,
             asterisk,
             socket,
             shared,
@@ -130,36 +152,73 @@ impl Phone {
     }
 
     fn request(&self, method: &str, uri: &str, to: &str, headers: &str, body: &[u8]) -> u16 {
+        let (call_id, tag) = self.fresh();
+        let request = Request {
+            method,
+            uri,
+            from: &self.from(&tag),
+            to,
+            call_id: &call_id,
+            cseq: 1,
+            headers,
+            body,
+        };
+        self.ask(&request).status
+    }
+
+    /// A `Call-ID` and a tag that there have not been.
+    fn fresh(&self) -> (String, String) {
         let me = self.socket.local_addr().unwrap();
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
-        let call_id = format!("{number}-{}@{}", me.port(), me.ip());
+        let tag = format!("{number}-{}", me.port());
+        (format!("{tag}@{}", me.ip()), tag)
+    }
+
+    /// Who it says to be.
+    fn from(&self, tag: &str) -> String {
+        let user = self.number.as_ref().unwrap_or(&self.user);
+        let domain = self.asterisk.ip();
+        format!("{} <sip:{user}@{domain}>;tag={tag}", self.display)
+    }
+
+    /// Asks, and once more with its password when it must; the final answer.
+    fn ask(&self, request: &Request<'_>) -> Packet {
         let mut authorization = String::new();
         let mut answer = Packet::default();
-        for cseq in 1..=2 {
-            let packet = format!(
-                "{method} {uri} SIP/2.0\r\n\
-                 Via: SIP/2.0/UDP {me};branch=z9hG4bK-{port}-{number}-{cseq};rport\r\n\
-                 Max-Forwards: 70\r\n\
-                 From: {display} <sip:{user}@{domain}>;tag={cseq}\r\n\
-                 To: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
-                 Contact: <sip:{user}@{me}>\r\n{headers}{authorization}\
-                 Content-Length: {length}\r\n\r\n",
-                port = me.port(),
-                display = self.display,
-                user = self.user,
-                domain = self.asterisk.ip(),
-                length = body.len(),
-            );
-            let packet = [packet.as_bytes(), body].concat();
-            answer = self.transact(&packet, &call_id, &format!("{cseq} {method}"));
+        for cseq in request.cseq..request.cseq + 2 {
+            let packet = self.packet(request, cseq, &authorization);
+            let cseq = format!("{cseq} {}", request.method);
+            answer = self.transact(&packet, request.call_id, &cseq);
             match answer.headers.get("www-authenticate") {
                 Some(challenge) => {
-                    authorization = self.digest(challenge, method, uri);
+                    authorization = self.digest(challenge, request.method, request.uri);
                 }
                 None => break,
             }
         }
-        answer.status
+        answer
+    }
+
+    fn packet(&self, request: &Request<'_>, cseq: u32, authorization: &str) -> Vec<u8> {
+        let me = self.socket.local_addr().unwrap();
+        let packet = format!(
+            "{method} {uri} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {me};branch=z9hG4bK-{branch}-{cseq};rport\r\n\
+             Max-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:{user}@{me}>\r\n{headers}{authorization}\
+             Content-Length: {length}\r\n\r\n",
+            method = request.method,
+            uri = request.uri,
+            from = request.from,
+            to = request.to,
+            call_id = request.call_id,
+            branch = request.call_id.replace('@', "-"),
+            user = self.user,
+            headers = request.headers,
+            length = request.body.len(),
+        );
+        [packet.as_bytes(), request.body].concat()
     }
 
     /// Sends until there is a final answer; UDP may lose packets
@@ -211,6 +270,12 @@ fn take(packet: Packet, from: SocketAddr, socket: &UdpSocket, shared: &Mutex<Sha
     if packet.status > 0 {
         let id = |name: &str| packet.headers.get(name).cloned().unwrap_or_default();
         if packet.status >= 200 {
+            // Whenever it comes, until Asterisk knows (RFC 3261, 13.2.2.4 and
+            // 17.1.1.3).
+            if id("cseq").ends_with(" INVITE") {
+                let ack = acknowledgement(&packet);
+                socket.send_to(ack.as_bytes(), from).unwrap();
+            }
             shared.answers.insert((id("call-id"), id("cseq")), packet);
         }
         return;
@@ -230,6 +295,9 @@ fn take(packet: Packet, from: SocketAddr, socket: &UdpSocket, shared: &Mutex<Sha
         .collect();
     let answer = format!("SIP/2.0 200 OK\r\n{kept}Content-Length: 0\r\n\r\n");
     socket.send_to(answer.as_bytes(), from).unwrap();
+    if packet.method == "BYE" {
+        shared.ended.push(packet.headers["call-id"].clone());
+    }
     let branch = packet.headers.get("via").cloned().unwrap_or_default();
     if packet.method == "MESSAGE" && !shared.seen.contains(&branch) {
         shared.seen.push(branch);
@@ -239,6 +307,25 @@ fn take(packet: Packet, from: SocketAddr, socket: &UdpSocket, shared: &Mutex<Sha
         let body = packet.body;
         shared.inbox.push(Received { from: user, body });
     }
+}
+
+/// The ACK for the final answer to an INVITE. That for a refusal belongs to the
+/// INVITE and has its branch; any other has one of its own.
+fn acknowledgement(answer: &Packet) -> String {
+    let header = |name: &str| answer.headers.get(name).cloned().unwrap_or_default();
+    let branch = if answer.status < 300 { "-ack" } else { "" };
+    let via = header("via").replacen("branch=z9hG4bK", &format!("branch=z9hG4bK{branch}"), 1);
+    let contact = header("contact");
+    let to = header("to");
+    let (_, target) = contact.split_once('<').or(to.split_once('<')).unwrap();
+    format!(
+        "ACK {target} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\nFrom: {from}\r\n\
+         To: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq}\r\nContent-Length: 0\r\n\r\n",
+        target = target.split('>').next().unwrap_or_default(),
+        from = header("from"),
+        call_id = header("call-id"),
+        cseq = header("cseq").replace("INVITE", "ACK"),
+    )
 }
 
 /// A SIP request or answer.
