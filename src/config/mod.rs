@@ -22,7 +22,6 @@ pub mod ini;
 pub mod keys;
 mod media;
 mod otp;
-mod otp_draft;
 mod parameters;
 pub mod preset;
 pub mod problem;
@@ -40,8 +39,9 @@ pub use authenticity::{Authenticity, Digest, Encoding, Hmac, Scheme, Spot, Vonag
 pub use delivery::{By, Delivery, Idempotency, Retry};
 pub use errors::Errors;
 pub use media::{Handling, Media, Shelf};
-pub use otp::{Account, AccountSource, Channel, Identifier, Otp, Sms, WhatsappCodes, sender};
-pub use otp_draft::OtpDraft;
+pub use otp::{
+    Account, AccountSource, Channel, Identifier, Otp, OtpDraft, Sms, WhatsappCodes, sender,
+};
 pub use parameters::{Before, BodyType, Parameters, Pictures, Upload, pointer};
 pub use problem::{Problem, Report, Severity};
 pub use receipts::Receipts;
@@ -236,7 +236,7 @@ pub fn parse_draft(path: &Path, text: &str, own: preset::Own<'_>) -> Result<OtpD
     let of_otp = |entry: &ini::Entry| entry.section == Section::Otp.name();
     let (mine, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(of_otp);
     let config = assemble(&others, &mut problems);
-    let draft = otp_draft::read(&mine, &mut problems);
+    let draft = otp::read_draft(&mine, &mut problems);
     problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
     problems.dedup();
     let report = Report {

@@ -2,14 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::sleep;
 use tracing::{error, info};
 
 use super::{load, log, log_level};
@@ -24,16 +22,15 @@ use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, Receiver, Recorder};
 use crate::logging;
 use crate::media::{self, Intake};
-use crate::otp::approval::Approval;
 use crate::otp::desk::Desk;
-use crate::otp::server::Server;
-use crate::otp::ways::Template;
 use crate::otp::{self, Opened};
 use crate::outbox::Sending;
 use crate::spool::{Spool, Threads, probe};
+use doors::Doors;
+use passwords::Passwords;
 
-/// How often codes are looked through for those that do not matter any more.
-const SWEEP: Duration = Duration::from_secs(60);
+mod doors;
+mod passwords;
 
 /// Serves until it is told to stop.
 #[must_use]
@@ -69,14 +66,6 @@ struct Daemon {
     intake: Option<Intake>,
     otp: Option<Opened>,
     runtime: Runtime,
-}
-
-/// Where it listens.
-struct Doors {
-    providers: TcpListener,
-    health: Option<TcpListener>,
-    agi: Option<TcpListener>,
-    otp: Option<TcpListener>,
 }
 
 /// Why the daemon did not start. The administrator must act.
@@ -137,43 +126,35 @@ impl Daemon {
     fn serve(self) -> io::Result<()> {
         let Self {
             config,
-            doors,
             spool,
-            threads,
-            dedupe,
             sending,
-            intake,
             otp,
             runtime,
+            ..
         } = self;
         let desk = otp.as_ref().map(|otp| Arc::clone(&otp.desk));
-        let calls = doors.agi.map(|listener| {
+        let calls = self.doors.agi.map(|listener| {
             let handle = runtime.handle().clone();
             let server = fastagi::Server::new(config.clone(), desk.clone(), handle);
             server.map(|server| server.start(listener))
         });
         let calls = calls.transpose().map_err(io::Error::other)?;
-        let watched = doors.health.map(|listener| Watched {
+        let watched = self.doors.health.map(|listener| Watched {
             listener,
             spool: spool.clone(),
             desk: desk.clone(),
         });
-        let passwords = otp.zip(doors.otp).map(|(opened, listener)| {
-            let server = Server::new(opened.desk, opened.token, &config.daemon);
-            Passwords {
-                listener,
-                server,
-                approvals: opened.approvals,
-            }
-        });
+        let passwords = otp.zip(self.doors.otp);
+        let passwords =
+            passwords.map(|(opened, listener)| Passwords::new(opened, listener, &config.daemon));
         let record = recorder(sending.as_ref(), desk, runtime.handle());
         let receiver = Receiver::new(
             config.incoming,
             config.daemon,
             spool,
-            dedupe,
+            self.dedupe,
             record,
-            intake,
+            self.intake,
             sending
                 .as_ref()
                 .filter(|_| config.reply_auto)
@@ -181,7 +162,7 @@ impl Daemon {
         );
         let receiver = receiver.map_err(io::Error::other)?;
         let served = runtime.block_on(async {
-            let served = receive(doors.providers, watched, passwords, receiver).await;
+            let served = receive(self.doors.providers, watched, passwords, receiver).await;
             // What is on its way runs on this thread, so it must not wait here.
             let _ = tokio::task::spawn_blocking(move || finish(calls, sending)).await;
             served
@@ -189,7 +170,7 @@ impl Daemon {
         // Ends what still holds on to the spool.
         drop(runtime);
         // What was accepted is handed on before the process ends.
-        threads.join();
+        self.threads.join();
         served
     }
 }
@@ -221,32 +202,6 @@ fn recorder(sending: Option<&Sending>, desk: Option<Arc<Desk>>, runtime: &Handle
     })
 }
 
-impl Doors {
-    fn open(options: &Websmsd, config: &Config) -> Result<Self, NotStarted> {
-        let address = options
-            .listen
-            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)));
-        let listen = |address: SocketAddr, problem| {
-            TcpListener::bind(address).map_err(|error| NotStarted {
-                problem,
-                detail: format!("{address}: {error}"),
-            })
-        };
-        let if_wanted = |address: Option<SocketAddr>, problem| {
-            address.map(|address| listen(address, problem)).transpose()
-        };
-        Ok(Self {
-            providers: listen(address, "cannot listen")?,
-            health: if_wanted(config.daemon.health, "cannot listen at health_listen")?,
-            agi: if_wanted(config.daemon.agi, "cannot listen at agi_listen")?,
-            otp: if_wanted(
-                config.otp.as_ref().map(|otp| otp.listen),
-                "cannot listen at listen of [otp]",
-            )?,
-        })
-    }
-}
-
 /// Nobody is served while what they must show cannot be had.
 fn secrets(config: &Config) -> Result<(), NotStarted> {
     for incoming in &config.incoming {
@@ -273,46 +228,6 @@ struct Watched {
     listener: TcpListener,
     spool: Spool,
     desk: Option<Arc<Desk>>,
-}
-
-/// One-time passwords that are asked for by HTTP.
-struct Passwords {
-    listener: TcpListener,
-    server: Server,
-    approvals: Vec<(Approval, Template)>,
-}
-
-impl Passwords {
-    /// Serves until `stopping` says to stop.
-    async fn serve(self, mut stopping: watch::Receiver<()>) -> io::Result<()> {
-        let address = self.listener.local_addr()?;
-        let listener = asynchronous(self.listener)?;
-        info!(%address, "taking requests for one-time passwords");
-        tokio::spawn(sweep(Arc::clone(self.server.desk())));
-        let approvals = self.approvals;
-        tokio::spawn(async move {
-            for (approval, template) in approvals {
-                let (provider, verified) = approval.wait().await;
-                template.ready(provider);
-                info!("codes can go by WhatsApp");
-                say(&verified);
-            }
-            say(&format!("Sample app listening on port {}", address.port()));
-        });
-        let stopped = async move {
-            // It ends with an error: the sender is dropped.
-            let _ = stopping.changed().await;
-        };
-        door::run(listener, self.server, stopped).await;
-        Ok(())
-    }
-}
-
-async fn sweep(desk: Arc<Desk>) {
-    loop {
-        desk.sweep().await;
-        sleep(SWEEP).await;
-    }
 }
 
 /// A line for whoever started the daemon by hand; stdout may be closed.

@@ -1,33 +1,28 @@
 //! `[otp]`: one-time passwords, and by which ways they go out.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use reqwest::Url;
 
-use super::ini::Entry;
-use super::keys::{Key, otp as keys, websms as outgoing_keys};
-use super::preset;
+use super::keys::otp as keys;
 use super::reader::Reader;
-use super::websms::{self, Outgoing};
-use super::{Auth, Section, value};
+use super::value;
+use super::websms::Outgoing;
 use crate::message::InterfaceName;
-use crate::secret::{Secret, SecretSource};
+use crate::secret::SecretSource;
 use crate::template;
 
-/// Longest id of Meta's.
-const IDENTIFIER_MAX: usize = 32;
+mod account;
+mod draft;
+mod sender;
 
-/// Why something of the account cannot be left out.
-const WHY: &str = "is not set, and channel = whatsapp needs it: `asterisk-websms otp setup` gets \
-                   it, or writes a file for info_file";
+pub use account::{Account, AccountSource, Identifier, WhatsappCodes};
+pub use draft::OtpDraft;
+pub use sender::sender;
 
-/// What is wrong with a key of the account besides `info_file`.
-pub(super) const TWICE: &str = "stands in info_file already: remove one of them";
+pub(super) use draft::read as read_draft;
 
 /// In `sms_text`, where the code stands.
 const CODE: &str = "{code}";
@@ -78,74 +73,6 @@ pub struct Sms {
     pub from: String,
     /// What is said, with `{code}` and `{minutes}`.
     pub text: String,
-}
-
-/// How a code goes out by `WhatsApp`.
-#[derive(Debug, Clone)]
-pub struct WhatsappCodes {
-    /// The account, or the file that describes it.
-    pub account: AccountSource,
-    /// Where the API is, with its version.
-    pub api: Url,
-    /// Bound of a whole request.
-    pub timeout: Duration,
-    /// PEM file with authorities to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
-}
-
-/// Where an account is described.
-#[derive(Debug, Clone)]
-pub enum AccountSource {
-    /// In a file, `whatsapp-info.json`.
-    File(PathBuf),
-    /// In the configuration itself.
-    Here(Account<SecretSource>),
-}
-
-/// An account with Meta. `S` is where the secret is, or the secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account<S> {
-    /// The `WhatsApp` Business Account.
-    pub waba_id: Identifier,
-    /// Its access token.
-    pub access_token: S,
-    /// The number that codes come from.
-    pub phone_number_id: Identifier,
-    /// The template that they come in.
-    pub template_id: Identifier,
-}
-
-/// What Meta calls something: digits. It can stand in a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identifier(String);
-
-impl Identifier {
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Identifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Identifier {
-    type Err = String;
-
-    fn from_str(raw: &str) -> Result<Self, String> {
-        let digits = raw.bytes().all(|byte| byte.is_ascii_digit());
-        if digits && (1..=IDENTIFIER_MAX).contains(&raw.len()) {
-            Ok(Self(raw.to_owned()))
-        } else {
-            Err(format!(
-                "not an id of Meta's (expected 1 to {IDENTIFIER_MAX} digits)"
-            ))
-        }
-    }
 }
 
 impl Otp {
@@ -215,7 +142,7 @@ fn read_channels(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Vec<C
         .into_iter()
         .map(|whatsapp| {
             if whatsapp {
-                read_whatsapp(reader).map(Channel::Whatsapp)
+                account::read_whatsapp(reader).map(Channel::Whatsapp)
             } else {
                 read_sms(reader, outgoing).map(Channel::Sms)
             }
@@ -224,99 +151,9 @@ fn read_channels(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Vec<C
     channels.into_iter().collect()
 }
 
-fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
-    let api = read_api(reader);
-    let account = read_account(reader);
-    let Api {
-        url,
-        timeout,
-        ca_file,
-    } = api?;
-    Some(WhatsappCodes {
-        account: account?,
-        api: url,
-        timeout,
-        ca_file,
-    })
-}
-
-/// Where Meta is asked.
-pub(super) struct Api {
-    /// With its version.
-    pub(super) url: Url,
-    pub(super) timeout: Duration,
-    pub(super) ca_file: Option<PathBuf>,
-}
-
-/// Reads where Meta is asked.
-pub(super) fn read_api(reader: &mut Reader<'_>) -> Option<Api> {
-    let url = reader.read(&keys::API_URL, |raw| {
-        value::base_url(raw, keys::API_URL.default)
-    });
-    let version = reader.read(&keys::API_VERSION, version);
-    let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
-    let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
-    let (mut url, version) = (url?, version?);
-    let path = format!("{}/{version}", url.path().trim_end_matches('/'));
-    url.set_path(&path);
-    Some(Api {
-        url,
-        timeout: timeout?,
-        ca_file: ca_file?,
-    })
-}
-
 /// Reads how long a code counts.
 pub(super) fn read_lifetime(reader: &mut Reader<'_>) -> Option<Duration> {
     reader.read(&keys::LIFETIME, |raw| value::seconds(raw, 10..=5400))
-}
-
-fn read_account(reader: &mut Reader<'_>) -> Option<AccountSource> {
-    let file = reader.read(&keys::INFO_FILE, value::optional_path)?;
-    let ids = [&keys::WABA_ID, &keys::PHONE_NUMBER_ID, &keys::TEMPLATE_ID];
-    let [waba_id, phone_number_id, template_id] =
-        ids.map(|key| reader.read(key, identifier).map(|id| (key, id)));
-    let access_token = reader.read(&keys::ACCESS_TOKEN, value::secret)?;
-    let (waba_id, phone_number_id, template_id) = (waba_id?, phone_number_id?, template_id?);
-    if let Some(file) = file {
-        let given = [&waba_id, &phone_number_id, &template_id]
-            .into_iter()
-            .find_map(|(key, id)| id.as_ref().map(|_| *key))
-            .or(access_token.as_ref().map(|_| &keys::ACCESS_TOKEN));
-        if let Some(key) = given {
-            reader.mistake(key, TWICE);
-            return None;
-        }
-        return Some(AccountSource::File(file));
-    }
-    let id = |reader: &mut Reader<'_>, (key, id): (&'static Key, Option<Identifier>)| {
-        reader.needed(key, WHY, id)
-    };
-    let waba_id = id(reader, waba_id);
-    let access_token = reader.needed(&keys::ACCESS_TOKEN, WHY, access_token);
-    let phone_number_id = id(reader, phone_number_id);
-    let template_id = id(reader, template_id);
-    Some(AccountSource::Here(Account {
-        waba_id: waba_id?,
-        access_token: access_token?,
-        phone_number_id: phone_number_id?,
-        template_id: template_id?,
-    }))
-}
-
-/// An id of Meta's; empty means "not set".
-pub(super) fn identifier(raw: &str) -> Result<Option<Identifier>, String> {
-    value::optional(raw)?.map(|raw| raw.parse()).transpose()
-}
-
-/// A version of the Graph API, `v25.0`.
-fn version(raw: &str) -> Result<String, String> {
-    let number = raw.strip_prefix('v').and_then(|raw| raw.split_once('.'));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    match number {
-        Some((major, minor)) if digits(major) && digits(minor) => Ok(raw.to_owned()),
-        _ => Err("not a version of the Graph API (expected e.g. v25.0)".to_owned()),
-    }
 }
 
 fn read_sms(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Sms> {
@@ -383,94 +220,6 @@ fn key_of(
     let why = "is not set, and the account has no secret that could serve in its place: set it to \
                a long one, e.g. what `openssl rand -hex 32` prints";
     reader.needed(&keys::HASH_KEY, why, account)
-}
-
-/// The account of Meta's by which codes go out in a template: an interface like
-/// those of `[websms]`, with the preset `whatsapp-template` and the code in two
-/// places.
-///
-/// # Errors
-/// When `template` or `language` are no names of such.
-pub fn sender(
-    codes: &WhatsappCodes,
-    account: &Account<Secret>,
-    template: &str,
-    language: &str,
-) -> Result<Outgoing, String> {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    for name in [template, language] {
-        if name.is_empty() || !name.bytes().all(word) {
-            return Err(format!("{name:?} is no name of a template or language"));
-        }
-    }
-    let mut entries = entries(codes, account, template, language);
-    let (added, mut problems) = preset::expand(&entries, &|_, _| Ok(None));
-    entries.extend(added);
-    let name = InterfaceName::unnamed();
-    let mut reader = Reader::new(&entries, Section::Websms, &name, &mut problems);
-    let interface = InterfaceName::parse("whatsapp-otp").unwrap_or_else(|_| name.clone());
-    let outgoing = websms::read(&mut reader, interface);
-    let auth = Auth::Bearer {
-        secret: SecretSource::Here(account.access_token.clone()),
-    };
-    let said = |problems: &[super::Problem]| {
-        let said: Vec<_> = problems.iter().map(|problem| &problem.message).collect();
-        format!("{said:?}")
-    };
-    let outgoing = outgoing.ok_or_else(|| said(&problems))?;
-    Ok(Outgoing { auth, ..outgoing })
-}
-
-/// What such an interface would have in the file.
-fn entries(
-    codes: &WhatsappCodes,
-    account: &Account<Secret>,
-    template: &str,
-    language: &str,
-) -> Vec<Entry> {
-    let mut host = codes.api.clone();
-    host.set_path("");
-    let ca_file = codes.ca_file.as_deref().unwrap_or("".as_ref());
-    let timeout = codes.timeout.as_secs();
-    let entry = |key: &Key, value: String| Entry {
-        line: 0,
-        section: Section::Websms.name().to_owned(),
-        key: key.name.to_owned(),
-        index: None,
-        numbered: false,
-        value,
-        cut: false,
-        preset: None,
-    };
-    vec![
-        entry(&outgoing_keys::PRESET, "whatsapp-template".to_owned()),
-        entry(&outgoing_keys::ACCOUNT, account.phone_number_id.to_string()),
-        entry(&outgoing_keys::HOST, host.to_string()),
-        entry(
-            &outgoing_keys::PATH,
-            format!("{}/{{account}}/messages", codes.api.path()),
-        ),
-        entry(
-            &outgoing_keys::KEY_BODY,
-            "/template/components/0/parameters/0/text,/template/components/1/parameters/0/text"
-                .to_owned(),
-        ),
-        entry(
-            &outgoing_keys::VAL_EXTRA,
-            format!(
-                "/template/name={template},/template/language/code={language},\
-                 /template/components/1/type=button,/template/components/1/sub_type=url,\
-                 /template/components/1/index=0,/template/components/1/parameters/0/type=text"
-            ),
-        ),
-        entry(&outgoing_keys::AUTH_METHOD, "none".to_owned()),
-        entry(&outgoing_keys::TIMEOUT, timeout.to_string()),
-        entry(
-            &outgoing_keys::CONNECT_TIMEOUT,
-            timeout.saturating_sub(1).min(5).to_string(),
-        ),
-        entry(&outgoing_keys::CA_FILE, ca_file.display().to_string()),
-    ]
 }
 
 #[cfg(test)]
@@ -553,24 +302,5 @@ mod tests {
             .iter()
             .filter(|range| !range.addr().is_loopback());
         assert_eq!(open.count(), 0);
-    }
-
-    #[test]
-    fn sender_is_an_interface_with_the_code_in_two_places() {
-        let otp = parse("[otp]\ninfo_file = /x\napi_url = http://127.0.0.1:1\n").unwrap();
-        let Some(Channel::Whatsapp(codes)) = otp.channels.first() else {
-            panic!("{otp:?}");
-        };
-        let account = Account {
-            waba_id: "1".parse().unwrap(),
-            access_token: Secret::new("t".to_owned()),
-            phone_number_id: "2".parse().unwrap(),
-            template_id: "3".parse().unwrap(),
-        };
-        let made = |template: &str| sender(codes, &account, template, "en_US");
-        let outgoing = made("otp_both").unwrap();
-        assert_eq!(outgoing.path, "/v25.0/2/messages");
-        assert_eq!(outgoing.parameters.key_body.len(), 2);
-        assert!(made("a,/type=b").is_err());
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::ini::Entry;
-use super::keys::{Key, otp as keys};
-use super::otp::{self, AccountSource, Identifier, WhatsappCodes};
-use super::problem::Problem;
-use super::reader::Reader;
-use super::{Section, value};
+use super::account::{self, AccountSource, Identifier, WhatsappCodes};
+use crate::config::ini::Entry;
+use crate::config::keys::{Key, otp as keys};
+use crate::config::problem::Problem;
+use crate::config::reader::Reader;
+use crate::config::{Section, value};
 use crate::message::InterfaceName;
 use crate::secret::SecretSource;
 
@@ -70,16 +70,16 @@ impl OtpDraft {
 
 /// Reads the lines of the section; `None` when there was a mistake, which has
 /// been noted.
-pub(super) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<OtpDraft> {
+pub(in crate::config) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<OtpDraft> {
     let unnamed = InterfaceName::unnamed();
     let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
     let reader = &mut reader;
     let channels = reader.read(&keys::CHANNEL, value::words);
-    let lifetime = otp::read_lifetime(reader);
-    let api = otp::read_api(reader);
+    let lifetime = super::read_lifetime(reader);
+    let api = account::read_api(reader);
     let info_file = reader.read(&keys::INFO_FILE, value::optional_path);
     let access_token = reader.read(&keys::ACCESS_TOKEN, value::secret);
-    let mut id = |key: &Key| reader.read(key, otp::identifier);
+    let mut id = |key: &Key| reader.read(key, account::identifier);
     let waba_id = id(&keys::WABA_ID);
     let phone_number_id = id(&keys::PHONE_NUMBER_ID);
     let template_id = id(&keys::TEMPLATE_ID);
@@ -101,7 +101,7 @@ pub(super) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Otp
     if draft.info_file.is_some()
         && let Some(key) = draft.keys().first()
     {
-        reader.mistake(key, otp::TWICE);
+        reader.mistake(key, account::TWICE);
         return None;
     }
     Some(draft)

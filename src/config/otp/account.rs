@@ -1,0 +1,183 @@
+//! `[otp]`: the account at Meta by which codes go out, and where Meta is asked.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::config::keys::{Key, otp as keys};
+use crate::config::reader::Reader;
+use crate::config::value;
+use crate::secret::SecretSource;
+
+/// Longest id of Meta's.
+const IDENTIFIER_MAX: usize = 32;
+
+/// Why something of the account cannot be left out.
+const WHY: &str = "is not set, and channel = whatsapp needs it: `asterisk-websms otp setup` gets \
+                   it, or writes a file for info_file";
+
+/// What is wrong with a key of the account besides `info_file`.
+pub(super) const TWICE: &str = "stands in info_file already: remove one of them";
+
+/// How a code goes out by `WhatsApp`.
+#[derive(Debug, Clone)]
+pub struct WhatsappCodes {
+    /// The account, or the file that describes it.
+    pub account: AccountSource,
+    /// Where the API is, with its version.
+    pub api: Url,
+    /// Bound of a whole request.
+    pub timeout: Duration,
+    /// PEM file with authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where an account is described.
+#[derive(Debug, Clone)]
+pub enum AccountSource {
+    /// In a file, `whatsapp-info.json`.
+    File(PathBuf),
+    /// In the configuration itself.
+    Here(Account<SecretSource>),
+}
+
+/// An account with Meta. `S` is where the secret is, or the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account<S> {
+    /// The `WhatsApp` Business Account.
+    pub waba_id: Identifier,
+    /// Its access token.
+    pub access_token: S,
+    /// The number that codes come from.
+    pub phone_number_id: Identifier,
+    /// The template that they come in.
+    pub template_id: Identifier,
+}
+
+/// What Meta calls something: digits. It can stand in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identifier(String);
+
+impl Identifier {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Identifier {
+    type Err = String;
+
+    fn from_str(raw: &str) -> Result<Self, String> {
+        let digits = raw.bytes().all(|byte| byte.is_ascii_digit());
+        if digits && (1..=IDENTIFIER_MAX).contains(&raw.len()) {
+            Ok(Self(raw.to_owned()))
+        } else {
+            Err(format!(
+                "not an id of Meta's (expected 1 to {IDENTIFIER_MAX} digits)"
+            ))
+        }
+    }
+}
+
+/// Reads how codes go out by `WhatsApp`; `None` when there was a mistake, which
+/// has been noted.
+pub(super) fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
+    let api = read_api(reader);
+    let account = read_account(reader);
+    let Api {
+        url,
+        timeout,
+        ca_file,
+    } = api?;
+    Some(WhatsappCodes {
+        account: account?,
+        api: url,
+        timeout,
+        ca_file,
+    })
+}
+
+/// Where Meta is asked.
+pub(super) struct Api {
+    /// With its version.
+    pub(super) url: Url,
+    pub(super) timeout: Duration,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+/// Reads where Meta is asked.
+pub(super) fn read_api(reader: &mut Reader<'_>) -> Option<Api> {
+    let url = reader.read(&keys::API_URL, |raw| {
+        value::base_url(raw, keys::API_URL.default)
+    });
+    let version = reader.read(&keys::API_VERSION, version);
+    let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
+    let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
+    let (mut url, version) = (url?, version?);
+    let path = format!("{}/{version}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Some(Api {
+        url,
+        timeout: timeout?,
+        ca_file: ca_file?,
+    })
+}
+
+fn read_account(reader: &mut Reader<'_>) -> Option<AccountSource> {
+    let file = reader.read(&keys::INFO_FILE, value::optional_path)?;
+    let ids = [&keys::WABA_ID, &keys::PHONE_NUMBER_ID, &keys::TEMPLATE_ID];
+    let [waba_id, phone_number_id, template_id] =
+        ids.map(|key| reader.read(key, identifier).map(|id| (key, id)));
+    let access_token = reader.read(&keys::ACCESS_TOKEN, value::secret)?;
+    let (waba_id, phone_number_id, template_id) = (waba_id?, phone_number_id?, template_id?);
+    if let Some(file) = file {
+        let given = [&waba_id, &phone_number_id, &template_id]
+            .into_iter()
+            .find_map(|(key, id)| id.as_ref().map(|_| *key))
+            .or(access_token.as_ref().map(|_| &keys::ACCESS_TOKEN));
+        if let Some(key) = given {
+            reader.mistake(key, TWICE);
+            return None;
+        }
+        return Some(AccountSource::File(file));
+    }
+    let id = |reader: &mut Reader<'_>, (key, id): (&'static Key, Option<Identifier>)| {
+        reader.needed(key, WHY, id)
+    };
+    let waba_id = id(reader, waba_id);
+    let access_token = reader.needed(&keys::ACCESS_TOKEN, WHY, access_token);
+    let phone_number_id = id(reader, phone_number_id);
+    let template_id = id(reader, template_id);
+    Some(AccountSource::Here(Account {
+        waba_id: waba_id?,
+        access_token: access_token?,
+        phone_number_id: phone_number_id?,
+        template_id: template_id?,
+    }))
+}
+
+/// An id of Meta's; empty means "not set".
+pub(super) fn identifier(raw: &str) -> Result<Option<Identifier>, String> {
+    value::optional(raw)?.map(|raw| raw.parse()).transpose()
+}
+
+/// A version of the Graph API, `v25.0`.
+fn version(raw: &str) -> Result<String, String> {
+    let number = raw.strip_prefix('v').and_then(|raw| raw.split_once('.'));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    match number {
+        Some((major, minor)) if digits(major) && digits(minor) => Ok(raw.to_owned()),
+        _ => Err("not a version of the Graph API (expected e.g. v25.0)".to_owned()),
+    }
+}
