@@ -77,7 +77,8 @@ impl Answer {
 
     /// The answer that status and text were made from, to a request for a code or,
     /// with `verifying`, to one with a code. `None` when it is another program's or
-    /// a refusal at the door.
+    /// a refusal at the door: many programs listen at port 3000 and have a page of
+    /// status 200 for every path, which verifies nobody.
     #[must_use]
     pub fn read(verifying: bool, status: u16, text: &str) -> Option<Self> {
         let wrong = || {
@@ -85,8 +86,8 @@ impl Answer {
             left.parse().ok().map(Self::Wrong)
         };
         match (status, text) {
-            (200, _) if verifying => Some(Self::Verified),
-            (200, _) => Some(Self::Sent),
+            (200, "") if verifying => Some(Self::Verified),
+            (200, "") => Some(Self::Sent),
             (400, NO_CODE) => Some(Self::NoCode),
             (400, NOT_A_PHONE) => Some(Self::NotAPhone),
             (401, EXPIRED) => Some(Self::Expired),
@@ -144,8 +145,11 @@ mod tests {
             (401, "Unauthorized"),
             (403, "Forbidden"),
             (404, "Not found"),
+            (200, "<html></html>"),
+            (200, "{}"),
         ] {
             assert_eq!(Answer::read(true, status, text), None);
+            assert_eq!(Answer::read(false, status, text), None);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 
 use crate::support::otp::{PHONE, Passwords, another, codes, last_code, provider};
-use crate::support::{PATIENCE, program};
+use crate::support::{Answer, PATIENCE, Provider, program};
 
 /// What the dialplan is told.
 fn told(status: &str, left: u32) -> String {
@@ -126,6 +126,24 @@ fn daemon_that_is_away_or_lets_nobody_in_is_failed() {
     assert_eq!(output.status.code(), Some(69), "{address}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("reach websmsd at listen of [otp]"), "{said}");
+}
+
+/// Port 3000 is a common one: what listens there while websmsd is down may answer
+/// 200 to everything.
+#[test]
+fn another_program_at_the_port_verifies_nobody() {
+    let page = Answer::Http(200, "text/html", "<html></html>".to_owned());
+    let stranger = Provider::answering(page);
+    let provider = provider();
+    let passwords = Passwords::by_sms(&provider, "");
+    let config = std::fs::read_to_string(passwords.configured()).unwrap();
+    let there = format!("listen = {}", stranger.address);
+    let config = config.replace("listen = 127.0.0.1:0", &there);
+    std::fs::write(passwords.configured(), config).unwrap();
+    for arguments in [&["verify", PHONE, "123456"][..], &["send", PHONE]] {
+        assert_eq!(agi(&passwords, arguments), (told("FAILED", 0), 69));
+    }
+    assert_eq!(stranger.requests().len(), 2);
 }
 
 #[test]
