@@ -147,10 +147,10 @@ impl Desk {
                 wrong: 0,
             });
         };
-        let stored = self.change(phone, put).await;
-        stored.map_err(|error| not_stored(phone, &error))?;
+        // Before it is stored: a receipt may be faster than the disk.
         self.await_receipt(phone, code, gone);
-        Ok(())
+        let stored = self.change(phone, put).await;
+        stored.map_err(|error| not_stored(phone, &error))
     }
 
     /// Checks a code that somebody has typed; `None` when there was none.
@@ -173,8 +173,9 @@ impl Desk {
     }
 
     /// Hears what a provider says later about a message. When it is a code that it
-    /// took and could not deliver, the code goes by the next way, if it may still
-    /// count.
+    /// took and could not deliver, the code goes by the next way, if it still
+    /// counts: one that was used, or that there is another one for, would be money
+    /// for nothing and in the way of the one that counts.
     pub fn hear(self: &Arc<Self>, receipt: &Receipt, runtime: &Handle) {
         if receipt.state == ReceiptState::Pending {
             return;
@@ -189,11 +190,28 @@ impl Desk {
         let desk = Arc::clone(self);
         runtime.spawn(async move {
             let Awaited { phone, code, .. } = awaited;
+            // The code may be about to be stored, or another one on its way.
+            let _turn = desk.turn(&phone).await;
+            if !desk.counts(&phone, &code).await {
+                return;
+            }
             warn!(%phone, "code not delivered; it goes by another way");
             if let Some(gone) = ways::send(&desk.ways, next, &phone, &code).await {
                 desk.await_receipt(&phone, code, gone);
             }
         });
+    }
+
+    /// Whether it is this code that counts.
+    async fn counts(self: &Arc<Self>, phone: &Phone, code: &Code) -> bool {
+        let (desk, of, code) = (Arc::clone(self), phone.clone(), code.clone());
+        let held = self.change(phone, move |entry, now| {
+            entry.holds(now, |kept| desk.hasher.is(kept, &of, code.expose()))
+        });
+        held.await.unwrap_or_else(|error| {
+            not_stored(phone, &error);
+            false
+        })
     }
 
     fn await_receipt(&self, phone: &Phone, code: Code, gone: Gone) {

@@ -110,6 +110,12 @@ impl Entry {
         !self.code.as_ref().is_some_and(remembered) && !self.sends.iter().any(counted)
     }
 
+    /// Whether a code counts at this time and is one that `is` says yes to.
+    #[must_use]
+    pub fn holds(&self, now: u64, is: impl FnOnce(&Kept) -> bool) -> bool {
+        self.is_live(now) && self.code.as_ref().is_some_and(|code| is(&code.kept))
+    }
+
     /// Whether a code counts at this time.
     #[must_use]
     pub fn is_live(&self, now: u64) -> bool {

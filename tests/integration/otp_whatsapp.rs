@@ -10,7 +10,7 @@ use sha2::Sha256;
 use crate::support::daemon::command;
 use crate::support::graph::{Graph, NUMBER, TOKEN, info};
 use crate::support::http::JSON;
-use crate::support::otp::{PHONE, Passwords, last_code, provider};
+use crate::support::otp::{PHONE, Passwords, codes as codes_by_sms, last_code, provider};
 use crate::support::{Answer, Provider, Spool};
 
 /// Of the app at Meta.
@@ -241,6 +241,29 @@ fn what_whatsapp_does_not_deliver_goes_by_sms_later() {
     assert_eq!(passwords.send(PHONE).0, 200);
     hear(&passwords, &receipt("wamid.3", "failed", 131_026));
     assert_eq!(sms.wait_for(2).len(), 2);
+}
+
+/// A code that another one took the place of, or that was used, is not worth an SMS;
+/// it would reach the phone after the one that counts.
+#[test]
+fn what_does_not_count_any_more_does_not_go_by_sms() {
+    let graph = Graph::start();
+    let sms = provider();
+    let (passwords, _file) = passwords(&graph, Some(&sms));
+    approved(&passwords);
+    for _ in 0..3 {
+        assert_eq!(passwords.send(PHONE).0, 200);
+    }
+    let codes = graph.wait_for_codes(3);
+    hear(&passwords, &receipt("wamid.1", "failed", 131_026));
+    assert_eq!(passwords.verify(PHONE, &codes[2].1).0, 200);
+    hear(&passwords, &receipt("wamid.3", "failed", 131_026));
+    // One after another: what was heard before has been dealt with.
+    assert_eq!(passwords.send(PHONE).0, 200);
+    let (_, last) = graph.wait_for_codes(4).remove(3);
+    hear(&passwords, &receipt("wamid.4", "failed", 131_026));
+    sms.wait_for(1);
+    assert_eq!(codes_by_sms(&sms), [last]);
 }
 
 #[test]
