@@ -48,6 +48,13 @@ struct Awaited {
     until: Instant,
 }
 
+/// A code that does not count.
+struct Failed {
+    answer: Answer,
+    /// Whether it may be on the phone all the same.
+    spent: bool,
+}
+
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk")
@@ -117,27 +124,35 @@ impl Desk {
             }
             Err(error) => return not_stored(phone, &error),
         };
-        match self.send_code(phone).await {
-            Ok(()) => Answer::Sent,
-            Err(answer) => {
-                let uncount = move |entry: &mut Entry, _| entry.uncount(counted);
-                if let Err(error) = self.change(phone, uncount).await {
-                    return not_stored(phone, &error);
-                }
-                answer
-            }
+        let Err(Failed { answer, spent }) = self.send_code(phone).await else {
+            return Answer::Sent;
+        };
+        // What may have gone out, and been charged for, stays counted.
+        if spent {
+            return answer;
+        }
+        let uncount = move |entry: &mut Entry, _| entry.uncount(counted);
+        match self.change(phone, uncount).await {
+            Ok(()) => answer,
+            Err(error) => not_stored(phone, &error),
         }
     }
 
-    async fn send_code(self: &Arc<Self>, phone: &Phone) -> Result<(), Answer> {
+    async fn send_code(self: &Arc<Self>, phone: &Phone) -> Result<(), Failed> {
         let made = Code::random(self.otp.code_length)
             .and_then(|code| Ok((self.hasher.keep(phone, &code)?, code)));
         let (kept, code) = made.map_err(|error| {
             error!(%error, "no random numbers to be had");
-            Answer::NotSent
+            Failed {
+                answer: Answer::NotSent,
+                spent: false,
+            }
         })?;
         let gone = ways::send(&self.ways, 0, phone, &code).await;
-        let gone = gone.ok_or(Answer::NotSent)?;
+        let gone = gone.map_err(|not_gone| Failed {
+            answer: Answer::NotSent,
+            spent: not_gone.perhaps,
+        })?;
         let lifetime = u64::try_from(self.otp.lifetime.as_millis()).unwrap_or(u64::MAX);
         let put = move |entry: &mut Entry, now: u64| {
             entry.put(Sent {
@@ -150,7 +165,10 @@ impl Desk {
         // Before it is stored: a receipt may be faster than the disk.
         self.await_receipt(phone, code, gone);
         let stored = self.change(phone, put).await;
-        stored.map_err(|error| not_stored(phone, &error))
+        stored.map_err(|error| Failed {
+            answer: not_stored(phone, &error),
+            spent: true,
+        })
     }
 
     /// Checks a code that somebody has typed; `None` when there was none.
@@ -196,7 +214,7 @@ impl Desk {
                 return;
             }
             warn!(%phone, "code not delivered; it goes by another way");
-            if let Some(gone) = ways::send(&desk.ways, next, &phone, &code).await {
+            if let Ok(gone) = ways::send(&desk.ways, next, &phone, &code).await {
                 desk.await_receipt(&phone, code, gone);
             }
         });

@@ -53,6 +53,13 @@ pub struct Gone {
     pub provider_id: Option<String>,
 }
 
+/// A code that no way is known to have taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotGone {
+    /// Whether one may have taken it all the same: nobody knows.
+    pub perhaps: bool,
+}
+
 impl SmsWay {
     /// The way by an interface; makes no connection. A code counts for so many
     /// minutes.
@@ -121,11 +128,15 @@ impl Way {
     }
 }
 
-/// Sends a code by the first way that takes it, from `first` on; `None` when none
-/// does. A way that may have taken it counts as one that has not: to have the same
-/// code twice does no harm.
-pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Option<Gone> {
-    let to = Address::parse(&format!("+{}", phone.digits())).ok()?;
+/// Sends a code by the first way that takes it, from `first` on. A way that may
+/// have taken it is followed by the next one: to have the same code twice does no
+/// harm.
+///
+/// # Errors
+/// When none is known to have taken it.
+pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Result<Gone, NotGone> {
+    let mut not_gone = NotGone::default();
+    let to = Address::parse(&format!("+{}", phone.digits())).map_err(|_| not_gone)?;
     for (position, way) in ways.iter().enumerate().skip(first) {
         let (id, by) = (Id::fresh(None), way.name());
         let verdict = match way {
@@ -134,7 +145,7 @@ pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Opt
         };
         let Some(reason) = verdict.reason else {
             info!(%id, %phone, by, "code sent");
-            return Some(Gone {
+            return Ok(Gone {
                 way: position,
                 provider_id: verdict.provider_id,
             });
@@ -142,8 +153,9 @@ pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Opt
         let (outcome, reason) = (verdict.outcome.word(), reason.words());
         let detail = hidden(&verdict.detail, code.expose(), "(the code)");
         warn!(%id, %phone, by, outcome, reason, detail, "code not sent");
+        not_gone.perhaps |= verdict.outcome == Outcome::Unknown;
     }
-    None
+    Err(not_gone)
 }
 
 /// A way that cannot be used. The administrator must act.
