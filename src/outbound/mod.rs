@@ -197,14 +197,11 @@ impl Provider {
         }
         let explanation = verdict.explanation.as_deref();
         let explanation = explanation.map(|said| self.without_secrets(said, message));
-        let mut said = self.without_secrets(&String::from_utf8_lossy(body), message);
-        for party in [&message.to, &message.from] {
-            // A provider may repeat a number without its plus.
-            let party = party.as_str().trim_start_matches('+');
-            said = hidden(&said, party, &masked(party));
-        }
-        let detail = response::detail(status, &said);
-        let words = explanation.as_ref().map(|words| format!("{words}; "));
+        let said = self.without_secrets(&String::from_utf8_lossy(body), message);
+        let detail = response::detail(status, &without_numbers(said, message));
+        // Whoever wrote the message may read the number in it, the log may not.
+        let words = explanation.clone();
+        let words = words.map(|words| without_numbers(words, message) + "; ");
         Verdict {
             detail: words.unwrap_or_default() + &detail,
             explanation,
@@ -244,6 +241,17 @@ impl Provider {
         }
         Ok(making)
     }
+}
+
+/// What a provider said, with no whole number of the message in it.
+fn without_numbers(said: String, message: &OutgoingMessage) -> String {
+    [&message.to, &message.from]
+        .into_iter()
+        .fold(said, |said, party| {
+            // A provider may repeat a number without its plus.
+            let party = party.as_str().trim_start_matches('+');
+            hidden(&said, party, &masked(party))
+        })
 }
 
 fn form(fields: Vec<(String, String)>) -> Form {

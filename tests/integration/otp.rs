@@ -280,6 +280,33 @@ fn nothing_reveals_a_code_or_a_number() {
     }
 }
 
+/// A provider may repeat both in the words that `resp_reason` takes from its answer.
+#[test]
+fn nothing_that_a_provider_repeats_gets_into_the_log() {
+    let provider = Provider::deciding(|request| {
+        let code = request.parameters()["Body"]
+            .split(' ')
+            .next()
+            .map(str::to_owned);
+        let message = format!("+{PHONE} does not take {}", code.unwrap());
+        let body = serde_json::json!({ "message": message }).to_string();
+        Answer::Http(400, "application/json", body)
+    });
+    let passwords = Passwords::by_sms(&provider, "");
+    let passwords = passwords.changed("auth_user", "resp_reason = /message\nauth_user");
+    assert_eq!(passwords.send(PHONE), said(500, NOT_SENT));
+    let line = passwords.daemon.wait_for_log("code not sent");
+    assert!(
+        line.contains("+*******4567 does not take (the code); "),
+        "{line}"
+    );
+    let log = passwords.daemon.log();
+    assert!(
+        !log.contains(PHONE) && !log.contains(&last_code(&provider)),
+        "{log}"
+    );
+}
+
 /// What is not SHA-256 of code, salt and phone in any order cannot be tried out.
 #[test]
 fn kept_hash_cannot_be_had_from_the_code_alone() {
