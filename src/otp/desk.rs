@@ -5,10 +5,11 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::answer::Answer;
@@ -24,6 +25,11 @@ use crate::message::{Receipt, ReceiptState};
 
 /// Codes that are remembered until the provider says whether they arrived.
 const AWAITED: usize = 10_000;
+
+/// How long to wait while other codes go to the same phone. A provider that does
+/// not answer must not let one phone fill all places at the doors, which those who
+/// write messages by `FastAGI` need too.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where codes are asked for and checked.
 pub struct Desk {
@@ -113,7 +119,10 @@ impl Desk {
             warn!(%phone, %client, "no more codes for this client within the hour: see per_client");
             return Answer::Limited(wait.as_secs() + 1);
         }
-        let _turn = self.turn(phone).await;
+        let Some(_turn) = self.turn(phone).await else {
+            warn!(%phone, "no code: earlier ones for this phone are still on their way");
+            return Answer::Limited(PATIENCE.as_secs());
+        };
         let most = self.otp.per_phone;
         let count = move |entry: &mut Entry, now| (entry.count(most, now), now);
         let counted = match self.change(phone, count).await {
@@ -209,8 +218,8 @@ impl Desk {
         runtime.spawn(async move {
             let Awaited { phone, code, .. } = awaited;
             // The code may be about to be stored, or another one on its way.
-            let _turn = desk.turn(&phone).await;
-            if !desk.counts(&phone, &code).await {
+            let turn = desk.turn(&phone).await;
+            if turn.is_none() || !desk.counts(&phone, &code).await {
                 return;
             }
             warn!(%phone, "code not delivered; it goes by another way");
@@ -281,7 +290,8 @@ impl Desk {
         done.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    async fn turn(&self, phone: &Phone) -> OwnedMutexGuard<()> {
+    /// The right to send to a phone, if there is one in time.
+    async fn turn(&self, phone: &Phone) -> Option<OwnedMutexGuard<()>> {
         let turn = {
             let mut turns = lock(&self.turns);
             // Of those that nobody has or waits for nothing need be known.
@@ -290,7 +300,7 @@ impl Desk {
             }
             Arc::clone(turns.entry(phone.clone()).or_default())
         };
-        turn.lock_owned().await
+        timeout(PATIENCE, turn.lock_owned()).await.ok()
     }
 
     fn said(&self, answer: Answer, phone: Option<&Phone>) -> Answer {

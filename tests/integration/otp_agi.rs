@@ -128,6 +128,33 @@ fn daemon_that_is_away_or_lets_nobody_in_is_failed() {
     assert!(said.contains("reach websmsd at listen of [otp]"), "{said}");
 }
 
+/// Calls that are still made while a provider is silent, all to one phone, do not
+/// wait for each other until no call of any kind finds a place.
+#[test]
+fn one_phone_does_not_keep_all_places_while_the_provider_is_silent() {
+    const PLACES: usize = 64;
+    let provider = Provider::answering(Answer::Silence);
+    let before = format!(
+        "[websms]\nhost = {}\nauth_user = id\nauth_passwd = s\ntimeout = 12\n\
+         [websmsd]\nagi_listen = 127.0.0.1:0\n",
+        provider.url()
+    );
+    let sms = "channel = sms\nsms_from = +12025550160\nsms_text = {code} is it\n";
+    let passwords = Passwords::start(&before, sms);
+    let line = passwords.daemon.wait_for_log("taking calls by FastAGI");
+    let (_, address) = line.rsplit_once("address=").unwrap();
+    let address = address.trim().parse().unwrap();
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..PLACES)
+            .map(|_| scope.spawn(|| fastagi(address, &["send", PHONE])))
+            .collect();
+        let told: Vec<_> = calls.into_iter().map(|call| call.join().unwrap()).collect();
+        let limited = self::told("LIMITED", 0);
+        assert!(told.iter().filter(|told| **told == limited).count() >= PLACES - 2);
+    });
+    assert!(provider.requests().len() <= 2);
+}
+
 /// Port 3000 is a common one: what listens there while websmsd is down may answer
 /// 200 to everything.
 #[test]
