@@ -1,7 +1,6 @@
 //! `presets`: the providers that are known by name.
 
 use std::fmt::Write as _;
-
 use std::path::{Path, PathBuf};
 
 use super::chore;

@@ -2,7 +2,6 @@
 //! shows, retries and drops it.
 
 use std::fmt::{Display, Write as _};
-
 use std::time::{Duration, SystemTime};
 
 use super::{chore, load};

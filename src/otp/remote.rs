@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::SERVER;
 use reqwest::{Client, redirect};
 use serde_json::json;
 
 use super::agi::Asked;
 use super::answer::Answer;
+use super::server::NAME;
 use crate::config::Otp;
 use crate::http::chain;
 use crate::secret::{Secret, SecretError};
@@ -59,6 +61,10 @@ pub async fn ask(otp: &Otp, asked: &Asked) -> Result<Answer, NotAsked> {
     let answered = asking.send().await;
     let response = answered.map_err(|error| NotAsked::Network(chain(&error)))?;
     let status = response.status().as_u16();
+    let from = response.headers().get(SERVER);
+    if from.is_none_or(|from| from != NAME) {
+        return Err(NotAsked::Stranger);
+    }
     let text = response.text().await;
     let text = text.map_err(|error| NotAsked::Network(chain(&error)))?;
     Answer::read(code.is_some(), status, &text).ok_or(NotAsked::Refused(status))
@@ -83,6 +89,8 @@ pub enum NotAsked {
     Refused(u16),
     /// The token cannot be had.
     Secret(SecretError),
+    /// Another program answers there.
+    Stranger,
 }
 
 impl fmt::Display for NotAsked {
@@ -99,6 +107,10 @@ impl fmt::Display for NotAsked {
                  [otp], and its log"
             ),
             Self::Secret(error) => error.fmt(f),
+            Self::Stranger => f.write_str(
+                "reach websmsd at listen of [otp]: another program answers there; see that \
+                 websmsd runs, with this configuration",
+            ),
         }
     }
 }

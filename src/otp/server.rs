@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming as Body};
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SERVER,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
@@ -30,6 +30,10 @@ use crate::secret::Secret;
 
 /// Bytes of a body; a code has 15 digits at most.
 const BODY_MAX: usize = 16 * 1024;
+
+/// What answers say that they are from, for whoever asks by AGI: other programs
+/// listen at port 3000 too.
+pub const NAME: &str = "websmsd";
 
 /// Headers in which proxies name a client.
 const PROXIED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
@@ -182,6 +186,7 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     headers.insert(CONTENT_TYPE, plain);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(SERVER, HeaderValue::from_static(NAME));
     response
 }
 
