@@ -1,7 +1,7 @@
 //! One-time passwords by HTTP: what the sample server's guide says, its corners,
 //! who may ask, how often, and what is kept.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -398,6 +398,28 @@ fn health_tells_how_often_what_happened() {
         "expired": 0, "refused": 2,
     });
     assert_eq!(told["otp"], expected);
+}
+
+/// Who is told to stop has bounds to finish within, and not one after another.
+#[test]
+fn both_doors_finish_at_the_same_time() {
+    use std::io::Write as _;
+
+    let provider = Provider::answering(Answer::Silence);
+    let passwords = Passwords::by_sms(&provider, "");
+    let passwords = passwords.changed("auth_user", "timeout = 60\nauth_user");
+    let mut message = http::connect(passwords.daemon.address);
+    let part = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nTo=";
+    message.write_all(part).unwrap();
+    let mut asked = http::connect(passwords.address);
+    let get = http::request("GET", &format!("/otp/{PHONE}/"), &[], b"");
+    asked.write_all(&get).unwrap();
+    provider.wait_for(1);
+    let start = Instant::now();
+    let (status, log) = passwords.daemon.stop();
+    assert!(status.success());
+    assert_eq!(log.matches("cut off connections").count(), 2, "{log}");
+    assert!(start.elapsed() < Duration::from_secs(7), "{log}");
 }
 
 #[test]

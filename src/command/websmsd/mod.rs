@@ -261,8 +261,12 @@ async fn receive(
     info!(%address, "listening");
     // For whoever asked for port 0.
     say(&format!("listening on {address}"));
-    door::run(listener, receiver, stop(terminate, interrupt)).await;
-    drop(stop_passwords);
+    // Both at the same time: Docker waits ten seconds in all.
+    let stopped = async {
+        stop(terminate, interrupt).await;
+        drop(stop_passwords);
+    };
+    door::run(listener, receiver, stopped).await;
     match passwords {
         Some(served) => served
             .await
