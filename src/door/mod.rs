@@ -26,10 +26,6 @@ use tracing::{debug, error, info, warn};
 pub mod peer;
 pub mod quota;
 
-/// Connections at a time. Providers use a handful; the rest waits to be
-/// accepted and takes no memory.
-const CONNECTIONS_MAX: usize = 512;
-
 /// For a request's head, from the first byte of the connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,6 +50,11 @@ const HEAD_MAX: usize = 16 * 1024;
 
 /// What is behind the door.
 pub trait Room: Send + Sync + 'static {
+    /// Connections at a time; the rest waits to be accepted and takes no memory.
+    /// All rooms together must leave some of the 1,024 descriptors that systemd
+    /// gives a process to files, calls and requests.
+    const PLACES: usize;
+
     /// The answer to a request from a peer.
     fn answer(
         &self,
@@ -66,7 +67,7 @@ pub trait Room: Send + Sync + 'static {
 /// bounds. The caller owns socket and signals.
 pub async fn run<R: Room>(listener: TcpListener, room: R, shutdown: impl Future<Output = ()>) {
     let room = Arc::new(room);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(R::PLACES));
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);

@@ -108,6 +108,9 @@ impl fmt::Debug for Receiver {
 }
 
 impl door::Room for Receiver {
+    /// Providers use a handful.
+    const PLACES: usize = 512;
+
     async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
         match self.judge(peer, request).await {
             Ok(response) => response,

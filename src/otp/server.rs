@@ -128,6 +128,9 @@ impl Server {
 }
 
 impl Room for Server {
+    /// An application uses a handful, and waits while a provider is slow.
+    const PLACES: usize = 128;
+
     async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
         match self.judge(peer, request).await {
             Ok(said) => said.response(),

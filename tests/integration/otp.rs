@@ -400,6 +400,28 @@ fn health_tells_how_often_what_happened() {
     assert_eq!(told["otp"], expected);
 }
 
+/// However many connect here, descriptors are left for all else that the daemon
+/// does.
+#[test]
+fn crowd_leaves_descriptors_to_the_others() {
+    let provider = provider();
+    let passwords = Passwords::by_sms(&provider, "");
+    let descriptors = format!("/proc/{}/fd", passwords.daemon.pid());
+    let open = || std::fs::read_dir(&descriptors).unwrap().count();
+    let before = open();
+    let crowd: Vec<_> = (0..400).map(|_| http::connect(passwords.address)).collect();
+    wait_for("a crowd", || (open() > before + 100).then_some(()));
+    // Another door is served all the while, and after what has come in before.
+    for _ in 0..3 {
+        assert_eq!(passwords.daemon.send("+1", "+2", "x").status, 200);
+        assert!(open() < before + 200, "{}", open());
+    }
+    drop(crowd);
+    wait_for("an answer", || {
+        (passwords.send(PHONE).0 == 200).then_some(())
+    });
+}
+
 /// Who is told to stop has bounds to finish within, and not one after another.
 #[test]
 fn both_doors_finish_at_the_same_time() {
