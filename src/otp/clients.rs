@@ -50,10 +50,11 @@ impl Clients {
     }
 }
 
-/// Whose address it is: whoever has an IPv6 address has 2^64 of them.
+/// Whose address it is: whoever has an IPv6 address has 2^64 of them, but for those
+/// that stand for IPv4 addresses where a socket takes both.
 fn network(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
+    match client.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
             let network = u128::from(address) >> 64 << 64;
             IpAddr::V6(Ipv6Addr::from(network))
@@ -91,6 +92,10 @@ mod tests {
         assert!(count("2001:db8::1").is_ok());
         assert!(count("2001:db8::2").is_err());
         assert!(count("2001:db8:0:1::1").is_ok());
+        assert!(count("::ffff:192.0.2.1").is_ok());
+        assert!(count("::ffff:192.0.2.2").is_ok());
+        assert!(count("192.0.2.1").is_err());
+        assert!(count("::1").is_ok());
     }
 
     #[test]
