@@ -12,8 +12,11 @@ fn main() -> ExitCode {
     // Asterisk tells its AGI programs where its directories are
     // (res/res_agi.c, launch_script).
     let agi = std::env::var_os("AST_AGI_DIR").is_some();
-    match Cli::try_parse_from(cli::arguments(std::env::args_os(), agi)) {
+    let given = cli::arguments(std::env::args_os(), agi);
+    let of_otp = agi && given.get(1).is_some_and(|subcommand| subcommand == "otp");
+    match Cli::try_parse_from(given) {
         Ok(cli) => dispatch(&cli.command, agi),
+        Err(_) if of_otp => otp::misused(),
         Err(error) => usage(&error, agi),
     }
     .report()

@@ -128,6 +128,27 @@ fn daemon_that_is_away_or_lets_nobody_in_is_failed() {
     assert!(said.contains("reach websmsd at listen of [otp]"), "{said}");
 }
 
+/// A number with a comma in it is two arguments. What an earlier call has set must
+/// not stay.
+#[test]
+fn wrong_call_is_failed() {
+    let provider = provider();
+    let passwords = Passwords::by_sms(&provider, "").where_it_is();
+    for wrong in [
+        &["verify", PHONE, "1", "2"][..],
+        &["verify", PHONE],
+        &["send", PHONE, "1"],
+        &["send"],
+        &["setup"],
+        &["setup", "--token", "env:X"],
+        &["--help"],
+        &[],
+    ] {
+        assert_eq!(agi(&passwords, wrong), (told("FAILED", 0), 64), "{wrong:?}");
+    }
+    assert!(codes(&provider).is_empty());
+}
+
 /// Calls that are still made while a provider is silent, all to one phone, do not
 /// wait for each other until no call of any kind finds a place.
 #[test]

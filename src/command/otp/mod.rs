@@ -13,7 +13,7 @@ use crate::cli::{Otp, OtpAct, OtpSetup};
 use crate::config::{self, LoadError};
 use crate::exit::Exit;
 use crate::logging;
-use crate::otp::agi::Asked;
+use crate::otp::agi::{self, Asked, BadCall};
 
 mod ask;
 mod place;
@@ -31,10 +31,20 @@ pub fn run(options: &Otp, agi: bool) -> Exit {
             phone: text(phone),
             code: text(code),
         },
-        OtpAct::Setup(_) if agi => return Exit::Usage,
+        OtpAct::Setup(_) if agi => return misused(),
         OtpAct::Setup(setup) => return set_up(&options.configured.config, setup),
     };
     ask::run(&options.configured, &asked, agi)
+}
+
+/// Tells the dialplan that nothing was asked, lest what it was told before counts:
+/// a number that holds a comma is two arguments. What they are, which may be a code,
+/// is not repeated.
+#[must_use]
+pub fn misused() -> Exit {
+    chore::note(&format!("no one-time password: {BadCall}"));
+    chore::say(&agi::commands(None));
+    Exit::Usage
 }
 
 /// Makes what the configuration lacks, so that need not be whole.
