@@ -58,17 +58,20 @@ fn otp(config: &Config, advice: &mut Vec<Problem>) {
     let Some(otp) = &config.otp else {
         return;
     };
-    let loopback = |range: &IpNet| range.addr().is_loopback();
+    let loopback = |range: &IpNet| range.network().is_loopback() && range.broadcast().is_loopback();
     if otp.client_token.is_none() && !otp.permitted.iter().all(loopback) {
         let message = "holds addresses of other machines, and client_token is not set, so who has \
                        one of them can have codes sent at your cost: set client_token"
             .to_owned();
         advice.push(note(&keys::otp::PERMIT_ADDR, "", message));
     }
-    if !otp.permitted.iter().any(loopback) {
-        let message = "holds no address of this machine, so AGI(websms-otp,…) is not let in: add \
-                       127.0.0.1, unless it is called by FastAGI"
-            .to_owned();
+    // Who connects to an address of this machine comes from there.
+    let here = otp.here().ip();
+    if !otp.permitted.iter().any(|range| range.contains(&here)) {
+        let message = format!(
+            "does not hold {here}, so AGI(websms-otp,…) is not let in: add it, unless that is called \
+             by FastAGI"
+        );
         advice.push(note(&keys::otp::PERMIT_ADDR, "", message));
     }
     let urls = otp.channels.iter().filter_map(|channel| match channel {

@@ -1,7 +1,6 @@
 //! Asks the daemon, which alone keeps codes, from another process.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,6 +10,7 @@ use serde_json::json;
 
 use super::agi::Asked;
 use super::answer::Answer;
+use super::phone::Phone;
 use super::server::NAME;
 use crate::config::Otp;
 use crate::http::chain;
@@ -44,12 +44,12 @@ pub async fn ask(otp: &Otp, asked: &Asked) -> Result<Answer, NotAsked> {
         Asked::Send { phone } => (phone, None),
         Asked::Verify { phone, code } => (phone, Some(code)),
     };
-    // One that is empty is no path.
-    if phone.is_empty() {
+    // What is no number may be no path either: nothing, dots, more than a head takes.
+    if Phone::parse(phone).is_err() {
         return Ok(code.map_or(Answer::NotAPhone, |_| Answer::Unknown));
     }
     let phone = utf8_percent_encode(phone, NON_ALPHANUMERIC);
-    let url = format!("http://{}/otp/{phone}/", here(otp.listen));
+    let url = format!("http://{}/otp/{phone}/", otp.here());
     let asking = match code {
         None => client.get(url),
         Some(code) => client.post(url).body(json!({ "code": code }).to_string()),
@@ -68,16 +68,6 @@ pub async fn ask(otp: &Otp, asked: &Asked) -> Result<Answer, NotAsked> {
     let text = response.text().await;
     let text = text.map_err(|error| NotAsked::Network(chain(&error)))?;
     Answer::read(code.is_some(), status, &text).ok_or(NotAsked::Refused(status))
-}
-
-/// Where to connect to for what listens at an address, perhaps at all of them.
-fn here(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 /// Why the daemon could not be asked. The administrator must act.
@@ -116,20 +106,3 @@ impl fmt::Display for NotAsked {
 }
 
 impl std::error::Error for NotAsked {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_listens_everywhere_listens_here() {
-        for (listen, expected) in [
-            ("0.0.0.0:3000", "127.0.0.1:3000"),
-            ("[::]:3000", "[::1]:3000"),
-            ("192.0.2.1:3000", "192.0.2.1:3000"),
-        ] {
-            let listen: SocketAddr = listen.parse().unwrap();
-            assert_eq!(here(listen).to_string(), expected);
-        }
-    }
-}

@@ -80,6 +80,11 @@ fn dialplan_is_told_what_became_of_it() {
         "12\n34",
         "%",
         "1 2?x=1",
+        // What these lead to in a URL is another path.
+        ".",
+        "..",
+        // Longer than a head may be, in a URL.
+        &"+\u{e9}".repeat(3000),
     ] {
         assert_eq!(
             agi(&passwords, &["send", odd]),

@@ -1,6 +1,6 @@
 //! `[otp]`: one-time passwords, and by which ways they go out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,6 +76,17 @@ pub struct Sms {
 }
 
 impl Otp {
+    /// Where this machine reaches it, which may listen at all of its addresses.
+    #[must_use]
+    pub fn here(&self) -> SocketAddr {
+        let ip = match self.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip.to_canonical(),
+        };
+        SocketAddr::new(ip, self.listen.port())
+    }
+
     /// Whether a secret stands in the file itself.
     pub(super) fn holds_secret(&self) -> bool {
         let tokens = self.channels.iter().filter_map(|channel| match channel {
@@ -302,5 +313,45 @@ mod tests {
             .iter()
             .filter(|range| !range.addr().is_loopback());
         assert_eq!(open.count(), 0);
+    }
+
+    #[test]
+    fn what_listens_everywhere_listens_here() {
+        for (listen, expected) in [
+            ("0.0.0.0:3000", "127.0.0.1:3000"),
+            ("[::]:3000", "[::1]:3000"),
+            ("192.0.2.1:3000", "192.0.2.1:3000"),
+        ] {
+            let otp = parse(&format!("[otp]\ninfo_file = /x\nlisten = {listen}\n")).unwrap();
+            assert_eq!(otp.here().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn who_may_ask_is_looked_at() {
+        const OTHERS: &str = "holds addresses of other machines";
+        for (listen, permitted, notes) in [
+            ("127.0.0.1:3000", "127.0.0.0/8,::1", &[][..]),
+            ("0.0.0.0:3000", "127.0.0.1", &[]),
+            ("0.0.0.0:3000", "0.0.0.0/0,::/0", &[OTHERS]),
+            ("127.0.0.1:3000", "127.0.0.0/1", &[OTHERS]),
+            ("[::]:3000", "127.0.0.1", &["does not hold ::1, so AGI"]),
+            ("192.0.2.1:3000", "127.0.0.1", &["does not hold 192.0.2.1"]),
+            (
+                "127.0.0.1:3000",
+                "192.0.2.2",
+                &[OTHERS, "does not hold 127.0.0.1"],
+            ),
+        ] {
+            let text =
+                format!("[otp]\ninfo_file = /x\nlisten = {listen}\npermit_addr = {permitted}\n");
+            let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
+            let said = parsed.unwrap().1.to_string();
+            let said: Vec<_> = said.lines().filter(|line| line.contains("[otp]")).collect();
+            assert_eq!(said.len(), notes.len(), "{said:?}");
+            for (line, note) in said.iter().zip(notes) {
+                assert!(line.contains(note), "{line}");
+            }
+        }
     }
 }
