@@ -115,6 +115,11 @@ impl<'a> Reader<'a> {
         value
     }
 
+    /// Whether the administrator has said anything of it.
+    pub(super) fn is_given(&self, key: &Key) -> bool {
+        self.find(key).is_some()
+    }
+
     /// The line that holds.
     fn find(&self, key: &Key) -> Option<&'a Entry> {
         holding(self.entries, key, self.index).next()

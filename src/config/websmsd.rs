@@ -26,6 +26,9 @@ pub const TOKEN: &str = "{token}";
 pub struct Daemon {
     /// Addresses of proxies whose word about the client is believed.
     pub proxies: Vec<IpNet>,
+    /// Whether the administrator has named them. The default is whole networks of
+    /// other machines.
+    pub proxies_named: bool,
     /// Header in which they name the client, in lower case.
     pub proxy_header: String,
     /// Largest request body in bytes.
@@ -184,6 +187,7 @@ pub(super) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
     let shelf = media::read_shelf(reader);
     Some(Daemon {
         proxies: proxies?.unwrap_or_default(),
+        proxies_named: reader.is_given(&keys::PROXY_ADDR),
         proxy_header: proxy_header?,
         max_body: max_body?,
         health: health?,

@@ -49,13 +49,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves a desk; whoever asks must show `token`, if there is one.
+    /// Serves a desk; whoever asks must show `token`, if there is one. A proxy that
+    /// nobody has named is not believed: it could name this machine, which may ask.
     #[must_use]
     pub fn new(desk: Arc<Desk>, token: Option<Secret>, daemon: &Daemon) -> Self {
+        let proxies = daemon.proxies_named.then(|| daemon.proxies.clone());
         Self {
             desk,
             token,
-            proxies: daemon.proxies.clone(),
+            proxies: proxies.unwrap_or_default(),
             proxy_header: daemon.proxy_header.clone(),
             said: Quota::default(),
         }
@@ -266,7 +268,10 @@ impl fmt::Display for Refusal {
 
 #[cfg(test)]
 mod tests {
+    use super::super::code::Hasher;
+    use super::super::store::Store;
     use super::*;
+    use crate::config;
 
     #[test]
     fn phone_is_between_otp_and_the_end() {
@@ -284,6 +289,32 @@ mod tests {
             ("/\u{e4}tp/1", None),
         ] {
             assert_eq!(phone(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    /// Nobody has named the networks of the default, and who is in one of them could
+    /// call himself this machine.
+    #[test]
+    fn proxies_are_believed_when_they_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        for (named, client) in [
+            ("", None),
+            ("[websmsd]\nproxy_addr = 192.0.2.1\n", None),
+            ("[websmsd]\nproxy_addr = 172.16.0.0/12\n", Some("127.0.0.1")),
+            ("[websmsd]\nprox_addr = 172.16.5.5\n", Some("127.0.0.1")),
+        ] {
+            let text = format!("{named}[otp]\ninfo_file = /x\n");
+            let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
+            let (config, _) = parsed.unwrap();
+            let store = Store::open(directory.path()).unwrap();
+            let hasher = Hasher::new(Secret::new("key".to_owned()));
+            let desk = Desk::new(config.otp.unwrap(), hasher, store, Vec::new());
+            let server = Server::new(Arc::new(desk), None, &config.daemon);
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", HeaderValue::from_static("127.0.0.1"));
+            let found = server.client("172.16.5.5".parse().unwrap(), &headers).ok();
+            let client = client.map(|client| client.parse().unwrap());
+            assert_eq!(found, client, "{named}");
         }
     }
 
