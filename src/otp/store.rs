@@ -44,7 +44,10 @@ impl Store {
     /// When it cannot be used, or another process uses it.
     pub fn open(path: &Path) -> io::Result<Self> {
         let directory = Directory::made(path, MODE)?;
-        let claim = directory.claim()?;
+        let claim = directory.claim().map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::Error::other("another websmsd uses it"),
+            _ => error,
+        })?;
         directory.sweep(Duration::ZERO)?;
         Ok(Self {
             directory,

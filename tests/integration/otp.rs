@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::http::{self, JSON};
 use crate::support::otp::{PHONE, Passwords, another, codes, last_code, provider};
-use crate::support::{Answer, Provider, wait_for};
+use crate::support::{Answer, Provider, Spool, daemon, wait_for};
 
 const LEFT_2: &str = "Incorrect code. 2 attempt(s) remaining.";
 const LEFT_1: &str = "Incorrect code. 1 attempt(s) remaining.";
@@ -442,6 +442,19 @@ fn both_doors_finish_at_the_same_time() {
     assert!(status.success());
     assert_eq!(log.matches("cut off connections").count(), 2, "{log}");
     assert!(start.elapsed() < Duration::from_secs(7), "{log}");
+}
+
+#[test]
+fn directory_is_one_daemons() {
+    let provider = provider();
+    let passwords = Passwords::by_sms(&provider, "");
+    let config = std::fs::read_to_string(passwords.configured()).unwrap();
+    let (config, _) = config.split_once("[astqueue]").unwrap();
+    let other = Spool::new();
+    let output = daemon::command(&other.configure(config)).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("otpdir: another websmsd uses it"), "{said}");
 }
 
 #[test]
