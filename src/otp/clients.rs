@@ -48,6 +48,15 @@ impl Clients {
             }
         }
     }
+
+    /// Takes back a code that was counted and not sent.
+    pub fn uncount(&self, client: IpAddr) {
+        // A panic elsewhere has ended the process.
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sends) = clients.get_mut(&network(client)) {
+            sends.pop_back();
+        }
+    }
 }
 
 /// Whose address it is: whoever has an IPv6 address has 2^64 of them, but for those
@@ -82,6 +91,9 @@ mod tests {
         assert_eq!(count("192.0.2.1", None, 2 * second), Ok(()));
         assert_eq!(count("192.0.2.1", Some(2), hour), Ok(()));
         assert_eq!(count("192.0.2.1", Some(2), hour), Err(second));
+        clients.uncount("192.0.2.1".parse().unwrap());
+        clients.uncount("192.0.2.9".parse().unwrap());
+        assert_eq!(count("192.0.2.1", Some(2), hour), Ok(()));
     }
 
     #[test]

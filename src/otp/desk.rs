@@ -61,6 +61,14 @@ struct Failed {
     spent: bool,
 }
 
+impl Failed {
+    /// One that surely did not go out.
+    fn free(answer: Answer) -> Self {
+        let spent = false;
+        Self { answer, spent }
+    }
+}
+
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk")
@@ -119,9 +127,22 @@ impl Desk {
             warn!(%phone, %client, "no more codes for this client within the hour: see per_client");
             return Answer::Limited(wait.as_secs() + 1);
         }
+        match self.send_in_turn(phone).await {
+            Ok(()) => Answer::Sent,
+            Err(Failed { answer, spent }) => {
+                // What may have gone out, and been charged for, stays counted.
+                if !spent {
+                    self.clients.uncount(client);
+                }
+                answer
+            }
+        }
+    }
+
+    async fn send_in_turn(self: &Arc<Self>, phone: &Phone) -> Result<(), Failed> {
         let Some(_turn) = self.turn(phone).await else {
             warn!(%phone, "no code: earlier ones for this phone are still on their way");
-            return Answer::Limited(PATIENCE.as_secs());
+            return Err(Failed::free(Answer::Limited(PATIENCE.as_secs())));
         };
         let most = self.otp.per_phone;
         let count = move |entry: &mut Entry, now| (entry.count(most, now), now);
@@ -129,22 +150,17 @@ impl Desk {
             Ok((Ok(()), now)) => now,
             Ok((Err(wait), _)) => {
                 warn!(%phone, "no more codes for this phone within the hour: see per_phone");
-                return Answer::Limited(wait / 1000 + 1);
+                return Err(Failed::free(Answer::Limited(wait / 1000 + 1)));
             }
-            Err(error) => return not_stored(phone, &error),
+            Err(error) => return Err(Failed::free(not_stored(phone, &error))),
         };
-        let Err(Failed { answer, spent }) = self.send_code(phone).await else {
-            return Answer::Sent;
-        };
-        // What may have gone out, and been charged for, stays counted.
-        if spent {
-            return answer;
+        let sent = self.send_code(phone).await;
+        if let Err(Failed { spent: false, .. }) = sent {
+            let uncount = move |entry: &mut Entry, _| entry.uncount(counted);
+            let uncounted = self.change(phone, uncount).await;
+            uncounted.map_err(|error| Failed::free(not_stored(phone, &error)))?;
         }
-        let uncount = move |entry: &mut Entry, _| entry.uncount(counted);
-        match self.change(phone, uncount).await {
-            Ok(()) => answer,
-            Err(error) => not_stored(phone, &error),
-        }
+        sent
     }
 
     async fn send_code(self: &Arc<Self>, phone: &Phone) -> Result<(), Failed> {
@@ -152,10 +168,7 @@ impl Desk {
             .and_then(|code| Ok((self.hasher.keep(phone, &code)?, code)));
         let (kept, code) = made.map_err(|error| {
             error!(%error, "no random numbers to be had");
-            Failed {
-                answer: Answer::NotSent,
-                spent: false,
-            }
+            Failed::free(Answer::NotSent)
         })?;
         let gone = ways::send(&self.ways, 0, phone, &code).await;
         let gone = gone.map_err(|not_gone| Failed {

@@ -35,8 +35,17 @@ const BODY_MAX: usize = 16 * 1024;
 /// listen at port 3000 too.
 pub const NAME: &str = "websmsd";
 
-/// Headers in which proxies name a client.
-const PROXIED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+/// Headers that proxies add.
+const PROXIED: [&str; 8] = [
+    "cf-connecting-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
 
 /// Where codes are asked for by HTTP.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tracing::error;
+use tracing::{error, warn};
 
 use super::code::Hasher;
 use super::entry::Entry;
@@ -91,13 +91,22 @@ impl Store {
                 continue;
             };
             let _lock = self.lock(name);
-            let (entry, now) = (self.read(name)?, now());
-            live += usize::from(entry.is_live(now));
-            if entry.is_over(now) {
-                self.remove(name)?;
+            match self.tidy(name) {
+                Ok(is_live) => live += usize::from(is_live),
+                // The others must not stay for it.
+                Err(error) => warn!(name, %error, "failed to look at what is known of a phone"),
             }
         }
         Ok(live)
+    }
+
+    /// Forgets one if it does not matter any more; whether its code counts.
+    fn tidy(&self, name: &str) -> io::Result<bool> {
+        let (entry, now) = (self.read(name)?, now());
+        if entry.is_over(now) {
+            self.remove(name)?;
+        }
+        Ok(entry.is_live(now))
     }
 
     fn lock(&self, name: &str) -> MutexGuard<'_, ()> {

@@ -89,12 +89,25 @@ impl<'a> Home<'a> {
                 self.place()?.store(text.as_bytes())?;
                 say(&format!("the account is in {}\n", self.info.display()));
             }
+            self.warn_of_root();
             self.point()?;
         }
         if !self.draft.by_whatsapp {
             say("channel in [otp] does not name whatsapp: add it, e.g. channel = whatsapp,sms\n");
         }
         Ok(())
+    }
+
+    /// A daemon of another user does not start without the file.
+    fn warn_of_root(&self) {
+        let roots = |file: &Metadata| file.uid() == 0 && file.gid() == 0;
+        if self.info.metadata().as_ref().is_ok_and(roots) {
+            let info = self.info.display();
+            note(&format!(
+                "root alone can read {info}: if websmsd runs as another user, give it to that one's \
+                 group (chgrp asterisk {info})"
+            ));
+        }
     }
 
     /// Has `[otp]` name the file. A section that is there is the administrator's.
