@@ -4,8 +4,9 @@
 //! [`server`] takes requests by HTTP as Meta's sample server does, [`agi`] those of
 //! the dialplan; both come to the [`desk`], which bounds how many codes there are
 //! ([`clients`] and, for a phone, [`entry`]), makes one ([`code`]), sends it
-//! ([`ways`], of which [`approval`] knows when `WhatsApp`'s is open) and keeps what is needed to know it again ([`store`]). [`entry`]
-//! decides what a code that somebody typed is worth, [`answer`] how that is said.
+//! ([`ways`], of which [`approval`] knows when `WhatsApp`'s is open) and keeps what
+//! is needed to know it again ([`store`]). [`entry`] decides what a code that
+//! somebody typed is worth, [`answer`] how that is said.
 //!
 //! Nothing that is stored or logged reveals a code or a whole number.
 

@@ -151,11 +151,30 @@ pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Res
             });
         };
         let (outcome, reason) = (verdict.outcome.word(), reason.words());
-        let detail = hidden(&verdict.detail, code.expose(), "(the code)");
+        let detail = without(code, &verdict.detail);
         warn!(%id, %phone, by, outcome, reason, detail, "code not sent");
         not_gone.perhaps |= verdict.outcome == Outcome::Unknown;
     }
     Err(not_gone)
+}
+
+/// What a provider said, without the code, and without the start of it where what
+/// it said was cut off.
+fn without(code: &Code, said: &str) -> String {
+    const LEAST: usize = 2;
+    const INSTEAD: &str = "(the code)";
+    let said = hidden(said, code.expose(), INSTEAD);
+    let (mut without, mut rest) = (String::new(), said.as_str());
+    while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {
+        let (before, digits) = rest.split_at(start);
+        let end = digits.find(|character: char| !character.is_ascii_digit());
+        let (digits, after) = digits.split_at(end.unwrap_or(digits.len()));
+        let is_start = digits.len() >= LEAST && code.expose().starts_with(digits);
+        without.push_str(before);
+        without.push_str(if is_start { INSTEAD } else { digits });
+        rest = after;
+    }
+    without + rest
 }
 
 /// A way that cannot be used. The administrator must act.
@@ -180,3 +199,28 @@ impl fmt::Display for WayError {
 }
 
 impl std::error::Error for WayError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_code_nor_the_start_of_one_is_left() {
+        let code = Code::random(6).unwrap();
+        let digits = code.expose();
+        for (said, expected) in [
+            (format!("no: {digits} is"), "no: (the code) is"),
+            (format!("x{digits}"), "x(the code)"),
+            (
+                format!("cut {}\"\u{2026}", &digits[..5]),
+                "cut (the code)\"\u{2026}",
+            ),
+            (format!("cut {}", &digits[..2]), "cut (the code)"),
+            ("07 of 0".to_owned(), "07 of 0"),
+            ("nothing \u{e9}".to_owned(), "nothing \u{e9}"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(without(&code, &said), expected);
+        }
+    }
+}

@@ -24,6 +24,9 @@ pub use sender::sender;
 
 pub(super) use draft::read as read_draft;
 
+/// Bytes that a key for hashing must have.
+const KEY_MIN: usize = 16;
+
 /// In `sms_text`, where the code stands.
 const CODE: &str = "{code}";
 
@@ -214,6 +217,14 @@ fn key_of(
     channels: &[Channel],
     outgoing: &[Outgoing],
 ) -> Option<Option<SecretSource>> {
+    if let Some(SecretSource::Here(key)) = &given
+        && key.expose().len() < KEY_MIN
+    {
+        let message = "is short enough to be guessed by whoever reads otpdir: take a long one, \
+                       e.g. what `openssl rand -hex 32` prints";
+        reader.mistake(&keys::HASH_KEY, message);
+        return None;
+    }
     if given.is_some() {
         return Some(given);
     }
@@ -302,6 +313,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn key_that_could_be_guessed_is_refused() {
+        let with = |key: &str| parse(&format!("[otp]\ninfo_file = /x\nhash_key = {key}\n"));
+        let said = with("123456789012345").unwrap_err();
+        assert!(
+            said.contains("hash_key: is short enough to be guessed"),
+            "{said}"
+        );
+        assert!(with("1234567890123456").is_ok());
+        assert!(with("env:KEY").is_ok());
     }
 
     #[test]
