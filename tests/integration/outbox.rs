@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::daemon::list;
 use crate::support::provider::Recorded;
+use crate::support::websms::told;
 use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, size, wait_for};
 
 const THEIRS: &str = "+12025550183";
@@ -78,14 +79,7 @@ impl Setup {
             .args(["websms", to, from, text, index])
             .output()
             .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        said.lines()
-            .map(|line| {
-                let rest = line.strip_prefix("SET VARIABLE ").unwrap();
-                let (name, value) = rest.split_once(' ').unwrap();
-                (name.to_owned(), value.trim_matches('"').to_owned())
-            })
-            .collect()
+        told(&output.stdout)
     }
 
     fn queue(&self, arguments: &[&str]) -> String {

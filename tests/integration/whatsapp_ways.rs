@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::support::daemon::list;
 use crate::support::http::{self, FORM, JSON, Response};
 use crate::support::provider::Recorded;
+use crate::support::websms::told;
 use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_for};
 
 const THEIRS: &str = "+12025550183";
@@ -95,13 +96,7 @@ impl Ways {
             .env("AST_AGI_DIR", "x")
             .output()
             .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        let pair = |line: &str| {
-            let rest = line.strip_prefix("SET VARIABLE ").unwrap();
-            let (name, value) = rest.split_once(' ').unwrap();
-            (name.to_owned(), value.trim_matches('"').to_owned())
-        };
-        said.lines().map(pair).collect()
+        told(&output.stdout)
     }
 
     /// Sends to them from John, which must go well.

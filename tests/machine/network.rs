@@ -12,6 +12,7 @@ use crate::dns::{A, AAAA, NXDOMAIN, Reply, Resolver, SERVFAIL};
 use crate::namespace::{Cable, DEAD, FAR, alone};
 use crate::support::daemon::list;
 use crate::support::http;
+use crate::support::websms::told;
 use crate::support::{
     Answer, Daemon, Provider, Spool, Websms, program, section, size, wait_within,
 };
@@ -42,18 +43,7 @@ fn send(host: &str) -> (HashMap<String, String>, Duration) {
     let start = Instant::now();
     let output = websms.run(&[THEIRS, JOHN, "x"]);
     let took = start.elapsed();
-    (variables(&output.stdout), took)
-}
-
-fn variables(said: &[u8]) -> HashMap<String, String> {
-    let said = String::from_utf8(said.to_vec()).unwrap();
-    said.lines()
-        .map(|line| {
-            let rest = line.strip_prefix("SET VARIABLE ").unwrap();
-            let (name, value) = rest.split_once(' ').unwrap();
-            (name.to_owned(), value.trim_matches('"').to_owned())
-        })
-        .collect()
+    (told(&output.stdout), took)
 }
 
 fn assert_no_connection(host: &str) -> Duration {
@@ -221,7 +211,7 @@ fn queue(daemon: &Daemon, number: usize) -> (String, Duration) {
         .output()
         .unwrap();
     let took = start.elapsed();
-    let mut told = variables(&output.stdout);
+    let mut told = told(&output.stdout);
     assert_eq!(told["WEBSMS_STATUS"], "QUEUED");
     (told.remove("WEBSMS_ID").unwrap(), took)
 }

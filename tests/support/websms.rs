@@ -1,11 +1,23 @@
 //! `websms`, run as a shell or as Asterisk runs it.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
 use super::{Provider, program, section};
+
+/// What the dialplan is told on stdout: every line sets a variable.
+pub(crate) fn told(stdout: &[u8]) -> HashMap<String, String> {
+    let pair = |line: &str| {
+        let rest = line.strip_prefix("SET VARIABLE ").unwrap();
+        let (name, value) = rest.split_once(' ').unwrap();
+        (name.to_owned(), value.trim_matches('"').to_owned())
+    };
+    let said = String::from_utf8(stdout.to_vec()).unwrap();
+    said.lines().map(pair).collect()
+}
 
 /// A configured `websms`.
 pub(crate) struct Websms {
