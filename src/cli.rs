@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 
 use crate::config::{self, Identifier, SessionId};
-use crate::id::Id;
+use crate::model::id::Id;
 use crate::otp::graph::Kind;
 use crate::secret::SecretSource;
 

@@ -9,7 +9,7 @@
 //!
 //! a message to a provider through
 //!
-//! * [`calls`]: a call of `websms` to a message; [`fastagi`] takes them without
+//! * [`agi::submit`]: a call of `websms` to a message; [`agi::fastagi`] takes them without
 //!   a process for each,
 //! * [`outbox`]: where it waits, and is sent from by the daemon,
 //! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
@@ -17,15 +17,13 @@
 //! [`otp`] verifies phones by codes that it sends, by WhatsApp or [`outbound`].
 //!
 //! [`health`] tells whoever watches over the daemon how that goes; [`whatsapp`]
-//! looks after the account at a WhatsApp gateway; by [`lately`] an answer goes the
+//! looks after the account at a WhatsApp gateway; by [`outbox::reply_route`] an answer goes the
 //! way that the question came.
 //!
 //! [`command`] wires these for each subcommand, from what [`cli`] and
-//! [`config`] say. Both ways stand on the same ground: [`message`] and [`id`]
-//! for what is carried, [`text`], [`number`], [`template`], [`mod@pointer`] and
-//! [`condition`] for looking into it and writing it,
-//! [`durable`] for the disk, [`door`] for HTTP that comes in, [`http`] for what
-//! comes back from others, [`api`] for asking one that speaks JSON, [`secret`],
+//! [`config`] say. Both ways stand on the same ground: [`model`]
+//! for what is carried, [`document`] for looking into it and writing it,
+//! [`storage`] for the disk, [`http`] for the network, [`secret`],
 //! [`logging`] and [`exit`] for the administrator.
 //!
 //! A module uses those below it and none above; [`inbound`] and [`outbound`]
@@ -33,34 +31,22 @@
 //! [`inbound`] uses but what notes a picture. Decisions are pure functions; clock,
 //! disk, network and environment are in the `mod.rs` above them.
 
-pub mod api;
-pub mod calls;
+pub mod agi;
 pub mod cli;
 pub mod command;
-pub mod condition;
 pub mod config;
-pub mod door;
-pub mod durable;
+pub mod document;
 pub mod exit;
-pub mod fastagi;
 pub mod health;
 pub mod http;
-pub mod id;
 pub mod inbound;
-pub mod lately;
-pub mod lines;
 pub mod logging;
 pub mod media;
-pub mod message;
-pub mod number;
+pub mod model;
 pub mod otp;
 pub mod outbound;
 pub mod outbox;
-pub mod pointer;
 pub mod secret;
 pub mod spool;
-pub mod template;
-pub mod text;
-pub mod tls;
-pub mod web;
+pub mod storage;
 pub mod whatsapp;

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid};
 
-use crate::api::Trouble;
-use crate::durable::{Access, Directory, StoreError};
 use crate::exit::Exit;
+use crate::http::client::json_api::Trouble;
+use crate::storage::durable::{Access, Directory, StoreError};
 
 /// Carries out a chore to its end.
 pub(super) fn carry_out(chore: impl Future<Output = Result<(), Failure>>) -> Exit {

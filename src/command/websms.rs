@@ -11,13 +11,13 @@ use nix::sys::signal::{SigSet, Signal};
 use tracing::{error, warn};
 
 use super::{load, log_level};
-use crate::calls::{self, Call, Told};
+use crate::agi::arguments;
+use crate::agi::submit::{self, Call, Told};
 use crate::cli::Websms;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::id::Id;
 use crate::logging;
-use crate::outbound::agi;
+use crate::model::id::Id;
 use crate::outbound::route::{Attempt, Route};
 use crate::outbound::verdict::Reason;
 
@@ -29,7 +29,7 @@ pub fn run(options: &Websms, agi: bool) -> Exit {
     let id = Id::fresh(None);
     let told = call(options, id).unwrap_or_else(Told::nothing);
     if agi {
-        let commands = agi::commands(id, told.outcome, told.reason, told.segments);
+        let commands = arguments::commands(id, told.outcome, told.reason, told.segments);
         // Asterisk may have hung up and closed the pipe.
         let _ = std::io::stdout().write_all(commands.as_bytes());
     }
@@ -46,7 +46,7 @@ fn put_off_signals() {
 }
 
 fn call(options: &Websms, id: Id) -> Result<Told, Reason> {
-    let arguments = calls::read(&options.arguments, id)?;
+    let arguments = submit::read(&options.arguments, id)?;
     let (config, _) = load(&options.configured).ok_or(Reason::BadConfiguration)?;
     let call = Call::new(&config, arguments, id)?;
     Ok(call.carry_out(|call| send(&config, call, id)))

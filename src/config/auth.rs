@@ -3,8 +3,8 @@
 use super::keys::websms as keys;
 use super::reader::Reader;
 use super::value;
+use crate::document::template;
 use crate::secret::{Secret, SecretSource};
-use crate::template;
 
 /// How a request says who sends it. `S` is where the secret is, or the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use super::keys::websmsd as keys;
 use super::reader::Reader;
 use super::value;
+use crate::document::template;
 use crate::secret::SecretSource;
-use crate::template;
 
 /// How a request shows that it is the provider's. `S` is where a secret is, or
 /// the secret.

@@ -9,7 +9,7 @@ use super::keys::websms as keys;
 use super::problem::{Problem, Severity, did_you_mean, place};
 use super::reader::Reader;
 use super::value;
-use crate::message::InterfaceName;
+use crate::model::message::InterfaceName;
 
 /// How an account delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]

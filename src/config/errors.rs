@@ -3,7 +3,7 @@
 use super::keys::websms as keys;
 use super::reader::Reader;
 use super::value;
-use crate::pointer::Place;
+use crate::document::path::Place;
 
 /// What a provider's refusals mean.
 #[derive(Debug, Clone, Default)]

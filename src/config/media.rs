@@ -9,7 +9,7 @@ use reqwest::Url;
 use super::keys::websmsd as keys;
 use super::reader::Reader;
 use super::value;
-use crate::pointer::Place;
+use crate::document::path::Place;
 
 /// What one interface does about pictures.
 #[derive(Debug, Clone)]

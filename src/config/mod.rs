@@ -49,7 +49,7 @@ pub use websms::{Charset, Method, Outgoing, ResponseId};
 pub use websmsd::{Acknowledgement, Coding, Daemon, EchoSecret, Incoming, Keys, TOKEN, Taken};
 pub use whatsapp::{SessionId, Whatsapp};
 
-use crate::message::InterfaceName;
+use crate::model::message::InterfaceName;
 use problem::did_you_mean;
 use reader::Reader;
 

@@ -9,8 +9,8 @@ use super::reader::Reader;
 use super::target::{self, Account};
 use super::value;
 use super::websms::{Charset, Outgoing};
-use crate::pointer::{Place, Pointer};
-use crate::template;
+use crate::document::path::{Place, Pointer};
+use crate::document::template;
 
 /// The parameters of a request.
 #[derive(Debug, Clone)]

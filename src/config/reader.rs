@@ -7,7 +7,7 @@ use super::Section;
 use super::ini::Entry;
 use super::keys::{self, Key};
 use super::problem::{Problem, Severity, did_you_mean, place};
-use crate::message::InterfaceName;
+use crate::model::message::InterfaceName;
 
 /// Reads the keys of one section, and of one interface of it.
 pub(super) struct Reader<'a> {

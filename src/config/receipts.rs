@@ -3,8 +3,8 @@
 use super::keys::websmsd as keys;
 use super::reader::Reader;
 use super::value;
-use crate::condition::Condition;
-use crate::pointer::Place;
+use crate::document::condition::Condition;
+use crate::document::path::Place;
 
 /// How delivery receipts are told from messages, and read.
 #[derive(Debug, Clone, Default)]

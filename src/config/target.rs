@@ -7,7 +7,7 @@ use reqwest::Url;
 use super::keys::{Key, websms as keys};
 use super::reader::Reader;
 use super::value;
-use crate::template;
+use crate::document::template;
 
 /// The words that may stand in braces in `path` and `header`.
 const PATH_WORDS: [&str; 4] = ["to", "from", "body", "id"];

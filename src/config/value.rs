@@ -12,8 +12,8 @@ use ipnet::{IpNet, Ipv4Net};
 use reqwest::Url;
 
 use super::problem::did_you_mean;
-use crate::number::NumberFormat;
-use crate::pointer::Place;
+use crate::document::path::Place;
+use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 
 /// Longest name of a context: Asterisk cuts at 79 bytes (`AST_MAX_CONTEXT` 80,

@@ -14,10 +14,10 @@ use super::keys::websms as keys;
 use super::parameters::{self, BodyType, Parameters, Pictures};
 use super::reader::Reader;
 use super::{target, value};
-use crate::condition::{self, Condition};
-use crate::message::InterfaceName;
-use crate::number::NumberFormat;
-use crate::pointer::Place;
+use crate::document::condition::{self, Condition};
+use crate::document::path::Place;
+use crate::model::message::InterfaceName;
+use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 
 /// One provider account, as `[websms]` describes it.

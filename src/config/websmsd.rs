@@ -12,10 +12,10 @@ use super::problem::{Problem, Severity, did_you_mean, place};
 use super::reader::Reader;
 use super::receipts::{self, Receipts};
 use super::value;
-use crate::condition::Condition;
-use crate::message::InterfaceName;
-use crate::number::NumberFormat;
-use crate::pointer::Place;
+use crate::document::condition::Condition;
+use crate::document::path::Place;
+use crate::model::message::InterfaceName;
+use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 
 /// In a path of `request_uri`, where the token stands.

@@ -18,8 +18,8 @@ use sha1::{Digest as _, Sha1};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::durable::Directory;
-use crate::message::{InterfaceName, PhoneNumber};
+use crate::model::message::{InterfaceName, PhoneNumber};
+use crate::storage::durable::Directory;
 
 /// Name of the file, in staging.
 const FILE: &str = "dedupe";
@@ -232,7 +232,7 @@ fn seconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::durable::Access;
+    use crate::storage::durable::Access;
     use std::os::unix::fs::MetadataExt as _;
 
     const DAY: Duration = Duration::from_secs(86_400);

@@ -7,9 +7,9 @@
 
 use serde_json::Value;
 
-use crate::condition::{Condition, Subject};
 use crate::config::Incoming;
-use crate::pointer::{Binding, Document, Place, as_text, members};
+use crate::document::condition::{Condition, Subject};
+use crate::document::path::{Binding, Document, Place, as_text, members};
 
 /// Elements that one request may have: each may become a file that is synced,
 /// and the other requests wait meanwhile.

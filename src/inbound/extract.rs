@@ -12,11 +12,11 @@ use serde_json::Value;
 use super::element::{self, holds};
 use super::kinds::{self, File, Said};
 use super::receipt::receipts;
-use crate::condition::Condition;
 use crate::config::{Coding, Handling, Incoming};
-use crate::message::{Message, NotAllowed, PhoneNumber, Picture, Receipt, Sender, Text};
-use crate::pointer::{Binding, Document, Place, as_text};
-use crate::template;
+use crate::document::condition::Condition;
+use crate::document::path::{Binding, Document, Place, as_text};
+use crate::document::template;
+use crate::model::message::{Message, NotAllowed, PhoneNumber, Picture, Receipt, Sender, Text};
 
 /// Longest text in bytes; it makes at most 200 call files.
 const TEXT_MAX: usize = 65_536;
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::inbound::decode::object;
-    use crate::message::ReceiptState;
+    use crate::model::message::ReceiptState;
 
     /// What `[websmsd]` says, with these lines besides.
     fn incoming(lines: &str) -> Incoming {

@@ -1,7 +1,7 @@
 //! From a provider's request to a stored message.
 //!
 //! A request is judged in this order, and refused at the first step that says
-//! no: [`crate::door::peer`] finds the client's address, [`route`] the interface, then
+//! no: [`crate::http::server::client_address`] finds the client's address, [`route`] the interface, then
 //! method and size, [`signature`] says whether it is the provider's, [`decode`]
 //! reads the body, [`extract`] finds the messages in its [`element`]s and what is
 //! a receipt, [`dedupe`] knows which of them came before. Only when the spool
@@ -9,7 +9,7 @@
 //! [`reply`]; the reason is in the log.
 //!
 //! [`receiver`] takes a request through these steps; connections are the
-//! [`door`](crate::door)'s.
+//! [`door`](crate::http::server)'s.
 
 pub mod decode;
 pub mod dedupe;

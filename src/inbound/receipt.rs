@@ -1,10 +1,10 @@
 //! What is said of messages that went out.
 
 use super::element::{MOST, bound, holds};
-use crate::condition::Condition;
 use crate::config::{Incoming, Receipts};
-use crate::message::{Receipt, ReceiptState};
-use crate::pointer::{Binding, Document, Place};
+use crate::document::condition::Condition;
+use crate::document::path::{Binding, Document, Place};
+use crate::model::message::{Receipt, ReceiptState};
 
 /// Longest reason that is taken, in characters.
 const REASON_MAX: usize = 160;

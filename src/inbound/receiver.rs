@@ -20,13 +20,13 @@ use super::route::{self, NoRoute};
 use super::signature::{self, Covered, NotAuthentic, Signed};
 use super::store::Store;
 use crate::config::{Authenticity, Daemon, EchoSecret, Incoming, Scheme, Taken};
-use crate::door;
-use crate::door::peer::client_address;
-use crate::door::quota::Quota;
-use crate::lately::Lately;
+use crate::document::path::Document;
+use crate::http::server;
+use crate::http::server::client_address::client_address;
+use crate::http::server::log_limit::Quota;
 use crate::media::Intake;
-use crate::message::{Message, Receipt};
-use crate::pointer::Document;
+use crate::model::message::{Message, Receipt};
+use crate::outbox::reply_route::Lately;
 use crate::secret::{Secret, SecretError, SecretSource};
 use crate::spool::{Spool, SpoolError};
 
@@ -107,7 +107,7 @@ impl fmt::Debug for Receiver {
     }
 }
 
-impl door::Room for Receiver {
+impl server::Room for Receiver {
     /// Providers use a handful.
     const PLACES: usize = 512;
 
@@ -142,7 +142,7 @@ impl Receiver {
         }
         taken(request.method(), incoming)?;
         let (head, body) = request.into_parts();
-        let body = door::body(body, self.daemon.max_body).await?;
+        let body = server::body(body, self.daemon.max_body).await?;
         let authenticity = guard.authenticity.as_ref();
         let covered = authenticate(&head, &body, incoming, authenticity)?;
         let document = document(head, body, covered).await?;

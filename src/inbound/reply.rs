@@ -11,7 +11,7 @@ use super::decode::DecodeError;
 use super::extract::ExtractError;
 use super::signature::NotAuthentic;
 use crate::config::Acknowledgement;
-use crate::door::BodyError;
+use crate::http::server::BodyError;
 
 /// Longest value that is echoed; providers send a few digits.
 const ECHO_MAX: usize = 256;

@@ -10,12 +10,12 @@ use tracing::{info, warn};
 
 use super::dedupe::{Dedupe, Key};
 use super::extract::{links, with_links};
-use crate::id::Id;
-use crate::lately::Lately;
 use crate::logging::masked;
 use crate::media::Intake;
 use crate::media::intake::Noted;
-use crate::message::{Message, Text};
+use crate::model::id::Id;
+use crate::model::message::{Message, Text};
+use crate::outbox::reply_route::Lately;
 use crate::spool::{Spool, SpoolError};
 
 /// Where messages go, and which have gone there already.

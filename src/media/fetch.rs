@@ -18,12 +18,12 @@ use super::job::Job;
 use super::kind;
 use super::pending::Pending;
 use crate::config::{Auth, Shelf};
+use crate::document::path::as_text;
+use crate::http::safe_fetch::failure::Failure;
+use crate::http::safe_fetch::redirects::Way;
+use crate::http::safe_fetch::{Asker, broken};
 use crate::outbound::auth;
-use crate::pointer::as_text;
 use crate::secret::Secret;
-use crate::web::failure::Failure;
-use crate::web::way::Way;
-use crate::web::{Asker, broken};
 
 /// For everything, with all redirects.
 const TIMEOUT: Duration = Duration::from_secs(60);

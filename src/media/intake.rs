@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::job::{Job, RandomName};
 use super::pending::Pending;
 use crate::config::Shelf;
-use crate::message::Message;
+use crate::model::message::Message;
 
 /// Notes pictures. Clones lead to the same worker.
 #[derive(Debug, Clone)]

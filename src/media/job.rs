@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::kind;
-use crate::message::{InterfaceName, Message, PhoneNumber, Picture, Sender, Text};
+use crate::model::message::{InterfaceName, Message, PhoneNumber, Picture, Sender, Text};
 
 /// Digits of a name: 128 bits, which nobody guesses.
 const DIGITS: usize = 32;

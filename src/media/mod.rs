@@ -23,7 +23,7 @@
 //! nothing of what starts with a dot.
 //!
 //! [`intake`] is all that [`inbound`](crate::inbound) uses: it makes [`job`]s, which
-//! [`pending`] keeps. [`fetch`] makes one attempt by way of [`crate::web`]; [`kind`]
+//! [`pending`] keeps. [`fetch`] makes one attempt by way of [`crate::http::safe_fetch`]; [`kind`]
 //! says what is kept.
 
 use std::collections::HashMap;
@@ -44,10 +44,10 @@ pub mod pending;
 pub mod worker;
 
 use crate::config::{Auth, Config, Handling, Incoming, Outgoing, Shelf};
+use crate::http::client::tls;
+use crate::http::safe_fetch::Asker;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
-use crate::tls;
-use crate::web::Asker;
 use fetch::Fetcher;
 pub use intake::Intake;
 use pending::Pending;

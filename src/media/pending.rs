@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::job::{Job, RandomName};
-use crate::durable::{Access, Claim, Directory, StoreError};
+use crate::storage::durable::{Access, Claim, Directory, StoreError};
 
 /// Whoever is to see a picture gets it from a web server.
 const PICTURE_MODE: u32 = 0o644;

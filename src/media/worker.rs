@@ -12,11 +12,11 @@ use tracing::{error, info, warn};
 use super::fetch::{Fetched, Fetcher};
 use super::job::{Job, RandomName};
 use super::pending::Pending;
-use crate::durable::Claim;
+use crate::http::safe_fetch::failure::Failure;
+use crate::http::safe_fetch::redirects::Way;
 use crate::logging::masked;
 use crate::spool::Spool;
-use crate::web::failure::Failure;
-use crate::web::way::Way;
+use crate::storage::durable::Claim;
 
 /// Pictures that are fetched at a time.
 const AT_ONCE: usize = 4;

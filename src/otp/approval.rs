@@ -7,8 +7,8 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use super::graph::{Graph, Template};
-use crate::api::ClientError;
 use crate::config::{self, Account, WhatsappCodes};
+use crate::http::client::json_api::ClientError;
 use crate::outbound::{Provider, ProviderError};
 use crate::secret::Secret;
 

@@ -21,7 +21,7 @@ use super::store::Store;
 use super::tally::Tally;
 use super::ways::{self, Gone, Way};
 use crate::config::Otp;
-use crate::message::{Receipt, ReceiptState};
+use crate::model::message::{Receipt, ReceiptState};
 
 /// Codes that are remembered until the provider says whether they arrived.
 const AWAITED: usize = 10_000;

@@ -7,8 +7,8 @@
 
 use serde_json::Value;
 
-use crate::api::{Client, ClientError, Complaint, Dialect, Request, Trouble};
 use crate::config::{Account, Identifier, WhatsappCodes};
+use crate::http::client::json_api::{Client, ClientError, Complaint, Dialect, Request, Trouble};
 use crate::secret::Secret;
 
 pub mod answer;

@@ -30,8 +30,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::api::ClientError;
 use crate::config::{Channel, Config, Otp};
+use crate::http::client::json_api::ClientError;
 use crate::secret::{Secret, SecretError, SecretSource};
 use account::AccountError;
 use approval::Approval;

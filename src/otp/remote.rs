@@ -13,10 +13,10 @@ use super::answer::Answer;
 use super::phone::Phone;
 use super::server::NAME;
 use crate::config::Otp;
-use crate::http::chain;
+use crate::http::client::chain;
+use crate::http::client::tls;
+use crate::http::safe_fetch::USER_AGENT;
 use crate::secret::{Secret, SecretError};
-use crate::tls;
-use crate::web::USER_AGENT;
 
 /// For an answer; the daemon may have to try one way after the other.
 const TIMEOUT: Duration = Duration::from_secs(60);

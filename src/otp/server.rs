@@ -23,9 +23,9 @@ use tracing::warn;
 use super::answer::Answer;
 use super::desk::Desk;
 use crate::config::Daemon;
-use crate::door::peer::client_address;
-use crate::door::quota::Quota;
-use crate::door::{self, Room};
+use crate::http::server::client_address::client_address;
+use crate::http::server::log_limit::Quota;
+use crate::http::server::{self, Room};
 use crate::secret::Secret;
 
 /// Bytes of a body; a code has 15 digits at most.
@@ -85,7 +85,7 @@ impl Server {
         let answer = match *request.method() {
             Method::GET => self.desk.send(client, &phone).await,
             Method::POST => {
-                let body = door::body(request.into_body(), BODY_MAX).await?;
+                let body = server::body(request.into_body(), BODY_MAX).await?;
                 self.desk.verify(&phone, given(&body)?).await
             }
             _ => return Err(Refusal::Method),
@@ -208,7 +208,7 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Refusal {
     /// 400, 408 or 413: the body cannot be had.
-    Body(door::BodyError),
+    Body(server::BodyError),
     /// 403.
     Forbidden(String),
     /// 405.
@@ -224,9 +224,9 @@ enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Body(door::BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(door::BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(door::BodyError::BrokenOff(_)) | Self::NotJson => StatusCode::BAD_REQUEST,
+            Self::Body(server::BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(server::BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(server::BodyError::BrokenOff(_)) | Self::NotJson => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -256,8 +256,8 @@ impl Refusal {
     }
 }
 
-impl From<door::BodyError> for Refusal {
-    fn from(error: door::BodyError) -> Self {
+impl From<server::BodyError> for Refusal {
+    fn from(error: server::BodyError) -> Self {
         Self::Body(error)
     }
 }

@@ -16,7 +16,7 @@ use tracing::{error, warn};
 use super::code::Hasher;
 use super::entry::Entry;
 use super::phone::Phone;
-use crate::durable::{Claim, Directory};
+use crate::storage::durable::{Claim, Directory};
 
 /// Nobody's business but the daemon's.
 const MODE: u32 = 0o600;

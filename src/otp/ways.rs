@@ -12,15 +12,15 @@ use tracing::{info, warn};
 use super::code::Code;
 use super::phone::Phone;
 use crate::config::{Config, Sms};
-use crate::http::hidden;
-use crate::id::Id;
-use crate::message::Text;
-use crate::outbound::address::{Address, BadAddress};
+use crate::document::template;
+use crate::http::client::hidden;
+use crate::model::address::{Address, BadAddress};
+use crate::model::id::Id;
+use crate::model::message::Text;
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::route::Route;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbound::{Provider, ProviderError};
-use crate::template;
 
 /// A way by which codes go.
 #[derive(Debug)]

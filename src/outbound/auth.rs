@@ -9,8 +9,8 @@ use md5::Md5;
 use sha1::Sha1;
 
 use crate::config::Auth;
+use crate::document::template;
 use crate::secret::Secret;
-use crate::template;
 
 /// The parameters that a method adds to the form.
 #[must_use]

@@ -1,6 +1,6 @@
 //! From here to the provider: build, sign, send, judge.
 //!
-//! [`request`] and [`auth`] decide what is sent, [`segments`] how much that is,
+//! [`request`] and [`auth`] decide what is sent, [`segments`](crate::model::segments) how much that is,
 //! [`response`] what the answer means; the sending itself is here. One attempt is
 //! made; [`route`] makes one at each of several providers if need be. Certificates are
 //! verified, redirects are not followed, time and size are bounded. Whether a
@@ -13,25 +13,22 @@ use std::time::SystemTime;
 use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
-pub mod address;
-pub mod agi;
 pub mod auth;
 pub mod pictures;
 pub mod report;
 pub mod request;
 pub mod response;
 pub mod route;
-pub mod segments;
 mod upload;
 pub mod verdict;
 
 use crate::config::{Auth, Method, Outgoing, ResponseId};
-use crate::http::{self, Silence, hidden};
-use crate::id::Id;
+use crate::http::client::tls;
+use crate::http::client::{self, Silence, hidden};
+use crate::http::safe_fetch::{Asker, USER_AGENT};
 use crate::logging::masked;
+use crate::model::id::Id;
 use crate::secret::{Secret, SecretError};
-use crate::tls;
-use crate::web::{Asker, USER_AGENT};
 use request::{Body, OutgoingMessage, Request};
 use verdict::{Outcome, Reason, Verdict};
 
@@ -115,7 +112,7 @@ impl Provider {
             Err(error) => return unanswered(&error),
         };
         let status = response.status().as_u16();
-        let retry_after = http::retry_after(response.headers(), SystemTime::now());
+        let retry_after = client::retry_after(response.headers(), SystemTime::now());
         let check = self.outgoing.response_check.as_ref();
         let verdict = match read(&mut response).await {
             Ok(body) => {
@@ -291,7 +288,7 @@ fn unanswered(error: &reqwest::Error) -> Verdict {
         Silence::Untrusted => (Outcome::Failed, Reason::Certificate),
         Silence::Unwritable => (Outcome::Failed, Reason::BadConfiguration),
     };
-    Verdict::not_sent(outcome, reason, http::chain(error))
+    Verdict::not_sent(outcome, reason, client::chain(error))
 }
 
 /// A provider that cannot be used. The administrator must act.

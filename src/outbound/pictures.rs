@@ -4,9 +4,9 @@ use reqwest::Url;
 use serde_json::Value;
 
 use crate::config::Pictures;
-use crate::message::Text;
-use crate::pointer::Pointer;
-use crate::template;
+use crate::document::path::Pointer;
+use crate::document::template;
+use crate::model::message::Text;
 
 /// The text without the URLs whose path has one of the extensions, and these, as
 /// many as go with one message. A URL counts when blanks or line ends stand

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::address::Address;
-use super::request::OutgoingMessage;
-use super::segments::Size;
-use super::verdict::{Outcome, Reason, Verdict};
-use crate::id::Id;
 use crate::logging;
-use crate::message::InterfaceName;
+use crate::model::address::Address;
+use crate::model::id::Id;
+use crate::model::message::InterfaceName;
+use crate::model::segments::Size;
+use crate::outbound::request::OutgoingMessage;
+use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// The message that is reported on.
 #[derive(Debug, Clone, Copy)]

@@ -5,15 +5,17 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use reqwest::Url;
 use serde_json::Value;
 
-use super::address::Address;
-use super::segments::{Encoding, Size};
-use super::{auth, pictures};
 use crate::config::{Auth, BodyType, Charset, Method, Outgoing, Parameters, pointer};
-use crate::id::Id;
-use crate::message::Text;
-use crate::pointer::as_text;
+use crate::document::path::as_text;
+use crate::document::template;
+use crate::model::address::Address;
+use crate::model::id::Id;
+use crate::model::message::Text;
+use crate::model::segments::{Encoding, Size};
+use crate::model::ucs2;
+use crate::outbound::auth;
+use crate::outbound::pictures;
 use crate::secret::Secret;
-use crate::{template, text};
 
 /// A message on its way to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -282,7 +284,7 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
         parameters.push((name.clone(), text(&said.id)));
     }
     if let Charset::Marked { key, value } = &outgoing.charset
-        && text::exceeds_ucs2(&said.text)
+        && ucs2::exceeds_ucs2(&said.text)
     {
         parameters.push((key.clone(), text(value)));
     }
@@ -360,7 +362,7 @@ fn json(parameters: &[(String, Value)]) -> String {
 /// The text as the provider gets it.
 fn text(charset: &Charset, text: &str) -> String {
     match charset {
-        Charset::Ucs2 => text::to_ucs2(text),
+        Charset::Ucs2 => ucs2::to_ucs2(text),
         Charset::Marked { .. } | Charset::Utf8 => text.to_owned(),
     }
 }

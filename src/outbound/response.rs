@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::verdict::{Outcome, Reason, Verdict};
-use crate::condition::{Condition, Subject};
 use crate::config::{Errors, ResponseId};
-use crate::pointer::{Binding, Document, Place};
+use crate::document::condition::{Condition, Subject};
+use crate::document::path::{Binding, Document, Place};
+use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// Longest id of a provider that is remembered, in bytes.
 const ID_MAX: usize = 256;

@@ -2,13 +2,13 @@
 
 use tracing::warn;
 
-use super::request::{self, OutgoingMessage};
-use super::segments::{self, Size};
-use super::verdict::{Outcome, Reason, Verdict};
-use super::{Provider, ProviderError};
 use crate::config::{Config, Outgoing};
-use crate::id::Id;
-use crate::message::{InterfaceName, Text};
+use crate::model::id::Id;
+use crate::model::message::{InterfaceName, Text};
+use crate::model::segments::{self, Size};
+use crate::outbound::request::{self, OutgoingMessage};
+use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::outbound::{Provider, ProviderError};
 
 /// In `fallback_on`, whatever fails in a way that is safe to repeat.
 const FAILED: &str = "failed";

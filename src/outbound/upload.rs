@@ -4,9 +4,9 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::multipart::{Form, Part};
 use tokio::time::timeout;
 
-use super::verdict::{Outcome, Reason, Verdict};
-use crate::web::failure::Failure;
-use crate::web::{Asker, broken};
+use crate::http::safe_fetch::failure::Failure;
+use crate::http::safe_fetch::{Asker, broken};
+use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use std::time::Duration;
 
 /// Largest file in bytes: what WhatsApp takes of a film.

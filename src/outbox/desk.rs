@@ -13,11 +13,11 @@ use super::schedule::{Next, next};
 use super::store::{Begun, Outbox};
 use super::teller::Teller;
 use crate::config::Delivery;
-use crate::message::InterfaceName;
+use crate::model::message::InterfaceName;
+use crate::model::segments::Size;
 use crate::outbound::report::About;
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::route::{Attempt, Route};
-use crate::outbound::segments::Size;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// How long to wait when the disk does not let a message be taken up.

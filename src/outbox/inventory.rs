@@ -10,7 +10,7 @@ use super::name::OutboxName;
 use super::receipts::{self, Sent};
 use super::record::Record;
 use super::store::{Outbox, State, names, read};
-use crate::id::Id;
+use crate::model::id::Id;
 
 /// A message, and what can be told of it.
 #[derive(Debug)]

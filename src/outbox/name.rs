@@ -3,9 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use crate::id::Id;
-use crate::lines::Member;
-use crate::message::Conversation;
+use crate::model::id::Id;
+use crate::model::message::Conversation;
+use crate::storage::conversation_queue::Member;
 
 /// The name of a message's file. In the order of their text, names are in the
 /// order in which the messages were queued.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::record::Record;
-use crate::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
-use crate::template;
+use crate::document::template;
+use crate::model::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
 
 /// Notices that one sender gets within [`WINDOW`].
 const MOST: u32 = 20;

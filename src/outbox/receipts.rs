@@ -20,9 +20,9 @@ use super::record::Record;
 use super::store::Outbox;
 use super::teller::Teller;
 use crate::config::{Config, Outgoing};
-use crate::id::Id;
 use crate::logging::masked;
-use crate::message::{InterfaceName, Receipt, ReceiptState};
+use crate::model::id::Id;
+use crate::model::message::{InterfaceName, Receipt, ReceiptState};
 
 /// How long a receipt waits for its message.
 const EARLY: Duration = Duration::from_secs(60);

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::name::OutboxName;
-use crate::id::Id;
-use crate::message::{Conversation, InterfaceName, Text};
-use crate::outbound::address::{Address, BadAddress};
+use crate::model::address::{Address, BadAddress};
+use crate::model::id::Id;
+use crate::model::message::{Conversation, InterfaceName, Text};
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::Verdict;
 

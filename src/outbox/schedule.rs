@@ -52,7 +52,7 @@ pub fn next(
 mod tests {
     use super::*;
     use crate::config::{By, Idempotency, Retry};
-    use crate::message::InterfaceName;
+    use crate::model::message::InterfaceName;
     use crate::outbound::verdict::Reason;
 
     fn delivery() -> Delivery {

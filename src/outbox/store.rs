@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use super::name::OutboxName;
 use super::record::Record;
-use crate::durable::{Claim, Directory, StoreError};
-use crate::lately;
+use crate::outbox::reply_route;
+use crate::storage::durable::{Claim, Directory, StoreError};
 
 /// Texts are nobody's business but Asterisk's user's.
 const MODE: u32 = 0o600;
@@ -52,7 +52,7 @@ impl Outbox {
             sending: inner("sending"),
             failed: inner("failed"),
             kept: inner("sent"),
-            last: queued.at(&lately::directory(path)),
+            last: queued.at(&reply_route::directory(path)),
             queued,
         })
     }
@@ -339,7 +339,7 @@ pub(super) fn read(directory: &Path, name: OutboxName) -> io::Result<Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Id;
+    use crate::model::id::Id;
 
     fn outbox() -> (tempfile::TempDir, Outbox, OutboxName) {
         let folder = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ use super::desk::{Desk, Fate};
 use super::name::OutboxName;
 use super::receipts::Receipts;
 use super::store::Outbox;
-use crate::lines::Lines;
+use crate::storage::conversation_queue::Lines;
 
 /// How often to look for oneself.
 const LOOK: Duration = Duration::from_secs(30);

@@ -14,7 +14,7 @@ use super::feeder::ours;
 use super::name::CallFileName;
 use super::progress::{Progress, progress};
 use crate::config::Queue;
-use crate::durable::move_to;
+use crate::storage::durable::move_to;
 
 /// How often old files are looked for.
 const TIDY: Duration = Duration::from_secs(3600);

@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::config;
-use crate::message::Message;
+use crate::model::message::Message;
 
 /// Longest line without its end: `LINE_BUFFER_SIZE` 1024 less line end and NUL
 /// (`pbx/pbx_spool.c`, `apply_outgoing`).
@@ -200,7 +200,7 @@ fn inner_length(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{InterfaceName, PhoneNumber, Sender, Text};
+    use crate::model::message::{InterfaceName, PhoneNumber, Sender, Text};
     use proptest::prelude::*;
 
     fn call() -> config::Call {

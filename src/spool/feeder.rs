@@ -27,8 +27,8 @@ use super::name::CallFileName;
 use super::progress::{Progress, fresh, progress};
 use super::watch::Event;
 use crate::config::Queue;
-use crate::durable::{Directory, move_to};
-use crate::lines::Lines;
+use crate::storage::conversation_queue::Lines;
+use crate::storage::durable::{Directory, move_to};
 
 /// How long to wait before a move that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::config::Queue;
-use crate::durable::Directory;
+use crate::storage::durable::Directory;
 
 use super::probe;
 

@@ -15,8 +15,8 @@ use super::name::CallFileName;
 use super::probe::{self, ProbeError};
 use super::progress::{Progress, attempts, fresh, progress};
 use crate::config::Queue;
-use crate::durable::{Directory, StoreError};
-use crate::id::Id;
+use crate::model::id::Id;
+use crate::storage::durable::{Directory, StoreError};
 
 /// Where a call file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

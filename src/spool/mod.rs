@@ -12,7 +12,7 @@
 //! Guarantee: a message that [`Spool::store`] accepted is durable. A crash can
 //! deliver it twice, never lose it and never deliver half of it.
 //!
-//! [`callfile`] renders, [`writer`] stores, [`feeder`] moves as [`crate::lines`] says
+//! [`callfile`] renders, [`writer`] stores, [`feeder`] moves as [`crate::storage::conversation_queue`] says
 //! and [`watch`] and [`progress`] tell, [`archive`] keeps what Asterisk gave up
 //! on, [`inventory`] shows all of it to the administrator, [`probe`] makes sure
 //! beforehand that all this can work, and [`health`] that it still does.
@@ -36,9 +36,9 @@ pub mod watch;
 pub mod writer;
 
 use crate::config::Queue;
-use crate::durable::Claim;
-use crate::id::Id;
-use crate::message::Message;
+use crate::model::id::Id;
+use crate::model::message::Message;
+use crate::storage::durable::Claim;
 use feeder::Feeder;
 use health::Gauges;
 pub use health::Health;

@@ -16,7 +16,7 @@ use tempfile::Builder;
 
 use super::feeder::retry_directory;
 use crate::config::{Owner, Queue};
-use crate::durable::{Access, Claim, Directory};
+use crate::storage::durable::{Access, Claim, Directory};
 
 /// Tries all steps of a call file and returns the staging directory.
 ///

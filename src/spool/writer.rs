@@ -13,9 +13,9 @@ use super::SpoolError;
 use super::health::room;
 use super::name::CallFileName;
 use super::watch::Event;
-use crate::durable::{Directory, StoreError};
-use crate::id::Id;
-use crate::message::Conversation;
+use crate::model::id::Id;
+use crate::model::message::Conversation;
+use crate::storage::durable::{Directory, StoreError};
 
 /// Messages to be stored together, and whom to tell.
 #[derive(Debug)]

@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use super::reason;
-use crate::api::Trouble;
 use crate::config::SessionId;
+use crate::http::client::json_api::Trouble;
 use crate::secret::Secret;
 
 /// What an answer holds: its `data`, or all of it when it has none.

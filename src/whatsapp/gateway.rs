@@ -1,8 +1,8 @@
 //! The gateway as an API: where it is, and what is said when it does not answer.
 
 use super::answer;
-use crate::api::{Client, ClientError, Complaint, Dialect};
 use crate::config::Whatsapp;
+use crate::http::client::json_api::{Client, ClientError, Complaint, Dialect};
 
 /// Prepares connections; makes none.
 ///

@@ -5,7 +5,7 @@
 //! Messages themselves do not pass here: they go by [`crate::outbound`] and
 //! [`crate::inbound`] as with any provider. [`request`] decides what is asked and
 //! under which credential, [`answer`] what the gateway said, [`reason`] why it did
-//! not do it, [`qr`] how a code looks, [`tell`] how all of it reads; [`gateway`] says to [`crate::api`], which
+//! not do it, [`qr`] how a code looks, [`tell`] how all of it reads; [`gateway`] says to [`crate::http::client::json_api`], which
 //! does the asking, what is this API's own. Nothing here logs, and keys appear
 //! only where they are shown once because nobody can get them again.
 

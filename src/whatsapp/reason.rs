@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::api::Reason;
 use crate::exit::Exit;
+use crate::http::client::json_api::Reason;
 
 /// How long a gateway is left alone that does not say how long; its limits are
 /// for a minute.

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::api::{Method, Request};
 use crate::config::SessionId;
+use crate::http::client::json_api::{Method, Request};
 use crate::secret::Secret;
 
 /// What a phone writes to us; the one event that gateways post.

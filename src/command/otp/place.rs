@@ -11,9 +11,9 @@ use nix::unistd::Uid;
 
 use super::super::chore::{Failure, Place, note, say};
 use crate::config::{Account, OtpDraft, keys};
-use crate::durable::Access;
 use crate::otp::account;
 use crate::secret::Secret;
+use crate::storage::durable::Access;
 
 /// What the file is called when nobody says otherwise; the sample calls it so.
 const NAME: &str = "whatsapp-info.json";

@@ -11,13 +11,12 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use super::{load, log, log_level};
+use crate::agi::fastagi;
 use crate::cli::Websmsd;
 use crate::config::Config;
-use crate::door;
-use crate::durable::Directory;
 use crate::exit::Exit;
-use crate::fastagi;
 use crate::health;
+use crate::http::server;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, Receiver, Recorder};
 use crate::logging;
@@ -26,6 +25,7 @@ use crate::otp::desk::Desk;
 use crate::otp::{self, Opened};
 use crate::outbox::Sending;
 use crate::spool::{Spool, Threads, probe};
+use crate::storage::durable::Directory;
 use doors::Doors;
 use passwords::Passwords;
 
@@ -266,7 +266,7 @@ async fn receive(
         stop(terminate, interrupt).await;
         drop(stop_passwords);
     };
-    door::run(listener, receiver, stopped).await;
+    server::run(listener, receiver, stopped).await;
     match passwords {
         Some(served) => served
             .await

@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{asynchronous, say};
 use crate::config::Daemon;
-use crate::door;
+use crate::http::server;
 use crate::otp::Opened;
 use crate::otp::approval::Approval;
 use crate::otp::desk::Desk;
@@ -59,7 +59,7 @@ impl Passwords {
             // It ends with an error: the sender is dropped.
             let _ = stopping.changed().await;
         };
-        door::run(listener, self.server, stopped).await;
+        server::run(listener, self.server, stopped).await;
         Ok(())
     }
 }

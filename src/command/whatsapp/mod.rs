@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::chore::{self, Failure, note, say};
 use super::load;
-use crate::api::Client;
 use crate::cli::{ApiKeyAct, SessionAct, WebhookAct, Whatsapp as Options, WhatsappAct};
 use crate::config::{SessionId, Whatsapp};
 use crate::exit::Exit;
+use crate::http::client::json_api::Client;
 use crate::logging;
 use crate::secret::{Secret, SecretError, SecretSource};
 use crate::whatsapp::answer;

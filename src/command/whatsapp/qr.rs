@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::super::chore::{Failure, note, say, store};
 use super::Desk;
-use crate::api::Trouble;
 use crate::cli::SessionQr;
 use crate::config::SessionId;
 use crate::exit::Exit;
+use crate::http::client::json_api::Trouble;
 use crate::whatsapp::answer::{self, Progress};
 use crate::whatsapp::qr::Picture;
 use crate::whatsapp::request::Chore;

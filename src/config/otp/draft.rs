@@ -12,7 +12,7 @@ use crate::config::keys::{Key, otp as keys};
 use crate::config::problem::Problem;
 use crate::config::reader::Reader;
 use crate::config::{Section, value};
-use crate::message::InterfaceName;
+use crate::model::message::InterfaceName;
 use crate::secret::SecretSource;
 
 /// What `[otp]` says so far. The account may be in it, in part or not at all.

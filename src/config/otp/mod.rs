@@ -10,9 +10,9 @@ use super::keys::otp as keys;
 use super::reader::Reader;
 use super::value;
 use super::websms::Outgoing;
-use crate::message::InterfaceName;
+use crate::document::template;
+use crate::model::message::InterfaceName;
 use crate::secret::SecretSource;
-use crate::template;
 
 mod account;
 mod draft;

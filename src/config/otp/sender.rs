@@ -6,7 +6,7 @@ use crate::config::keys::{Key, websms as keys};
 use crate::config::reader::Reader;
 use crate::config::websms::{self, Outgoing};
 use crate::config::{Auth, Problem, Section, preset};
-use crate::message::InterfaceName;
+use crate::model::message::InterfaceName;
 use crate::secret::{Secret, SecretSource};
 
 /// The account of Meta's by which codes go out in a template: an interface like

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::{Covered, NotAuthentic, Signed, once, same};
 use crate::config::{self, Authenticity, Digest, Encoding, Spot};
+use crate::document::template::{Piece, pieces};
 use crate::secret::Secret;
-use crate::template::{Piece, pieces};
 
 /// What is signed: the template, filled.
 pub(super) fn signed(

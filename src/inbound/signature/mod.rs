@@ -20,7 +20,7 @@ mod vonage;
 
 use super::decode;
 use crate::config::{Authenticity, Scheme, Spot, TOKEN};
-use crate::pointer::as_text;
+use crate::document::path::as_text;
 use crate::secret::Secret;
 
 /// A request as it came, as far as somebody could sign it.

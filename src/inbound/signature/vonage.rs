@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::hashed::keyed;
 use super::{NotAuthentic, Signed, same};
 use crate::config::{Authenticity, Spot, VonageDigest};
-use crate::pointer::as_text;
+use crate::document::path::as_text;
 use crate::secret::Secret;
 
 /// What is signed, and the signature.

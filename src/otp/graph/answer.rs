@@ -5,9 +5,9 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::reason;
-use crate::api::{Reason, Trouble};
 use crate::config::Identifier;
 use crate::exit::Exit;
+use crate::http::client::json_api::{Reason, Trouble};
 
 /// As much of Meta's words as is shown; they can be three sentences.
 const SHOWN: usize = 300;

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use crate::api::Reason;
 use crate::exit::Exit;
+use crate::http::client::json_api::Reason;
 
 /// How long Meta is left alone when it does not say how long.
 const MINUTE: Duration = Duration::from_secs(60);

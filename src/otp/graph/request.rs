@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Method, Request};
 use crate::config::Identifier;
+use crate::http::client::json_api::{Method, Request};
 use crate::secret::Secret;
 
 /// Elements of a page; what Meta gives unasked are 25.

@@ -3,7 +3,7 @@
 //! A URL that came with a message, or stands in one, could lead anywhere: into
 //! our own network, to a cloud's secrets, from there to somewhere else. What is
 //! asked is judged by the addresses that are really connected to, at each step of
-//! the way: [`mod@address`] says which may be asked, [`way`] where redirects lead and
+//! the way: [`mod@address`] says which may be asked, [`redirects`] where redirects lead and
 //! who learns a secret, [`failure`] whether it is worth another try.
 
 use std::error::Error;
@@ -22,10 +22,10 @@ use tokio::time::timeout;
 
 pub mod address;
 pub mod failure;
-pub mod way;
+pub mod redirects;
 
 use failure::{Failure, Status, status};
-use way::Way;
+use redirects::Way;
 
 /// Who we say that we are.
 pub const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));

@@ -18,7 +18,7 @@
 use regex_lite::Regex;
 use serde_json::Value;
 
-use crate::pointer::{Binding, Document, Place, as_text};
+use crate::document::path::{Binding, Document, Place, as_text};
 
 /// Some clauses, all of which must hold.
 #[derive(Debug, Clone)]

@@ -22,15 +22,15 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
-use crate::calls::{self, Call, Told};
+use crate::agi::arguments;
+use crate::agi::submit::{self, Call, Told};
 use crate::config::Config;
-use crate::id::Id;
-use crate::message::InterfaceName;
+use crate::model::id::Id;
+use crate::model::message::InterfaceName;
 use crate::otp::agi::{self as otp_agi, Asked};
 use crate::otp::answer::Answer;
 use crate::otp::desk::Desk;
 use crate::outbound::ProviderError;
-use crate::outbound::agi;
 use crate::outbound::route::Route;
 use crate::outbound::verdict::Reason;
 
@@ -209,7 +209,7 @@ impl Server {
                 Told::nothing(Reason::BadArguments)
             }
         };
-        agi::commands(id, told.outcome, told.reason, told.segments)
+        arguments::commands(id, told.outcome, told.reason, told.segments)
     }
 
     fn one_time_password(&self, arguments: &[OsString], peer: SocketAddr) -> Option<Answer> {
@@ -230,7 +230,7 @@ impl Server {
     }
 
     fn call(&self, arguments: &[OsString], id: Id) -> Result<Told, Reason> {
-        let arguments = calls::read(arguments, id)?;
+        let arguments = submit::read(arguments, id)?;
         let call = Call::new(&self.config, arguments, id)?;
         Ok(call.carry_out(|call| {
             let route = self.routes.get(&call.outgoing.interface);

@@ -5,17 +5,17 @@ use std::ffi::OsString;
 
 use tracing::error;
 
+use crate::agi::arguments::{self, Arguments};
 use crate::config::{By, Config, Outgoing};
-use crate::id::Id;
-use crate::lately;
-use crate::message::Text;
-use crate::outbound::agi::{self, Arguments};
+use crate::model::id::Id;
+use crate::model::message::Text;
+use crate::model::segments::{self, Size};
 use crate::outbound::report::About;
 use crate::outbound::request::{self, OutgoingMessage};
 use crate::outbound::route::{Attempt, Route};
-use crate::outbound::segments::{self, Size};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox;
+use crate::outbox::reply_route;
 
 /// A message to be sent, and by which account.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Told {
 /// # Errors
 /// When no message can be made of it; the log says why.
 pub fn read(arguments: &[OsString], id: Id) -> Result<Arguments, Reason> {
-    agi::arguments(arguments).map_err(|error| {
+    arguments::arguments(arguments).map_err(|error| {
         error!(%id, %error, "message not sent: wrong arguments");
         error.reason()
     })
@@ -194,7 +194,7 @@ fn answered_by<'a>(
         return None;
     }
     let (ours, theirs) = (message.from.as_str(), message.to.as_str());
-    let name = lately::interface(&config.outbox, ours, theirs);
+    let name = reply_route::interface(&config.outbox, ours, theirs);
     let mut accounts = config.outgoing.iter();
     let found = accounts.find(|outgoing| Some(outgoing.interface.as_str()) == name.as_deref());
     found.or_else(|| config.outgoing.first())

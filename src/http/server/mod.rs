@@ -1,8 +1,8 @@
 //! The door for whoever speaks HTTP to the daemon: how many come in, for how
 //! long, and who they are.
 //!
-//! What is behind it is a [`Room`], which answers requests. [`peer`] finds the
-//! address of a client behind proxies, [`quota`] bounds what a stranger can make
+//! What is behind it is a [`Room`], which answers requests. [`client_address`] finds the
+//! address of a client behind proxies, [`log_limit`] bounds what a stranger can make
 //! us say in the log.
 
 use std::convert::Infallible;
@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
-pub mod peer;
-pub mod quota;
+pub mod client_address;
+pub mod log_limit;
 
 /// For a request's head, from the first byte of the connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -13,11 +13,11 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
-use super::address::{Address, BadAddress};
-use super::request::OutgoingMessage;
-use super::verdict::{Outcome, Reason};
-use crate::id::Id;
-use crate::message::Text;
+use crate::model::address::{Address, BadAddress};
+use crate::model::id::Id;
+use crate::model::message::Text;
+use crate::outbound::request::OutgoingMessage;
+use crate::outbound::verdict::{Outcome, Reason};
 
 /// A call of `websms`: `TO FROM BODY [INDEX [ENCODING]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::message::Conversation;
+use crate::model::message::Conversation;
 
 /// What stands in a line: the name of a file. The order of names is the order
 /// in which they came.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::failure::Failure;
+use crate::http::safe_fetch::failure::Failure;
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: u32 = 5;

@@ -6,6 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+pub mod json_api;
+pub mod tls;
+
 /// Why nobody answered. As long as there was no connection nothing was done;
 /// after that nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

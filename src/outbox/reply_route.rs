@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use sha1::{Digest as _, Sha1};
 
-use crate::durable::Directory;
-use crate::message::InterfaceName;
+use crate::model::message::InterfaceName;
+use crate::storage::durable::Directory;
 
 /// Pairs that are kept in memory, to write nothing that is known.
 const KNOWN_MAX: usize = 10_000;
@@ -85,7 +85,7 @@ fn bare(party: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::durable::Access;
+    use crate::storage::durable::Access;
     use std::os::unix::fs::MetadataExt as _;
 
     #[test]

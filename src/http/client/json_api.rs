@@ -14,10 +14,10 @@ use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde_json::Value;
 
 use crate::exit::Exit;
-use crate::http::{self, Silence};
+use crate::http::client::tls;
+use crate::http::client::{self, Silence};
+use crate::http::safe_fetch::USER_AGENT;
 use crate::secret::Secret;
-use crate::tls;
-use crate::web::USER_AGENT;
 
 /// As much of an answer as is read; a list of a thousand is less.
 const ANSWER_MAX: usize = 4 * 1024 * 1024;
@@ -230,7 +230,7 @@ impl Client {
         let sent = self.written(request).send().await;
         let mut response = sent.map_err(|error| self.unanswered(&error))?;
         let status = response.status().as_u16();
-        let retry_after = http::retry_after(response.headers(), SystemTime::now());
+        let retry_after = client::retry_after(response.headers(), SystemTime::now());
         let body = self.read(&mut response).await?;
         let Err(_) = judge(status, &body) else {
             return judge(status, &body);
@@ -239,7 +239,7 @@ impl Client {
         // taken, because half a secret cannot be recognised.
         let mut said = String::from_utf8_lossy(&body).into_owned();
         for secret in secrets {
-            said = http::hidden(&said, secret.expose(), "(the secret)");
+            said = client::hidden(&said, secret.expose(), "(the secret)");
         }
         judge(status, said.as_bytes()).map_err(|trouble| Trouble {
             retry_after,
@@ -311,7 +311,7 @@ impl Client {
             Silence::Untrusted => untrusted.with(Exit::Failed),
             Silence::Unwritable => unwritable.with(Exit::Configuration),
         };
-        Trouble::new(reason, http::chain(error))
+        Trouble::new(reason, client::chain(error))
     }
 }
 

@@ -1,0 +1,8 @@
+//! One call of `websms`, by AGI, `FastAGI` or a shell.
+//!
+//! [`arguments`] reads what Asterisk passes, [`submit`] queues or sends the
+//! message, [`fastagi`] does both without a process for each call.
+
+pub mod arguments;
+pub mod fastagi;
+pub mod submit;

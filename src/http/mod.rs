@@ -1,0 +1,9 @@
+//! HTTP, for every room that speaks it.
+//!
+//! [`server`] takes requests: connection limits, deadlines, the client's
+//! address behind proxies. [`client`] makes them: TLS, timeouts, redaction.
+//! [`safe_fetch`] makes those whose URL a stranger has chosen.
+
+pub mod client;
+pub mod safe_fetch;
+pub mod server;

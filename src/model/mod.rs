@@ -1,0 +1,8 @@
+//! What is carried: messages, the parties to them, numbers, ids.
+
+pub mod address;
+pub mod id;
+pub mod message;
+pub mod number;
+pub mod segments;
+pub mod ucs2;
