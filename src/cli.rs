@@ -10,7 +10,7 @@ use reqwest::Url;
 
 use crate::config::{self, Identifier, SessionId};
 use crate::model::id::Id;
-use crate::otp::graph::Kind;
+use crate::otp::meta::Kind;
 use crate::secret::SecretSource;
 
 /// Messaging bridge between Asterisk and the HTTP APIs of SMS providers.

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 
-use crate::otp::desk::Desk;
+use crate::otp::service::Desk;
 use crate::spool::{Health, Spool};
 
 /// For a connection in all.

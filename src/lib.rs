@@ -16,7 +16,7 @@
 //!
 //! [`otp`] verifies phones by codes that it sends, by WhatsApp or [`outbound`].
 //!
-//! [`health`] tells whoever watches over the daemon how that goes; [`whatsapp`]
+//! [`health`] tells whoever watches over the daemon how that goes; [`sak`]
 //! looks after the account at a WhatsApp gateway; by [`outbox::reply_route`] an answer goes the
 //! way that the question came.
 //!
@@ -46,7 +46,7 @@ pub mod model;
 pub mod otp;
 pub mod outbound;
 pub mod outbox;
+pub mod sak;
 pub mod secret;
 pub mod spool;
 pub mod storage;
-pub mod whatsapp;

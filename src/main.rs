@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{ExitCode, Termination as _};
 
 use asterisk_websms::cli::{self, Cli, Command};
-use asterisk_websms::command::{check, demo, otp, presets, queue, websms, websmsd, whatsapp};
+use asterisk_websms::command::{check, demo, otp, presets, queue, sak, websms, websmsd};
 use asterisk_websms::exit::Exit;
 use clap::Parser as _;
 
@@ -31,7 +31,7 @@ fn dispatch(command: &Command, agi: bool) -> Exit {
         Command::Queue(options) => queue::run(options),
         Command::Websms(options) => websms::run(options, agi),
         Command::Websmsd(options) => websmsd::run(options),
-        Command::Whatsapp(options) => whatsapp::run(options),
+        Command::Whatsapp(options) => sak::run(options),
     }
 }
 

@@ -28,10 +28,10 @@ use crate::config::Config;
 use crate::model::id::Id;
 use crate::model::message::InterfaceName;
 use crate::otp::agi::{self as otp_agi, Asked};
-use crate::otp::answer::Answer;
-use crate::otp::desk::Desk;
+use crate::otp::outcome::Answer;
+use crate::otp::service::Desk;
 use crate::outbound::ProviderError;
-use crate::outbound::route::Route;
+use crate::outbound::fallback::Route;
 use crate::outbound::verdict::Reason;
 
 /// Connections at a time. Asterisk makes one after another; calls on other

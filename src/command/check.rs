@@ -10,8 +10,8 @@ use crate::media;
 use crate::otp;
 use crate::outbound::Provider;
 use crate::outbox;
+use crate::sak::client;
 use crate::spool::probe;
-use crate::whatsapp::gateway;
 
 /// Prints every problem on stdout; success when none of them is an error.
 #[must_use]
@@ -96,7 +96,7 @@ fn surroundings(config: &Config, findings: &mut Findings) {
 
 /// A token need not be there yet; keys have to.
 fn whatsapp(whatsapp: &Whatsapp, findings: &mut Findings) {
-    if let Err(error) = gateway::client(whatsapp) {
+    if let Err(error) = client::client(whatsapp) {
         findings.error(&format!("[whatsapp] failed to {error}"));
     }
     let keys = [

@@ -7,15 +7,15 @@ use crate::cli::Configured;
 use crate::config::{self, Config, LoadError, Report, Severity};
 
 pub mod check;
-mod chore;
 pub mod demo;
 pub mod otp;
 pub mod presets;
 mod prompt;
 pub mod queue;
+pub mod sak;
+mod terminal;
 pub mod websms;
 pub mod websmsd;
-pub mod whatsapp;
 
 /// Environment variable that says how much is logged.
 const LOG_LEVEL: &str = "WEBSMS_LOG";

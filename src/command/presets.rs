@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::chore;
 use crate::cli::{Presets, PresetsAct};
-use crate::config::{ini, preset};
+use crate::command::terminal;
+use crate::config::ini;
+use crate::config::preset;
 use crate::exit::Exit;
 
 /// Prints the names, or one preset whole.
@@ -16,7 +17,7 @@ pub fn run(options: &Presets) -> Exit {
         None => Ok(list(&directory)),
         Some(PresetsAct::Show { name }) => show(&directory, name),
     };
-    chore::told(said)
+    terminal::told(said)
 }
 
 /// Where own presets are; the file itself need neither be there nor be sound.

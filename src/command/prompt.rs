@@ -10,7 +10,7 @@ use nix::sys::termios::{
     LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
 };
 
-use super::chore::{Failure, note};
+use crate::command::terminal::{Failure, note};
 use crate::secret::Secret;
 
 /// Longest line that is read.

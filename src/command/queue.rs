@@ -4,8 +4,9 @@
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, SystemTime};
 
-use super::{chore, load};
 use crate::cli::{Queue, QueueAct};
+use crate::command::load;
+use crate::command::terminal;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::logging;
@@ -19,7 +20,7 @@ use crate::spool::progress::Progress;
 /// Does what the administrator asks; success when it could be done.
 #[must_use]
 pub fn run(options: &Queue) -> Exit {
-    logging::start("queue", false, super::log_level().as_deref());
+    logging::start("queue", false, crate::command::log_level().as_deref());
     let Some((config, _)) = load(&options.configured) else {
         return Exit::Configuration;
     };
@@ -29,7 +30,7 @@ pub fn run(options: &Queue) -> Exit {
         QueueAct::Retry { id, all } => retry(&config, *id, *all),
         QueueAct::Drop { id } => remove(&config, *id),
     };
-    chore::told(result)
+    terminal::told(result)
 }
 
 /// A file that is on its way.

@@ -10,15 +10,15 @@ use std::io::Write as _;
 use nix::sys::signal::{SigSet, Signal};
 use tracing::{error, warn};
 
-use super::{load, log_level};
 use crate::agi::arguments;
 use crate::agi::submit::{self, Call, Told};
 use crate::cli::Websms;
+use crate::command::{load, log_level};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::logging;
 use crate::model::id::Id;
-use crate::outbound::route::{Attempt, Route};
+use crate::outbound::fallback::{Attempt, Route};
 use crate::outbound::verdict::Reason;
 
 /// Sends the message. Under `agi` the dialplan is told on stdout.

@@ -9,13 +9,13 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use reqwest::Url;
 use serde_json::Value;
 
-use super::element::{self, holds};
-use super::kinds::{self, File, Said};
-use super::receipt::receipts;
 use crate::config::{Coding, Handling, Incoming};
 use crate::document::condition::Condition;
 use crate::document::path::{Binding, Document, Place, as_text};
 use crate::document::template;
+use crate::inbound::receipt::receipts;
+use crate::inbound::record::{self, holds};
+use crate::inbound::whatsapp_message::{self, File, Said};
 use crate::model::message::{Message, NotAllowed, PhoneNumber, Picture, Receipt, Sender, Text};
 
 /// Longest text in bytes; it makes at most 200 call files.
@@ -47,8 +47,8 @@ pub fn extract(document: &Document, incoming: &Incoming) -> Extracted {
         receipts: receipts(document, incoming),
         ..Extracted::default()
     };
-    let elements = element::messages(document, incoming);
-    if elements.len() > element::MOST {
+    let elements = record::messages(document, incoming);
+    if elements.len() > record::MOST {
         extracted
             .refused
             .push(ExtractError::TooMany(elements.len()));
@@ -171,7 +171,7 @@ fn said(document: &Document, element: &Binding, places: &[Place]) -> Option<Said
         .flat_map(|place| document.find(place, element));
     found
         .find(Value::is_object)
-        .map(|message| kinds::said(&message))
+        .map(|message| whatsapp_message::said(&message))
 }
 
 /// A file that is known by an id, if it can be asked for.
@@ -266,7 +266,7 @@ impl fmt::Display for ExtractError {
             Self::TooMany(count) => write!(
                 f,
                 "the request holds {count} messages (at most {} are taken)",
-                element::MOST
+                record::MOST
             ),
         }
     }
@@ -599,7 +599,7 @@ mod tests {
         let message = |text: &str| form(&[("To", "+1"), ("From", "+2"), ("Body", text)]);
         assert!(texts(&message(&"x".repeat(TEXT_MAX))).is_ok());
         assert!(texts(&message(&"x".repeat(TEXT_MAX + 1))).is_err());
-        let many = vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); element::MOST + 1];
+        let many = vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); record::MOST + 1];
         let many = Value::Array(many);
         assert!(texts(&many).unwrap_err().contains("1001 messages"));
     }

@@ -1,9 +1,9 @@
 //! What is said of messages that went out.
 
-use super::element::{MOST, bound, holds};
 use crate::config::{Incoming, Receipts};
 use crate::document::condition::Condition;
 use crate::document::path::{Binding, Document, Place};
+use crate::inbound::record::{MOST, bound, holds};
 use crate::model::message::{Receipt, ReceiptState};
 
 /// Longest reason that is taken, in characters.

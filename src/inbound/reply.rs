@@ -7,11 +7,11 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
-use super::decode::DecodeError;
-use super::extract::ExtractError;
-use super::signature::NotAuthentic;
 use crate::config::Acknowledgement;
 use crate::http::server::BodyError;
+use crate::inbound::auth::NotAuthentic;
+use crate::inbound::decode::DecodeError;
+use crate::inbound::extract::ExtractError;
 
 /// Longest value that is echoed; providers send a few digits.
 const ECHO_MAX: usize = 256;

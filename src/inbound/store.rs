@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::dedupe::{Dedupe, Key};
-use super::extract::{links, with_links};
+use crate::inbound::dedupe::{Dedupe, Key};
+use crate::inbound::extract::{links, with_links};
 use crate::logging::masked;
 use crate::media::Intake;
-use crate::media::intake::Noted;
+use crate::media::recorder::Noted;
 use crate::model::id::Id;
 use crate::model::message::{Message, Text};
 use crate::outbox::reply_route::Lately;

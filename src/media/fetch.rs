@@ -14,14 +14,14 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::time::timeout;
 
-use super::job::Job;
-use super::kind;
-use super::pending::Pending;
 use crate::config::{Auth, Shelf};
 use crate::document::path::as_text;
 use crate::http::safe_fetch::failure::Failure;
 use crate::http::safe_fetch::redirects::Way;
 use crate::http::safe_fetch::{Asker, broken};
+use crate::media::job::Job;
+use crate::media::media_type;
+use crate::media::store::Pending;
 use crate::outbound::auth;
 use crate::secret::Secret;
 
@@ -89,7 +89,7 @@ impl Fetcher {
             value.map(|value| value.to_str().unwrap_or("?"))
         };
         let content_type = header(CONTENT_TYPE).unwrap_or_default();
-        if !kind::may_be_kept(content_type, job.name.extension(), &self.shelf.types) {
+        if !media_type::may_be_kept(content_type, job.name.extension(), &self.shelf.types) {
             let shown: String = content_type.chars().take(60).collect();
             return Err(Failure::Final(format!("its Content-Type is {shown:?}")));
         }
@@ -109,7 +109,7 @@ impl Fetcher {
         let mut bytes = 0;
         loop {
             let (part, is_last) = self.part(&mut response, bytes).await?;
-            if bytes == 0 && kind::is_markup(&part) {
+            if bytes == 0 && media_type::is_markup(&part) {
                 return Err(Failure::final_(
                     "it is a page or a drawing, not what it says",
                 ));

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::kind;
+use crate::media::media_type;
 use crate::model::message::{InterfaceName, Message, PhoneNumber, Picture, Sender, Text};
 
 /// Digits of a name: 128 bits, which nobody guesses.
@@ -140,8 +140,8 @@ impl Job {
     pub fn all(message: &Message, types: &[String], now: SystemTime) -> io::Result<Vec<Self>> {
         let job = |picture: &Picture| {
             let told = picture.content_type.as_deref();
-            let told = || kind::extension_of(told?, types);
-            let extension = kind::extension(&picture.url, types).or_else(told);
+            let told = || media_type::extension_of(told?, types);
+            let extension = media_type::extension(&picture.url, types).or_else(told);
             Ok(Self {
                 url: picture.url.clone(),
                 lookup: picture.lookup,

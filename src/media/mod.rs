@@ -22,8 +22,8 @@
 //! `X-Content-Type-Options: nosniff`, show no listing of the directory and
 //! nothing of what starts with a dot.
 //!
-//! [`intake`] is all that [`inbound`](crate::inbound) uses: it makes [`job`]s, which
-//! [`pending`] keeps. [`fetch`] makes one attempt by way of [`crate::http::safe_fetch`]; [`kind`]
+//! [`recorder`] is all that [`inbound`](crate::inbound) uses: it makes [`job`]s, which
+//! [`store`] keeps. [`fetch`] makes one attempt by way of [`crate::http::safe_fetch`]; [`media_type`]
 //! says what is kept.
 
 use std::collections::HashMap;
@@ -37,10 +37,10 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 pub mod fetch;
-pub mod intake;
 pub mod job;
-pub mod kind;
-pub mod pending;
+pub mod media_type;
+pub mod recorder;
+pub mod store;
 pub mod worker;
 
 use crate::config::{Auth, Config, Handling, Incoming, Outgoing, Shelf};
@@ -49,8 +49,8 @@ use crate::http::safe_fetch::Asker;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
 use fetch::Fetcher;
-pub use intake::Intake;
-use pending::Pending;
+pub use recorder::Intake;
+use store::Pending;
 use worker::{Desk, Worker};
 
 /// Whether an interface wants pictures to be kept.
@@ -172,7 +172,10 @@ fn trust(ca_file: Option<&Path>) -> ClientConfig {
 }
 
 fn unknown_types(shelf: &Shelf) {
-    let unknown = shelf.types.iter().filter(|kind| !kind::is_known(kind));
+    let unknown = shelf
+        .types
+        .iter()
+        .filter(|kind| !media_type::is_known(kind));
     let unknown: Vec<_> = unknown.map(String::as_str).collect();
     if !unknown.is_empty() {
         let unknown = unknown.join(",");

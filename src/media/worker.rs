@@ -9,12 +9,12 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
-use super::fetch::{Fetched, Fetcher};
-use super::job::{Job, RandomName};
-use super::pending::Pending;
 use crate::http::safe_fetch::failure::Failure;
 use crate::http::safe_fetch::redirects::Way;
 use crate::logging::masked;
+use crate::media::fetch::{Fetched, Fetcher};
+use crate::media::job::{Job, RandomName};
+use crate::media::store::Pending;
 use crate::spool::Spool;
 use crate::storage::durable::Claim;
 

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use super::answer::Answer;
+use crate::otp::outcome::Answer;
 
 /// What is asked.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::phone::Phone;
+use crate::otp::phone::Phone;
 use crate::secret::Secret;
 
 /// Bytes of salt.

@@ -1,30 +1,28 @@
 //! One-time passwords: a code goes to a phone by `WhatsApp` or SMS, and whoever
 //! types it has the phone.
 //!
-//! [`server`] takes requests by HTTP as Meta's sample server does, [`agi`] those of
-//! the dialplan; both come to the [`desk`], which bounds how many codes there are
-//! ([`clients`] and, for a phone, [`entry`]), makes one ([`code`]), sends it
-//! ([`ways`], of which [`approval`] knows when `WhatsApp`'s is open) and keeps what
-//! is needed to know it again ([`store`]). [`entry`] decides what a code that
-//! somebody typed is worth, [`answer`] how that is said.
+//! [`http`] takes requests by HTTP as Meta's sample server does, [`agi`] those of
+//! the dialplan; both come to the [`service`], which bounds how many codes there are
+//! ([`client_limit`] and, for a phone, [`phone_state`]), makes one ([`code`]), sends it
+//! ([`channels`], of which [`template_approval`](meta::template_approval) knows when `WhatsApp`'s is open) and keeps what
+//! is needed to know it again ([`store`]). [`phone_state`] decides what a code that
+//! somebody typed is worth, [`outcome`] how that is said.
 //!
 //! Nothing that is stored or logged reveals a code or a whole number.
 
-pub mod account;
 pub mod agi;
-pub mod answer;
-pub mod approval;
-pub mod clients;
+pub mod channels;
+pub mod client;
+pub mod client_limit;
 pub mod code;
-pub mod desk;
-pub mod entry;
-pub mod graph;
+pub mod counters;
+pub mod http;
+pub mod meta;
+pub mod outcome;
 pub mod phone;
-pub mod remote;
-pub mod server;
+pub mod phone_state;
+pub mod service;
 pub mod store;
-pub mod tally;
-pub mod ways;
 
 use std::fmt;
 use std::io;
@@ -33,12 +31,12 @@ use std::sync::Arc;
 use crate::config::{Channel, Config, Otp};
 use crate::http::client::json_api::ClientError;
 use crate::secret::{Secret, SecretError, SecretSource};
-use account::AccountError;
-use approval::Approval;
+use channels::{SmsWay, Template, Way, WayError};
 use code::Hasher;
-use desk::Desk;
+use meta::account::AccountError;
+use meta::template_approval::Approval;
+use service::Desk;
 use store::Store;
-use ways::{SmsWay, Template, Way, WayError};
 
 /// A desk, and what is to be done beside it.
 #[derive(Debug)]
@@ -101,7 +99,7 @@ fn prepare(config: &Config, otp: &Otp) -> Result<Prepared, OpenError> {
                 Way::Sms(Box::new(way))
             }
             Channel::Whatsapp(codes) => {
-                let account = account::load(&codes.account).map_err(OpenError::Account)?;
+                let account = meta::account::load(&codes.account).map_err(OpenError::Account)?;
                 let approval = Approval::new(codes, &account).map_err(OpenError::Client)?;
                 let template = Template::default();
                 approvals.push((approval, template.clone()));

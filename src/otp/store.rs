@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, warn};
 
-use super::code::Hasher;
-use super::entry::Entry;
-use super::phone::Phone;
+use crate::otp::code::Hasher;
+use crate::otp::phone::Phone;
+use crate::otp::phone_state::Entry;
 use crate::storage::durable::{Claim, Directory};
 
 /// Nobody's business but the daemon's.

@@ -2,7 +2,7 @@
 //!
 //! [`request`] and [`auth`] decide what is sent, [`segments`](crate::model::segments) how much that is,
 //! [`response`] what the answer means; the sending itself is here. One attempt is
-//! made; [`route`] makes one at each of several providers if need be. Certificates are
+//! made; [`fallback`] makes one at each of several providers if need be. Certificates are
 //! verified, redirects are not followed, time and size are bounded. Whether a
 //! failed message may be tried again is told by the verdict, never guessed.
 
@@ -14,11 +14,11 @@ use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
 pub mod auth;
+pub mod fallback;
 pub mod pictures;
 pub mod report;
 pub mod request;
 pub mod response;
-pub mod route;
 mod upload;
 pub mod verdict;
 

@@ -6,11 +6,11 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::name::OutboxName;
-use super::receipts::{self, Sent};
-use super::record::Record;
-use super::store::{Outbox, State, names, read};
 use crate::model::id::Id;
+use crate::outbox::name::OutboxName;
+use crate::outbox::receipts::{self, Sent};
+use crate::outbox::record::Record;
+use crate::outbox::store::{Outbox, State, names, read};
 
 /// A message, and what can be told of it.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! | state | where the file is | who acts next | after a crash |
 //! | --- | --- | --- | --- |
-//! | queued | `outboxdir/….json` | [`worker`], at its due time | taken up at start |
+//! | queued | `outboxdir/….json` | [`scheduler`], at its due time | taken up at start |
 //! | sending | `outboxdir/sending/….json` | the provider | it may have been sent: tried again only where that is safe, else told |
 //! | sent | gone | – | – |
 //! | failed | `outboxdir/failed/….json` | the administrator | kept |
@@ -14,9 +14,9 @@
 //! sender is told that it was not or may not have been. It is marked as being
 //! sent, durably, before its request is made.
 //!
-//! [`store`] keeps messages as [`record`] writes them, [`worker`] decides who
-//! goes when, [`desk`] delivers one, [`schedule`] says what is next for it, and
-//! [`notice`] what the [`teller`] tells its sender. [`inventory`] shows all of it
+//! [`store`] keeps messages as [`record`] writes them, [`scheduler`] decides who
+//! goes when, [`delivery`] delivers one, [`retry`] says what is next for it, and
+//! [`notice`] what the [`notifier`] tells its sender. [`inventory`] shows all of it
 //! to the administrator.
 
 use std::collections::HashMap;
@@ -29,35 +29,35 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 
-pub mod desk;
+pub mod delivery;
 pub mod inventory;
 pub mod name;
 pub mod notice;
+pub mod notifier;
 pub mod receipts;
 pub mod record;
 pub mod reply_route;
-pub mod schedule;
+pub mod retry;
+pub mod scheduler;
 pub mod store;
-pub mod teller;
 mod watch;
-pub mod worker;
 
 use crate::config::{By, Config, Delivery};
 use crate::model::id::Id;
 use crate::model::message::InterfaceName;
 use crate::outbound::ProviderError;
+use crate::outbound::fallback::{Attempt, Route};
 use crate::outbound::request::OutgoingMessage;
-use crate::outbound::route::{Attempt, Route};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::reply_route::Lately;
 use crate::spool::Spool;
 use crate::storage::durable::{Claim, Directory};
-use desk::Desk;
+use delivery::Desk;
+use notifier::Teller;
 use receipts::Receipts;
 use record::Record;
+use scheduler::{Channel, Event, Worker};
 pub use store::Outbox;
-use teller::Teller;
-use worker::{Channel, Event, Worker};
 
 /// Puts a message into the outbox in `path`; it is durable when this returns
 /// that it is queued.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::record::Record;
 use crate::document::template;
 use crate::model::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
+use crate::outbox::record::Record;
 
 /// Notices that one sender gets within [`WINDOW`].
 const MOST: u32 = 20;

@@ -16,13 +16,13 @@ use sha1::{Digest as _, Sha1};
 use tokio::runtime::Handle;
 use tracing::{debug, error, info, warn};
 
-use super::record::Record;
-use super::store::Outbox;
-use super::teller::Teller;
 use crate::config::{Config, Outgoing};
 use crate::logging::masked;
 use crate::model::id::Id;
 use crate::model::message::{InterfaceName, Receipt, ReceiptState};
+use crate::outbox::notifier::Teller;
+use crate::outbox::record::Record;
+use crate::outbox::store::Outbox;
 
 /// How long a receipt waits for its message.
 const EARLY: Duration = Duration::from_secs(60);

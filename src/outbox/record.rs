@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::name::OutboxName;
 use crate::model::address::{Address, BadAddress};
 use crate::model::id::Id;
 use crate::model::message::{Conversation, InterfaceName, Text};
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::Verdict;
+use crate::outbox::name::OutboxName;
 
 /// A message, and what has become of it so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::name::OutboxName;
-use super::record::Record;
+use crate::outbox::name::OutboxName;
+use crate::outbox::record::Record;
 use crate::outbox::reply_route;
 use crate::storage::durable::{Claim, Directory, StoreError};
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use super::worker::Event;
+use crate::outbox::scheduler::Event;
 
 /// Tells `events` what comes into the directory, until nobody listens. The
 /// thread ends with the process.

@@ -8,8 +8,8 @@ use crate::cli::Configured;
 use crate::command::load;
 use crate::exit::Exit;
 use crate::otp::agi::{self, Asked};
-use crate::otp::answer::Answer;
-use crate::otp::remote;
+use crate::otp::client;
+use crate::otp::outcome::Answer;
 
 /// Asks, and tells what came of it: under `agi` the dialplan, else whoever reads
 /// stdout.
@@ -43,7 +43,7 @@ fn ask(configured: &Configured, asked: &Asked) -> Result<Answer, Exit> {
         error!(%error, "failed to start");
         Exit::Internal
     })?;
-    runtime.block_on(remote::ask(otp, asked)).map_err(|error| {
+    runtime.block_on(client::ask(otp, asked)).map_err(|error| {
         error!("no one-time password: failed to {error}");
         Exit::Failed
     })

@@ -8,15 +8,17 @@ use std::path::Path;
 
 use tracing::error;
 
-use super::{chore, log, log_level};
 use crate::cli::{Otp, OtpAct, OtpSetup};
+use crate::command::log;
+use crate::command::log_level;
+use crate::command::terminal;
 use crate::config::{self, LoadError};
 use crate::exit::Exit;
 use crate::logging;
 use crate::otp::agi::{self, Asked, BadCall};
 
+mod account_file;
 mod ask;
-mod place;
 mod setup;
 
 /// Does what is asked; success when it could be done. Under `agi` the dialplan is
@@ -42,15 +44,15 @@ pub fn run(options: &Otp, agi: bool) -> Exit {
 /// is not repeated.
 #[must_use]
 pub fn misused() -> Exit {
-    chore::note(&format!("no one-time password: {BadCall}"));
-    chore::say(&agi::commands(None));
+    terminal::note(&format!("no one-time password: {BadCall}"));
+    terminal::say(&agi::commands(None));
     Exit::Usage
 }
 
 /// Makes what the configuration lacks, so that need not be whole.
 fn set_up(config: &Path, options: &OtpSetup) -> Exit {
     match config::load_draft(config) {
-        Ok(draft) => chore::carry_out(setup::setup(config, &draft, options)),
+        Ok(draft) => terminal::carry_out(setup::setup(config, &draft, options)),
         Err(LoadError::Mistakes(report)) => {
             log(&report);
             Exit::Configuration

@@ -10,14 +10,20 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::chore::{Failure, note, say};
-use super::super::prompt::Question;
-use super::place::Home;
 use crate::cli::OtpSetup;
+use crate::command::otp::account_file::Home;
+use crate::command::prompt::Question;
+use crate::command::terminal::{Failure, note, say};
 use crate::config::{Account, Identifier, OtpDraft};
 use crate::exit::Exit;
-use crate::otp::account::{self, Known};
-use crate::otp::graph::{Created, Graph, Kind, NewTemplate, PhoneNumber, Template, answer};
+use crate::otp::meta::Created;
+use crate::otp::meta::Graph;
+use crate::otp::meta::Kind;
+use crate::otp::meta::NewTemplate;
+use crate::otp::meta::PhoneNumber;
+use crate::otp::meta::Template;
+use crate::otp::meta::account::{self, Known};
+use crate::otp::meta::response;
 use crate::secret::{Secret, SecretSource};
 
 /// Between two looks at a template: the first pause, and the longest.
@@ -226,7 +232,7 @@ fn of(created: &Created, new: &NewTemplate) -> Template {
         name: new.name.clone(),
         language: new.language.clone(),
         status: created.status.clone(),
-        category: answer::AUTHENTICATION.to_owned(),
+        category: response::AUTHENTICATION.to_owned(),
     }
 }
 
@@ -238,7 +244,7 @@ fn shown(template: &Template) -> String {
         status,
         category,
     } = template;
-    let category = if category == answer::AUTHENTICATION {
+    let category = if category == response::AUTHENTICATION {
         String::new()
     } else {
         format!(", of category {category} and so not for codes")

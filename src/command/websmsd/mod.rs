@@ -10,9 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{load, log, log_level};
 use crate::agi::fastagi;
 use crate::cli::Websmsd;
+use crate::command::{load, log, log_level};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::health;
@@ -21,16 +21,18 @@ use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, Receiver, Recorder};
 use crate::logging;
 use crate::media::{self, Intake};
-use crate::otp::desk::Desk;
+use crate::otp::service::Desk;
 use crate::otp::{self, Opened};
 use crate::outbox::Sending;
-use crate::spool::{Spool, Threads, probe};
+use crate::spool::Spool;
+use crate::spool::Threads;
+use crate::spool::probe;
 use crate::storage::durable::Directory;
-use doors::Doors;
-use passwords::Passwords;
+use listeners::Doors;
+use otp_service::Passwords;
 
-mod doors;
-mod passwords;
+mod listeners;
+mod otp_service;
 
 /// Serves until it is told to stop.
 #[must_use]

@@ -1,0 +1,41 @@
+//! The ports that the daemon listens at, taken before anything else is touched.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use crate::cli::Websmsd;
+use crate::command::websmsd::NotStarted;
+use crate::config::Config;
+
+/// Where it listens.
+pub(super) struct Doors {
+    pub(super) providers: TcpListener,
+    pub(super) health: Option<TcpListener>,
+    pub(super) agi: Option<TcpListener>,
+    pub(super) otp: Option<TcpListener>,
+}
+
+impl Doors {
+    pub(super) fn open(options: &Websmsd, config: &Config) -> Result<Self, NotStarted> {
+        let address = options
+            .listen
+            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)));
+        let listen = |address: SocketAddr, problem| {
+            TcpListener::bind(address).map_err(|error| NotStarted {
+                problem,
+                detail: format!("{address}: {error}"),
+            })
+        };
+        let if_wanted = |address: Option<SocketAddr>, problem| {
+            address.map(|address| listen(address, problem)).transpose()
+        };
+        Ok(Self {
+            providers: listen(address, "cannot listen")?,
+            health: if_wanted(config.daemon.health, "cannot listen at health_listen")?,
+            agi: if_wanted(config.daemon.agi, "cannot listen at agi_listen")?,
+            otp: if_wanted(
+                config.otp.as_ref().map(|otp| otp.listen),
+                "cannot listen at listen of [otp]",
+            )?,
+        })
+    }
+}

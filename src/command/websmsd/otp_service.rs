@@ -1,0 +1,72 @@
+//! One-time passwords while the daemon serves: their listener, the approval of
+//! their templates, and what is looked through now and then.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::info;
+
+use crate::command::websmsd::{asynchronous, say};
+use crate::config::Daemon;
+use crate::http::server;
+use crate::otp::Opened;
+use crate::otp::channels::Template;
+use crate::otp::http::Server;
+use crate::otp::meta::template_approval::Approval;
+use crate::otp::service::Desk;
+
+/// How often codes are looked through for those that do not matter any more.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// One-time passwords that are asked for by HTTP.
+pub(super) struct Passwords {
+    listener: TcpListener,
+    server: Server,
+    approvals: Vec<(Approval, Template)>,
+}
+
+impl Passwords {
+    /// Serves a desk at this listener.
+    pub(super) fn new(opened: Opened, listener: TcpListener, daemon: &Daemon) -> Self {
+        Self {
+            listener,
+            server: Server::new(opened.desk, opened.token, daemon),
+            approvals: opened.approvals,
+        }
+    }
+
+    /// Serves until `stopping` says to stop.
+    pub(super) async fn serve(self, mut stopping: watch::Receiver<()>) -> io::Result<()> {
+        let address = self.listener.local_addr()?;
+        let listener = asynchronous(self.listener)?;
+        info!(%address, "taking requests for one-time passwords");
+        tokio::spawn(sweep(Arc::clone(self.server.desk())));
+        let approvals = self.approvals;
+        tokio::spawn(async move {
+            for (approval, template) in approvals {
+                let (provider, verified) = approval.wait().await;
+                template.ready(provider);
+                info!("codes can go by WhatsApp");
+                say(&verified);
+            }
+            say(&format!("Sample app listening on port {}", address.port()));
+        });
+        let stopped = async move {
+            // It ends with an error: the sender is dropped.
+            let _ = stopping.changed().await;
+        };
+        server::run(listener, self.server, stopped).await;
+        Ok(())
+    }
+}
+
+async fn sweep(desk: Arc<Desk>) {
+    loop {
+        desk.sweep().await;
+        sleep(SWEEP).await;
+    }
+}

@@ -1,0 +1,157 @@
+//! A keyed hash over what a template says: the rule of most providers, each with
+//! a template of its own.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::config::{self, Authenticity, Digest, Encoding, Spot};
+use crate::document::template::{Piece, pieces};
+use crate::inbound::auth::{Covered, NotAuthentic, Signed, once, same};
+use crate::secret::Secret;
+
+/// What is signed: the template, filled.
+pub(super) fn signed(
+    hmac: &config::Hmac,
+    authenticity: &Authenticity<Secret>,
+    request: &Signed<'_>,
+    now: u64,
+) -> Result<Vec<u8>, NotAuthentic> {
+    let timestamp = beside(hmac, hmac.timestamp.as_ref(), request)?;
+    if hmac.timestamp.is_some() {
+        authenticity.fresh(&timestamp, now)?;
+    }
+    let nonce = beside(hmac, hmac.nonce.as_ref(), request)?;
+    let url = request.url(authenticity);
+    let mut signed = Vec::new();
+    for piece in pieces(&hmac.template) {
+        let word = match piece {
+            Piece::Literal(text) => {
+                signed.extend_from_slice(text.as_bytes());
+                continue;
+            }
+            Piece::Word(word) => word,
+        };
+        match word {
+            "body" => signed.extend_from_slice(request.body),
+            "body_sha256" => signed.extend_from_slice(&Sha256::digest(request.body)),
+            "body_sha256_hex" => {
+                signed.extend_from_slice(hex::encode(Sha256::digest(request.body)).as_bytes());
+            }
+            "method" => signed.extend_from_slice(request.method.as_bytes()),
+            "nonce" => signed.extend_from_slice(nonce.as_bytes()),
+            "timestamp" => signed.extend_from_slice(timestamp.as_bytes()),
+            "url" => signed.extend_from_slice(url.as_bytes()),
+            "url_noquery" => {
+                let url = url.split_once('?').map_or(url.as_str(), |(url, _)| url);
+                signed.extend_from_slice(url.as_bytes());
+            }
+            "fields_sorted" => signed.extend_from_slice(sorted(request)?.as_bytes()),
+            field => {
+                let name = field.strip_prefix("field:").unwrap_or(field);
+                let value = once(&request.fields()?, name)
+                    .ok_or_else(|| NotAuthentic::Missing(format!("field {name}")))?;
+                signed.extend_from_slice(value.as_bytes());
+            }
+        }
+    }
+    Ok(signed)
+}
+
+/// Timestamp or nonce. What stands between the parts of the template must not
+/// stand in it, or it could take over the end of what is its neighbour.
+fn beside(
+    hmac: &config::Hmac,
+    place: Option<&Spot>,
+    request: &Signed<'_>,
+) -> Result<String, NotAuthentic> {
+    let Some(place) = place else {
+        return Ok(String::new());
+    };
+    let value = request.at(place)?;
+    let divides = |piece: Piece<'_>| match piece {
+        Piece::Literal(text) => value.contains(|c| text.contains(c)),
+        Piece::Word(_) => false,
+    };
+    if value.is_empty() || pieces(&hmac.template).any(divides) {
+        return Err(NotAuthentic::Missing(place.to_string()));
+    }
+    Ok(value)
+}
+
+/// Names and values of the form, sorted, one behind the other, as Plivo's V3
+/// signs them.
+fn sorted(request: &Signed<'_>) -> Result<String, NotAuthentic> {
+    if !request.is_form() {
+        return Err(NotAuthentic::Uncovered("a body that is no form"));
+    }
+    let mut fields = request.fields()?;
+    fields.sort();
+    Ok(fields
+        .into_iter()
+        .map(|(name, value)| name + &value)
+        .collect())
+}
+
+/// Whether that is signed so. There may be several signatures, separated by
+/// commas, of which one is enough.
+pub(super) fn fits(hmac: &config::Hmac, secret: &Secret, signed: &[u8], given: &str) -> bool {
+    let digest = keyed(hmac.digest, secret, signed);
+    let expected = match hmac.encoding {
+        Encoding::Base64 => STANDARD.encode(digest),
+        Encoding::Base64Hex => STANDARD.encode(hex::encode(digest)),
+        Encoding::Hex => hex::encode(digest),
+    };
+    let is_it = |given: &str| {
+        let given = match hmac.encoding {
+            Encoding::Hex => given.to_ascii_lowercase(),
+            Encoding::Base64 | Encoding::Base64Hex => given.to_owned(),
+        };
+        same(expected.as_bytes(), given.as_bytes())
+    };
+    let given = given.split(',').map(str::trim);
+    let fitting = given.filter_map(|given| given.strip_prefix(hmac.prefix.as_str()));
+    fitting.filter(|given| is_it(given)).count() > 0
+}
+
+/// The body, or the fields that the template names. Of one that names neither,
+/// as Plivo's V2, the signature is but a token: it says who has sent the request.
+pub(super) fn covered(hmac: &config::Hmac, request: &Signed<'_>) -> Result<Covered, NotAuthentic> {
+    let words: Vec<_> = hmac.words().collect();
+    if request.method == "GET" && words.contains(&"url") {
+        return Ok(Covered::Content);
+    }
+    if words.iter().any(|word| word.starts_with("body")) {
+        return request.body_covered();
+    }
+    let fields = words.iter().filter_map(|word| word.strip_prefix("field:"));
+    let fields: Vec<_> = fields.map(str::to_owned).collect();
+    if fields.is_empty() && request.method != "GET" {
+        return Ok(Covered::Content);
+    }
+    Ok(Covered::Fields(fields))
+}
+
+/// HMAC (RFC 2104).
+pub(super) fn keyed(digest: Digest, key: &Secret, data: &[u8]) -> Vec<u8> {
+    match digest {
+        Digest::Md5 => mac::<Hmac<Md5>>(key, data),
+        Digest::Sha1 => mac::<Hmac<Sha1>>(key, data),
+        Digest::Sha256 => mac::<Hmac<Sha256>>(key, data),
+        Digest::Sha512 => mac::<Hmac<Sha512>>(key, data),
+    }
+}
+
+fn mac<M: hmac::Mac + KeyInit>(key: &Secret, data: &[u8]) -> Vec<u8> {
+    #[expect(
+        clippy::expect_used,
+        reason = "HMAC takes a key of any length (RFC 2104)"
+    )]
+    let mut mac =
+        <M as KeyInit>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes any key");
+    mac.update(data);
+    mac.finalize().into_bytes().to_vec()
+}

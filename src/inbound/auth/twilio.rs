@@ -1,0 +1,100 @@
+//! Twilio's rule, which `SignalWire` has too: HMAC-SHA1, in base64, over the URL
+//! and the sorted parameters of the form; with a key for webhooks alone it is
+//! HMAC-SHA256. Of a body that is no form the URL has the digest, as
+//! `bodySHA256`
+//! (<https://www.twilio.com/docs/usage/security#validating-requests>).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use crate::config::{Authenticity, Digest};
+use crate::inbound::auth::hmac::keyed;
+use crate::inbound::auth::{Covered, NotAuthentic, Signed, once, same};
+use crate::inbound::decode;
+use crate::secret::Secret;
+
+/// What could be signed: with and without the port, because Twilio is not
+/// always of one mind about it.
+pub(super) fn signed(
+    authenticity: &Authenticity<Secret>,
+    request: &Signed<'_>,
+) -> Result<Vec<String>, NotAuthentic> {
+    let parameters = if request.is_form() || request.body.is_empty() {
+        sorted(request.body)
+    } else {
+        body_is_in_url(request)?;
+        String::new()
+    };
+    let urls = with_and_without_port(&request.url(authenticity));
+    Ok(urls.into_iter().map(|url| url + &parameters).collect())
+}
+
+/// Whether one of the texts is signed so.
+pub(super) fn fits(secret: &Secret, signed: &[String], given: &str) -> bool {
+    let fitting = signed.iter().flat_map(|signed| {
+        [Digest::Sha1, Digest::Sha256].map(|digest| {
+            let expected = keyed(digest, secret, signed.as_bytes());
+            same(STANDARD.encode(expected).as_bytes(), given.as_bytes())
+        })
+    });
+    fitting.filter(|fits| *fits).count() > 0
+}
+
+/// Of a name with several values their order is not signed, and so not which
+/// one counts.
+pub(super) fn covered(request: &Signed<'_>) -> Result<Covered, NotAuthentic> {
+    if request.method == "GET" {
+        return Ok(Covered::Content);
+    }
+    if !request.is_form() {
+        return request.body_covered();
+    }
+    let mut parameters = decode::form(request.body);
+    parameters.sort();
+    parameters.dedup();
+    let mut names: Vec<_> = parameters.into_iter().map(|(name, _)| name).collect();
+    let all = names.clone();
+    names.retain(|name| all.iter().filter(|other| *other == name).count() == 1);
+    Ok(Covered::Fields(names))
+}
+
+/// Names and values, sorted, without repetitions.
+fn sorted(body: &[u8]) -> String {
+    let mut parameters = decode::form(body);
+    parameters.sort();
+    parameters.dedup();
+    parameters
+        .into_iter()
+        .map(|(name, value)| name + &value)
+        .collect()
+}
+
+fn body_is_in_url(request: &Signed<'_>) -> Result<(), NotAuthentic> {
+    let uncovered = NotAuthentic::Uncovered("the body (the URL has no bodySHA256)");
+    let given = once(&request.parameters(), "bodySHA256").ok_or(uncovered)?;
+    let digest = hex::encode(Sha256::digest(request.body));
+    if same(digest.as_bytes(), given.to_ascii_lowercase().as_bytes()) {
+        Ok(())
+    } else {
+        Err(NotAuthentic::Mismatch)
+    }
+}
+
+fn with_and_without_port(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return vec![url.to_owned()];
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, rest) = rest.split_at(end);
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let (bare, port) = match host.rsplit_once(':') {
+        Some((bare, port)) if is_port(port) => (bare, port),
+        _ if scheme == "https" => (host, "443"),
+        _ => (host, "80"),
+    };
+    vec![
+        format!("{scheme}://{bare}{rest}"),
+        format!("{scheme}://{bare}:{port}{rest}"),
+    ]
+}

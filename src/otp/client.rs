@@ -1,0 +1,108 @@
+//! Asks the daemon, which alone keeps codes, from another process.
+
+use std::fmt;
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::SERVER;
+use reqwest::{Client, redirect};
+use serde_json::json;
+
+use crate::config::Otp;
+use crate::http::client::chain;
+use crate::http::client::tls;
+use crate::http::safe_fetch::USER_AGENT;
+use crate::otp::agi::Asked;
+use crate::otp::http::NAME;
+use crate::otp::outcome::Answer;
+use crate::otp::phone::Phone;
+use crate::secret::{Secret, SecretError};
+
+/// For an answer; the daemon may have to try one way after the other.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Asks the daemon that `[otp]` describes.
+///
+/// # Errors
+/// When it does not answer, or does not let us in.
+pub async fn ask(otp: &Otp, asked: &Asked) -> Result<Answer, NotAsked> {
+    let token = otp.client_token.as_ref();
+    let token = token
+        .map(|source| source.resolve_some(|name| std::env::var_os(name)))
+        .transpose()
+        .map_err(NotAsked::Secret)?;
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls::unused())
+        .user_agent(USER_AGENT)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| NotAsked::Network(error.to_string()))?;
+    let (phone, code) = match asked {
+        Asked::Send { phone } => (phone, None),
+        Asked::Verify { phone, code } => (phone, Some(code)),
+    };
+    // What is no number may be no path either: nothing, dots, more than a head takes.
+    if Phone::parse(phone).is_err() {
+        return Ok(code.map_or(Answer::NotAPhone, |_| Answer::Unknown));
+    }
+    let phone = utf8_percent_encode(phone, NON_ALPHANUMERIC);
+    let url = format!("http://{}/otp/{phone}/", otp.here());
+    let asking = match code {
+        None => client.get(url),
+        Some(code) => client.post(url).body(json!({ "code": code }).to_string()),
+    };
+    let asking = match token.as_ref().map(Secret::expose) {
+        Some(token) => asking.bearer_auth(token),
+        None => asking,
+    };
+    let answered = asking.send().await;
+    let response = answered.map_err(|error| NotAsked::Network(chain(&error)))?;
+    let status = response.status().as_u16();
+    let from = response.headers().get(SERVER);
+    if from.is_none_or(|from| from != NAME) {
+        return Err(NotAsked::Stranger);
+    }
+    let text = response.text().await;
+    let text = text.map_err(|error| NotAsked::Network(chain(&error)))?;
+    Answer::read(code.is_some(), status, &text).ok_or(NotAsked::Refused(status))
+}
+
+/// Why the daemon could not be asked. The administrator must act.
+#[derive(Debug)]
+pub enum NotAsked {
+    /// It does not answer, in words.
+    Network(String),
+    /// It does not let us in, and with which status.
+    Refused(u16),
+    /// The token cannot be had.
+    Secret(SecretError),
+    /// Another program answers there.
+    Stranger,
+}
+
+impl fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(error) => write!(
+                f,
+                "reach websmsd at listen of [otp]: {error}; see that it runs, with this \
+                 configuration"
+            ),
+            Self::Refused(status) => write!(
+                f,
+                "be let in by websmsd, which says {status}: see permit_addr and client_token of \
+                 [otp], and its log"
+            ),
+            Self::Secret(error) => error.fmt(f),
+            Self::Stranger => f.write_str(
+                "reach websmsd at listen of [otp]: another program answers there; see that \
+                 websmsd runs, with this configuration",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotAsked {}

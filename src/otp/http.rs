@@ -1,0 +1,348 @@
+//! The HTTP interface of the sample server: `GET /otp/PHONE/` sends a code,
+//! `POST /otp/PHONE/` checks one.
+//!
+//! A GET costs money, so not everybody may ask: only who has an address of
+//! `permit_addr`, and shows `client_token` if there is one.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming as Body};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SERVER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use tracing::warn;
+
+use crate::config::Daemon;
+use crate::http::server::client_address::client_address;
+use crate::http::server::log_limit::Quota;
+use crate::http::server::{self, Room};
+use crate::otp::outcome::Answer;
+use crate::otp::service::Desk;
+use crate::secret::Secret;
+
+/// Bytes of a body; a code has 15 digits at most.
+const BODY_MAX: usize = 16 * 1024;
+
+/// What answers say that they are from, for whoever asks by AGI: other programs
+/// listen at port 3000 too.
+pub const NAME: &str = "websmsd";
+
+/// Headers that proxies add.
+const PROXIED: [&str; 8] = [
+    "cf-connecting-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+/// Where codes are asked for by HTTP.
+#[derive(Debug)]
+pub struct Server {
+    desk: Arc<Desk>,
+    token: Option<Secret>,
+    proxies: Vec<IpNet>,
+    proxy_header: String,
+    said: Quota,
+}
+
+impl Server {
+    /// Serves a desk; whoever asks must show `token`, if there is one. A proxy that
+    /// nobody has named is not believed: it could name this machine, which may ask.
+    #[must_use]
+    pub fn new(desk: Arc<Desk>, token: Option<Secret>, daemon: &Daemon) -> Self {
+        let proxies = daemon.proxies_named.then(|| daemon.proxies.clone());
+        Self {
+            desk,
+            token,
+            proxies: proxies.unwrap_or_default(),
+            proxy_header: daemon.proxy_header.clone(),
+            said: Quota::default(),
+        }
+    }
+
+    /// The desk that it serves.
+    #[must_use]
+    pub fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    async fn judge(&self, peer: IpAddr, request: Request<Body>) -> Result<Said, Refusal> {
+        let client = self.client(peer, request.headers())?;
+        self.admit(client, request.headers())?;
+        let phone = phone(request.uri().path()).ok_or(Refusal::NotFound)?;
+        let answer = match *request.method() {
+            Method::GET => self.desk.send(client, &phone).await,
+            Method::POST => {
+                let body = server::body(request.into_body(), BODY_MAX).await?;
+                self.desk.verify(&phone, given(&body)?).await
+            }
+            _ => return Err(Refusal::Method),
+        };
+        Ok(Said { answer, phone })
+    }
+
+    /// The client's address. What comes through a proxy that is not known as one
+    /// would otherwise seem to come from the proxy, which is often this machine.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Refusal> {
+        let name = self.proxy_header.as_str();
+        // Bytes that are no text are no address either.
+        let lines = headers.get_all(name).iter();
+        let lines: Vec<_> = lines.map(|line| line.to_str().unwrap_or("?")).collect();
+        let client = client_address(peer, name, &lines, &self.proxies)
+            .map_err(|error| Refusal::Forbidden(error.to_string()))?;
+        let proxied = PROXIED.iter().any(|name| headers.contains_key(*name));
+        let known = self
+            .proxies
+            .iter()
+            .any(|proxy| proxy.contains(&peer.to_canonical()));
+        if proxied && !known {
+            return Err(Refusal::Forbidden(format!(
+                "it comes through a proxy at {peer}, which is not in proxy_addr of [websmsd]"
+            )));
+        }
+        Ok(client)
+    }
+
+    fn admit(&self, client: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+        let permitted = &self.desk.otp().permitted;
+        if !permitted.iter().any(|range| range.contains(&client)) {
+            return Err(Refusal::Forbidden(format!(
+                "address {client} is not in permit_addr of [otp]"
+            )));
+        }
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
+        let shown = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let shown = shown.and_then(|value| value.split_once(' '));
+        let bearer = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        match bearer {
+            Some((_, shown)) if token.is(shown.trim()) => Ok(()),
+            Some(_) => Err(Refusal::Unauthorized("another token than client_token")),
+            None => Err(Refusal::Unauthorized("no bearer token")),
+        }
+    }
+}
+
+impl Room for Server {
+    /// An application uses a handful, and waits while a provider is slow.
+    const PLACES: usize = 128;
+
+    async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
+        match self.judge(peer, request).await {
+            Ok(said) => said.response(),
+            Err(refusal) => {
+                if let Some(unsaid) = self.said.take() {
+                    let status = refusal.status().as_u16();
+                    warn!(%peer, status, reason = %refusal, unsaid, "request for a one-time password refused");
+                }
+                refusal.response()
+            }
+        }
+    }
+}
+
+/// The phone of a path, as it is written there: `/otp/PHONE`, in any case, with or
+/// without a slash at the end.
+fn phone(path: &str) -> Option<String> {
+    let (start, rest) = path.split_at_checked("/otp/".len())?;
+    let phone = rest.strip_suffix('/').unwrap_or(rest);
+    let is = start.eq_ignore_ascii_case("/otp/") && !phone.is_empty() && !phone.contains('/');
+    is.then(|| percent_decode_str(phone).decode_utf8_lossy().into_owned())
+}
+
+/// The code in a body, whatever its Content-Type: `{"code": "123456"}`. One that
+/// is a number is no code: no sample server takes it.
+fn given(body: &[u8]) -> Result<Option<String>, Refusal> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::NotJson)?;
+    Ok(body.get("code").and_then(Value::as_str).map(str::to_owned))
+}
+
+/// What is said to whoever may ask.
+struct Said {
+    answer: Answer,
+    phone: String,
+}
+
+impl Said {
+    fn response(&self) -> Response<Full<Bytes>> {
+        let mut response = text(self.answer.status(), self.answer.text(&self.phone));
+        if let Answer::Limited(seconds) = self.answer {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    // The phone in a text is whatever the client wrote.
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(CONTENT_TYPE, plain);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(SERVER, HeaderValue::from_static(NAME));
+    response
+}
+
+/// Why nobody looks at a request. The text is for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Refusal {
+    /// 400, 408 or 413: the body cannot be had.
+    Body(server::BodyError),
+    /// 403.
+    Forbidden(String),
+    /// 405.
+    Method,
+    /// 404: there is nothing else here.
+    NotFound,
+    /// 400.
+    NotJson,
+    /// 401: without the token.
+    Unauthorized(&'static str),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Body(server::BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(server::BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(server::BodyError::BrokenOff(_)) | Self::NotJson => StatusCode::BAD_REQUEST,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    fn response(&self) -> Response<Full<Bytes>> {
+        let status = self.status();
+        let said = match self {
+            Self::Method => "Method not allowed",
+            Self::NotJson => "No code provided.",
+            _ => status.canonical_reason().unwrap_or_default(),
+        };
+        let mut response = text(status, said.to_owned());
+        let headers = response.headers_mut();
+        match self {
+            Self::Method => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+            }
+            Self::Unauthorized(_) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<server::BodyError> for Refusal {
+    fn from(error: server::BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(error) => error.fmt(f),
+            Self::Forbidden(reason) => f.write_str(reason),
+            Self::Method => f.write_str("neither GET nor POST"),
+            Self::NotFound => f.write_str("the path is not /otp/PHONE/"),
+            Self::NotJson => f.write_str("the body is not JSON"),
+            Self::Unauthorized(reason) => f.write_str(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::otp::code::Hasher;
+    use crate::otp::store::Store;
+
+    #[test]
+    fn phone_is_between_otp_and_the_end() {
+        for (path, expected) in [
+            ("/otp/15551234567/", Some("15551234567")),
+            ("/otp/15551234567", Some("15551234567")),
+            ("/OTP/15551234567", Some("15551234567")),
+            ("/Otp/%2B1555%201234567/", Some("+1555 1234567")),
+            ("/otp/", None),
+            ("/otp", None),
+            ("/otp//", None),
+            ("/otp/1/2", None),
+            ("/otpx/1", None),
+            ("/", None),
+            ("/\u{e4}tp/1", None),
+        ] {
+            assert_eq!(phone(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    /// Nobody has named the networks of the default, and who is in one of them could
+    /// call himself this machine.
+    #[test]
+    fn proxies_are_believed_when_they_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        for (named, client) in [
+            ("", None),
+            ("[websmsd]\nproxy_addr = 192.0.2.1\n", None),
+            ("[websmsd]\nproxy_addr = 172.16.0.0/12\n", Some("127.0.0.1")),
+            ("[websmsd]\nprox_addr = 172.16.5.5\n", Some("127.0.0.1")),
+        ] {
+            let text = format!("{named}[otp]\ninfo_file = /x\n");
+            let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
+            let (config, _) = parsed.unwrap();
+            let store = Store::open(directory.path()).unwrap();
+            let hasher = Hasher::new(Secret::new("key".to_owned()));
+            let desk = Desk::new(config.otp.unwrap(), hasher, store, Vec::new());
+            let server = Server::new(Arc::new(desk), None, &config.daemon);
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", HeaderValue::from_static("127.0.0.1"));
+            let found = server.client("172.16.5.5".parse().unwrap(), &headers).ok();
+            let client = client.map(|client| client.parse().unwrap());
+            assert_eq!(found, client, "{named}");
+        }
+    }
+
+    #[test]
+    fn code_is_text_in_json() {
+        for (body, expected) in [
+            (r#"{"code": "123456"}"#, Ok(Some("123456"))),
+            (r#"{"code": ""}"#, Ok(Some(""))),
+            (r#"{"code": 123456}"#, Ok(None)),
+            (r#"{"code": null}"#, Ok(None)),
+            (r#"{"other": "123456"}"#, Ok(None)),
+            (r#"["123456"]"#, Ok(None)),
+            ("", Ok(None)),
+            (" \r\n", Ok(None)),
+            ("{", Err(Refusal::NotJson)),
+            ("code=123456", Err(Refusal::NotJson)),
+        ] {
+            let read = given(body.as_bytes());
+            assert_eq!(read, expected.map(|code| code.map(str::to_owned)), "{body}");
+        }
+    }
+}

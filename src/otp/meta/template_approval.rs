@@ -1,0 +1,75 @@
+//! Whether the template that codes go in is approved: looked at when the daemon
+//! starts, and again until it is.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tracing::{error, warn};
+
+use crate::config::{self, Account, WhatsappCodes};
+use crate::http::client::json_api::ClientError;
+use crate::otp::meta::{Graph, Template};
+use crate::outbound::{Provider, ProviderError};
+use crate::secret::Secret;
+
+/// How long to wait before the first further look, and at most.
+const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
+/// A template that is to be approved, in an account.
+#[derive(Debug)]
+pub struct Approval {
+    codes: WhatsappCodes,
+    account: Account<Secret>,
+    graph: Graph,
+}
+
+impl Approval {
+    /// Prepares connections; makes none.
+    ///
+    /// # Errors
+    /// When the certificates cannot be had.
+    pub fn new(codes: &WhatsappCodes, account: &Account<Secret>) -> Result<Self, ClientError> {
+        Ok(Self {
+            graph: Graph::new(codes)?,
+            codes: codes.clone(),
+            account: account.clone(),
+        })
+    }
+
+    /// Waits until the template is approved, however long that takes; then who sends
+    /// it, and what the administrator reads.
+    pub async fn wait(&self) -> (Provider, String) {
+        let mut wait = WAITS.0;
+        loop {
+            match self.graph.template(&self.account).await {
+                Ok(template) if template.is_approved() => match self.sender(&template) {
+                    Ok(provider) => return (provider, verified(&template)),
+                    Err(error) => error!(%error, "codes cannot go by WhatsApp"),
+                },
+                Ok(template) => {
+                    let Template { name, status, .. } = template;
+                    let id = &self.account.template_id;
+                    warn!(
+                        name, %id, status,
+                        "codes cannot go by WhatsApp yet: Meta has not approved the template; \
+                         see it in the WhatsApp Manager"
+                    );
+                }
+                Err(trouble) => error!(%trouble, "codes cannot go by WhatsApp yet"),
+            }
+            sleep(wait).await;
+            wait = WAITS.1.min(2 * wait);
+        }
+    }
+
+    fn sender(&self, template: &Template) -> Result<Provider, String> {
+        let Template { name, language, .. } = template;
+        let outgoing = config::sender(&self.codes, &self.account, name, language)?;
+        Provider::new(outgoing).map_err(|error: ProviderError| format!("failed to {error}"))
+    }
+}
+
+fn verified(template: &Template) -> String {
+    let Template { name, id, .. } = template;
+    format!("Verified OTP template '{name}' with ID {id} is approved and ready to send.")
+}

@@ -1,0 +1,269 @@
+//! One message of the outbox: take it up, send it, settle it, tell its sender.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tracing::{error, warn};
+
+use crate::config::Delivery;
+use crate::model::message::InterfaceName;
+use crate::model::segments::Size;
+use crate::outbound::fallback::{Attempt, Route};
+use crate::outbound::report::About;
+use crate::outbound::request::OutgoingMessage;
+use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::outbox::name::OutboxName;
+use crate::outbox::notifier::Teller;
+use crate::outbox::receipts::{Receipts, Sent};
+use crate::outbox::record::Record;
+use crate::outbox::retry::{Next, next};
+use crate::outbox::store::{Begun, Outbox};
+
+/// How long to wait when the disk does not let a message be taken up.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// What an interface needs to deliver.
+#[derive(Debug)]
+pub struct Desk {
+    outbox: Outbox,
+    /// `None` when the interface is no longer configured.
+    route: Option<Route>,
+    delivery: Delivery,
+    teller: Teller,
+    receipts: Arc<Receipts>,
+}
+
+/// What is to be done about a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is to be tried again after a while.
+    Again(Duration),
+    /// Nothing more.
+    Done,
+}
+
+impl Desk {
+    /// For an interface that delivers as `delivery` says.
+    #[must_use]
+    pub fn new(
+        outbox: Outbox,
+        route: Option<Route>,
+        delivery: Delivery,
+        teller: Teller,
+        receipts: Arc<Receipts>,
+    ) -> Self {
+        Self {
+            outbox,
+            route,
+            delivery,
+            teller,
+            receipts,
+        }
+    }
+
+    /// Sends a message, if it is time to, and settles it.
+    pub async fn deliver(&self, name: OutboxName) -> Fate {
+        let begun = self.on_disk(move |outbox| outbox.begin(name, SystemTime::now()));
+        let record = match begun.await {
+            Ok(Begun::Now(record)) => record,
+            Ok(Begun::Wait(wait)) => return Fate::Again(wait),
+            Ok(Begun::Gone) => return Fate::Done,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return self.set_aside(name, &error).await;
+            }
+            Err(error) => {
+                error!(id = %name.id(), %error, "failed to take up a message; it waits");
+                return Fate::Again(PAUSE);
+            }
+        };
+        let message = match record.message() {
+            Ok(message) => message,
+            Err(error) => {
+                error!(id = %name.id(), %error, "message not sent: its file was changed");
+                let verdict = refused(Reason::BadArguments);
+                return self.end(name, record, &verdict).await;
+            }
+        };
+        let age = age(name);
+        if age > self.delivery.retry.lifetime {
+            let verdict = expired(&record);
+            self.about(name, &interface(&record), &message)
+                .verdict(&verdict);
+            return self.end(name, record, &verdict).await;
+        }
+        let Some(route) = &self.route else {
+            let verdict = refused(Reason::UnknownIndex);
+            self.about(name, &interface(&record), &message)
+                .verdict(&verdict);
+            return self.end(name, record, &verdict).await;
+        };
+        let attempt = route.send(name.id(), &message).await;
+        self.settle(name, record, &message, attempt).await
+    }
+
+    /// Settles a message that was being sent when an earlier run ended.
+    pub async fn interrupted(&self, name: OutboxName) -> Fate {
+        let read = self.on_disk(move |outbox| outbox.read_interrupted(name));
+        let (record, message) = match read.await.map(|record| (record.message(), record)) {
+            Ok((Ok(message), record)) => (record, message),
+            Ok((Err(error), _)) => return self.unreadable(name, &error),
+            Err(error) => return self.unreadable(name, &error),
+        };
+        let verdict = Verdict::not_sent(Outcome::Unknown, Reason::Interrupted, String::new());
+        let interface = interface(&record);
+        self.settle(name, record, &message, Attempt { interface, verdict })
+            .await
+    }
+
+    fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Fate {
+        let [_, (_, sending), _] = self.outbox.directories();
+        let sending = sending.display();
+        error!(id = %name.id(), %sending, error = %error, "cannot read a message that was being sent");
+        Fate::Done
+    }
+
+    async fn settle(
+        &self,
+        name: OutboxName,
+        record: Record,
+        message: &OutgoingMessage,
+        attempt: Attempt,
+    ) -> Fate {
+        let Attempt { interface, verdict } = attempt;
+        let about = self.about(name, &interface, message);
+        let attempts = record.attempts.saturating_add(1);
+        match next(&verdict, &self.delivery, attempts, age(name), chance()) {
+            Next::Sent => {
+                about.verdict(&verdict);
+                self.await_receipt(name, record, &interface, verdict).await;
+                let removed = self.on_disk(move |outbox| outbox.sent(name)).await;
+                unsettled(name, removed);
+                Fate::Done
+            }
+            Next::Again(wait) => {
+                about.again(&verdict, wait);
+                let record = record.tried(&verdict, Some(wait), SystemTime::now());
+                let kept = self
+                    .on_disk(move |outbox| outbox.again(name, &record))
+                    .await;
+                unsettled(name, kept);
+                Fate::Again(wait)
+            }
+            Next::Told => {
+                about.verdict(&verdict);
+                self.end(name, record, &verdict).await
+            }
+        }
+    }
+
+    /// Keeps a message that the provider has a name for, until it says what became
+    /// of it.
+    async fn await_receipt(
+        &self,
+        name: OutboxName,
+        record: Record,
+        interface: &InterfaceName,
+        verdict: Verdict,
+    ) {
+        let Some(provider_id) = verdict.provider_id else {
+            return;
+        };
+        let sent = Sent {
+            id: name.id().to_string(),
+            provider_id,
+            interface: interface.as_str().to_owned(),
+            message: record,
+            receipt: None,
+        };
+        let receipts = Arc::clone(&self.receipts);
+        let kept = self.on_disk(move |_| receipts.keep(&sent)).await;
+        if let Err(error) = kept {
+            warn!(id = %name.id(), %error, "failed to keep a message for its receipt");
+        }
+    }
+
+    /// Tells the sender and keeps the message for the administrator.
+    async fn end(&self, name: OutboxName, record: Record, verdict: &Verdict) -> Fate {
+        let template = match verdict.outcome {
+            Outcome::Unknown => &self.delivery.notice_unknown,
+            _ => &self.delivery.notice_failed,
+        };
+        let id = name.id().to_string();
+        self.teller
+            .tell(&id, &record, template, verdict.why())
+            .await;
+        let record = record.tried(verdict, None, SystemTime::now());
+        let kept = self.on_disk(move |outbox| outbox.fail(name, &record)).await;
+        unsettled(name, kept);
+        Fate::Done
+    }
+
+    async fn set_aside(&self, name: OutboxName, error: &io::Error) -> Fate {
+        error!(id = %name.id(), %error, "not a message; its file is put into failed");
+        let aside = self.on_disk(move |outbox| outbox.set_aside(name)).await;
+        unsettled(name, aside);
+        Fate::Done
+    }
+
+    fn about<'a>(
+        &self,
+        name: OutboxName,
+        interface: &'a InterfaceName,
+        message: &'a OutgoingMessage,
+    ) -> About<'a> {
+        let size = self.route.as_ref().map(|route| route.size(message));
+        About {
+            id: name.id(),
+            interface,
+            message,
+            size: size.unwrap_or_else(|| Size::of(message.text.as_str())),
+        }
+    }
+
+    /// The disk may take its time; other messages must not wait for it.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Outbox) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let outbox = self.outbox.clone();
+        let done = tokio::task::spawn_blocking(move || act(&outbox)).await;
+        // The program is ending.
+        done.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
+
+fn interface(record: &Record) -> InterfaceName {
+    InterfaceName::parse(&record.interface).unwrap_or_else(|_| InterfaceName::unnamed())
+}
+
+fn age(name: OutboxName) -> Duration {
+    name.id().time().elapsed().unwrap_or_default()
+}
+
+fn refused(reason: Reason) -> Verdict {
+    Verdict::not_sent(Outcome::Rejected, reason, String::new())
+}
+
+/// What the last attempt failed for, or that there was none in time.
+fn expired(record: &Record) -> Verdict {
+    let reason = record
+        .last
+        .as_ref()
+        .and_then(|last| Reason::named(&last.reason));
+    let reason = reason.unwrap_or(Reason::NotInTime);
+    let detail = "queue_lifetime is over".to_owned();
+    Verdict::not_sent(Outcome::Failed, reason, detail)
+}
+
+/// A number of 0 to 1.
+fn chance() -> f64 {
+    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+fn unsettled(name: OutboxName, settled: io::Result<()>) {
+    if let Err(error) = settled {
+        error!(id = %name.id(), %error, "failed to note what became of a message; \
+            the next start takes it for one that may have been sent");
+    }
+}
