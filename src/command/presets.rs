@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Presets, PresetsAct};
 use crate::command::terminal;
-use crate::config::ini;
-use crate::config::preset;
+use crate::config::syntax::ini;
+use crate::config::syntax::preset;
 use crate::exit::Exit;
 
 /// Prints the names, or one preset whole.

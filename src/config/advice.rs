@@ -4,14 +4,14 @@
 use ipnet::IpNet;
 use reqwest::Url;
 
-use super::ini::Entry;
-use super::keys::{self, Key};
-use super::problem::{Problem, Severity, place};
-use super::websmsd::Incoming;
-use super::{Auth, Channel, Config};
+use crate::config::sections::incoming::Incoming;
+use crate::config::syntax::ini::Entry;
+use crate::config::syntax::keys::{self, Key};
+use crate::config::syntax::problem::{Problem, Severity, place};
+use crate::config::{Auth, Channel, Config};
 
 /// What the administrator should know about a configuration without mistakes.
-pub(super) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
+pub(crate) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
     let mut advice = Vec::new();
     outgoing(config, &mut advice);
     incoming(config, entries, &mut advice);

@@ -1,7 +1,7 @@
 //! `websms.conf`: text to typed, checked configuration.
 //!
 //! Four steps: [`ini`] makes entries of lines, [`preset`] adds what the file
-//! leaves to a preset, [`value`] makes types of values, and one file per section
+//! leaves to a preset, [`value`](syntax::value) makes types of values, and one file per section
 //! puts them together. All mistakes of a file are found in
 //! one run; a configuration exists only when there are none. Reading touches
 //! nothing but text; secrets that stand elsewhere are fetched by whoever uses
@@ -13,45 +13,35 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 mod advice;
-mod astqueue;
-mod auth;
-mod authenticity;
-mod delivery;
-mod errors;
-pub mod ini;
-pub mod keys;
-mod media;
-mod otp;
-mod parameters;
-pub mod preset;
-pub mod problem;
-mod reader;
-mod receipts;
-mod target;
-pub mod value;
-mod websms;
-mod websmsd;
-mod whatsapp;
+pub mod sections;
+pub mod syntax;
 
-pub use astqueue::{Call, Owner, Queue};
-pub use auth::Auth;
-pub use authenticity::{Authenticity, Digest, Encoding, Hmac, Scheme, Spot, VonageDigest};
-pub use delivery::{By, Delivery, Idempotency, Retry};
-pub use errors::Errors;
-pub use media::{Handling, Media, Shelf};
-pub use otp::{
+pub use sections::incoming::authenticity::{
+    Authenticity, Digest, Encoding, Hmac, Scheme, Spot, VonageDigest,
+};
+pub use sections::incoming::media::{Handling, Media, Shelf};
+pub use sections::incoming::receipts::Receipts;
+pub use sections::incoming::{
+    Acknowledgement, Coding, Daemon, EchoSecret, Incoming, Keys, TOKEN, Taken,
+};
+pub use sections::otp::{
     Account, AccountSource, Channel, Identifier, Otp, OtpDraft, Sms, WhatsappCodes, sender,
 };
-pub use parameters::{Before, BodyType, Parameters, Pictures, Upload, pointer};
-pub use problem::{Problem, Report, Severity};
-pub use receipts::Receipts;
-pub use websms::{Charset, Method, Outgoing, ResponseId};
-pub use websmsd::{Acknowledgement, Coding, Daemon, EchoSecret, Incoming, Keys, TOKEN, Taken};
-pub use whatsapp::{SessionId, Whatsapp};
+pub use sections::outgoing::auth::Auth;
+pub use sections::outgoing::delivery::{By, Delivery, Idempotency, Retry};
+pub use sections::outgoing::error_codes::Errors;
+pub use sections::outgoing::parameters::{Before, BodyType, Parameters, Pictures, Upload, pointer};
+pub use sections::outgoing::{Charset, Method, Outgoing, ResponseId};
+pub use sections::sak::{SessionId, Whatsapp};
+pub use sections::spool::{Call, Owner, Queue};
+pub use syntax::problem::{Problem, Report, Severity};
 
 use crate::model::message::InterfaceName;
-use problem::did_you_mean;
-use reader::Reader;
+use sections::outgoing::delivery;
+use sections::{incoming, otp, outgoing, sak, spool};
+use syntax::problem::did_you_mean;
+use syntax::reader::{self, Reader};
+use syntax::{ini, preset};
 
 /// Where the file is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/asterisk/websms.conf";
@@ -302,7 +292,7 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
     let given = |section: Section| entries.iter().any(|entry| entry.section == section.name());
     let mut outgoing = Some(Vec::new());
     if given(Section::Websms) {
-        outgoing = each(entries, Section::Websms, problems, websms::read);
+        outgoing = each(entries, Section::Websms, problems, outgoing::read);
     }
     if let Some(outgoing) = &outgoing {
         problems.extend(delivery::fallbacks(outgoing));
@@ -310,18 +300,18 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
     let mut reader = Reader::new(entries, Section::Websms, &unnamed, problems);
     let outbox = delivery::read_directory(&mut reader);
     let reply_auto = delivery::read_reply(&mut reader);
-    let incoming = each(entries, Section::Websmsd, problems, websmsd::read);
+    let incoming = each(entries, Section::Websmsd, problems, incoming::read);
     if let Some(incoming) = &incoming {
-        problems.extend(websmsd::open_doors(incoming));
+        problems.extend(incoming::open_doors(incoming));
     }
     let mut reader = Reader::new(entries, Section::Websmsd, &unnamed, problems);
-    let daemon = websmsd::read_daemon(&mut reader);
+    let daemon = incoming::read_daemon(&mut reader);
     let mut reader = Reader::new(entries, Section::Astqueue, &unnamed, problems);
-    let queue = astqueue::read(&mut reader);
+    let queue = spool::read(&mut reader);
     let mut whatsapp = Some(None);
     if given(Section::Whatsapp) {
         let mut reader = Reader::new(entries, Section::Whatsapp, &unnamed, problems);
-        whatsapp = whatsapp::read(&mut reader).map(Some);
+        whatsapp = sak::read(&mut reader).map(Some);
     }
     let mut otp = Some(None);
     if given(Section::Otp) {

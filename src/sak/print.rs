@@ -144,7 +144,7 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ini;
+    use crate::config::syntax::ini;
 
     #[test]
     fn keys_are_read_back_as_they_are() {

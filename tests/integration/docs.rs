@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use asterisk_websms::config::{self, ini, keys};
+use asterisk_websms::config;
+use asterisk_websms::config::syntax::{ini, keys};
 use asterisk_websms::exit::Exit;
 
 use crate::support::program;

@@ -47,7 +47,7 @@ fn each(test: impl Fn(&str, &Golden) + Sync) {
 
 #[test]
 fn every_preset_is_in_the_program_and_has_golden_data() {
-    let shipped = config::preset::PRESETS
+    let shipped = config::syntax::preset::PRESETS
         .iter()
         .map(|(name, _)| (*name).to_owned());
     let files = stems("conf/presets", ".conf");

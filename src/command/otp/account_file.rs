@@ -12,7 +12,7 @@ use nix::unistd::Uid;
 use crate::command::terminal::{Failure, Place, note, say};
 use crate::config::Account;
 use crate::config::OtpDraft;
-use crate::config::keys;
+use crate::config::syntax::keys;
 use crate::otp::meta::account;
 use crate::secret::Secret;
 use crate::storage::durable::Access;
@@ -263,7 +263,7 @@ fn of_account(there: Option<&Metadata>, config: Option<&Metadata>) -> Access {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ini;
+    use crate::config::syntax::ini;
 
     #[test]
     fn section_names_the_file_whatever_it_is_called() {

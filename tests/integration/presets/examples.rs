@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use asterisk_websms::config::ini;
+use asterisk_websms::config::syntax::ini;
 
 use super::{check, each};
 use crate::support::golden::directory;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use asterisk_websms::config::preset::PRESETS;
+use asterisk_websms::config::syntax::preset::PRESETS;
 use tempfile::TempDir;
 
 use crate::support::{Answer, Provider, Websms, program};

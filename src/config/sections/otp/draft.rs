@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::account::{self, AccountSource, Identifier, WhatsappCodes};
-use crate::config::ini::Entry;
-use crate::config::keys::{Key, otp as keys};
-use crate::config::problem::Problem;
-use crate::config::reader::Reader;
-use crate::config::{Section, value};
+use crate::config::Section;
+use crate::config::sections::otp::account::{self, AccountSource, Identifier, WhatsappCodes};
+use crate::config::syntax::ini::Entry;
+use crate::config::syntax::keys::{Key, otp as keys};
+use crate::config::syntax::problem::Problem;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::model::message::InterfaceName;
 use crate::secret::SecretSource;
 
@@ -70,12 +71,12 @@ impl OtpDraft {
 
 /// Reads the lines of the section; `None` when there was a mistake, which has
 /// been noted.
-pub(in crate::config) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<OtpDraft> {
+pub(crate) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<OtpDraft> {
     let unnamed = InterfaceName::unnamed();
     let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
     let reader = &mut reader;
     let channels = reader.read(&keys::CHANNEL, value::words);
-    let lifetime = super::read_lifetime(reader);
+    let lifetime = crate::config::sections::otp::read_lifetime(reader);
     let api = account::read_api(reader);
     let info_file = reader.read(&keys::INFO_FILE, value::optional_path);
     let access_token = reader.read(&keys::ACCESS_TOKEN, value::secret);

@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Outgoing;
-use super::keys::websms as keys;
-use super::problem::{Problem, Severity, did_you_mean, place};
-use super::reader::Reader;
-use super::value;
+use crate::config::Outgoing;
+use crate::config::syntax::keys::websms as keys;
+use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::model::message::InterfaceName;
 
 /// How an account delivers.
@@ -107,7 +107,7 @@ impl Delivery {
 
 /// Reads the keys of one interface; `None` when there was a mistake, which has
 /// been noted.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
     let by = reader.read(&keys::DELIVERY, |raw| {
         value::choice(raw, &[("direct", By::Direct), ("queue", By::Queue)])
     });
@@ -165,20 +165,20 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
 }
 
 /// Reads the directory that all interfaces share.
-pub(super) fn read_directory(reader: &mut Reader<'_>) -> Option<PathBuf> {
+pub(crate) fn read_directory(reader: &mut Reader<'_>) -> Option<PathBuf> {
     reader.read(&keys::OUTBOXDIR, value::directory)
 }
 
 /// Reads whether a message without an index goes by the interface on which the
 /// other party last wrote.
-pub(super) fn read_reply(reader: &mut Reader<'_>) -> Option<bool> {
+pub(crate) fn read_reply(reader: &mut Reader<'_>) -> Option<bool> {
     reader.read(&keys::REPLY_INDEX, |raw| {
         value::choice(raw, &[("first", false), ("auto", true)])
     })
 }
 
 /// Fallbacks that lead nowhere or in a circle.
-pub(super) fn fallbacks(outgoing: &[Outgoing]) -> Vec<Problem> {
+pub(crate) fn fallbacks(outgoing: &[Outgoing]) -> Vec<Problem> {
     let find = |name: &InterfaceName| outgoing.iter().find(|other| other.interface == *name);
     let known = || outgoing.iter().map(|outgoing| outgoing.interface.as_str());
     let wrong = |start: &Outgoing| {

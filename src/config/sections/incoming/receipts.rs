@@ -1,8 +1,8 @@
 //! `[websmsd]`: what a provider says later about a message that went out.
 
-use super::keys::websmsd as keys;
-use super::reader::Reader;
-use super::value;
+use crate::config::syntax::keys::websmsd as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::condition::Condition;
 use crate::document::path::Place;
 
@@ -27,7 +27,7 @@ pub struct Receipts {
 
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Receipts> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Receipts> {
     let matching = reader.read_each(&keys::RECEIPT_MATCH, Condition::parse);
     let id = reader.read(&keys::RECEIPT_ID, value::places);
     let status = reader.read(&keys::RECEIPT_STATUS, value::places);

@@ -3,12 +3,12 @@
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::auth::Auth;
-use super::keys::{Key, websms as keys};
-use super::reader::Reader;
-use super::target::{self, Account};
-use super::value;
-use super::websms::{Charset, Outgoing};
+use crate::config::sections::outgoing::auth::Auth;
+use crate::config::sections::outgoing::target::{self, Account};
+use crate::config::sections::outgoing::{Charset, Outgoing};
+use crate::config::syntax::keys::{Key, websms as keys};
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::path::{Place, Pointer};
 use crate::document::template;
 
@@ -99,7 +99,7 @@ const BODY_TYPES: [(&str, BodyType); 4] = [
 
 /// Reads the parameters of one interface; `None` when there was a mistake, which
 /// has been noted. `fill` puts in what is known of the account.
-pub(super) fn read(
+pub(crate) fn read(
     reader: &mut Reader<'_>,
     fill: impl Fn(&str) -> Result<String, String>,
 ) -> Option<Parameters> {
@@ -128,7 +128,7 @@ pub(super) fn read(
 }
 
 /// Reads what becomes of pictures.
-pub(super) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Option<Pictures> {
+pub(crate) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Option<Pictures> {
     let body_type = reader.read(&keys::BODY_TYPE, |raw| value::choice(raw, &BODY_TYPES));
     let key = reader.read(&keys::KEY_MEDIA, value::optional);
     let extensions = reader.read(&keys::MEDIA_OUT, value::extensions);
@@ -211,7 +211,7 @@ fn fixed(body_type: BodyType, raw: &str) -> Result<Vec<(String, Value)>, String>
 
 /// Parameters that cannot all be sent: two of one name, of which the provider
 /// makes nobody knows what, or one that stands in the way of another.
-pub(super) fn check(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> {
+pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> {
     let ucs2 = Sometimes {
         key: &keys::VAL_UCS2,
         values: &outgoing.parameters.ucs2,

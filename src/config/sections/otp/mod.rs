@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::keys::otp as keys;
-use super::reader::Reader;
-use super::value;
-use super::websms::Outgoing;
+use crate::config::sections::outgoing::Outgoing;
+use crate::config::syntax::keys::otp as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::template;
 use crate::model::message::InterfaceName;
 use crate::secret::SecretSource;
@@ -22,7 +22,7 @@ pub use account::{Account, AccountSource, Identifier, WhatsappCodes};
 pub use draft::OtpDraft;
 pub use sender::sender;
 
-pub(super) use draft::read as read_draft;
+pub(crate) use draft::read as read_draft;
 
 /// Bytes that a key for hashing must have.
 const KEY_MIN: usize = 16;
@@ -91,7 +91,7 @@ impl Otp {
     }
 
     /// Whether a secret stands in the file itself.
-    pub(super) fn holds_secret(&self) -> bool {
+    pub(crate) fn holds_secret(&self) -> bool {
         let tokens = self.channels.iter().filter_map(|channel| match channel {
             Channel::Whatsapp(WhatsappCodes {
                 account: AccountSource::Here(account),
@@ -105,7 +105,7 @@ impl Otp {
 }
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
-pub(super) fn read(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Otp> {
+pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Otp> {
     let listen = reader.read(&keys::LISTEN, |raw| {
         value::socket(raw)?.ok_or_else(|| "must not be empty".to_owned())
     });
@@ -166,7 +166,7 @@ fn read_channels(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Vec<C
 }
 
 /// Reads how long a code counts.
-pub(super) fn read_lifetime(reader: &mut Reader<'_>) -> Option<Duration> {
+pub(crate) fn read_lifetime(reader: &mut Reader<'_>) -> Option<Duration> {
     reader.read(&keys::LIFETIME, |raw| value::seconds(raw, 10..=5400))
 }
 

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 
-use super::Section;
-use super::ini::Entry;
-use super::keys::{self, Key};
-use super::problem::{Problem, Severity, did_you_mean, place};
+use crate::config::Section;
+use crate::config::syntax::ini::Entry;
+use crate::config::syntax::keys::{self, Key};
+use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
 use crate::model::message::InterfaceName;
 
 /// Reads the keys of one section, and of one interface of it.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     entries: &'a [Entry],
     section: Section,
     /// `None` reads what has no index.
@@ -19,7 +19,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         entries: &'a [Entry],
         section: Section,
         interface: &'a InterfaceName,
@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
 
     /// The value of `key`, or its default. `None` when it cannot be read; the
     /// reason has then been noted.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &mut self,
         key: &Key,
         parse: impl Fn(&str) -> Result<T, String>,
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
 
     /// Notes a mistake that shows only when several keys are seen together.
     /// It is laid at `key`.
-    pub(super) fn mistake(&mut self, key: &Key, message: &str) {
+    pub(crate) fn mistake(&mut self, key: &Key, message: &str) {
         let problem = match self.find(key) {
             Some(entry) => Problem::at(entry, Severity::Mistake, !key.secret, message.to_owned()),
             None => Problem {
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
 
     /// The values of a key that may be given on several lines. `None` when one of
     /// them cannot be read; the reasons have then been noted.
-    pub(super) fn read_each<T>(
+    pub(crate) fn read_each<T>(
         &mut self,
         key: &Key,
         parse: impl Fn(&str) -> Result<Option<T>, String>,
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A value that must be there; that it is not is noted.
-    pub(super) fn needed<T>(&mut self, key: &Key, why: &str, value: Option<T>) -> Option<T> {
+    pub(crate) fn needed<T>(&mut self, key: &Key, why: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.mistake(key, why);
         }
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the administrator has said anything of it.
-    pub(super) fn is_given(&self, key: &Key) -> bool {
+    pub(crate) fn is_given(&self, key: &Key) -> bool {
         self.find(key).is_some()
     }
 
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
 
 /// The lines that hold for a key: those with the interface's index, else those
 /// without. `key[]`, where several lines make a list, has none.
-pub(super) fn holding<'a>(
+pub(crate) fn holding<'a>(
     entries: &'a [Entry],
     key: &Key,
     index: Option<&str>,
@@ -152,7 +152,7 @@ pub(super) fn holding<'a>(
 
 /// The interfaces of a section in the order in which the file first names
 /// them; one without a name when no key has an index.
-pub(super) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceName> {
+pub(crate) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceName> {
     let mut names: Vec<InterfaceName> = Vec::new();
     // A misspelt key makes no interface.
     let known = entries.iter().filter(|entry| {
@@ -175,7 +175,7 @@ pub(super) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceNa
 
 /// Notes lines that no reader will ask for: unknown sections and keys, indexes
 /// where there can be none, and keys given twice.
-pub(super) fn strays(entries: &[Entry]) -> Vec<Problem> {
+pub(crate) fn strays(entries: &[Entry]) -> Vec<Problem> {
     let mut first_lines = HashMap::new();
     entries
         .iter()
@@ -196,7 +196,7 @@ pub(super) fn strays(entries: &[Entry]) -> Vec<Problem> {
 
 /// Advice about comments that stand right behind a value. For a value that must
 /// not be shown it is a mistake, which its reader notes.
-pub(super) fn glued(entries: &[Entry]) -> Vec<Problem> {
+pub(crate) fn glued(entries: &[Entry]) -> Vec<Problem> {
     let open = |entry: &Entry| {
         let section = Section::named(&entry.section)?;
         keys::find(section, &entry.key).filter(|key| !key.secret)

@@ -4,7 +4,7 @@
 //! `conf/REFERENCE.md` and `conf/websms.conf.sample` say the same to the
 //! administrator; `tests/integration/docs.rs` compares all three.
 
-use super::Section;
+use crate::config::Section;
 
 /// One key of the configuration file.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +68,8 @@ impl Key {
 
 /// Keys of `[websms]`, the way out to the provider.
 pub mod websms {
-    use super::{Key, Section};
+    use super::Key;
+    use crate::config::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Websms, name, default)
@@ -210,7 +211,8 @@ pub mod websms {
 
 /// Keys of `[websmsd]`, the way in from the provider.
 pub mod websmsd {
-    use super::{Key, Section};
+    use super::Key;
+    use crate::config::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Websmsd, name, default)
@@ -339,7 +341,8 @@ pub mod websmsd {
 
 /// Keys of `[astqueue]`, the call files.
 pub mod astqueue {
-    use super::{Key, Section};
+    use super::Key;
+    use crate::config::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Astqueue, name, default)
@@ -387,7 +390,8 @@ pub mod astqueue {
 
 /// Keys of `[whatsapp]`, the account at a WhatsApp gateway.
 pub mod whatsapp {
-    use super::{Key, Section};
+    use super::Key;
+    use crate::config::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Whatsapp, name, default)
@@ -411,7 +415,8 @@ pub mod whatsapp {
 
 /// Keys of `[otp]`, one-time passwords.
 pub mod otp {
-    use super::{Key, Section};
+    use super::Key;
+    use crate::config::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Otp, name, default)

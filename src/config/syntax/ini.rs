@@ -14,7 +14,7 @@ use std::convert::Infallible;
 
 use serde_ini::parse::{Error, Item, Parser, SyntaxError};
 
-use super::problem::{Problem, Severity};
+use crate::config::syntax::problem::{Problem, Severity};
 
 /// One `key [index] = value` line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::keys::astqueue as keys;
-use super::reader::Reader;
-use super::value;
+use crate::config::syntax::keys::astqueue as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 
 /// The call files, as `[astqueue]` describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub struct Owner {
 }
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
     let outgoing = reader.read(&keys::OUTGOINGDIR, value::directory);
     let staging = reader.read(&keys::STAGINGDIR, value::directory);
     let call = read_call(reader);

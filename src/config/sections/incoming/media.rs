@@ -6,9 +6,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use reqwest::Url;
 
-use super::keys::websmsd as keys;
-use super::reader::Reader;
-use super::value;
+use crate::config::syntax::keys::websmsd as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::path::Place;
 
 /// What one interface does about pictures.
@@ -60,7 +60,7 @@ const HANDLINGS: [(&str, Handling); 3] = [
 
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Media> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Media> {
     let places = reader.read(&keys::KEY_MEDIA, value::places);
     let handling = reader.read(&keys::MEDIA, |raw| value::choice(raw, &HANDLINGS));
     let lookup = reader.read(&keys::MEDIA_LOOKUP, lookup);
@@ -75,7 +75,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Media> {
 
 /// Reads where pictures are kept; `Some(None)` is nowhere.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-pub(super) fn read_shelf(reader: &mut Reader<'_>) -> Option<Option<Shelf>> {
+pub(crate) fn read_shelf(reader: &mut Reader<'_>) -> Option<Option<Shelf>> {
     let directory = reader.read(&keys::MEDIA_DIR, |raw| {
         value::optional(raw)?
             .map(|raw| value::directory(&raw))

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::keys::whatsapp as keys;
-use super::reader::Reader;
-use super::value;
+use crate::config::syntax::keys::whatsapp as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::secret::SecretSource;
 
 /// An API with its prefix.
@@ -40,7 +40,7 @@ pub struct Whatsapp {
 
 impl Whatsapp {
     /// Whether a secret stands in the file itself.
-    pub(super) fn holds_secret(&self) -> bool {
+    pub(crate) fn holds_secret(&self) -> bool {
         [&self.token, &self.user_key, &self.session_key]
             .into_iter()
             .flatten()
@@ -84,7 +84,7 @@ impl fmt::Display for SessionId {
 }
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Whatsapp> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Whatsapp> {
     let url = reader.read(&keys::URL, |raw| value::base_url(raw, EXAMPLE));
     let token = reader.read(&keys::TOKEN, value::secret);
     let user_key = reader.read(&keys::USER_KEY, value::secret);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::config::keys::{Key, otp as keys};
-use crate::config::reader::Reader;
-use crate::config::value;
+use crate::config::syntax::keys::{Key, otp as keys};
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::secret::SecretSource;
 
 /// Longest id of Meta's.
@@ -20,7 +20,7 @@ const WHY: &str = "is not set, and channel = whatsapp needs it: `asterisk-websms
                    it, or writes a file for info_file";
 
 /// What is wrong with a key of the account besides `info_file`.
-pub(super) const TWICE: &str = "stands in info_file already: remove one of them";
+pub(crate) const TWICE: &str = "stands in info_file already: remove one of them";
 
 /// How a code goes out by `WhatsApp`.
 #[derive(Debug, Clone)]
@@ -92,7 +92,7 @@ impl FromStr for Identifier {
 
 /// Reads how codes go out by `WhatsApp`; `None` when there was a mistake, which
 /// has been noted.
-pub(super) fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
+pub(crate) fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
     let api = read_api(reader);
     let account = read_account(reader);
     let Api {
@@ -109,15 +109,15 @@ pub(super) fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
 }
 
 /// Where Meta is asked.
-pub(super) struct Api {
+pub(crate) struct Api {
     /// With its version.
-    pub(super) url: Url,
-    pub(super) timeout: Duration,
-    pub(super) ca_file: Option<PathBuf>,
+    pub(crate) url: Url,
+    pub(crate) timeout: Duration,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// Reads where Meta is asked.
-pub(super) fn read_api(reader: &mut Reader<'_>) -> Option<Api> {
+pub(crate) fn read_api(reader: &mut Reader<'_>) -> Option<Api> {
     let url = reader.read(&keys::API_URL, |raw| {
         value::base_url(raw, keys::API_URL.default)
     });
@@ -168,7 +168,7 @@ fn read_account(reader: &mut Reader<'_>) -> Option<AccountSource> {
 }
 
 /// An id of Meta's; empty means "not set".
-pub(super) fn identifier(raw: &str) -> Result<Option<Identifier>, String> {
+pub(crate) fn identifier(raw: &str) -> Result<Option<Identifier>, String> {
     value::optional(raw)?.map(|raw| raw.parse()).transpose()
 }
 

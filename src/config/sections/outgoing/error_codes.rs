@@ -1,8 +1,8 @@
 //! `[websms]`: what a provider says when it refuses, and what that means.
 
-use super::keys::websms as keys;
-use super::reader::Reader;
-use super::value;
+use crate::config::syntax::keys::websms as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::path::Place;
 
 /// What a provider's refusals mean.
@@ -31,7 +31,7 @@ impl Errors {
 
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Errors> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Errors> {
     let code = reader.read(&keys::RESP_ERROR, value::places);
     let reason = reader.read(&keys::RESP_REASON, value::places);
     let words = reader.read_each(&keys::REASON, words);

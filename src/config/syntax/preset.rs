@@ -7,11 +7,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Section;
-use super::ini::{self, Entry};
-use super::keys::{self, Key};
-use super::problem::{Problem, Severity, did_you_mean};
-use super::reader::{self, interfaces};
+use crate::config::Section;
+use crate::config::syntax::ini::{self, Entry};
+use crate::config::syntax::keys::{self, Key};
+use crate::config::syntax::problem::{Problem, Severity, did_you_mean};
+use crate::config::syntax::reader::{self, interfaces};
 
 /// Gives the text of an own preset, if there is one of that name in a directory.
 pub type Own<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Option<String>>;
@@ -20,7 +20,7 @@ macro_rules! presets {
     ($($name:literal),+ $(,)?) => {
         /// Those that come with the program, by name: name and text.
         pub const PRESETS: &[(&str, &str)] = &[
-            $(($name, include_str!(concat!("../../conf/presets/", $name, ".conf")))),+
+            $(($name, include_str!(concat!("../../../conf/presets/", $name, ".conf")))),+
         ];
     };
 }
@@ -109,7 +109,7 @@ pub fn is_name(name: &str) -> bool {
 
 /// What the presets that a file names add to it: for each interface the keys
 /// that the file does not give.
-pub(super) fn expand(entries: &[Entry], own: Own<'_>) -> (Vec<Entry>, Vec<Problem>) {
+pub(crate) fn expand(entries: &[Entry], own: Own<'_>) -> (Vec<Entry>, Vec<Problem>) {
     let (mut added, mut problems) = (Vec::new(), Vec::<Problem>::new());
     for (section, key) in [
         (Section::Websms, &keys::websms::PRESET),

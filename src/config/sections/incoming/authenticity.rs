@@ -1,8 +1,8 @@
 //! `[websmsd]`: how a request shows that it is the provider's.
 
-use super::keys::websmsd as keys;
-use super::reader::Reader;
-use super::value;
+use crate::config::syntax::keys::websmsd as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::template;
 use crate::secret::SecretSource;
 
@@ -131,7 +131,7 @@ pub enum Spot {
 
 /// The words that may stand in braces in `auth_template`, besides
 /// `field:NAME`.
-pub(super) const SIGNED_WORDS: [&str; 9] = [
+pub(crate) const SIGNED_WORDS: [&str; 9] = [
     "url",
     "url_noquery",
     "method",
@@ -193,7 +193,7 @@ impl Hmac {
 
 impl Scheme {
     /// Whether what is in the query can be believed, where a GET says all.
-    pub(super) fn covers_query(&self) -> bool {
+    pub(crate) fn covers_query(&self) -> bool {
         match self {
             Self::Ed25519 { .. } => false,
             Self::Hmac(hmac) => {
@@ -212,7 +212,7 @@ impl Scheme {
     }
 
     /// Whether headers can be believed: they are not part of a signature.
-    pub(super) fn covers_headers(&self) -> bool {
+    pub(crate) fn covers_headers(&self) -> bool {
         matches!(self, Self::Basic { .. } | Self::Token { .. })
     }
 }
@@ -227,7 +227,7 @@ fn words(template: &str) -> impl Iterator<Item = &str> {
 
 impl Authenticity<SecretSource> {
     /// Whether a secret stands in the file itself.
-    pub(super) fn holds_secret(&self) -> bool {
+    pub(crate) fn holds_secret(&self) -> bool {
         let is_public = matches!(self.scheme, Scheme::Ed25519 { .. });
         let here = |secret: &SecretSource| matches!(secret, SecretSource::Here(_));
         !is_public && self.secrets.iter().any(here)
@@ -256,7 +256,7 @@ impl<S> Authenticity<S> {
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted, and `Some(None)` when nothing is to be shown.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authenticity<SecretSource>>> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<Authenticity<SecretSource>>> {
     let word = reader.read(&keys::AUTH, |raw| value::choice(raw, &WORDS));
     let secret = reader.read(&keys::AUTH_SECRET, value::secret);
     let old = reader.read(&keys::AUTH_SECRET_OLD, value::secret);

@@ -1,8 +1,8 @@
 //! `[websms]`: how a request says who sends it.
 
-use super::keys::websms as keys;
-use super::reader::Reader;
-use super::value;
+use crate::config::syntax::keys::websms as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::template;
 use crate::secret::{Secret, SecretSource};
 
@@ -55,7 +55,7 @@ pub enum Auth<S> {
 
 impl Auth<SecretSource> {
     /// Whether the secret stands in the file itself.
-    pub(super) fn holds_secret(&self) -> bool {
+    pub(crate) fn holds_secret(&self) -> bool {
         self.secret().is_some_and(SecretSource::is_here)
     }
 }
@@ -140,7 +140,7 @@ const AUTH_METHODS: [(&str, AuthMethod); 6] = [
 ];
 
 /// Reads it; `None` when there was a mistake, which has been noted.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
     let method = reader.read(&keys::AUTH_METHOD, |raw| value::choice(raw, &AUTH_METHODS));
     let user = reader.read(&keys::AUTH_USER, value::optional);
     let secret = reader.read(&keys::AUTH_PASSWD, value::secret);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 use reqwest::Url;
 
-use super::problem::did_you_mean;
+use crate::config::syntax::problem::did_you_mean;
 use crate::document::path::Place;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;

@@ -4,9 +4,9 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
-use super::keys::{Key, websms as keys};
-use super::reader::Reader;
-use super::value;
+use crate::config::syntax::keys::{Key, websms as keys};
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::template;
 
 /// The words that may stand in braces in `path` and `header`.
@@ -20,13 +20,13 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// What fills `{account}` and `{user}`.
-pub(super) struct Account {
+pub(crate) struct Account {
     account: String,
     user: String,
 }
 
 /// Reads it; `None` when there was a mistake, which has been noted.
-pub(super) fn account(reader: &mut Reader<'_>) -> Option<Account> {
+pub(crate) fn account(reader: &mut Reader<'_>) -> Option<Account> {
     let account = reader.read(&keys::ACCOUNT, value::optional);
     let user = reader.read(&keys::AUTH_USER, value::optional);
     Some(Account {
@@ -38,7 +38,7 @@ pub(super) fn account(reader: &mut Reader<'_>) -> Option<Account> {
 impl Account {
     /// A value with the words of the account filled in and the others as they
     /// are.
-    pub(super) fn fill(&self, raw: &str) -> Result<String, String> {
+    pub(crate) fn fill(&self, raw: &str) -> Result<String, String> {
         self.fill_as(raw, str::to_owned)
     }
 
@@ -71,7 +71,7 @@ fn only_words(filled: String) -> Result<String, String> {
 }
 
 /// A header line with what is known of the account; empty is none.
-pub(super) fn header(account: &Account, raw: &str) -> Result<Option<(String, String)>, String> {
+pub(crate) fn header(account: &Account, raw: &str) -> Result<Option<(String, String)>, String> {
     let Some((name, value)) = value::header(raw)? else {
         return Ok(None);
     };
@@ -89,7 +89,7 @@ pub(super) fn header(account: &Account, raw: &str) -> Result<Option<(String, Str
 }
 
 /// `host` and `path`, which must lead to that host whatever is filled in.
-pub(super) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url, String)> {
+pub(crate) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url, String)> {
     let host = reader.read(&keys::HOST, |raw| {
         account.fill(raw).and_then(|raw| host(&raw))
     });
@@ -122,7 +122,7 @@ pub(super) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url,
 
 /// A path for something that goes elsewhere on the same host, if it does.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-pub(super) fn other_path(
+pub(crate) fn other_path(
     reader: &mut Reader<'_>,
     key: &Key,
     account: &Account,

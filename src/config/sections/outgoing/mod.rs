@@ -7,18 +7,24 @@ use std::time::Duration;
 use regex_lite::Regex;
 use reqwest::Url;
 
-use super::auth::{self, Auth};
-use super::delivery::{self, Delivery};
-use super::errors::{self, Errors};
-use super::keys::websms as keys;
-use super::parameters::{self, BodyType, Parameters, Pictures};
-use super::reader::Reader;
-use super::{target, value};
+pub mod auth;
+pub mod delivery;
+pub mod error_codes;
+pub mod parameters;
+pub(crate) mod target;
+
+use crate::config::syntax::keys::websms as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::condition::{self, Condition};
 use crate::document::path::Place;
 use crate::model::message::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
+use auth::Auth;
+use delivery::Delivery;
+use error_codes::Errors;
+use parameters::{BodyType, Parameters, Pictures};
 
 /// One provider account, as `[websms]` describes it.
 #[derive(Debug, Clone)]
@@ -109,7 +115,7 @@ const METHODS: [(&str, Method); 3] = [
 ];
 
 /// Reads one interface; `None` when there was a mistake, which has been noted.
-pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Outgoing> {
+pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Outgoing> {
     let account = target::account(reader);
     let target = account
         .as_ref()
@@ -124,7 +130,7 @@ pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let auth = auth::read(reader);
     let response_check = reader.read(&keys::RESPONSE_CHECK, Condition::parse);
     let response_id = reader.read(&keys::RESP_ID, response_id);
-    let errors = errors::read(reader);
+    let errors = error_codes::read(reader);
     let number_format = reader.read(&keys::NUMBER_FORMAT, value::number_format);
     let to_match = reader.read(&keys::TO_MATCH, to_match);
     let charset = reader.read(&keys::CHARSET, charset);

@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::authenticity::{self, Authenticity, Scheme, Spot};
-use super::keys::websmsd as keys;
-use super::media::{self, Handling, Media, Shelf};
-use super::problem::{Problem, Severity, did_you_mean, place};
-use super::reader::Reader;
-use super::receipts::{self, Receipts};
-use super::value;
+pub mod authenticity;
+pub mod media;
+pub mod receipts;
+
+use crate::config::syntax::keys::websmsd as keys;
+use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
 use crate::document::condition::Condition;
 use crate::document::path::Place;
 use crate::model::message::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
+use authenticity::{Authenticity, Scheme, Spot};
+use media::{Handling, Media, Shelf};
+use receipts::Receipts;
 
 /// In a path of `request_uri`, where the token stands.
 pub const TOKEN: &str = "{token}";
@@ -151,7 +155,7 @@ const CODINGS: [(&str, Coding); 4] = [
 
 /// Interfaces that take messages from anyone at any path beside others that do
 /// not: mostly a misspelt index, and a door that nobody meant to open.
-pub(super) fn open_doors(interfaces: &[Incoming]) -> Vec<Problem> {
+pub(crate) fn open_doors(interfaces: &[Incoming]) -> Vec<Problem> {
     let is_open = |incoming: &&Incoming| {
         incoming.permitted.is_none() && incoming.paths.is_none() && incoming.authenticity.is_none()
     };
@@ -178,7 +182,7 @@ pub(super) fn open_doors(interfaces: &[Incoming]) -> Vec<Problem> {
 }
 
 /// Reads what holds for the daemon.
-pub(super) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
+pub(crate) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
     let proxies = reader.read(&keys::PROXY_ADDR, value::networks);
     let proxy_header = reader.read(&keys::PROXY_HEADER, value::header_name);
     let max_body = reader.read(&keys::MAX_BODY, |raw| value::number(raw, 1024..=16_777_216));
@@ -197,7 +201,7 @@ pub(super) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
 }
 
 /// Reads one interface; `None` when there was a mistake, which has been noted.
-pub(super) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Incoming> {
+pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Incoming> {
     let permitted = reader.read(&keys::PERMIT_ADDR, value::networks);
     let paths = reader.read(&keys::REQUEST_URI, value::url_paths);
     let methods = reader.read(&keys::METHOD, methods);

@@ -1,11 +1,14 @@
 //! The account of Meta's as an interface that codes go out by.
 
-use super::{Account, WhatsappCodes};
-use crate::config::ini::Entry;
-use crate::config::keys::{Key, websms as keys};
-use crate::config::reader::Reader;
-use crate::config::websms::{self, Outgoing};
-use crate::config::{Auth, Problem, Section, preset};
+use crate::config::Auth;
+use crate::config::Problem;
+use crate::config::Section;
+use crate::config::sections::otp::{Account, WhatsappCodes};
+use crate::config::sections::outgoing::{self, Outgoing};
+use crate::config::syntax::ini::Entry;
+use crate::config::syntax::keys::{Key, websms as keys};
+use crate::config::syntax::preset;
+use crate::config::syntax::reader::Reader;
 use crate::model::message::InterfaceName;
 use crate::secret::{Secret, SecretSource};
 
@@ -33,7 +36,7 @@ pub fn sender(
     let name = InterfaceName::unnamed();
     let mut reader = Reader::new(&entries, Section::Websms, &name, &mut problems);
     let interface = InterfaceName::parse("whatsapp-otp").unwrap_or_else(|_| name.clone());
-    let outgoing = websms::read(&mut reader, interface);
+    let outgoing = outgoing::read(&mut reader, interface);
     let auth = Auth::Bearer {
         secret: SecretSource::Here(account.access_token.clone()),
     };
