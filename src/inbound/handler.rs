@@ -16,7 +16,7 @@ use crate::config::{Authenticity, Daemon, EchoSecret, Incoming, Scheme, Taken};
 use crate::document::path::Document;
 use crate::http::server;
 use crate::http::server::client_address::client_address;
-use crate::http::server::log_limit::Quota;
+use crate::http::server::log_limit::LogLimit;
 use crate::inbound::auth::{self, Covered, NotAuthentic, Signed};
 use crate::inbound::decode;
 use crate::inbound::dedupe::Dedupe;
@@ -43,7 +43,7 @@ pub struct Receiver {
     /// Shared with what stores messages, which ends later than a request that
     /// was cut off.
     store: Arc<Store>,
-    said: Quota,
+    said: LogLimit,
 }
 
 impl Receiver {
@@ -68,7 +68,7 @@ impl Receiver {
             daemon,
             record,
             store: Arc::new(Store::new(spool, dedupe, intake, lately)),
-            said: Quota::default(),
+            said: LogLimit::default(),
         })
     }
 }
@@ -134,7 +134,7 @@ impl Receiver {
             && let Some(value) = challenge(&request, incoming, guard)?
         {
             let response = reply::echo(&value)?;
-            if let Some(unsaid) = self.said.take() {
+            if let Some(unsaid) = self.said.allow() {
                 let interface = &incoming.interface;
                 info!(%client, %interface, unsaid, "answered a challenge");
             }
@@ -168,7 +168,7 @@ impl Receiver {
         } = extracted;
         let none = messages.is_empty() && receipts.is_empty();
         if none && refused.is_empty() && passed_over > 0 {
-            if let Some(unsaid) = self.said.take() {
+            if let Some(unsaid) = self.said.allow() {
                 let interface = &incoming.interface;
                 info!(%client, %interface, passed_over, unsaid, "not a message, as match and ignore say");
             }
@@ -251,7 +251,7 @@ impl Receiver {
         let status = refusal.status().as_u16();
         if let Refusal::Unavailable(reason) = refusal {
             error!(%peer, status, %reason, "message not stored");
-        } else if let Some(unsaid) = self.said.take() {
+        } else if let Some(unsaid) = self.said.allow() {
             warn!(%peer, status, reason = %refusal, unsaid, "request refused");
         }
     }

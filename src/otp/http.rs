@@ -22,7 +22,7 @@ use tracing::warn;
 
 use crate::config::Daemon;
 use crate::http::server::client_address::client_address;
-use crate::http::server::log_limit::Quota;
+use crate::http::server::log_limit::LogLimit;
 use crate::http::server::{self, Room};
 use crate::otp::outcome::Answer;
 use crate::otp::service::Desk;
@@ -54,7 +54,7 @@ pub struct Server {
     token: Option<Secret>,
     proxies: Vec<IpNet>,
     proxy_header: String,
-    said: Quota,
+    said: LogLimit,
 }
 
 impl Server {
@@ -68,7 +68,7 @@ impl Server {
             token,
             proxies: proxies.unwrap_or_default(),
             proxy_header: daemon.proxy_header.clone(),
-            said: Quota::default(),
+            said: LogLimit::default(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Room for Server {
         match self.judge(peer, request).await {
             Ok(said) => said.response(),
             Err(refusal) => {
-                if let Some(unsaid) = self.said.take() {
+                if let Some(unsaid) = self.said.allow() {
                     let status = refusal.status().as_u16();
                     warn!(%peer, status, reason = %refusal, unsaid, "request for a one-time password refused");
                 }

@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// At most ten lines a second, and how many were left out.
 #[derive(Debug, Default)]
-pub struct Quota(Mutex<Window>);
+pub struct LogLimit(Mutex<Window>);
 
 #[derive(Debug, Default)]
 struct Window {
@@ -19,10 +19,10 @@ struct Window {
     unsaid: u64,
 }
 
-impl Quota {
+impl LogLimit {
     /// Whether one more line may be said, and how many have not been since the
     /// last one.
-    pub fn take(&self) -> Option<u64> {
+    pub fn allow(&self) -> Option<u64> {
         // A panic elsewhere has ended the process; a poisoned lock is as good.
         let mut window = self
             .0
