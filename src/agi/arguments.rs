@@ -13,7 +13,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
-use crate::model::address::{Address, BadAddress};
+use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
 use crate::model::message::Text;
 use crate::outbound::request::OutgoingMessage;
@@ -92,8 +92,8 @@ fn base64(name: &'static str, raw: &OsString) -> Result<String, ArgumentError> {
 /// many segments it has. Every word is ours.
 #[must_use]
 pub fn commands(id: Id, outcome: Outcome, reason: Option<Reason>, segments: usize) -> String {
-    let status = outcome.word();
-    let error = reason.map_or("", Reason::words);
+    let status = outcome.as_str();
+    let error = reason.map_or("", Reason::text);
     format!(
         "SET VARIABLE WEBSMS_STATUS \"{status}\"\n\
          SET VARIABLE WEBSMS_ID \"{id}\"\n\
@@ -107,7 +107,7 @@ pub fn commands(id: Id, outcome: Outcome, reason: Option<Reason>, segments: usiz
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArgumentError {
     /// TO or FROM holds no number or name.
-    Address(&'static str, BadAddress),
+    Address(&'static str, InvalidAddress),
     /// Not three to five of them.
     Count(usize),
     /// There is no text.

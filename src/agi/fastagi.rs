@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
 use crate::agi::arguments;
-use crate::agi::submit::{self, Call, Told};
+use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::config::Config;
 use crate::model::id::Id;
 use crate::model::message::InterfaceName;
@@ -31,7 +31,7 @@ use crate::otp::agi::{self as otp_agi, Asked};
 use crate::otp::outcome::Answer;
 use crate::otp::service::Desk;
 use crate::outbound::ProviderError;
-use crate::outbound::fallback::Route;
+use crate::outbound::fallback::ProviderChain;
 use crate::outbound::verdict::Reason;
 
 /// Connections at a time. Asterisk makes one after another; calls on other
@@ -39,37 +39,37 @@ use crate::outbound::verdict::Reason;
 const CONNECTIONS_MAX: usize = 64;
 
 /// For what Asterisk says: it is all there when it connects.
-const PATIENCE: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// As much as Asterisk can say: an argument has at most 8,192 bytes
 /// (`main/pbx.c`, `EXT_DATA_SIZE`).
 const ENVIRONMENT_MAX: u64 = 64 * 1024;
 
 /// For calls under way when the daemon is told to stop.
-const DRAIN: Duration = Duration::from_secs(4);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Serves calls of `websms`.
 #[derive(Debug)]
-pub struct Server {
+pub struct FastAgiServer {
     config: Config,
-    routes: HashMap<InterfaceName, Route>,
+    routes: HashMap<InterfaceName, ProviderChain>,
     /// Where one-time passwords are asked for, if they are.
-    desk: Option<Arc<Desk>>,
+    otp: Option<Arc<Desk>>,
     runtime: Handle,
     active: Arc<AtomicUsize>,
 }
 
 /// A server that runs.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningServer {
     active: Arc<AtomicUsize>,
 }
 
-impl Running {
+impl RunningServer {
     /// Waits until the calls that are under way have been answered, within
     /// bounds.
     pub fn finish(self) {
-        let end = Instant::now() + DRAIN;
+        let end = Instant::now() + DRAIN_TIMEOUT;
         while self.active.load(Ordering::Acquire) > 0 && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -77,20 +77,20 @@ impl Running {
 }
 
 /// A connection on which all is said in time, however small the pieces.
-struct InTime<'a> {
+struct DeadlineReader<'a> {
     stream: &'a TcpStream,
     end: Instant,
 }
 
-impl<'a> InTime<'a> {
+impl<'a> DeadlineReader<'a> {
     /// From now on.
     fn new(stream: &'a TcpStream) -> Self {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + READ_TIMEOUT;
         Self { stream, end }
     }
 }
 
-impl io::Read for InTime<'_> {
+impl io::Read for DeadlineReader<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -102,15 +102,15 @@ impl io::Read for InTime<'_> {
 }
 
 /// One more that is active, until it is dropped.
-struct Active(Arc<AtomicUsize>);
+struct ActiveConnection(Arc<AtomicUsize>);
 
-impl Drop for Active {
+impl Drop for ActiveConnection {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
-impl Server {
+impl FastAgiServer {
     /// A server whose requests run on `runtime`.
     ///
     /// # Errors
@@ -121,14 +121,14 @@ impl Server {
         runtime: Handle,
     ) -> Result<Self, ProviderError> {
         let route = |outgoing: &crate::config::Outgoing| {
-            let route = Route::new(&config, outgoing)?;
+            let route = ProviderChain::new(&config, outgoing)?;
             Ok((outgoing.interface.clone(), route))
         };
         let routes = config.outgoing.iter().map(route);
         Ok(Self {
             routes: routes.collect::<Result<_, _>>()?,
             config,
-            desk,
+            otp: desk,
             runtime,
             active: Arc::default(),
         })
@@ -136,11 +136,11 @@ impl Server {
 
     /// Begins to serve. The threads end with the process.
     #[must_use]
-    pub fn start(self, listener: TcpListener) -> Running {
+    pub fn start(self, listener: TcpListener) -> RunningServer {
         if let Ok(address) = listener.local_addr() {
             info!(%address, "taking calls by FastAGI");
         }
-        let running = Running {
+        let running = RunningServer {
             active: Arc::clone(&self.active),
         };
         let server = Arc::new(self);
@@ -160,7 +160,7 @@ impl Server {
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let before = self.active.fetch_add(1, Ordering::AcqRel);
-        let active = Active(Arc::clone(&self.active));
+        let active = ActiveConnection(Arc::clone(&self.active));
         if before >= CONNECTIONS_MAX {
             return error!(%peer, "FastAGI connection refused: too many at a time");
         }
@@ -178,12 +178,12 @@ impl Server {
     }
 
     fn serve(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(READ_TIMEOUT))?;
         stream.set_nodelay(true)?;
-        let mut said = BufReader::new(InTime::new(stream));
+        let mut said = BufReader::new(DeadlineReader::new(stream));
         let environment = environment(&mut said.by_ref().take(ENVIRONMENT_MAX))?;
         let commands = self.commands(&environment, stream.peer_addr()?);
-        *said.get_mut() = InTime::new(stream);
+        *said.get_mut() = DeadlineReader::new(stream);
         // One after another: Asterisk does not look for a command that came
         // together with the one before (`res/res_agi.c`, `run_agi`).
         let mut answers = said.take(ENVIRONMENT_MAX).lines();
@@ -196,24 +196,24 @@ impl Server {
 
     /// What Asterisk shall do about what it says.
     fn commands(&self, environment: &[String], peer: SocketAddr) -> String {
-        let id = Id::fresh(None);
+        let id = Id::generate(None);
         let told = match arguments(environment) {
             Ok((Script::Otp, arguments)) => {
                 return otp_agi::commands(self.one_time_password(&arguments, peer));
             }
-            Ok((Script::Websms, arguments)) => {
-                self.call(&arguments, id).unwrap_or_else(Told::nothing)
-            }
+            Ok((Script::Websms, arguments)) => self
+                .call(&arguments, id)
+                .unwrap_or_else(SubmitResult::rejected),
             Err(error) => {
                 error!(%id, %error, "message not sent: not a call of websms");
-                Told::nothing(Reason::BadArguments)
+                SubmitResult::rejected(Reason::BadArguments)
             }
         };
         arguments::commands(id, told.outcome, told.reason, told.segments)
     }
 
     fn one_time_password(&self, arguments: &[OsString], peer: SocketAddr) -> Option<Answer> {
-        let Some(desk) = &self.desk else {
+        let Some(desk) = &self.otp else {
             error!("no one-time password: [otp] is not in websms.conf");
             return None;
         };
@@ -229,10 +229,10 @@ impl Server {
         }
     }
 
-    fn call(&self, arguments: &[OsString], id: Id) -> Result<Told, Reason> {
+    fn call(&self, arguments: &[OsString], id: Id) -> Result<SubmitResult, Reason> {
         let arguments = submit::read(arguments, id)?;
-        let call = Call::new(&self.config, arguments, id)?;
-        Ok(call.carry_out(|call| {
+        let call = Submission::new(&self.config, arguments, id)?;
+        Ok(call.execute(|call| {
             let route = self.routes.get(&call.outgoing.interface);
             let route = route.ok_or(Reason::UnknownIndex)?;
             Ok(self.runtime.block_on(call.send(route)))
@@ -269,34 +269,34 @@ enum Script {
 ///
 /// # Errors
 /// When it is no call that there is, or could be a forged one.
-fn arguments(environment: &[String]) -> Result<(Script, Vec<OsString>), NotACall> {
+fn arguments(environment: &[String]) -> Result<(Script, Vec<OsString>), RejectedCall> {
     let mut script = None;
     let mut arguments = Vec::new();
     for line in environment {
-        let (name, value) = line.split_once(": ").ok_or(NotACall::Forged)?;
+        let (name, value) = line.split_once(": ").ok_or(RejectedCall::Forged)?;
         if name == "agi_network_script" && script.is_none() {
             script = Some(value);
         } else if let Some(number) = name.strip_prefix("agi_arg_") {
             if number.parse() != Ok(arguments.len() + 1) {
-                return Err(NotACall::Forged);
+                return Err(RejectedCall::Forged);
             }
             arguments.push(OsString::from(value));
         } else if !name.starts_with("agi_") || !arguments.is_empty() {
-            return Err(NotACall::Forged);
+            return Err(RejectedCall::Forged);
         }
     }
     match (script, arguments.get(4)) {
         (Some("websms-otp"), _) => Ok((Script::Otp, arguments)),
         (Some("websms"), Some(encoding)) if !encoding.is_empty() => Ok((Script::Websms, arguments)),
-        (Some("websms"), _) => Err(NotACall::Unencoded),
-        (script, _) => Err(NotACall::Other(script.unwrap_or_default().to_owned())),
+        (Some("websms"), _) => Err(RejectedCall::Unencoded),
+        (script, _) => Err(RejectedCall::Other(script.unwrap_or_default().to_owned())),
     }
 }
 
 /// A connection that does not call `websms` as it may be called here. The
 /// dialplan must be mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum NotACall {
+enum RejectedCall {
     /// Lines that Asterisk does not write.
     Forged,
     /// Another script.
@@ -305,7 +305,7 @@ enum NotACall {
     Unencoded,
 }
 
-impl fmt::Display for NotACall {
+impl fmt::Display for RejectedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Forged => f.write_str("an argument holds a line break, or this is not Asterisk"),
@@ -321,13 +321,13 @@ impl fmt::Display for NotACall {
     }
 }
 
-impl std::error::Error for NotACall {}
+impl std::error::Error for RejectedCall {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(said: &str) -> Result<Vec<OsString>, NotACall> {
+    fn read(said: &str) -> Result<Vec<OsString>, RejectedCall> {
         let lines = environment(&mut said.as_bytes()).unwrap();
         arguments(&lines).map(|(_, arguments)| arguments)
     }
@@ -351,25 +351,28 @@ mod tests {
             (
                 "agi_arg_1: +1\nagi_arg_2: 2\nagi_arg_3: x\nagi_arg_4: other\nagi_arg_5: base64\n\
                  agi_arg_4: \n\n",
-                NotACall::Forged,
+                RejectedCall::Forged,
             ),
-            ("agi_arg_1: +1\nagi_arg_3: x\n\n", NotACall::Forged),
-            ("agi_arg_1: +1\nhello\n\n", NotACall::Forged),
-            ("agi_arg_1: +1\nagi_network_script: x\n\n", NotACall::Forged),
-            ("evil: +1\n\n", NotACall::Forged),
+            ("agi_arg_1: +1\nagi_arg_3: x\n\n", RejectedCall::Forged),
+            ("agi_arg_1: +1\nhello\n\n", RejectedCall::Forged),
+            (
+                "agi_arg_1: +1\nagi_network_script: x\n\n",
+                RejectedCall::Forged,
+            ),
+            ("evil: +1\n\n", RejectedCall::Forged),
             (
                 "agi_arg_1: +1\nagi_arg_2: 2\nagi_arg_3: x\n\n",
-                NotACall::Unencoded,
+                RejectedCall::Unencoded,
             ),
             (
                 "agi_arg_1: 1\nagi_arg_2: 2\nagi_arg_3: x\nagi_arg_4: \nagi_arg_5: \n\n",
-                NotACall::Unencoded,
+                RejectedCall::Unencoded,
             ),
         ] {
             assert_eq!(read(&format!("{START}{said}")), Err(expected), "{said}");
         }
         let other = "agi_network_script: other\n\n";
-        assert_eq!(read(other), Err(NotACall::Other("other".to_owned())));
+        assert_eq!(read(other), Err(RejectedCall::Other("other".to_owned())));
     }
 
     #[test]
@@ -381,7 +384,7 @@ mod tests {
         assert_eq!(arguments_given, ["verify", "+1", "12"]);
         // A number that holds a line break.
         let forged = format!("{said}agi_arg_3: 123456\nagi_arg_3: 12\n\n");
-        assert_eq!(read(&forged), Err(NotACall::Forged));
+        assert_eq!(read(&forged), Err(RejectedCall::Forged));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use crate::agi::arguments::{self, Arguments};
 use crate::config::{By, Config, Outgoing};
 use crate::model::id::Id;
 use crate::model::message::Text;
-use crate::model::segments::{self, Size};
-use crate::outbound::fallback::{Attempt, Route};
-use crate::outbound::report::About;
+use crate::model::segments::{self, TextSize};
+use crate::outbound::fallback::{Attempt, ProviderChain};
+use crate::outbound::report::MessageReport;
 use crate::outbound::request::{self, OutgoingMessage};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox;
@@ -19,19 +19,19 @@ use crate::outbox::reply_route;
 
 /// A message to be sent, and by which account.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct Submission<'a> {
     id: Id,
     config: &'a Config,
     /// The account.
     pub outgoing: &'a Outgoing,
     message: OutgoingMessage,
     /// How much the text is.
-    size: Size,
+    size: TextSize,
 }
 
 /// What the caller is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct SubmitResult {
     /// What became of the message.
     pub outcome: Outcome,
     /// Why, unless it was sent or queued.
@@ -40,10 +40,10 @@ pub struct Told {
     pub segments: usize,
 }
 
-impl Told {
+impl SubmitResult {
     /// There was no message.
     #[must_use]
-    pub fn nothing(reason: Reason) -> Self {
+    pub fn rejected(reason: Reason) -> Self {
         Self {
             outcome: reason.outcome(),
             reason: Some(reason),
@@ -63,14 +63,14 @@ pub fn read(arguments: &[OsString], id: Id) -> Result<Arguments, Reason> {
     })
 }
 
-impl<'a> Call<'a> {
+impl<'a> Submission<'a> {
     /// Finds the account.
     ///
     /// # Errors
     /// When there is none of that name; the log says which there are.
     pub fn new(config: &'a Config, arguments: Arguments, id: Id) -> Result<Self, Reason> {
         let Arguments { message, index } = arguments;
-        let outgoing = answered_by(config, &message, &index);
+        let outgoing = reply_interface(config, &message, &index);
         let outgoing = outgoing
             .map_or_else(|| config.outgoing(&index), Ok)
             .map_err(|error| {
@@ -89,7 +89,7 @@ impl<'a> Call<'a> {
     /// Puts the message into the outbox or sends it, as the account says; in
     /// several if the account takes no text of that length. Who can make requests
     /// is asked for `send` only if one is to be made.
-    pub fn carry_out(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> Told {
+    pub fn execute(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> SubmitResult {
         let mut last = Err(Reason::EmptyText);
         for part in self.parts() {
             last = part.attempt(&send);
@@ -106,7 +106,7 @@ impl<'a> Call<'a> {
             Err(reason) => (reason.outcome(), Some(reason)),
         };
         let segments = self.size.segments;
-        Told {
+        SubmitResult {
             outcome,
             reason,
             segments,
@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
         let texts = segments::parts(self.message.text.as_str(), self.outgoing.max_chars);
         let mut id = None;
         let part = |text: &str| {
-            let fresh = id.map_or(self.id, |before| Id::fresh(Some(before)));
+            let fresh = id.map_or(self.id, |before| Id::generate(Some(before)));
             id = Some(fresh);
             let message = OutgoingMessage {
                 text: Text::new(text),
@@ -143,7 +143,7 @@ impl<'a> Call<'a> {
                 outbox::queue(&self.config.outbox, self.id, interface, &self.message)
             }
         };
-        let about = About {
+        let about = MessageReport {
             interface: &interface,
             ..self.about()
         };
@@ -152,15 +152,15 @@ impl<'a> Call<'a> {
     }
 
     /// Makes the request, at the account's fallbacks as well if need be.
-    pub async fn send(&self, route: &Route) -> Attempt {
+    pub async fn send(&self, route: &ProviderChain) -> Attempt {
         route.send(self.id, &self.message).await
     }
 
     /// Nothing is sent to what is no number there, nor of a text that is longer
     /// than the account allows.
     fn bounded(&self) -> Result<(), Reason> {
-        if !request::is_for(self.outgoing, &self.message) {
-            self.about().not_for_it();
+        if !request::accepts_destination(self.outgoing, &self.message) {
+            self.about().destination_refused();
             return Err(Reason::BadNumber);
         }
         match self.outgoing.max_segments {
@@ -172,8 +172,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn about(&self) -> About<'_> {
-        About {
+    fn about(&self) -> MessageReport<'_> {
+        MessageReport {
             id: self.id,
             interface: &self.outgoing.interface,
             message: &self.message,
@@ -184,7 +184,7 @@ impl<'a> Call<'a> {
 
 /// The account on which the other party last wrote, when the caller leaves it
 /// open.
-fn answered_by<'a>(
+fn reply_interface<'a>(
     config: &'a Config,
     message: &OutgoingMessage,
     index: &str,

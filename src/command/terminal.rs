@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Uid};
 
 use crate::exit::Exit;
-use crate::http::client::json_api::Trouble;
+use crate::http::client::json_api::ApiError;
 use crate::storage::durable::{Access, Directory, StoreError};
 
 /// Carries out a chore to its end.
@@ -149,7 +149,7 @@ pub(super) struct Failure {
     /// What the administrator reads.
     pub(super) text: String,
     /// What was said by whom was asked, if that was it.
-    pub(super) trouble: Option<Box<Trouble>>,
+    pub(super) trouble: Option<Box<ApiError>>,
 }
 
 impl Failure {
@@ -173,10 +173,10 @@ impl Failure {
     }
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
+impl From<ApiError> for Failure {
+    fn from(trouble: ApiError) -> Self {
         Self {
-            exit: trouble.reason.exit,
+            exit: trouble.class.exit,
             text: trouble.to_string(),
             trouble: Some(Box::new(trouble)),
         }

@@ -11,14 +11,14 @@ use nix::sys::signal::{SigSet, Signal};
 use tracing::{error, warn};
 
 use crate::agi::arguments;
-use crate::agi::submit::{self, Call, Told};
+use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::cli::Websms;
 use crate::command::{load, log_level};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::logging;
 use crate::model::id::Id;
-use crate::outbound::fallback::{Attempt, Route};
+use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::verdict::Reason;
 
 /// Sends the message. Under `agi` the dialplan is told on stdout.
@@ -26,8 +26,8 @@ use crate::outbound::verdict::Reason;
 pub fn run(options: &Websms, agi: bool) -> Exit {
     logging::start("websms", agi, log_level().as_deref());
     put_off_signals();
-    let id = Id::fresh(None);
-    let told = call(options, id).unwrap_or_else(Told::nothing);
+    let id = Id::generate(None);
+    let told = call(options, id).unwrap_or_else(SubmitResult::rejected);
     if agi {
         let commands = arguments::commands(id, told.outcome, told.reason, told.segments);
         // Asterisk may have hung up and closed the pipe.
@@ -45,15 +45,15 @@ fn put_off_signals() {
     }
 }
 
-fn call(options: &Websms, id: Id) -> Result<Told, Reason> {
+fn call(options: &Websms, id: Id) -> Result<SubmitResult, Reason> {
     let arguments = submit::read(&options.arguments, id)?;
     let (config, _) = load(&options.configured).ok_or(Reason::BadConfiguration)?;
-    let call = Call::new(&config, arguments, id)?;
-    Ok(call.carry_out(|call| send(&config, call, id)))
+    let call = Submission::new(&config, arguments, id)?;
+    Ok(call.execute(|call| send(&config, call, id)))
 }
 
-fn send(config: &Config, call: &Call<'_>, id: Id) -> Result<Attempt, Reason> {
-    let route = Route::new(config, call.outgoing).map_err(|error| {
+fn send(config: &Config, call: &Submission<'_>, id: Id) -> Result<Attempt, Reason> {
+    let route = ProviderChain::new(config, call.outgoing).map_err(|error| {
         let interface = &call.outgoing.interface;
         error!(%id, %interface, %error, "failed to prepare the request");
         Reason::BadConfiguration
@@ -69,7 +69,7 @@ fn send(config: &Config, call: &Call<'_>, id: Id) -> Result<Attempt, Reason> {
 }
 
 /// The status for what became of the message.
-fn exit(told: &Told) -> Exit {
+fn exit(told: &SubmitResult) -> Exit {
     match told.reason {
         Some(Reason::BadArguments) => Exit::Usage,
         Some(Reason::EmptyText) => Exit::EmptyText,

@@ -18,7 +18,7 @@
 use regex_lite::Regex;
 use serde_json::Value;
 
-use crate::document::path::{Binding, Document, Place, as_text};
+use crate::document::path::{Cursor, Document, FieldPath, as_text};
 
 /// Some clauses, all of which must hold.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ enum Clause {
     Pattern(Regex),
     /// As in `2xx`, `x` is any digit.
     Status(Vec<String>),
-    Value(Place, Test),
+    Value(FieldPath, Test),
 }
 
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub struct Subject<'a> {
     /// The document; `null` when it is none.
     pub document: &'a Document,
     /// The element of it.
-    pub binding: &'a Binding,
+    pub binding: &'a Cursor,
     /// The text as it came.
     pub text: &'a str,
     /// The status of an answer.
@@ -109,7 +109,7 @@ fn clause(raw: &str) -> Result<Clause, String> {
             "the pattern {raw:?} is not closed (expected /pattern/)"
         ));
     }
-    let place = Place::parse(place)?;
+    let place = FieldPath::parse(place)?;
     let values = || Test::OneOf(alternatives(value));
     Ok(match operator {
         "" => Clause::Value(place, Test::Present),
@@ -216,10 +216,10 @@ impl Clause {
                 let mut passes = found.iter().map(|value| test.passes(value));
                 match place {
                     // A name means any member that is called so.
-                    Place::Constant(_) | Place::Header(_) | Place::Name(_) => {
+                    FieldPath::Constant(_) | FieldPath::Header(_) | FieldPath::Name(_) => {
                         passes.any(|passes| passes)
                     }
-                    Place::Pointer(_) => !found.is_empty() && passes.all(|passes| passes),
+                    FieldPath::Pointer(_) => !found.is_empty() && passes.all(|passes| passes),
                 }
             }
         }
@@ -256,7 +256,7 @@ mod tests {
         let condition = Condition::parse(condition).unwrap().unwrap();
         condition.holds(&Subject {
             document: &document,
-            binding: &Binding::default(),
+            binding: &Cursor::default(),
             text: json,
             status: Some(202),
         })

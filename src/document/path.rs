@@ -14,7 +14,7 @@ const FOUND_MAX: usize = 1001;
 
 /// A JSON Pointer, perhaps with wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pointer(Vec<Step>);
+pub struct JsonPointer(Vec<Step>);
 
 /// A step of a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,16 +30,16 @@ enum Step {
 /// What wildcards stand for, while one element of a document is looked at:
 /// pointers that begin alike mean the same element.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Binding {
+pub struct Cursor {
     chosen: Vec<(Vec<Step>, String)>,
     /// Where names are looked for; `None` is the whole document.
     element: Option<Value>,
 }
 
-impl Binding {
+impl Cursor {
     /// The element that an object is: names mean its members alone.
     #[must_use]
-    pub fn of(element: &Value) -> Self {
+    pub fn at(element: &Value) -> Self {
         Self {
             chosen: Vec::new(),
             element: Some(element.clone()),
@@ -47,7 +47,7 @@ impl Binding {
     }
 }
 
-impl Pointer {
+impl JsonPointer {
     /// Reads a pointer, `/` and names.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl Pointer {
 
     /// The values that it points at, of the element that `binding` means.
     #[must_use]
-    pub fn find(&self, document: &Value, binding: &Binding) -> Vec<Value> {
+    pub fn find(&self, document: &Value, binding: &Cursor) -> Vec<Value> {
         let mut found = Vec::new();
         self.walk(document, binding, &mut |value, _| found.push(value.clone()));
         found
@@ -95,7 +95,7 @@ impl Pointer {
     /// The elements that its wildcards could mean, each a binding that goes on
     /// from the one given; that one alone when there is nothing to choose from.
     #[must_use]
-    pub fn bind(&self, document: &Value, binding: &Binding) -> Vec<Binding> {
+    pub fn bind(&self, document: &Value, binding: &Cursor) -> Vec<Cursor> {
         let Some(last) = self.0.iter().rposition(Step::is_wildcard) else {
             return vec![binding.clone()];
         };
@@ -108,7 +108,7 @@ impl Pointer {
         found
     }
 
-    fn walk(&self, document: &Value, binding: &Binding, found: &mut dyn FnMut(&Value, &Binding)) {
+    fn walk(&self, document: &Value, binding: &Cursor, found: &mut dyn FnMut(&Value, &Cursor)) {
         let mut left = FOUND_MAX;
         descend(document, &self.0, 0, binding, &mut |value, bound| {
             if left > 0 {
@@ -136,11 +136,11 @@ impl Pointer {
     ///
     /// # Errors
     /// When something else is there.
-    pub fn put(&self, document: &mut Value, value: Value) -> Result<(), Occupied> {
+    pub fn put(&self, document: &mut Value, value: Value) -> Result<(), PathOccupied> {
         let mut place = document;
         for step in &self.0 {
             let (Step::Member(name) | Step::Numbered(name)) = step else {
-                return Err(Occupied);
+                return Err(PathOccupied);
             };
             place = match name.parse::<usize>() {
                 Ok(index) => element(place, index)?,
@@ -148,35 +148,35 @@ impl Pointer {
             };
         }
         if !place.is_null() {
-            return Err(Occupied);
+            return Err(PathOccupied);
         }
         *place = value;
         Ok(())
     }
 }
 
-fn element(place: &mut Value, index: usize) -> Result<&mut Value, Occupied> {
+fn element(place: &mut Value, index: usize) -> Result<&mut Value, PathOccupied> {
     if place.is_null() {
         *place = Value::Array(Vec::new());
     }
-    let elements = place.as_array_mut().ok_or(Occupied)?;
+    let elements = place.as_array_mut().ok_or(PathOccupied)?;
     if index == elements.len() {
         elements.push(Value::Null);
     }
-    elements.get_mut(index).ok_or(Occupied)
+    elements.get_mut(index).ok_or(PathOccupied)
 }
 
-fn entry<'a>(place: &'a mut Value, name: &str) -> Result<&'a mut Value, Occupied> {
+fn entry<'a>(place: &'a mut Value, name: &str) -> Result<&'a mut Value, PathOccupied> {
     if place.is_null() {
         *place = Value::Object(Map::new());
     }
-    let members = place.as_object_mut().ok_or(Occupied)?;
+    let members = place.as_object_mut().ok_or(PathOccupied)?;
     Ok(members.entry(name).or_insert(Value::Null))
 }
 
 /// Two values want the same place, or one stands in the way of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Occupied;
+pub struct PathOccupied;
 
 impl Step {
     fn is_wildcard(&self) -> bool {
@@ -189,8 +189,8 @@ fn descend(
     value: &Value,
     steps: &[Step],
     depth: usize,
-    binding: &Binding,
-    found: &mut dyn FnMut(&Value, &Binding) -> bool,
+    binding: &Cursor,
+    found: &mut dyn FnMut(&Value, &Cursor) -> bool,
 ) -> bool {
     let Some(step) = steps.get(depth) else {
         return found(value, binding);
@@ -259,7 +259,7 @@ fn names(value: &Value, step: &Step) -> Vec<String> {
 
 /// Where a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum FieldPath {
     /// Nowhere: it is always this.
     Constant(String),
     /// In a header of the request, by its name in lower case.
@@ -267,10 +267,10 @@ pub enum Place {
     /// In a member of that name, at any depth.
     Name(String),
     /// Where a pointer points.
-    Pointer(Pointer),
+    Pointer(JsonPointer),
 }
 
-impl Place {
+impl FieldPath {
     /// Reads `header:Name`, `/pointer`, `family#`, `=constant` or a name.
     ///
     /// # Errors
@@ -286,11 +286,11 @@ impl Place {
             return Ok(Self::Constant(constant.to_owned()));
         }
         if raw.starts_with('/') {
-            return Pointer::parse(raw).map(Self::Pointer);
+            return JsonPointer::parse(raw).map(Self::Pointer);
         }
         match raw.strip_suffix('#') {
             Some("") | None => Ok(Self::Name(raw.to_owned())),
-            Some(family) => Ok(Self::Pointer(Pointer(vec![Step::Numbered(
+            Some(family) => Ok(Self::Pointer(JsonPointer(vec![Step::Numbered(
                 family.to_owned(),
             )]))),
         }
@@ -306,7 +306,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Constant(constant) => write!(f, "={constant}"),
@@ -317,7 +317,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Display for Pointer {
+impl fmt::Display for JsonPointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for step in &self.0 {
             match step {
@@ -345,27 +345,27 @@ pub struct Document {
 impl Document {
     /// The values at a place, in the order of the document.
     #[must_use]
-    pub fn find(&self, place: &Place, binding: &Binding) -> Vec<Value> {
+    pub fn find(&self, place: &FieldPath, binding: &Cursor) -> Vec<Value> {
         match place {
-            Place::Constant(constant) => vec![Value::from(constant.as_str())],
-            Place::Header(wanted) => self
+            FieldPath::Constant(constant) => vec![Value::from(constant.as_str())],
+            FieldPath::Header(wanted) => self
                 .headers
                 .iter()
                 .filter(|(name, _)| name == wanted)
                 .map(|(_, value)| Value::from(value.as_str()))
                 .collect(),
-            Place::Name(name) => {
+            FieldPath::Name(name) => {
                 let element = binding.element.as_ref().unwrap_or(&self.value);
                 members(element, name).into_iter().cloned().collect()
             }
-            Place::Pointer(pointer) => pointer.find(&self.value, binding),
+            FieldPath::Pointer(pointer) => pointer.find(&self.value, binding),
         }
     }
 
     /// The first value that is text, at the first of several places that has one
     /// which says something; when none does, the first that is there.
     #[must_use]
-    pub fn text(&self, places: &[Place], binding: &Binding) -> Option<String> {
+    pub fn text(&self, places: &[FieldPath], binding: &Cursor) -> Option<String> {
         let first = |place| self.find(place, binding).iter().find_map(as_text);
         let mut texts = places.iter().filter_map(first);
         let here = texts.next()?;
@@ -442,8 +442,8 @@ mod tests {
     }
 
     fn found(document: &Value, pointer: &str) -> Vec<Value> {
-        let pointer = Pointer::parse(pointer).unwrap();
-        pointer.find(document, &Binding::default())
+        let pointer = JsonPointer::parse(pointer).unwrap();
+        pointer.find(document, &Cursor::default())
     }
 
     #[test]
@@ -463,7 +463,7 @@ mod tests {
             assert_eq!(found(&document, pointer), expected, "{pointer}");
         }
         for bad in ["", "a", "/~", "/a~2"] {
-            assert!(Pointer::parse(bad).is_err(), "{bad}");
+            assert!(JsonPointer::parse(bad).is_err(), "{bad}");
         }
     }
 
@@ -494,8 +494,8 @@ mod tests {
     #[test]
     fn pointers_that_begin_alike_mean_the_same_element() {
         let document = json!({"r": [{"f": 1, "t": [2, 3]}, {"f": 4, "t": [5]}]});
-        let pointer = |raw: &str| Pointer::parse(raw).unwrap();
-        let elements = pointer("/r/*/t/*").bind(&document, &Binding::default());
+        let pointer = |raw: &str| JsonPointer::parse(raw).unwrap();
+        let elements = pointer("/r/*/t/*").bind(&document, &Cursor::default());
         let pairs: Vec<_> = elements
             .iter()
             .map(|element| {
@@ -507,8 +507,8 @@ mod tests {
             .collect();
         let pair = |from: u8, to: u8| (vec![json!(from)], vec![json!(to)]);
         assert_eq!(pairs, [pair(1, 2), pair(1, 3), pair(4, 5)]);
-        let none = pointer("/x/*").bind(&document, &Binding::default());
-        assert_eq!(none, [Binding::default()]);
+        let none = pointer("/x/*").bind(&document, &Cursor::default());
+        assert_eq!(none, [Cursor::default()]);
     }
 
     #[test]
@@ -527,7 +527,7 @@ mod tests {
             ("/messages/0/a~1b", "x"),
             ("/messages/0/c", "y"),
         ] {
-            let pointer = Pointer::parse(pointer).unwrap();
+            let pointer = JsonPointer::parse(pointer).unwrap();
             pointer.put(&mut document, json!(value)).unwrap();
         }
         assert_eq!(
@@ -544,10 +544,10 @@ mod tests {
             "/data/0",
             "/*",
         ] {
-            let pointer = Pointer::parse(occupied).unwrap();
+            let pointer = JsonPointer::parse(occupied).unwrap();
             assert_eq!(
                 pointer.put(&mut document, json!(1)),
-                Err(Occupied),
+                Err(PathOccupied),
                 "{occupied}"
             );
         }

@@ -16,7 +16,7 @@ pub fn fill(template: &str, word: impl Fn(&str) -> String) -> String {
 
 /// The first word of a template that is none of `known`.
 #[must_use]
-pub fn stranger<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
+pub fn unknown_word<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
     pieces(template).find_map(|piece| match piece {
         Piece::Word(name) if !known.contains(&name) => Some(name),
         _ => None,
@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn stranger_is_named() {
-        assert_eq!(stranger("/a/{to}?b={from}", &["to", "from"]), None);
-        assert_eq!(stranger("/a/{to}/{tp}", &["to"]), Some("tp"));
-        assert_eq!(stranger("{", &["to"]), Some(""));
+        assert_eq!(unknown_word("/a/{to}?b={from}", &["to", "from"]), None);
+        assert_eq!(unknown_word("/a/{to}/{tp}", &["to"]), Some("tp"));
+        assert_eq!(unknown_word("{", &["to"]), Some(""));
     }
 }

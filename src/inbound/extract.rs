@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::config::{Coding, Handling, Incoming};
 use crate::document::condition::Condition;
-use crate::document::path::{Binding, Document, Place, as_text};
+use crate::document::path::{Cursor, Document, FieldPath, as_text};
 use crate::document::template;
 use crate::inbound::receipt::receipts;
 use crate::inbound::record::{self, holds};
 use crate::inbound::whatsapp_message::{self, File, Said};
-use crate::model::message::{Message, NotAllowed, PhoneNumber, Picture, Receipt, Sender, Text};
+use crate::model::message::{InvalidParty, Message, PhoneNumber, Picture, Receipt, Sender, Text};
 
 /// Longest text in bytes; it makes at most 200 call files.
 const TEXT_MAX: usize = 65_536;
@@ -67,7 +67,7 @@ pub fn extract(document: &Document, incoming: &Incoming) -> Extracted {
     extracted
 }
 
-fn is_message(document: &Document, element: &Binding, incoming: &Incoming) -> bool {
+fn is_message(document: &Document, element: &Cursor, incoming: &Incoming) -> bool {
     let holds = |condition: &Condition| holds(condition, document, element);
     incoming.wanted.iter().all(holds)
         && !incoming.ignored.iter().any(holds)
@@ -76,15 +76,15 @@ fn is_message(document: &Document, element: &Binding, incoming: &Incoming) -> bo
 
 fn message(
     document: &Document,
-    element: &Binding,
+    element: &Cursor,
     incoming: &Incoming,
 ) -> Result<Message, ExtractError> {
     let keys = &incoming.keys;
-    let get = |places: &[Place]| {
+    let get = |places: &[FieldPath]| {
         let found = document.text(places, element);
         found.ok_or_else(|| ExtractError::Missing(shown(places)))
     };
-    let party = |places: &[Place]| {
+    let party = |places: &[FieldPath]| {
         let places = shown(places);
         move |error| ExtractError::Party(places, error)
     };
@@ -133,7 +133,7 @@ fn message(
 
 /// Of several identities of one sender, as WhatsApp has them, the first that is a
 /// number.
-fn number_among(document: &Document, element: &Binding, incoming: &Incoming) -> Option<String> {
+fn number_among(document: &Document, element: &Cursor, incoming: &Incoming) -> Option<String> {
     let format = incoming.number_format;
     let places = incoming
         .keys
@@ -165,7 +165,7 @@ pub fn links(pictures: &[Picture]) -> Vec<String> {
 }
 
 /// What a message of WhatsApp's says.
-fn said(document: &Document, element: &Binding, places: &[Place]) -> Option<Said> {
+fn said(document: &Document, element: &Cursor, places: &[FieldPath]) -> Option<Said> {
     let mut found = places
         .iter()
         .flat_map(|place| document.find(place, element));
@@ -188,7 +188,7 @@ fn whatsapp(file: Option<File>, incoming: &Incoming) -> Option<Picture> {
 
 /// The URLs of pictures; what is none, or the layout of a slide show, is left
 /// out.
-fn pictures(document: &Document, element: &Binding, incoming: &Incoming) -> Vec<Picture> {
+fn pictures(document: &Document, element: &Cursor, incoming: &Incoming) -> Vec<Picture> {
     let mut urls = Vec::new();
     for place in &incoming.media.places {
         let found = document.find(place, element);
@@ -233,7 +233,7 @@ fn decoded(coding: Coding, text: String) -> String {
     }
 }
 
-fn shown(places: &[Place]) -> String {
+fn shown(places: &[FieldPath]) -> String {
     let places: Vec<_> = places.iter().map(ToString::to_string).collect();
     places.join(", ")
 }
@@ -245,7 +245,7 @@ pub enum ExtractError {
     /// There is no field of that name.
     Missing(String),
     /// The field of that name is neither number nor sender.
-    Party(String, NotAllowed),
+    Party(String, InvalidParty),
     /// The text has so many bytes.
     TooLong(usize),
     /// There are so many messages.

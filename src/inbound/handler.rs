@@ -107,11 +107,11 @@ impl fmt::Debug for Receiver {
     }
 }
 
-impl server::Room for Receiver {
+impl server::Handler for Receiver {
     /// Providers use a handful.
-    const PLACES: usize = 512;
+    const MAX_CONNECTIONS: usize = 512;
 
-    async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
+    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
         match self.judge(peer, request).await {
             Ok(response) => response,
             Err(refusal) => {
@@ -142,7 +142,7 @@ impl Receiver {
         }
         taken(request.method(), incoming)?;
         let (head, body) = request.into_parts();
-        let body = server::body(body, self.daemon.max_body).await?;
+        let body = server::read_body(body, self.daemon.max_body).await?;
         let authenticity = guard.authenticity.as_ref();
         let covered = authenticate(&head, &body, incoming, authenticity)?;
         let document = document(head, body, covered).await?;

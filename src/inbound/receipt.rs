@@ -2,7 +2,7 @@
 
 use crate::config::{Incoming, Receipts};
 use crate::document::condition::Condition;
-use crate::document::path::{Binding, Document, Place};
+use crate::document::path::{Cursor, Document, FieldPath};
 use crate::inbound::record::{MOST, bound, holds};
 use crate::model::message::{Receipt, ReceiptState};
 
@@ -28,7 +28,7 @@ pub(super) fn receipts(document: &Document, incoming: &Incoming) -> Vec<Receipt>
         .collect()
 }
 
-fn receipt(document: &Document, element: &Binding, incoming: &Incoming) -> Option<Receipt> {
+fn receipt(document: &Document, element: &Cursor, incoming: &Incoming) -> Option<Receipt> {
     let Receipts {
         id,
         status,
@@ -60,7 +60,7 @@ fn receipt(document: &Document, element: &Binding, incoming: &Incoming) -> Optio
 
 /// The first of some places that says something: a field that is there and is
 /// empty does not.
-fn said(document: &Document, element: &Binding, places: &[Place]) -> Option<String> {
+fn said(document: &Document, element: &Cursor, places: &[FieldPath]) -> Option<String> {
     let texts = places
         .iter()
         .filter_map(|place| document.text(std::slice::from_ref(place), element));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::Incoming;
 use crate::document::condition::{Condition, Subject};
-use crate::document::path::{Binding, Document, Place, as_text, members};
+use crate::document::path::{Cursor, Document, FieldPath, as_text, members};
 
 /// Elements that one request may have: each may become a file that is synced,
 /// and the other requests wait meanwhile.
@@ -18,7 +18,7 @@ pub const MOST: usize = 1000;
 /// The elements of a document that could be messages; one more than [`MOST`] if
 /// there are more.
 #[must_use]
-pub fn messages(document: &Document, incoming: &Incoming) -> Vec<Binding> {
+pub fn messages(document: &Document, incoming: &Incoming) -> Vec<Cursor> {
     let keys = &incoming.keys;
     if let Some(names) = names(incoming) {
         return named(&document.value, &names);
@@ -42,23 +42,23 @@ fn names(incoming: &Incoming) -> Option<[&str; 3]> {
 /// The innermost objects that have all keys; of a form, those of the document
 /// in one of its values. When there are none, the whole: it will say which key
 /// is missing.
-fn named(value: &Value, names: &[&str; 3]) -> Vec<Binding> {
+fn named(value: &Value, names: &[&str; 3]) -> Vec<Cursor> {
     let mut objects: Vec<_> = whole_objects(value, names)
         .into_iter()
-        .map(Binding::of)
+        .map(Cursor::at)
         .collect();
     if objects.is_empty() && names.iter().all(|name| value.get(name).is_none()) {
         objects = inside(value, names);
     }
     if objects.is_empty() {
-        objects.push(Binding::default());
+        objects.push(Cursor::default());
     }
     objects
 }
 
 /// The objects of the JSON document in one of the values of a form, as in
 /// Zadarma's `result`.
-fn inside(form: &Value, names: &[&str; 3]) -> Vec<Binding> {
+fn inside(form: &Value, names: &[&str; 3]) -> Vec<Cursor> {
     let values = form.as_object().into_iter().flat_map(|form| form.values());
     values
         .filter_map(Value::as_str)
@@ -66,7 +66,7 @@ fn inside(form: &Value, names: &[&str; 3]) -> Vec<Binding> {
         .filter_map(|text| serde_json::from_str(text).ok())
         .map(|document: Value| {
             let objects = whole_objects(&document, names).into_iter();
-            objects.map(Binding::of).collect::<Vec<_>>()
+            objects.map(Cursor::at).collect::<Vec<_>>()
         })
         .find(|objects| !objects.is_empty())
         .unwrap_or_default()
@@ -100,9 +100,9 @@ fn whole_objects<'a>(value: &'a Value, keys: &[&str; 3]) -> Vec<&'a Value> {
 
 /// The elements that the wildcards of some keys mean together.
 #[must_use]
-pub fn bound(document: &Document, keys: &[&Vec<Place>]) -> Vec<Binding> {
+pub fn bound(document: &Document, keys: &[&Vec<FieldPath>]) -> Vec<Cursor> {
     keys.iter()
-        .fold(vec![Binding::default()], |elements, places| {
+        .fold(vec![Cursor::default()], |elements, places| {
             let chosen = elements
                 .iter()
                 .flat_map(|element| choices(document, places, element));
@@ -111,18 +111,18 @@ pub fn bound(document: &Document, keys: &[&Vec<Place>]) -> Vec<Binding> {
 }
 
 /// What the wildcards of the first place that is there can mean.
-fn choices(document: &Document, places: &[Place], element: &Binding) -> Vec<Binding> {
+fn choices(document: &Document, places: &[FieldPath], element: &Cursor) -> Vec<Cursor> {
     places
         .iter()
         .filter_map(|place| match place {
-            Place::Pointer(pointer) if pointer.has_wildcard() => {
+            FieldPath::Pointer(pointer) if pointer.has_wildcard() => {
                 Some(pointer.bind(&document.value, element))
             }
-            Place::Pointer(pointer) => {
+            FieldPath::Pointer(pointer) => {
                 let found = pointer.find(&document.value, element);
                 (!found.is_empty()).then(|| vec![element.clone()])
             }
-            Place::Constant(_) | Place::Header(_) | Place::Name(_) => None,
+            FieldPath::Constant(_) | FieldPath::Header(_) | FieldPath::Name(_) => None,
         })
         .find(|bound| *bound != [element.clone()])
         .unwrap_or_else(|| vec![element.clone()])
@@ -130,7 +130,7 @@ fn choices(document: &Document, places: &[Place], element: &Binding) -> Vec<Bind
 
 /// Whether a condition holds of an element.
 #[must_use]
-pub fn holds(condition: &Condition, document: &Document, element: &Binding) -> bool {
+pub fn holds(condition: &Condition, document: &Document, element: &Cursor) -> bool {
     condition.holds(&Subject {
         document,
         binding: element,

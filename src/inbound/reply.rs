@@ -108,9 +108,9 @@ impl From<ExtractError> for Refusal {
 impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::BrokenOff(_) => Self::BadRequest(error.to_string()),
+            BodyError::Incomplete(_) => Self::BadRequest(error.to_string()),
             BodyError::TooLarge => Self::TooLarge("the body is larger than max_body".to_owned()),
-            BodyError::TooSlow => Self::TooSlow,
+            BodyError::TimedOut => Self::TooSlow,
         }
     }
 }

@@ -16,9 +16,9 @@ use tokio::time::timeout;
 
 use crate::config::{Auth, Shelf};
 use crate::document::path::as_text;
-use crate::http::safe_fetch::failure::Failure;
-use crate::http::safe_fetch::redirects::Way;
-use crate::http::safe_fetch::{Asker, broken};
+use crate::http::safe_fetch::failure::FetchError;
+use crate::http::safe_fetch::redirects::RedirectChain;
+use crate::http::safe_fetch::{SafeClient, transport_error};
 use crate::media::job::Job;
 use crate::media::media_type;
 use crate::media::store::Pending;
@@ -41,7 +41,7 @@ pub struct Fetcher {
     /// The credentials.
     pub auth: Auth<Secret>,
     /// How it is asked for.
-    pub asker: Asker,
+    pub asker: SafeClient,
 }
 
 impl Fetcher {
@@ -49,15 +49,19 @@ impl Fetcher {
     ///
     /// # Errors
     /// Why it was not fetched, and whether it may be later.
-    pub async fn fetch(&self, job: &Job, pending: &Pending) -> Result<Fetched, Failure> {
+    pub async fn fetch(&self, job: &Job, pending: &Pending) -> Result<Fetched, FetchError> {
         let fetched = timeout(TIMEOUT, self.try_fetch(job, pending)).await;
-        let slow = |_| Err(Failure::Passing(format!("it took longer than {TIMEOUT:?}")));
+        let slow = |_| {
+            Err(FetchError::Temporary(format!(
+                "it took longer than {TIMEOUT:?}"
+            )))
+        };
         fetched.unwrap_or_else(slow)
     }
 
-    async fn try_fetch(&self, job: &Job, pending: &Pending) -> Result<Fetched, Failure> {
-        let shown = |way: &Way, near: bool| {
-            let trusted = way.is_trusted(&self.hosts, near);
+    async fn try_fetch(&self, job: &Job, pending: &Pending) -> Result<Fetched, FetchError> {
+        let shown = |way: &RedirectChain, near: bool| {
+            let trusted = way.may_receive_credentials(&self.hosts, near);
             self.credentials().filter(|_| trusted)
         };
         let mut response = self.asker.get(&job.url, &shown).await?;
@@ -82,7 +86,7 @@ impl Fetcher {
     }
 
     /// Whether an answer is one that is kept, as far as its head says.
-    fn judge(&self, response: &Response, job: &Job) -> Result<(), Failure> {
+    fn judge(&self, response: &Response, job: &Job) -> Result<(), FetchError> {
         // Bytes that are no text are no type either.
         let header = |name| {
             let value = response.headers().get(name);
@@ -91,10 +95,14 @@ impl Fetcher {
         let content_type = header(CONTENT_TYPE).unwrap_or_default();
         if !media_type::may_be_kept(content_type, job.name.extension(), &self.shelf.types) {
             let shown: String = content_type.chars().take(60).collect();
-            return Err(Failure::Final(format!("its Content-Type is {shown:?}")));
+            return Err(FetchError::Permanent(format!(
+                "its Content-Type is {shown:?}"
+            )));
         }
         if header(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Err(Failure::final_("it is encoded, which nobody asked for"));
+            return Err(FetchError::permanent(
+                "it is encoded, which nobody asked for",
+            ));
         }
         match response.content_length() {
             Some(length) if length > self.shelf.max => Err(self.too_large()),
@@ -103,14 +111,14 @@ impl Fetcher {
     }
 
     /// Writes a body as it comes.
-    async fn take(&self, mut response: Response, pending: &Pending) -> Result<Fetched, Failure> {
+    async fn take(&self, mut response: Response, pending: &Pending) -> Result<Fetched, FetchError> {
         let place = pending.clone();
         let mut file = blocking(move || place.begin().map_err(io::Error::other)).await?;
         let mut bytes = 0;
         loop {
             let (part, is_last) = self.part(&mut response, bytes).await?;
             if bytes == 0 && media_type::is_markup(&part) {
-                return Err(Failure::final_(
+                return Err(FetchError::permanent(
                     "it is a page or a drawing, not what it says",
                 ));
             }
@@ -121,17 +129,21 @@ impl Fetcher {
             }
         }
         if bytes == 0 {
-            return Err(Failure::passing("it is empty"));
+            return Err(FetchError::temporary("it is empty"));
         }
         Ok(Fetched { file, bytes })
     }
 
     /// The next part of a body of which there were `before` bytes, and whether it is
     /// the last one.
-    async fn part(&self, response: &mut Response, before: u64) -> Result<(Vec<u8>, bool), Failure> {
+    async fn part(
+        &self,
+        response: &mut Response,
+        before: u64,
+    ) -> Result<(Vec<u8>, bool), FetchError> {
         let mut part = Vec::new();
         while part.len() < WRITTEN_AT_ONCE {
-            let Some(chunk) = response.chunk().await.map_err(broken)? else {
+            let Some(chunk) = response.chunk().await.map_err(transport_error)? else {
                 return Ok((part, true));
             };
             part.extend_from_slice(&chunk);
@@ -142,8 +154,8 @@ impl Fetcher {
         Ok((part, false))
     }
 
-    fn too_large(&self) -> Failure {
-        Failure::Final(format!("it has more than {} bytes", self.shelf.max))
+    fn too_large(&self) -> FetchError {
+        FetchError::Permanent(format!("it has more than {} bytes", self.shelf.max))
     }
 }
 
@@ -157,10 +169,10 @@ pub struct Fetched {
 }
 
 /// Where a picture is, as a document says in its member `url`.
-async fn address_in(mut response: Response) -> Result<String, Failure> {
+async fn address_in(mut response: Response) -> Result<String, FetchError> {
     const LONGEST: usize = 64 * 1024;
     let mut said = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
         said.extend_from_slice(&chunk);
         if said.len() > LONGEST {
             break;
@@ -168,14 +180,14 @@ async fn address_in(mut response: Response) -> Result<String, Failure> {
     }
     let document: Value = serde_json::from_slice(&said).unwrap_or_default();
     let url = document.get("url").and_then(as_text);
-    url.ok_or_else(|| Failure::final_("nothing says where it is"))
+    url.ok_or_else(|| FetchError::permanent("nothing says where it is"))
 }
 
 /// Lets the disk take its time, beside everything else.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, Failure> {
+) -> Result<T, FetchError> {
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.map_err(io::Error::other).flatten();
-    done.map_err(|error| Failure::Passing(format!("failed to write it: {error}")))
+    done.map_err(|error| FetchError::Temporary(format!("failed to write it: {error}")))
 }

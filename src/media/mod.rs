@@ -45,7 +45,7 @@ pub mod worker;
 
 use crate::config::{Auth, Config, Handling, Incoming, Outgoing, Shelf};
 use crate::http::client::tls;
-use crate::http::safe_fetch::Asker;
+use crate::http::safe_fetch::SafeClient;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
 use fetch::Fetcher;
@@ -149,7 +149,7 @@ fn fetcher(
         shelf: shelf.clone(),
         hosts,
         auth,
-        asker: Asker {
+        asker: SafeClient {
             permitted: shelf.permitted.clone(),
             tls: trust(ca_file),
         },
@@ -165,9 +165,9 @@ fn auth(outgoing: &Outgoing) -> Result<Auth<Secret>, StartError> {
 /// Texts must come in even if nobody can be trusted; then no picture comes by
 /// https.
 fn trust(ca_file: Option<&Path>) -> ClientConfig {
-    tls::trusting(ca_file).unwrap_or_else(|error| {
+    tls::with_roots(ca_file).unwrap_or_else(|error| {
         warn!(%error, "no picture can be fetched by https");
-        tls::unused()
+        tls::without_roots()
     })
 }
 

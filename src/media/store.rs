@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::media::job::{Job, RandomName};
-use crate::storage::durable::{Access, Claim, Directory, StoreError};
+use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError};
 
 /// Whoever is to see a picture gets it from a web server.
 const PICTURE_MODE: u32 = 0o644;
@@ -60,10 +60,10 @@ impl Pending {
     ///
     /// # Errors
     /// When another process has, or the directory for jobs cannot be made.
-    pub fn claim(&self) -> io::Result<Claim> {
+    pub fn claim(&self) -> io::Result<DirectoryLock> {
         self.pictures.create(self.jobs.path())?;
-        let claim = self.jobs.claim()?;
-        self.jobs.sweep(Duration::ZERO)?;
+        let claim = self.jobs.lock()?;
+        self.jobs.remove_temporary(Duration::ZERO)?;
         Ok(claim)
     }
 
@@ -109,7 +109,7 @@ impl Pending {
 
     /// Removes a job. One that comes back after a crash does no harm.
     pub fn forget(&self, name: &RandomName) {
-        let _ = self.jobs.retract(name.as_str().as_ref());
+        let _ = self.jobs.remove(name.as_str().as_ref());
     }
 
     /// Removes several.

@@ -9,14 +9,14 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
-use crate::http::safe_fetch::failure::Failure;
-use crate::http::safe_fetch::redirects::Way;
+use crate::http::safe_fetch::failure::FetchError;
+use crate::http::safe_fetch::redirects::RedirectChain;
 use crate::logging::masked;
 use crate::media::fetch::{Fetched, Fetcher};
 use crate::media::job::{Job, RandomName};
 use crate::media::store::Pending;
 use crate::spool::Spool;
-use crate::storage::durable::Claim;
+use crate::storage::durable::DirectoryLock;
 
 /// Pictures that are fetched at a time.
 const AT_ONCE: usize = 4;
@@ -53,7 +53,7 @@ pub struct Worker {
     due: BTreeSet<(Instant, RandomName)>,
     under_way: JoinSet<(RandomName, Fate)>,
     next_tidy: Instant,
-    _claim: Claim,
+    _claim: DirectoryLock,
 }
 
 /// What is next for a job.
@@ -72,7 +72,7 @@ impl Worker {
         desk: Desk,
         left: Vec<RandomName>,
         orders: UnboundedReceiver<RandomName>,
-        claim: Claim,
+        claim: DirectoryLock,
     ) -> Self {
         Self {
             desk: Arc::new(desk),
@@ -168,35 +168,35 @@ impl Desk {
         }
     }
 
-    async fn fetch(self: &Arc<Self>, job: &Job) -> Result<u64, Failure> {
+    async fn fetch(self: &Arc<Self>, job: &Job) -> Result<u64, FetchError> {
         let desk = Arc::clone(self);
         let room = spawn_blocking(move || desk.room()).await;
-        room.unwrap_or_else(|error| Err(Failure::Passing(error.to_string())))?;
+        room.unwrap_or_else(|error| Err(FetchError::Temporary(error.to_string())))?;
         let fetcher = self.fetchers.get(&job.interface).unwrap_or(&self.stray);
         let Fetched { file, bytes } = fetcher.fetch(job, &self.pending).await?;
         let (desk, picture) = (Arc::clone(self), job.name.clone());
         let kept = spawn_blocking(move || desk.pending.keep(file, &picture)).await;
         match kept {
             Ok(Ok(())) => Ok(bytes),
-            Ok(Err(error)) => Err(Failure::Passing(format!("failed to keep it: {error}"))),
-            Err(error) => Err(Failure::Passing(error.to_string())),
+            Ok(Err(error)) => Err(FetchError::Temporary(format!("failed to keep it: {error}"))),
+            Err(error) => Err(FetchError::Temporary(error.to_string())),
         }
     }
 
-    fn room(&self) -> Result<(), Failure> {
+    fn room(&self) -> Result<(), FetchError> {
         match self.pending.free() {
-            Ok(free) if free < self.min_free => Err(Failure::Passing(format!(
+            Ok(free) if free < self.min_free => Err(FetchError::Temporary(format!(
                 "media_dir has {free} bytes left, which is less than min_free"
             ))),
             Ok(_) => Ok(()),
-            Err(error) => Err(Failure::Passing(format!(
+            Err(error) => Err(FetchError::Temporary(format!(
                 "failed to look at media_dir: {error}"
             ))),
         }
     }
 
     /// What is next after an attempt that failed.
-    async fn failed(&self, name: &RandomName, job: &Job, failure: &Failure) -> Fate {
+    async fn failed(&self, name: &RandomName, job: &Job, failure: &FetchError) -> Fate {
         let Job {
             interface,
             tries,
@@ -204,8 +204,8 @@ impl Desk {
             ..
         } = job;
         let (to, from) = (masked(&job.to), masked(&job.from));
-        let way = Way::to(&job.url);
-        let host = way.as_ref().map_or("", Way::host);
+        let way = RedirectChain::start(&job.url);
+        let host = way.as_ref().map_or("", RedirectChain::host);
         let picture = job.name.start();
         let error = failure;
         if let Some(wait) = failure.wait(*tries, job.age(SystemTime::now())) {

@@ -17,7 +17,7 @@ impl Address {
     ///
     /// # Errors
     /// When nothing is left, or something that no number or name can hold.
-    pub fn parse(raw: &str) -> Result<Self, BadAddress> {
+    pub fn parse(raw: &str) -> Result<Self, InvalidAddress> {
         let address = user(bare(raw.trim()));
         let allowed = !address.is_empty()
             && address.len() <= ADDRESS_MAX
@@ -25,7 +25,7 @@ impl Address {
         if allowed {
             Ok(Self(address))
         } else {
-            Err(BadAddress(raw.chars().take(12).collect()))
+            Err(InvalidAddress(raw.chars().take(12).collect()))
         }
     }
 
@@ -64,9 +64,9 @@ fn user(raw: &str) -> String {
 
 /// An address without anything to address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadAddress(String);
+pub struct InvalidAddress(String);
 
-impl fmt::Display for BadAddress {
+impl fmt::Display for InvalidAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -76,7 +76,7 @@ impl fmt::Display for BadAddress {
     }
 }
 
-impl std::error::Error for BadAddress {}
+impl std::error::Error for InvalidAddress {}
 
 #[cfg(test)]
 mod tests {

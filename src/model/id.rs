@@ -18,7 +18,7 @@ pub struct Id {
 impl Id {
     /// A new name, now, after `last`.
     #[must_use]
-    pub fn fresh(last: Option<Self>) -> Self {
+    pub fn generate(last: Option<Self>) -> Self {
         // If the system has no randomness, time alone has to tell names apart;
         // no file is overwritten either way.
         let random = getrandom::u32().unwrap_or_default();
@@ -54,34 +54,34 @@ impl fmt::Display for Id {
 }
 
 impl FromStr for Id {
-    type Err = NotAnId;
+    type Err = InvalidId;
 
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let (micros, random) = text.split_once('-').ok_or(NotAnId)?;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (micros, random) = text.split_once('-').ok_or(InvalidId)?;
         let id = Self {
-            micros: micros.parse().map_err(|_| NotAnId)?,
-            random: u32::from_str_radix(random, 16).map_err(|_| NotAnId)?,
+            micros: micros.parse().map_err(|_| InvalidId)?,
+            random: u32::from_str_radix(random, 16).map_err(|_| InvalidId)?,
         };
         // Only the one way of writing it, so that it leads back to its file.
         if id.to_string() == text {
             Ok(id)
         } else {
-            Err(NotAnId)
+            Err(InvalidId)
         }
     }
 }
 
 /// Text that is no name of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnId;
+pub struct InvalidId;
 
-impl fmt::Display for NotAnId {
+impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a message id")
     }
 }
 
-impl std::error::Error for NotAnId {}
+impl std::error::Error for InvalidId {}
 
 #[cfg(test)]
 mod tests {
@@ -113,7 +113,7 @@ mod tests {
             "1795304460000001-000000AB",
             "+795304460000001-000000ab",
         ] {
-            assert_eq!(other.parse::<Id>(), Err(NotAnId), "{other}");
+            assert_eq!(other.parse::<Id>(), Err(InvalidId), "{other}");
         }
     }
 }

@@ -33,7 +33,7 @@ impl PhoneNumber {
     ///
     /// # Errors
     /// When anything else than digits and one leading `+` remains, or nothing.
-    pub fn parse(raw: &str) -> Result<Self, NotAllowed> {
+    pub fn parse(raw: &str) -> Result<Self, InvalidParty> {
         let number: String = raw
             .chars()
             .filter(|character| !" -.()".contains(*character))
@@ -45,7 +45,7 @@ impl PhoneNumber {
         if allowed && !raw.starts_with('-') {
             Ok(Self(number))
         } else {
-            Err(NotAllowed::new("a phone number", raw))
+            Err(InvalidParty::new("a phone number", raw))
         }
     }
 
@@ -73,7 +73,7 @@ impl Sender {
     ///
     /// # Errors
     /// When it is neither.
-    pub fn parse(raw: &str) -> Result<Self, NotAllowed> {
+    pub fn parse(raw: &str) -> Result<Self, InvalidParty> {
         if let Ok(number) = PhoneNumber::parse(raw) {
             return Ok(Self(number.0));
         }
@@ -85,7 +85,7 @@ impl Sender {
         if allowed {
             Ok(Self(raw.to_owned()))
         } else {
-            Err(NotAllowed::new("a number or sender name", raw))
+            Err(InvalidParty::new("a number or sender name", raw))
         }
     }
 
@@ -104,12 +104,12 @@ impl fmt::Display for Sender {
 
 /// A party to a message that is not written as one can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotAllowed {
+pub struct InvalidParty {
     expected: &'static str,
     given: String,
 }
 
-impl NotAllowed {
+impl InvalidParty {
     fn new(expected: &'static str, given: &str) -> Self {
         Self {
             expected,
@@ -118,13 +118,13 @@ impl NotAllowed {
     }
 }
 
-impl fmt::Display for NotAllowed {
+impl fmt::Display for InvalidParty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} is not {}", self.given, self.expected)
     }
 }
 
-impl std::error::Error for NotAllowed {}
+impl std::error::Error for InvalidParty {}
 
 /// The name of a configured provider account: the `[index]` of its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -11,14 +11,14 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 /// What a text is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+pub enum TextEncoding {
     /// The GSM 7 bit default alphabet with its extension table.
     Gsm7,
     /// UTF-16 code units, which is what phones make of UCS-2.
     Ucs2,
 }
 
-impl fmt::Display for Encoding {
+impl fmt::Display for TextEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Gsm7 => "GSM-7",
@@ -29,27 +29,27 @@ impl fmt::Display for Encoding {
 
 /// What a text is written in, and how many short messages it makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct TextSize {
     /// What it is written in.
-    pub encoding: Encoding,
+    pub encoding: TextEncoding,
     /// How many short messages it makes; an empty text is one, too.
     pub segments: usize,
 }
 
-impl Size {
+impl TextSize {
     /// The size of a text. One character that the GSM alphabet does not have
     /// makes all of it UCS-2.
     #[must_use]
     pub fn of(text: &str) -> Self {
         if let Some(septets) = text.chars().map(septets).collect::<Option<Vec<_>>>() {
             return Self {
-                encoding: Encoding::Gsm7,
+                encoding: TextEncoding::Gsm7,
                 segments: segments(&septets, 160, 153),
             };
         }
         let units: Vec<_> = text.chars().map(char::len_utf16).collect();
         Self {
-            encoding: Encoding::Ucs2,
+            encoding: TextEncoding::Ucs2,
             segments: segments(&units, 70, 67),
         }
     }
@@ -194,11 +194,11 @@ mod tests {
                     (2 * each, 2),
                     (2 * each + 1, 3),
                 ] {
-                    let expected = Size {
-                        encoding: Encoding::Gsm7,
+                    let expected = TextSize {
+                        encoding: TextEncoding::Gsm7,
                         segments,
                     };
-                    let size = Size::of(&character.repeat(count));
+                    let size = TextSize::of(&character.repeat(count));
                     assert_eq!(size, expected, "{count} of {character:?}");
                 }
             }
@@ -212,9 +212,9 @@ mod tests {
             "\u{fffd}", "\u{ffff}",
         ] {
             for (others, segments) in [(0, 1), (69, 1), (70, 2), (133, 2), (134, 3)] {
-                let size = Size::of(&format!("{}{foreign}", "x".repeat(others)));
-                let expected = Size {
-                    encoding: Encoding::Ucs2,
+                let size = TextSize::of(&format!("{}{foreign}", "x".repeat(others)));
+                let expected = TextSize {
+                    encoding: TextEncoding::Ucs2,
                     segments,
                 };
                 assert_eq!(size, expected, "{others} and {foreign:?}");
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn size_counts_pairs_as_two_and_splits_none() {
-        use Encoding::{Gsm7, Ucs2};
+        use TextEncoding::{Gsm7, Ucs2};
         let x = |count: usize| "x".repeat(count);
         for (text, encoding, segments) in [
             (String::new(), Gsm7, 1),
@@ -250,8 +250,8 @@ mod tests {
             // Characters of several code points may be split between these.
             ("e\u{301}".repeat(35), Ucs2, 1),
         ] {
-            let size = Size::of(&text);
-            let expected = Size { encoding, segments };
+            let size = TextSize::of(&text);
+            let expected = TextSize { encoding, segments };
             assert_eq!(size, expected, "{text:?}");
         }
     }
@@ -259,8 +259,8 @@ mod tests {
     #[test]
     fn size_fits_up_to_the_bound() {
         let fits = |segments, most| {
-            let encoding = Encoding::Gsm7;
-            Size { encoding, segments }.fits(NonZeroU8::new(most).unwrap())
+            let encoding = TextEncoding::Gsm7;
+            TextSize { encoding, segments }.fits(NonZeroU8::new(most).unwrap())
         };
         assert!(fits(1, 1) && fits(2, 3) && fits(255, 255));
         assert!(!fits(2, 1) && !fits(256, 255) && !fits(257, 1));
@@ -268,7 +268,7 @@ mod tests {
 
     /// Lays a text down unit by unit, as a phone would, and counts the
     /// segments that were laid.
-    fn naive(text: &str) -> Size {
+    fn naive(text: &str) -> TextSize {
         let code = |character: char| u32::from(character);
         let in_tables =
             |character| DEFAULT.contains(&code(character)) || EXTENSION.contains(&code(character));
@@ -276,9 +276,9 @@ mod tests {
             .chars()
             .all(|character| character != '\0' && in_tables(character));
         let (encoding, alone, each) = if gsm {
-            (Encoding::Gsm7, 160, 153)
+            (TextEncoding::Gsm7, 160, 153)
         } else {
-            (Encoding::Ucs2, 70, 67)
+            (TextEncoding::Ucs2, 70, 67)
         };
         let pieces = text.chars().map(|character| -> Vec<u16> {
             if !gsm {
@@ -302,35 +302,35 @@ mod tests {
         } else {
             laid.len()
         };
-        Size { encoding, segments }
+        TextSize { encoding, segments }
     }
 
     proptest! {
         #[test]
         fn size_is_what_laying_it_down_gives(text in any::<String>()) {
-            prop_assert_eq!(Size::of(&text), naive(&text));
+            prop_assert_eq!(TextSize::of(&text), naive(&text));
         }
 
         #[test]
         fn size_of_long_gsm_text_is_what_laying_it_down_gives(
             text in "[a-cÇ€{\u{c}\r\n]{60,700}"
         ) {
-            prop_assert_eq!(Size::of(&text).encoding, Encoding::Gsm7);
-            prop_assert_eq!(Size::of(&text), naive(&text));
+            prop_assert_eq!(TextSize::of(&text).encoding, TextEncoding::Gsm7);
+            prop_assert_eq!(TextSize::of(&text), naive(&text));
         }
 
         #[test]
         fn size_of_long_other_text_is_what_laying_it_down_gives(
             text in "[a-cç€Ж日😀🇸\u{301}]{20,400}"
         ) {
-            prop_assert_eq!(Size::of(&text), naive(&text));
+            prop_assert_eq!(TextSize::of(&text), naive(&text));
         }
 
         #[test]
         fn size_is_never_less_than_division_says(text in "[x€]{0,500}") {
             let septets: usize = text.chars().filter_map(septets).sum();
             let divided = if septets <= 160 { 1 } else { septets.div_ceil(153) };
-            let size = Size::of(&text).segments;
+            let size = TextSize::of(&text).segments;
             // Each segment may leave one septet empty.
             let most = septets.div_ceil(152).max(1);
             prop_assert!((divided..=most).contains(&size), "{} of {}", size, septets);

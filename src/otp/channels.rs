@@ -11,13 +11,13 @@ use tracing::{info, warn};
 
 use crate::config::{Config, Sms};
 use crate::document::template;
-use crate::http::client::hidden;
-use crate::model::address::{Address, BadAddress};
+use crate::http::client::redact;
+use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
 use crate::model::message::Text;
 use crate::otp::code::Code;
 use crate::otp::phone::Phone;
-use crate::outbound::fallback::Route;
+use crate::outbound::fallback::ProviderChain;
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbound::{Provider, ProviderError};
@@ -34,7 +34,7 @@ pub enum Way {
 /// By SMS.
 #[derive(Debug)]
 pub struct SmsWay {
-    route: Route,
+    route: ProviderChain,
     from: Address,
     text: String,
     minutes: u64,
@@ -70,7 +70,7 @@ impl SmsWay {
         let outgoing = config.outgoing(sms.interface.as_str());
         let outgoing = outgoing.map_err(|error| WayError::Interface(error.to_string()))?;
         Ok(Self {
-            route: Route::new(config, outgoing).map_err(WayError::Provider)?,
+            route: ProviderChain::new(config, outgoing).map_err(WayError::Provider)?,
             from: Address::parse(&sms.from).map_err(WayError::From)?,
             text: sms.text.clone(),
             minutes,
@@ -138,7 +138,7 @@ pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Res
     let mut not_gone = NotGone::default();
     let to = Address::parse(&format!("+{}", phone.digits())).map_err(|_| not_gone)?;
     for (position, way) in ways.iter().enumerate().skip(first) {
-        let (id, by) = (Id::fresh(None), way.name());
+        let (id, by) = (Id::generate(None), way.name());
         let verdict = match way {
             Way::Sms(sms) => sms.send(id, to.clone(), code).await,
             Way::Whatsapp(template) => template.send(id, to.clone(), code).await,
@@ -150,7 +150,7 @@ pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Res
                 provider_id: verdict.provider_id,
             });
         };
-        let (outcome, reason) = (verdict.outcome.word(), reason.words());
+        let (outcome, reason) = (verdict.outcome.as_str(), reason.text());
         let detail = without(code, &verdict.detail);
         warn!(%id, %phone, by, outcome, reason, detail, "code not sent");
         not_gone.perhaps |= verdict.outcome == Outcome::Unknown;
@@ -163,7 +163,7 @@ pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Res
 fn without(code: &Code, said: &str) -> String {
     const LEAST: usize = 2;
     const INSTEAD: &str = "(the code)";
-    let said = hidden(said, code.expose(), INSTEAD);
+    let said = redact(said, code.expose(), INSTEAD);
     let (mut without, mut rest) = (String::new(), said.as_str());
     while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {
         let (before, digits) = rest.split_at(start);
@@ -181,7 +181,7 @@ fn without(code: &Code, said: &str) -> String {
 #[derive(Debug)]
 pub enum WayError {
     /// `sms_from` is no number.
-    From(BadAddress),
+    From(InvalidAddress),
     /// There is no such interface, in words.
     Interface(String),
     /// Its provider cannot be used.

@@ -9,7 +9,7 @@ use reqwest::{Client, redirect};
 use serde_json::json;
 
 use crate::config::Otp;
-use crate::http::client::chain;
+use crate::http::client::error_chain;
 use crate::http::client::tls;
 use crate::http::safe_fetch::USER_AGENT;
 use crate::otp::agi::Asked;
@@ -32,7 +32,7 @@ pub async fn ask(otp: &Otp, asked: &Asked) -> Result<Answer, NotAsked> {
         .transpose()
         .map_err(NotAsked::Secret)?;
     let client = Client::builder()
-        .tls_backend_preconfigured(tls::unused())
+        .tls_backend_preconfigured(tls::without_roots())
         .user_agent(USER_AGENT)
         .no_proxy()
         .redirect(redirect::Policy::none())
@@ -59,14 +59,14 @@ pub async fn ask(otp: &Otp, asked: &Asked) -> Result<Answer, NotAsked> {
         None => asking,
     };
     let answered = asking.send().await;
-    let response = answered.map_err(|error| NotAsked::Network(chain(&error)))?;
+    let response = answered.map_err(|error| NotAsked::Network(error_chain(&error)))?;
     let status = response.status().as_u16();
     let from = response.headers().get(SERVER);
     if from.is_none_or(|from| from != NAME) {
         return Err(NotAsked::Stranger);
     }
     let text = response.text().await;
-    let text = text.map_err(|error| NotAsked::Network(chain(&error)))?;
+    let text = text.map_err(|error| NotAsked::Network(error_chain(&error)))?;
     Answer::read(code.is_some(), status, &text).ok_or(NotAsked::Refused(status))
 }
 

@@ -23,7 +23,7 @@ use tracing::warn;
 use crate::config::Daemon;
 use crate::http::server::client_address::client_address;
 use crate::http::server::log_limit::LogLimit;
-use crate::http::server::{self, Room};
+use crate::http::server::{self, Handler};
 use crate::otp::outcome::Answer;
 use crate::otp::service::Desk;
 use crate::secret::Secret;
@@ -85,7 +85,7 @@ impl Server {
         let answer = match *request.method() {
             Method::GET => self.desk.send(client, &phone).await,
             Method::POST => {
-                let body = server::body(request.into_body(), BODY_MAX).await?;
+                let body = server::read_body(request.into_body(), BODY_MAX).await?;
                 self.desk.verify(&phone, given(&body)?).await
             }
             _ => return Err(Refusal::Method),
@@ -138,11 +138,11 @@ impl Server {
     }
 }
 
-impl Room for Server {
+impl Handler for Server {
     /// An application uses a handful, and waits while a provider is slow.
-    const PLACES: usize = 128;
+    const MAX_CONNECTIONS: usize = 128;
 
-    async fn answer(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
+    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
         match self.judge(peer, request).await {
             Ok(said) => said.response(),
             Err(refusal) => {
@@ -225,8 +225,8 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Body(server::BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(server::BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(server::BodyError::BrokenOff(_)) | Self::NotJson => StatusCode::BAD_REQUEST,
+            Self::Body(server::BodyError::TimedOut) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(server::BodyError::Incomplete(_)) | Self::NotJson => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,

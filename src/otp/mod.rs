@@ -29,7 +29,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::config::{Channel, Config, Otp};
-use crate::http::client::json_api::ClientError;
+use crate::http::client::json_api::ApiClientError;
 use crate::secret::{Secret, SecretError, SecretSource};
 use channels::{SmsWay, Template, Way, WayError};
 use code::Hasher;
@@ -127,7 +127,7 @@ pub enum OpenError {
     /// The account at Meta is not described.
     Account(AccountError),
     /// Meta cannot be asked.
-    Client(ClientError),
+    Client(ApiClientError),
     /// `hash_key`, what is in its place, or `client_token` cannot be had.
     Secret(SecretError),
     /// The directory cannot be used.

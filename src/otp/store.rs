@@ -16,7 +16,7 @@ use tracing::{error, warn};
 use crate::otp::code::Hasher;
 use crate::otp::phone::Phone;
 use crate::otp::phone_state::Entry;
-use crate::storage::durable::{Claim, Directory};
+use crate::storage::durable::{Directory, DirectoryLock};
 
 /// Nobody's business but the daemon's.
 const MODE: u32 = 0o600;
@@ -34,7 +34,7 @@ pub struct Store {
     /// Which phone has which lock is said by the start of its name.
     first: Mutex<()>,
     others: [Mutex<()>; LOCKS - 1],
-    _claim: Claim,
+    _claim: DirectoryLock,
 }
 
 impl Store {
@@ -43,12 +43,12 @@ impl Store {
     /// # Errors
     /// When it cannot be used, or another process uses it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let directory = Directory::made(path, MODE)?;
-        let claim = directory.claim().map_err(|error| match error.kind() {
+        let directory = Directory::open_or_create(path, MODE)?;
+        let claim = directory.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => io::Error::other("another websmsd uses it"),
             _ => error,
         })?;
-        directory.sweep(Duration::ZERO)?;
+        directory.remove_temporary(Duration::ZERO)?;
         Ok(Self {
             directory,
             first: Mutex::new(()),
@@ -143,7 +143,7 @@ impl Store {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        match self.directory.retract(OsStr::new(name)) {
+        match self.directory.remove(OsStr::new(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
@@ -155,7 +155,7 @@ impl Store {
 /// # Errors
 /// The step that failed.
 pub fn probe(path: &Path) -> io::Result<()> {
-    let directory = Directory::made(path, MODE)?;
+    let directory = Directory::open_or_create(path, MODE)?;
     // Dropping what was written removes it again.
     directory
         .prepare(b"probe")

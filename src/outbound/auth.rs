@@ -64,7 +64,7 @@ pub fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(String, S
 /// What a provider could repeat of the secret: itself, and what the header makes
 /// of it.
 #[must_use]
-pub fn spoken(auth: &Auth<Secret>) -> Vec<String> {
+pub fn transmitted_secrets(auth: &Auth<Secret>) -> Vec<String> {
     match auth {
         Auth::Basic { user, secret } => {
             vec![secret.expose().to_owned(), credentials(user, secret)]

@@ -5,7 +5,7 @@ use tracing::warn;
 use crate::config::{Config, Outgoing};
 use crate::model::id::Id;
 use crate::model::message::{InterfaceName, Text};
-use crate::model::segments::{self, Size};
+use crate::model::segments::{self, TextSize};
 use crate::outbound::request::{self, OutgoingMessage};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbound::{Provider, ProviderError};
@@ -15,9 +15,9 @@ const FAILED: &str = "failed";
 
 /// An interface and its fallbacks, in the order in which they are tried.
 #[derive(Debug)]
-pub struct Route {
-    first: Provider,
-    others: Vec<Provider>,
+pub struct ProviderChain {
+    primary: Provider,
+    fallbacks: Vec<Provider>,
 }
 
 /// What became of a message, and where.
@@ -29,7 +29,7 @@ pub struct Attempt {
     pub verdict: Verdict,
 }
 
-impl Route {
+impl ProviderChain {
     /// Prepares connections to a provider and to its fallbacks; makes none.
     ///
     /// # Errors
@@ -42,8 +42,8 @@ impl Route {
         };
         let others = std::iter::successors(fallback(outgoing), |outgoing| fallback(outgoing));
         Ok(Self {
-            first: Provider::new(outgoing.clone())?,
-            others: others
+            primary: Provider::new(outgoing.clone())?,
+            fallbacks: others
                 .cloned()
                 .map(Provider::new)
                 .collect::<Result<_, _>>()?,
@@ -52,8 +52,8 @@ impl Route {
 
     /// How much a message is, as the first provider gets it.
     #[must_use]
-    pub fn size(&self, message: &OutgoingMessage) -> Size {
-        request::size(&self.first.outgoing, message)
+    pub fn size(&self, message: &OutgoingMessage) -> TextSize {
+        request::size(&self.primary.outgoing, message)
     }
 
     /// Sends a message by the first provider that does not fail in a way that is
@@ -61,22 +61,22 @@ impl Route {
     /// verdict is the first one's, unless a later one may take it another time. A
     /// fallback that the destination is none for is passed over.
     pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Attempt {
-        let mut attempt = self.first.try_once(id, message).await;
-        if !self.first.turns(&attempt.verdict) {
+        let mut attempt = self.primary.attempt(id, message).await;
+        if !self.primary.should_fall_back(&attempt.verdict) {
             return attempt;
         }
-        let fits = |provider: &&Provider| request::is_for(&provider.outgoing, message);
-        for provider in self.others.iter().filter(fits) {
-            let other = provider.try_once(id, message).await;
-            let reason = attempt.verdict.reason.map_or("", Reason::words);
+        let fits = |provider: &&Provider| request::accepts_destination(&provider.outgoing, message);
+        for provider in self.fallbacks.iter().filter(fits) {
+            let other = provider.attempt(id, message).await;
+            let reason = attempt.verdict.reason.map_or("", Reason::text);
             let (failed, instead) = (&attempt.interface, &other.interface);
             warn!(%id, %failed, reason, %instead, "turned to the fallback");
             let later = other.verdict.outcome == Outcome::Failed;
-            if !later && !other.verdict.turn {
+            if !later && !other.verdict.use_fallback {
                 return other;
             }
-            let goes_on = provider.turns(&other.verdict);
-            if later && attempt.verdict.turn {
+            let goes_on = provider.should_fall_back(&other.verdict);
+            if later && attempt.verdict.use_fallback {
                 attempt = other;
             }
             if !goes_on {
@@ -90,13 +90,13 @@ impl Route {
 impl Provider {
     /// Whether what became of a message is a matter for the fallback: any failure
     /// that is safe to repeat, unless `fallback_on` says which.
-    fn turns(&self, verdict: &Verdict) -> bool {
+    fn should_fall_back(&self, verdict: &Verdict) -> bool {
         let on = &self.outgoing.errors.fallback;
         let failed = verdict.outcome == Outcome::Failed;
-        verdict.turn || (failed && (on.is_empty() || on.iter().any(|word| word == FAILED)))
+        verdict.use_fallback || (failed && (on.is_empty() || on.iter().any(|word| word == FAILED)))
     }
 
-    async fn try_once(&self, id: Id, message: &OutgoingMessage) -> Attempt {
+    async fn attempt(&self, id: Id, message: &OutgoingMessage) -> Attempt {
         Attempt {
             interface: self.outgoing.interface.clone(),
             verdict: self.send_all(id, message).await,
@@ -117,11 +117,11 @@ impl Provider {
             if verdict.reason.is_some() {
                 break;
             }
-            id = Id::fresh(Some(id));
+            id = Id::generate(Some(id));
             verdict = self.send(id, &part(text)).await;
             if verdict.reason.is_some() {
                 // Its beginning was sent.
-                (verdict.outcome, verdict.turn) = (Outcome::Unknown, false);
+                (verdict.outcome, verdict.use_fallback) = (Outcome::Unknown, false);
             }
         }
         verdict

@@ -24,12 +24,12 @@ pub mod verdict;
 
 use crate::config::{Auth, Method, Outgoing, ResponseId};
 use crate::http::client::tls;
-use crate::http::client::{self, Silence, hidden};
-use crate::http::safe_fetch::{Asker, USER_AGENT};
+use crate::http::client::{self, TransportError, redact};
+use crate::http::safe_fetch::{SafeClient, USER_AGENT};
 use crate::logging::masked;
 use crate::model::id::Id;
 use crate::secret::{Secret, SecretError};
-use request::{Body, OutgoingMessage, Request};
+use request::{OutgoingMessage, ProviderRequest, RequestBody};
 use verdict::{Outcome, Reason, Verdict};
 
 /// As much of an answer as is read; no provider says more to one message.
@@ -42,7 +42,7 @@ pub struct Provider {
     auth: Auth<Secret>,
     client: Client,
     /// Fetches pictures that go out themselves.
-    asker: Asker,
+    fetcher: SafeClient,
 }
 
 impl Provider {
@@ -57,20 +57,20 @@ impl Provider {
             .try_map(|secret| secret.resolve(|name| std::env::var_os(name)))
             .map_err(ProviderError::Secret)?;
         let tls = if outgoing.host.scheme() == "https" {
-            tls::trusting(outgoing.ca_file.as_deref()).map_err(ProviderError::Trust)?
+            tls::with_roots(outgoing.ca_file.as_deref()).map_err(ProviderError::Trust)?
         } else {
-            tls::unused()
+            tls::without_roots()
         };
-        let asker = Asker {
+        let asker = SafeClient {
             permitted: outgoing
                 .pictures
                 .upload
                 .as_ref()
                 .map_or_else(Vec::new, |upload| upload.permitted.clone()),
             tls: if outgoing.pictures.upload.is_some() {
-                tls::trusting(None).map_err(ProviderError::Trust)?
+                tls::with_roots(None).map_err(ProviderError::Trust)?
             } else {
-                tls::unused()
+                tls::without_roots()
             },
         };
         let client = Client::builder()
@@ -87,50 +87,50 @@ impl Provider {
             outgoing,
             auth,
             client,
-            asker,
+            fetcher: asker,
         })
     }
 
     /// Sends a message, once. What the verdict repeats of the provider's words
     /// holds neither the secret nor the text nor whole numbers.
     pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
-        if !request::is_for(&self.outgoing, message) {
+        if !request::accepts_destination(&self.outgoing, message) {
             let (outcome, reason) = (Outcome::Rejected, Reason::BadNumber);
             return Verdict::not_sent(outcome, reason, String::new());
         }
-        let handle = match self.hand_over(id, message).await {
+        let handle = match self.upload_picture(id, message).await {
             Ok(handle) => handle,
             Err(verdict) => return verdict,
         };
         let request = request::build(&self.outgoing, &self.auth, id, message, handle.as_deref());
-        let making = match self.make(request).await {
+        let making = match self.prepare(request).await {
             Ok(making) => making,
             Err(verdict) => return verdict,
         };
         let mut response = match making.send().await {
             Ok(response) => response,
-            Err(error) => return unanswered(&error),
+            Err(error) => return transport_verdict(&error),
         };
         let status = response.status().as_u16();
         let retry_after = client::retry_after(response.headers(), SystemTime::now());
         let check = self.outgoing.response_check.as_ref();
         let verdict = match read(&mut response).await {
             Ok(body) => {
-                let verdict = response::judge(check, status, &body);
-                let verdict = response::explained(verdict, &self.outgoing.errors, &body);
+                let verdict = response::verdict(check, status, &body);
+                let verdict = response::with_explanation(verdict, &self.outgoing.errors, &body);
                 let place = self.outgoing.response_id.as_ref();
                 let provider_id = place.and_then(|place| response::provider_id(place, &body));
                 let verdict = Verdict {
                     provider_id: provider_id.filter(|_| verdict.outcome == Outcome::Sent),
                     ..verdict
                 };
-                self.discreet(verdict, status, &body, message)
+                self.redacted(verdict, status, &body, message)
             }
             // Without a check the status alone decides, and it is here.
             Err(_) if check.is_none() || !response.status().is_success() => {
-                response::judge(None, status, b"")
+                response::verdict(None, status, b"")
             }
-            Err(error) => unanswered(&error),
+            Err(error) => transport_verdict(&error),
         };
         Verdict {
             retry_after,
@@ -142,23 +142,23 @@ impl Provider {
     ///
     /// # Errors
     /// What becomes of the message when that fails. Nothing of it has been sent.
-    async fn hand_over(
+    async fn upload_picture(
         &self,
         id: Id,
         message: &OutgoingMessage,
     ) -> Result<Option<String>, Verdict> {
         let upload = self.outgoing.pictures.upload.as_ref();
         let before = upload.and_then(|upload| upload.before.as_ref());
-        let request = request::before(&self.outgoing, &self.auth, id, message);
+        let request = request::upload_request(&self.outgoing, &self.auth, id, message);
         let (Some(before), Some(request)) = (before, request) else {
             return Ok(None);
         };
-        let answered = self.make(request).await?.send().await;
-        let mut response = answered.map_err(|error| safe(unanswered(&error)))?;
+        let answered = self.prepare(request).await?.send().await;
+        let mut response = answered.map_err(|error| nothing_sent(transport_verdict(&error)))?;
         let status = response.status().as_u16();
         let body = read(&mut response).await;
-        let body = body.map_err(|error| safe(unanswered(&error)))?;
-        let verdict = response::judge(None, status, &body);
+        let body = body.map_err(|error| nothing_sent(transport_verdict(&error)))?;
+        let verdict = response::verdict(None, status, &body);
         let place = ResponseId::At(before.id.clone());
         match response::provider_id(&place, &body) {
             Some(handle) if verdict.outcome == Outcome::Sent => Ok(Some(handle)),
@@ -174,15 +174,15 @@ impl Provider {
                     ..verdict
                 };
                 let errors = &self.outgoing.errors;
-                let verdict = response::explained(verdict, errors, &body);
-                Err(self.discreet(safe(verdict), status, &body, message))
+                let verdict = response::with_explanation(verdict, errors, &body);
+                Err(self.redacted(nothing_sent(verdict), status, &body, message))
             }
         }
     }
 
     /// Some providers repeat what they got. It is hidden before the start of it
     /// is taken for the log, because half a secret cannot be recognised.
-    fn discreet(
+    fn redacted(
         &self,
         verdict: Verdict,
         status: u16,
@@ -208,15 +208,15 @@ impl Provider {
 
     /// What a provider said, without secret and text.
     fn without_secrets(&self, said: &str, message: &OutgoingMessage) -> String {
-        let spoken = auth::spoken(&self.auth);
+        let spoken = auth::transmitted_secrets(&self.auth);
         let said = spoken.iter().fold(said.to_owned(), |said, secret| {
-            hidden(&said, secret, "(the secret)")
+            redact(&said, secret, "(the secret)")
         });
-        hidden(&said, message.text.as_str(), "(the text)")
+        redact(&said, message.text.as_str(), "(the text)")
     }
 
     /// A request, ready to be sent.
-    async fn make(&self, request: Request) -> Result<RequestBuilder, Verdict> {
+    async fn prepare(&self, request: ProviderRequest) -> Result<RequestBuilder, Verdict> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -224,12 +224,12 @@ impl Provider {
         };
         let mut making = self.client.request(method, request.url);
         making = match request.body {
-            Body::Multipart(fields) => making.multipart(form(fields)),
-            Body::None => making,
-            Body::Text(body) => making.body(body),
-            Body::Upload { fields, field, url } => {
+            RequestBody::Multipart(fields) => making.multipart(form(fields)),
+            RequestBody::None => making,
+            RequestBody::Text(body) => making.body(body),
+            RequestBody::Upload { fields, field, url } => {
                 let (form, time) = (form(fields), self.outgoing.timeout);
-                making.multipart(upload::add(form, field, &url, &self.asker, time).await?)
+                making.multipart(upload::add_file(form, field, &url, &self.fetcher, time).await?)
             }
         };
         for (name, value) in request.headers {
@@ -247,7 +247,7 @@ fn without_numbers(said: String, message: &OutgoingMessage) -> String {
         .fold(said, |said, party| {
             // A provider may repeat a number without its plus.
             let party = party.as_str().trim_start_matches('+');
-            hidden(&said, party, &masked(party))
+            redact(&said, party, &masked(party))
         })
 }
 
@@ -258,7 +258,7 @@ fn form(fields: Vec<(String, String)>) -> Form {
 
 /// What is not known of a picture that was handed over does no harm: its message
 /// has not been sent.
-fn safe(verdict: Verdict) -> Verdict {
+fn nothing_sent(verdict: Verdict) -> Verdict {
     let outcome = match verdict.outcome {
         Outcome::Unknown => Outcome::Failed,
         outcome => outcome,
@@ -281,14 +281,16 @@ async fn read(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
 
 /// What became of a message that nobody answered. As long as there was no
 /// connection nothing was sent; after that nobody knows.
-fn unanswered(error: &reqwest::Error) -> Verdict {
-    let (outcome, reason) = match Silence::of(error) {
-        Silence::BrokenOff | Silence::Late => (Outcome::Unknown, Reason::NoAnswer),
-        Silence::Unconnected => (Outcome::Failed, Reason::NoConnection),
-        Silence::Untrusted => (Outcome::Failed, Reason::Certificate),
-        Silence::Unwritable => (Outcome::Failed, Reason::BadConfiguration),
+fn transport_verdict(error: &reqwest::Error) -> Verdict {
+    let (outcome, reason) = match TransportError::classify(error) {
+        TransportError::ConnectionLost | TransportError::TimedOut => {
+            (Outcome::Unknown, Reason::NoAnswer)
+        }
+        TransportError::NoConnection => (Outcome::Failed, Reason::NoConnection),
+        TransportError::Untrusted => (Outcome::Failed, Reason::Certificate),
+        TransportError::InvalidRequest => (Outcome::Failed, Reason::BadConfiguration),
     };
-    Verdict::not_sent(outcome, reason, client::chain(error))
+    Verdict::not_sent(outcome, reason, client::error_chain(error))
 }
 
 /// A provider that cannot be used. The administrator must act.

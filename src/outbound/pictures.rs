@@ -4,7 +4,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use crate::config::Pictures;
-use crate::document::path::Pointer;
+use crate::document::path::JsonPointer;
 use crate::document::template;
 use crate::model::message::Text;
 
@@ -12,7 +12,7 @@ use crate::model::message::Text;
 /// many as go with one message. A URL counts when blanks or line ends stand
 /// around it.
 #[must_use]
-pub fn take(text: &Text, pictures: &Pictures) -> (String, Vec<String>) {
+pub fn extract(text: &Text, pictures: &Pictures) -> (String, Vec<String>) {
     let text = text.as_str();
     if pictures.extensions.is_empty() {
         return (text.to_owned(), Vec::new());
@@ -49,7 +49,7 @@ fn extension(url: &Url) -> Option<String> {
 
 /// `{kind}` of what a URL leads to: `image`, `video`, `audio` or `document`.
 #[must_use]
-pub fn kind(url: &str) -> &'static str {
+pub fn media_kind(url: &str) -> &'static str {
     let extension = Url::parse(url).ok().and_then(|url| extension(&url));
     match extension.unwrap_or_default().as_str() {
         "jpg" | "jpeg" | "png" | "gif" | "webp" | "heic" => "image",
@@ -62,13 +62,13 @@ pub fn kind(url: &str) -> &'static str {
 /// The parameters for pictures: `name` as often as there are pictures, `name#`
 /// as `name1`, `name2` and so on, a pointer with `*` as elements of a list.
 pub fn parameters(key: &str, urls: &[String]) -> impl Iterator<Item = (String, Value)> {
-    let name = |position: usize| match (Pointer::parse(key), key.strip_suffix('#')) {
+    let name = |position: usize| match (JsonPointer::parse(key), key.strip_suffix('#')) {
         (Ok(pointer), _) => pointer.numbered(position).to_string(),
         (Err(_), Some(family)) => format!("{family}{}", position + 1),
         (Err(_), None) => key.to_owned(),
     };
     urls.iter().enumerate().map(move |(position, url)| {
-        let name = template::fill(&name(position), |_| kind(url).to_owned());
+        let name = template::fill(&name(position), |_| media_kind(url).to_owned());
         (name, Value::from(url.as_str()))
     })
 }
@@ -87,7 +87,7 @@ mod tests {
             extensions: extensions.iter().map(|e| (*e).to_owned()).collect(),
             fixed: Vec::new(),
         };
-        take(&Text::new(text), &pictures)
+        extract(&Text::new(text), &pictures)
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
             ("https://example.com/a.pdf", "document"),
             ("https://example.com/a", "document"),
         ] {
-            assert_eq!(kind(url), expected, "{url}");
+            assert_eq!(media_kind(url), expected, "{url}");
         }
     }
 }

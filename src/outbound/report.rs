@@ -10,13 +10,13 @@ use crate::logging;
 use crate::model::address::Address;
 use crate::model::id::Id;
 use crate::model::message::InterfaceName;
-use crate::model::segments::Size;
+use crate::model::segments::TextSize;
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// The message that is reported on.
 #[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
+pub struct MessageReport<'a> {
     /// What it is called.
     pub id: Id,
     /// The interface that it went to, or would have.
@@ -24,20 +24,20 @@ pub struct About<'a> {
     /// The message.
     pub message: &'a OutgoingMessage,
     /// How much it is.
-    pub size: Size,
+    pub size: TextSize,
 }
 
-impl About<'_> {
+impl MessageReport<'_> {
     /// Says what became of it.
     pub fn verdict(&self, verdict: &Verdict) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
-        let Size { encoding, segments } = self.size;
+        let TextSize { encoding, segments } = self.size;
         let detail = &verdict.detail;
-        let outcome = verdict.outcome.word();
+        let outcome = verdict.outcome.as_str();
         match (verdict.reason, verdict.outcome) {
             (Some(reason), _) => {
-                let reason = reason.words();
+                let reason = reason.text();
                 error!(
                     %id, %interface, to, from, segments, %encoding, outcome, reason, detail,
                     "message not sent"
@@ -53,10 +53,10 @@ impl About<'_> {
     }
 
     /// Says that it was not sent and will be tried again.
-    pub fn again(&self, verdict: &Verdict, wait: Duration) {
+    pub fn retry_scheduled(&self, verdict: &Verdict, wait: Duration) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
-        let (reason, seconds) = (verdict.reason.map_or("", Reason::words), wait.as_secs());
+        let (reason, seconds) = (verdict.reason.map_or("", Reason::text), wait.as_secs());
         let detail = &verdict.detail;
         warn!(
             %id, %interface, to, from, reason, detail, seconds,
@@ -65,7 +65,7 @@ impl About<'_> {
     }
 
     /// Says that nothing is sent of it because it goes to what is no number there.
-    pub fn not_for_it(&self) {
+    pub fn destination_refused(&self) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
         error!(
@@ -78,7 +78,7 @@ impl About<'_> {
     pub fn too_long(&self, most: NonZeroU8) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
-        let Size { encoding, segments } = self.size;
+        let TextSize { encoding, segments } = self.size;
         error!(
             %id, %interface, to, from, segments, %encoding, max_segments = most.get(),
             "message not sent: the text is too long, shorten it or raise max_segments"

@@ -11,7 +11,7 @@ use crate::document::template;
 use crate::model::address::Address;
 use crate::model::id::Id;
 use crate::model::message::Text;
-use crate::model::segments::{Encoding, Size};
+use crate::model::segments::{TextEncoding, TextSize};
 use crate::model::ucs2;
 use crate::outbound::auth;
 use crate::outbound::pictures;
@@ -30,7 +30,7 @@ pub struct OutgoingMessage {
 
 /// What is sent to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct ProviderRequest {
     /// By which method.
     pub method: Method,
     /// Where to.
@@ -38,12 +38,12 @@ pub struct Request {
     /// Headers, by name in lower case.
     pub headers: Vec<(String, String)>,
     /// What is said.
-    pub body: Body,
+    pub body: RequestBody,
 }
 
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Body {
+pub enum RequestBody {
     /// Fields of `multipart/form-data`; its Content-Type names a boundary that
     /// is not chosen here.
     Multipart(Vec<(String, String)>),
@@ -73,22 +73,22 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
 /// The request that hands over a picture before its message, if one is to be
 /// made.
 #[must_use]
-pub fn before(
+pub fn upload_request(
     outgoing: &Outgoing,
     auth: &Auth<Secret>,
     id: Id,
     message: &OutgoingMessage,
-) -> Option<Request> {
+) -> Option<ProviderRequest> {
     let before = outgoing.pictures.upload.as_ref()?.before.as_ref()?;
-    let said = Said::new(outgoing, id, message);
+    let said = MessageValues::new(outgoing, id, message);
     let picture = said.pictures.first()?.clone();
-    let fill = |text: &str| template::fill(text, |word| said.word(word));
+    let fill = |text: &str| template::fill(text, |word| said.placeholder(word));
     let fields = before.fixed.iter();
-    Some(Request {
+    Some(ProviderRequest {
         method: Method::Post,
         url: target(outgoing, &before.path, &said),
         headers: headers(outgoing, auth, &said, None, ""),
-        body: Body::Upload {
+        body: RequestBody::Upload {
             fields: fields
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),
@@ -107,21 +107,21 @@ pub fn build(
     id: Id,
     message: &OutgoingMessage,
     handle: Option<&str>,
-) -> Request {
-    let mut said = Said::new(outgoing, id, message);
-    said.handle = handle.map(str::to_owned);
+) -> ProviderRequest {
+    let mut said = MessageValues::new(outgoing, id, message);
+    said.uploaded_id = handle.map(str::to_owned);
     let parameters = parameters(outgoing, auth, &said);
     let media = outgoing.pictures.path.as_ref();
     let media = media.filter(|_| !said.pictures.is_empty());
     let mut url = target(outgoing, media.unwrap_or(&outgoing.path), &said);
     let mut signed = String::new();
     if let Some((field, url_of_file)) = upload(outgoing, &said) {
-        let body = Body::Upload {
+        let body = RequestBody::Upload {
             fields: texts(parameters),
             field,
             url: url_of_file,
         };
-        return Request {
+        return ProviderRequest {
             method: outgoing.method,
             url,
             headers: headers(outgoing, auth, &said, None, ""),
@@ -132,10 +132,13 @@ pub fn build(
         BodyType::Form => {
             signed = encode(&texts(parameters));
             let form = Some("application/x-www-form-urlencoded");
-            (form, Body::Text(signed.clone()))
+            (form, RequestBody::Text(signed.clone()))
         }
-        BodyType::Json => (Some("application/json"), Body::Text(json(&parameters))),
-        BodyType::Multipart => (None, Body::Multipart(texts(parameters))),
+        BodyType::Json => (
+            Some("application/json"),
+            RequestBody::Text(json(&parameters)),
+        ),
+        BodyType::Multipart => (None, RequestBody::Multipart(texts(parameters))),
         BodyType::Query => {
             let mut query = url
                 .query()
@@ -143,10 +146,10 @@ pub fn build(
                 .unwrap_or_default();
             query.push_str(&encode(&texts(parameters)));
             url.set_query(Some(&query));
-            (None, Body::None)
+            (None, RequestBody::None)
         }
     };
-    Request {
+    ProviderRequest {
         method: outgoing.method,
         url,
         headers: headers(outgoing, auth, &said, content_type, &signed),
@@ -156,7 +159,7 @@ pub fn build(
 
 /// Whether the destination is one for this provider.
 #[must_use]
-pub fn is_for(outgoing: &Outgoing, message: &OutgoingMessage) -> bool {
+pub fn accepts_destination(outgoing: &Outgoing, message: &OutgoingMessage) -> bool {
     let to = outgoing.number_format.apply(message.to.as_str());
     let pattern = outgoing.to_match.as_ref();
     pattern.is_none_or(|pattern| pattern.is_match(&to))
@@ -164,42 +167,44 @@ pub fn is_for(outgoing: &Outgoing, message: &OutgoingMessage) -> bool {
 
 /// How much the text of a message is, as the provider gets it.
 #[must_use]
-pub fn size(outgoing: &Outgoing, message: &OutgoingMessage) -> Size {
-    Size::of(&text(&outgoing.charset, message.text.as_str()))
+pub fn size(outgoing: &Outgoing, message: &OutgoingMessage) -> TextSize {
+    TextSize::of(&text(&outgoing.charset, message.text.as_str()))
 }
 
 /// What a request says, in the words of the provider.
-struct Said {
+struct MessageValues {
     to: String,
     from: String,
     text: String,
     pictures: Vec<String>,
     /// What the provider calls the picture, which it has already.
-    handle: Option<String>,
+    uploaded_id: Option<String>,
     id: String,
 }
 
-impl Said {
+impl MessageValues {
     fn new(outgoing: &Outgoing, id: Id, message: &OutgoingMessage) -> Self {
         let number = |address: &Address| outgoing.number_format.apply(address.as_str());
-        let (rest, pictures) = pictures::take(&message.text, &outgoing.pictures);
+        let (rest, pictures) = pictures::extract(&message.text, &outgoing.pictures);
         Self {
             to: number(&message.to),
             from: number(&message.from),
             text: text(&outgoing.charset, &rest),
             pictures,
-            handle: None,
+            uploaded_id: None,
             id: id.to_string(),
         }
     }
 
     /// What the first picture is.
     fn kind(&self) -> &'static str {
-        self.pictures.first().map_or("", |url| pictures::kind(url))
+        self.pictures
+            .first()
+            .map_or("", |url| pictures::media_kind(url))
     }
 
     /// What a word in braces stands for.
-    fn word(&self, word: &str) -> String {
+    fn placeholder(&self, word: &str) -> String {
         let said = match word {
             "to" => &self.to,
             "from" => &self.from,
@@ -213,8 +218,9 @@ impl Said {
 }
 
 /// Where a request goes; what a message puts into the URL is percent-encoded.
-fn target(outgoing: &Outgoing, path: &str, said: &Said) -> Url {
-    let word = |word: &str| utf8_percent_encode(&said.word(word), NON_ALPHANUMERIC).to_string();
+fn target(outgoing: &Outgoing, path: &str, said: &MessageValues) -> Url {
+    let word =
+        |word: &str| utf8_percent_encode(&said.placeholder(word), NON_ALPHANUMERIC).to_string();
     let filled = template::fill(path, word);
     let (path, query) = match filled.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -230,7 +236,7 @@ fn target(outgoing: &Outgoing, path: &str, said: &Said) -> Url {
 fn headers(
     outgoing: &Outgoing,
     auth: &Auth<Secret>,
-    said: &Said,
+    said: &MessageValues,
     content_type: Option<&str>,
     signed: &str,
 ) -> Vec<(String, String)> {
@@ -238,7 +244,7 @@ fn headers(
     let configured = configured.filter(|_| upload(outgoing, said).is_none());
     let content_type = configured.or(content_type);
     // What no header can carry, such as a text with a line break, is encoded.
-    let word = |word: &str| utf8_percent_encode(&said.word(word), HEADER).to_string();
+    let word = |word: &str| utf8_percent_encode(&said.placeholder(word), HEADER).to_string();
     let idempotency = outgoing.delivery.idempotency.header.as_ref();
     let configured = outgoing.headers.iter();
     content_type
@@ -254,7 +260,11 @@ fn headers(
 /// itself.
 const HEADER: &AsciiSet = &CONTROLS.add(b'%');
 
-fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(String, Value)> {
+fn parameters(
+    outgoing: &Outgoing,
+    auth: &Auth<Secret>,
+    said: &MessageValues,
+) -> Vec<(String, Value)> {
     let Parameters {
         key_to,
         key_from,
@@ -271,7 +281,7 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
     add(key_from, text(&said.from));
     match &outgoing.pictures.caption {
         Some(caption) if !said.pictures.is_empty() => {
-            let caption = template::fill(caption, |word| said.word(word));
+            let caption = template::fill(caption, |word| said.placeholder(word));
             let caption = Some(caption).filter(|_| !said.text.is_empty());
             add(&caption, text(&said.text));
         }
@@ -288,7 +298,7 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
     {
         parameters.push((key.clone(), text(value)));
     }
-    if Size::of(&said.text).encoding == Encoding::Ucs2 {
+    if TextSize::of(&said.text).encoding == TextEncoding::Ucs2 {
         replace(&mut parameters, &outgoing.parameters.ucs2);
     }
     if let Some(key) = outgoing
@@ -307,8 +317,8 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
                 other => (kind(name), other.clone()),
             });
         replace(&mut parameters, &fixed.collect::<Vec<_>>());
-        if let Some(handle) = &said.handle {
-            let name = template::fill(key, |word| said.word(word));
+        if let Some(handle) = &said.uploaded_id {
+            let name = template::fill(key, |word| said.placeholder(word));
             parameters.push((name, text(handle)));
         } else if outgoing.pictures.upload.is_none() {
             parameters.extend(pictures::parameters(key, &said.pictures));
@@ -318,14 +328,17 @@ fn parameters(outgoing: &Outgoing, auth: &Auth<Secret>, said: &Said) -> Vec<(Str
 }
 
 /// The field and the URL of a picture that is sent with its message.
-fn upload(outgoing: &Outgoing, said: &Said) -> Option<(String, String)> {
+fn upload(outgoing: &Outgoing, said: &MessageValues) -> Option<(String, String)> {
     let pictures = &outgoing.pictures;
     let (key, url) = (pictures.key.as_ref()?, said.pictures.first()?);
     pictures
         .upload
         .as_ref()
         .filter(|upload| upload.before.is_none())?;
-    Some((template::fill(key, |word| said.word(word)), url.clone()))
+    Some((
+        template::fill(key, |word| said.placeholder(word)),
+        url.clone(),
+    ))
 }
 
 /// Puts parameters in place of others of their names; `null` is in place of them

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::config::{Errors, ResponseId};
 use crate::document::condition::{Condition, Subject};
-use crate::document::path::{Binding, Document, Place};
+use crate::document::path::{Cursor, Document, FieldPath};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// Longest id of a provider that is remembered, in bytes.
@@ -15,7 +15,7 @@ const ID_MAX: usize = 256;
 /// A server error is [`Outcome::Unknown`], because it says nothing about what
 /// was done before it; 503 and 429 say that nothing was.
 #[must_use]
-pub fn judge(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
+pub fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
     let (outcome, reason) = match status {
         200..=299 => match check {
             Some(check) if !passes(check, status, body) => {
@@ -36,15 +36,15 @@ pub fn judge(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
 
 /// What the provider says of its refusal, read as the configuration says.
 #[must_use]
-pub fn explained(verdict: Verdict, errors: &Errors, body: &[u8]) -> Verdict {
+pub fn with_explanation(verdict: Verdict, errors: &Errors, body: &[u8]) -> Verdict {
     if verdict.reason.is_none() {
         return verdict;
     }
     let document = document(body);
-    let text = |places: &[Place]| {
+    let text = |places: &[FieldPath]| {
         let texts = places
             .iter()
-            .filter_map(|place| document.text(std::slice::from_ref(place), &Binding::default()));
+            .filter_map(|place| document.text(std::slice::from_ref(place), &Cursor::default()));
         texts.map(|text| line(&text)).find(|text| !text.is_empty())
     };
     let code = text(&errors.code).unwrap_or_default();
@@ -61,7 +61,7 @@ pub fn explained(verdict: Verdict, errors: &Errors, body: &[u8]) -> Verdict {
     Verdict {
         outcome,
         reason,
-        turn,
+        use_fallback: turn,
         explanation: words.or_else(|| text(&errors.reason)),
         ..verdict
     }
@@ -80,7 +80,7 @@ fn line(said: &str) -> String {
 #[must_use]
 pub fn provider_id(place: &ResponseId, body: &[u8]) -> Option<String> {
     let id = match place {
-        ResponseId::At(places) => document(body).text(places, &Binding::default()),
+        ResponseId::At(places) => document(body).text(places, &Cursor::default()),
         ResponseId::Matched(pattern) => pattern
             .captures(&String::from_utf8_lossy(body))
             .and_then(|captures| captures.get(1))
@@ -98,7 +98,7 @@ pub fn detail(status: u16, said: &str) -> String {
 fn passes(check: &Condition, status: u16, body: &[u8]) -> bool {
     check.holds(&Subject {
         document: &document(body),
-        binding: &Binding::default(),
+        binding: &Cursor::default(),
         text: &String::from_utf8_lossy(body),
         status: Some(status),
     })
@@ -149,7 +149,7 @@ mod tests {
             (503, Failed),
             (504, Unknown),
         ] {
-            assert_eq!(judge(None, status, b"{}").outcome, expected, "{status}");
+            assert_eq!(verdict(None, status, b"{}").outcome, expected, "{status}");
         }
     }
 
@@ -157,8 +157,8 @@ mod tests {
     fn status_stands_above_the_check() {
         let check = check("status=success");
         let body = br#"{"status":"success"}"#;
-        assert_eq!(judge(Some(&check), 500, body).outcome, Outcome::Unknown);
-        assert_eq!(judge(Some(&check), 400, body).outcome, Outcome::Rejected);
+        assert_eq!(verdict(Some(&check), 500, body).outcome, Outcome::Unknown);
+        assert_eq!(verdict(Some(&check), 400, body).outcome, Outcome::Rejected);
     }
 
     #[test]
@@ -175,14 +175,14 @@ mod tests {
             ("/^Success/", "Error \"x\"", Outcome::Rejected),
             ("status=success", "", Outcome::Rejected),
         ] {
-            let verdict = judge(Some(&check(raw)), 200, body.as_bytes());
+            let verdict = verdict(Some(&check(raw)), 200, body.as_bytes());
             assert_eq!(verdict.outcome, outcome, "{raw} {body}");
         }
     }
 
     #[test]
     fn provider_id_is_found_in_json_and_in_text() {
-        let at = |place: &str| ResponseId::At(vec![Place::parse(place).unwrap()]);
+        let at = |place: &str| ResponseId::At(vec![FieldPath::parse(place).unwrap()]);
         let matched = |pattern: &str| ResponseId::Matched(Regex::new(pattern).unwrap());
         for (place, body, expected) in [
             (at("/sid"), r#"{"sid":"SM1"}"#, Some("SM1")),

@@ -4,39 +4,39 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::multipart::{Form, Part};
 use tokio::time::timeout;
 
-use crate::http::safe_fetch::failure::Failure;
-use crate::http::safe_fetch::{Asker, broken};
+use crate::http::safe_fetch::failure::FetchError;
+use crate::http::safe_fetch::{SafeClient, transport_error};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use std::time::Duration;
 
 /// Largest file in bytes: what WhatsApp takes of a film.
-const MOST: usize = 16 * 1024 * 1024;
+const FILE_MAX: usize = 16 * 1024 * 1024;
 
 /// Adds a file to a form, under the name that its URL ends with.
 ///
 /// # Errors
 /// What becomes of the message when the file cannot be had.
-pub(super) async fn add(
+pub(super) async fn add_file(
     form: Form,
     field: String,
     url: &str,
-    asker: &Asker,
+    asker: &SafeClient,
     time: Duration,
 ) -> Result<Form, Verdict> {
     let fetched = timeout(time, fetch(url, asker)).await;
-    let slow = |_| Err(Failure::passing("it took too long"));
+    let slow = |_| Err(FetchError::temporary("it took too long"));
     let part = fetched.unwrap_or_else(slow).map_err(|failure| {
         // Nothing has been sent.
         let outcome = match failure {
-            Failure::Final(_) => Outcome::Rejected,
-            Failure::Passing(_) => Outcome::Failed,
+            FetchError::Permanent(_) => Outcome::Rejected,
+            FetchError::Temporary(_) => Outcome::Failed,
         };
         Verdict::not_sent(outcome, Reason::NoPicture, failure.to_string())
     })?;
     Ok(form.part(field, part))
 }
 
-async fn fetch(url: &str, asker: &Asker) -> Result<Part, Failure> {
+async fn fetch(url: &str, asker: &SafeClient) -> Result<Part, FetchError> {
     let mut response = asker.get(url, &|_, _| None).await?;
     let content_type = response.headers().get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
@@ -44,15 +44,17 @@ async fn fetch(url: &str, asker: &Asker) -> Result<Part, Failure> {
         .unwrap_or("application/octet-stream")
         .to_owned();
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > MOST {
-            return Err(Failure::Final(format!("it has more than {MOST} bytes")));
+        if bytes.len() > FILE_MAX {
+            return Err(FetchError::Permanent(format!(
+                "it has more than {FILE_MAX} bytes"
+            )));
         }
     }
     let part = Part::bytes(bytes).file_name(name(url));
     part.mime_str(&content_type)
-        .map_err(|_| Failure::final_("its Content-Type is none"))
+        .map_err(|_| FetchError::permanent("its Content-Type is none"))
 }
 
 /// What a URL ends with, of characters that no file system minds.

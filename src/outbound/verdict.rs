@@ -22,7 +22,7 @@ pub enum Outcome {
 impl Outcome {
     /// The word that the dialplan finds in `WEBSMS_STATUS`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Failed => "FAILED",
             Self::Queued => "QUEUED",
@@ -105,8 +105,8 @@ impl Reason {
 
     /// The reason that these words are for.
     #[must_use]
-    pub fn named(words: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.words() == words)
+    pub fn parse(words: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.text() == words)
     }
 
     /// What it makes of a message that no request was made for.
@@ -122,7 +122,7 @@ impl Reason {
 
     /// The words for it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn text(self) -> &'static str {
         match self {
             Self::BadArguments => "bad arguments",
             Self::BadConfiguration => "bad configuration",
@@ -164,7 +164,7 @@ pub struct Verdict {
     /// for its code.
     pub explanation: Option<String>,
     /// Whether the fallback is to be tried though the provider said no.
-    pub turn: bool,
+    pub use_fallback: bool,
 }
 
 impl Verdict {
@@ -178,7 +178,7 @@ impl Verdict {
             retry_after: None,
             provider_id: None,
             explanation: None,
-            turn: false,
+            use_fallback: false,
         }
     }
 
@@ -192,7 +192,7 @@ impl Verdict {
             retry_after: None,
             provider_id: None,
             explanation: None,
-            turn: false,
+            use_fallback: false,
         }
     }
 
@@ -206,7 +206,7 @@ impl Verdict {
             retry_after: None,
             provider_id: None,
             explanation: None,
-            turn: false,
+            use_fallback: false,
         }
     }
 }
@@ -214,8 +214,8 @@ impl Verdict {
 impl Verdict {
     /// Why it was not sent, in words for the sender.
     #[must_use]
-    pub fn why(&self) -> &str {
-        let reason = self.reason.map_or("", Reason::words);
+    pub fn reason_for_sender(&self) -> &str {
+        let reason = self.reason.map_or("", Reason::text);
         self.explanation.as_deref().unwrap_or(reason)
     }
 }

@@ -8,9 +8,9 @@ use tracing::{error, warn};
 
 use crate::config::Delivery;
 use crate::model::message::InterfaceName;
-use crate::model::segments::Size;
-use crate::outbound::fallback::{Attempt, Route};
-use crate::outbound::report::About;
+use crate::model::segments::TextSize;
+use crate::outbound::fallback::{Attempt, ProviderChain};
+use crate::outbound::report::MessageReport;
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::name::OutboxName;
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub struct Desk {
     outbox: Outbox,
     /// `None` when the interface is no longer configured.
-    route: Option<Route>,
+    route: Option<ProviderChain>,
     delivery: Delivery,
     teller: Teller,
     receipts: Arc<Receipts>,
@@ -48,7 +48,7 @@ impl Desk {
     #[must_use]
     pub fn new(
         outbox: Outbox,
-        route: Option<Route>,
+        route: Option<ProviderChain>,
         delivery: Delivery,
         teller: Teller,
         receipts: Arc<Receipts>,
@@ -142,7 +142,7 @@ impl Desk {
                 Fate::Done
             }
             Next::Again(wait) => {
-                about.again(&verdict, wait);
+                about.retry_scheduled(&verdict, wait);
                 let record = record.tried(&verdict, Some(wait), SystemTime::now());
                 let kept = self
                     .on_disk(move |outbox| outbox.again(name, &record))
@@ -191,7 +191,7 @@ impl Desk {
         };
         let id = name.id().to_string();
         self.teller
-            .tell(&id, &record, template, verdict.why())
+            .tell(&id, &record, template, verdict.reason_for_sender())
             .await;
         let record = record.tried(verdict, None, SystemTime::now());
         let kept = self.on_disk(move |outbox| outbox.fail(name, &record)).await;
@@ -211,13 +211,13 @@ impl Desk {
         name: OutboxName,
         interface: &'a InterfaceName,
         message: &'a OutgoingMessage,
-    ) -> About<'a> {
+    ) -> MessageReport<'a> {
         let size = self.route.as_ref().map(|route| route.size(message));
-        About {
+        MessageReport {
             id: name.id(),
             interface,
             message,
-            size: size.unwrap_or_else(|| Size::of(message.text.as_str())),
+            size: size.unwrap_or_else(|| TextSize::of(message.text.as_str())),
         }
     }
 
@@ -250,7 +250,7 @@ fn expired(record: &Record) -> Verdict {
     let reason = record
         .last
         .as_ref()
-        .and_then(|last| Reason::named(&last.reason));
+        .and_then(|last| Reason::parse(&last.reason));
     let reason = reason.unwrap_or(Reason::NotInTime);
     let detail = "queue_lifetime is over".to_owned();
     Verdict::not_sent(Outcome::Failed, reason, detail)

@@ -46,12 +46,12 @@ use crate::config::{By, Config, Delivery};
 use crate::model::id::Id;
 use crate::model::message::InterfaceName;
 use crate::outbound::ProviderError;
-use crate::outbound::fallback::{Attempt, Route};
+use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::reply_route::Lately;
 use crate::spool::Spool;
-use crate::storage::durable::{Claim, Directory};
+use crate::storage::durable::{Directory, DirectoryLock};
 use delivery::Desk;
 use notifier::Teller;
 use receipts::Receipts;
@@ -101,7 +101,7 @@ pub struct Sending {
     pub receipts: Arc<Receipts>,
     events: Sender<Event>,
     worker: JoinHandle<()>,
-    _claim: Claim,
+    _claim: DirectoryLock,
 }
 
 impl Sending {
@@ -139,7 +139,7 @@ impl Sending {
         };
         let mut channels = HashMap::new();
         for outgoing in &config.outgoing {
-            let route = Route::new(config, outgoing).map_err(StartError::Provider)?;
+            let route = ProviderChain::new(config, outgoing).map_err(StartError::Provider)?;
             let name = outgoing.interface.as_str().to_owned();
             channels.insert(name, channel(Some(route), &outgoing.delivery));
         }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::model::id::Id;
 use crate::model::message::Conversation;
-use crate::storage::conversation_queue::Member;
+use crate::storage::conversation_queue::Queued;
 
 /// The name of a message's file. In the order of their text, names are in the
 /// order in which the messages were queued.
@@ -47,7 +47,7 @@ impl OutboxName {
     }
 }
 
-impl Member for OutboxName {
+impl Queued for OutboxName {
     fn conversation(&self) -> Conversation {
         self.conversation
     }
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn name_is_read_back_and_nothing_else_is() {
-        let name = OutboxName::new(Id::fresh(None), Conversation::between("+1", "+2", ""));
+        let name = OutboxName::new(Id::generate(None), Conversation::between("+1", "+2", ""));
         assert_eq!(OutboxName::parse(&name.to_os_string()), Some(name));
         let text = name.to_string();
         for other in [

@@ -224,7 +224,7 @@ impl Receipts {
             interface: fallback.as_str().to_owned(),
             ..sent.message.clone().afresh()
         };
-        let name = record.name(Id::fresh(None));
+        let name = record.name(Id::generate(None));
         let (id, failed, instead) = (&sent.id, &sent.interface, fallback);
         let anew = name.id();
         warn!(id, failed, reason = why, %instead, %anew, "turned to the fallback after a receipt");

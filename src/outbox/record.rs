@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::address::{Address, BadAddress};
+use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
 use crate::model::message::{Conversation, InterfaceName, Text};
 use crate::outbound::request::OutgoingMessage;
@@ -71,7 +71,7 @@ impl Record {
     ///
     /// # Errors
     /// When somebody has edited the file, and not well.
-    pub fn message(&self) -> Result<OutgoingMessage, BadAddress> {
+    pub fn message(&self) -> Result<OutgoingMessage, InvalidAddress> {
         Ok(OutgoingMessage {
             to: Address::parse(&self.to)?,
             from: Address::parse(&self.from)?,
@@ -87,8 +87,8 @@ impl Record {
         self.attempts += 1;
         self.not_before = again.map(|wait| since_1970(now + wait).as_secs());
         self.last = verdict.reason.map(|reason| Last {
-            outcome: verdict.outcome.word().to_owned(),
-            reason: reason.words().to_owned(),
+            outcome: verdict.outcome.as_str().to_owned(),
+            reason: reason.text().to_owned(),
             detail: verdict.detail.clone(),
         });
         self

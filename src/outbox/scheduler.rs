@@ -18,7 +18,7 @@ use crate::outbox::delivery::{Desk, Fate};
 use crate::outbox::name::OutboxName;
 use crate::outbox::receipts::Receipts;
 use crate::outbox::store::Outbox;
-use crate::storage::conversation_queue::Lines;
+use crate::storage::conversation_queue::ConversationQueue;
 
 /// How often to look for oneself.
 const LOOK: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Channel {
     desk: Arc<Desk>,
-    lines: Lines<OutboxName>,
+    lines: ConversationQueue<OutboxName>,
     /// Time between two messages.
     interval: Duration,
     /// When the next one may go.
@@ -59,7 +59,7 @@ impl Channel {
     pub fn new(desk: Desk, concurrency: usize, rate: Option<u32>) -> Self {
         Self {
             desk: Arc::new(desk),
-            lines: Lines::new(concurrency),
+            lines: ConversationQueue::new(concurrency),
             interval: rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate),
             free: Instant::now(),
         }
@@ -172,7 +172,7 @@ impl Worker {
             let interface = record.map(|record| record.interface).unwrap_or_default();
             self.know(name, interface);
             let channel = self.channel(name);
-            channel.lines.adopt(name);
+            channel.lines.mark_in_flight(name);
             let desk = Arc::clone(&channel.desk);
             self.spawn(name, async move { desk.interrupted(name).await });
         }
@@ -209,7 +209,7 @@ impl Worker {
         let record = self.outbox.read(name);
         let interface = record.map(|record| record.interface).unwrap_or_default();
         self.know(name, interface);
-        self.channel(name).lines.accept(name);
+        self.channel(name).lines.push(name);
     }
 
     fn know(&mut self, name: OutboxName, interface: String) {
@@ -255,7 +255,7 @@ impl Worker {
             if let Some(known) = self.known.get_mut(&name) {
                 known.due = None;
             }
-            self.channel(name).lines.refused(name);
+            self.channel(name).lines.requeue_front(name);
         }
     }
 
@@ -271,7 +271,7 @@ impl Worker {
                     wake = Some(sooner);
                     break;
                 }
-                let Some(name) = channel.lines.take_next() else {
+                let Some(name) = channel.lines.pop_next() else {
                     break;
                 };
                 channel.free = channel.free.max(now) + channel.interval;
@@ -298,11 +298,11 @@ impl Worker {
         self.under_way -= 1;
         match fate {
             Fate::Done => {
-                self.channel(name).lines.gone(name);
+                self.channel(name).lines.complete(name);
                 self.known.remove(&name);
             }
             Fate::Again(wait) => {
-                self.channel(name).lines.park(name, true);
+                self.channel(name).lines.set_deferred(name, true);
                 self.wait(name, Instant::now() + wait);
             }
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::outbox::name::OutboxName;
 use crate::outbox::record::Record;
 use crate::outbox::reply_route;
-use crate::storage::durable::{Claim, Directory, StoreError};
+use crate::storage::durable::{Directory, DirectoryLock, StoreError};
 
 /// Texts are nobody's business but Asterisk's user's.
 const MODE: u32 = 0o600;
@@ -43,7 +43,7 @@ impl Outbox {
     /// # Errors
     /// When it cannot be created or looked at.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let queued = Directory::made(path, MODE)?;
+        let queued = Directory::open_or_create(path, MODE)?;
         let inner = |name: &str| {
             let path = path.join(name);
             queued.at(&path)
@@ -61,16 +61,16 @@ impl Outbox {
     ///
     /// # Errors
     /// When another process has, or the directories cannot be made.
-    pub fn claim(&self) -> io::Result<Claim> {
-        let claim = self.queued.claim()?;
+    pub fn claim(&self) -> io::Result<DirectoryLock> {
+        let claim = self.queued.lock()?;
         for inner in [&self.sending, &self.failed, &self.kept, &self.last] {
             self.queued.create(inner.path())?;
         }
         // Nobody else writes into the other directory.
-        self.queued.sweep(WRITING)?;
-        self.failed.sweep(Duration::ZERO)?;
-        self.kept.sweep(Duration::ZERO)?;
-        self.last.sweep(Duration::ZERO)?;
+        self.queued.remove_temporary(WRITING)?;
+        self.failed.remove_temporary(Duration::ZERO)?;
+        self.kept.remove_temporary(Duration::ZERO)?;
+        self.last.remove_temporary(Duration::ZERO)?;
         Ok(claim)
     }
 
@@ -112,7 +112,7 @@ impl Outbox {
         let Err(error) = self.queued.sync() else {
             return Ok(());
         };
-        match self.queued.retract(&name) {
+        match self.queued.remove(&name) {
             // It has been taken up already, and marked durably.
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
             _ => Err(error),
@@ -141,7 +141,7 @@ impl Outbox {
                 .any(|directory| directory.path().join(&file).exists());
             if settled {
                 // The rest of what settling does.
-                let _ = self.sending.retract(&file);
+                let _ = self.sending.remove(&file);
             }
             !settled
         });
@@ -187,12 +187,12 @@ impl Outbox {
             return Ok(Begun::Wait(wait));
         }
         let file = name.to_os_string();
-        match self.queued.hand_to(self.sending.path(), &file) {
+        match self.queued.move_file_to(self.sending.path(), &file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Begun::Gone),
             handed => handed?,
         }
         if let Err(error) = self.sending.sync() {
-            self.sending.hand_to(self.queued.path(), &file)?;
+            self.sending.move_file_to(self.queued.path(), &file)?;
             return Err(io::Error::other(error));
         }
         Ok(Begun::Now(record))
@@ -204,7 +204,7 @@ impl Outbox {
     /// When its file cannot be removed: the next start takes it for one that
     /// may have been sent.
     pub fn sent(&self, name: OutboxName) -> io::Result<()> {
-        self.sending.retract(&name.to_os_string())
+        self.sending.remove(&name.to_os_string())
     }
 
     /// A message was not sent and waits again. When the disk has no room for
@@ -217,7 +217,7 @@ impl Outbox {
         let file = name.to_os_string();
         match self.settle(&self.queued, name, record) {
             Ok(()) => Ok(()),
-            Err(_) => self.sending.hand_to(self.queued.path(), &file),
+            Err(_) => self.sending.move_file_to(self.queued.path(), &file),
         }
     }
 
@@ -230,7 +230,7 @@ impl Outbox {
         let file = name.to_os_string();
         match self.settle(&self.failed, name, record) {
             Ok(()) => Ok(()),
-            Err(_) => self.sending.hand_to(self.failed.path(), &file),
+            Err(_) => self.sending.move_file_to(self.failed.path(), &file),
         }
     }
 
@@ -239,7 +239,7 @@ impl Outbox {
         to.publish(to.prepare(&record.to_json())?, &file)?;
         to.sync()?;
         // If this fails, the next start does it.
-        let _ = self.sending.retract(&file);
+        let _ = self.sending.remove(&file);
         Ok(())
     }
 
@@ -249,7 +249,7 @@ impl Outbox {
     /// When it cannot be moved.
     pub fn set_aside(&self, name: OutboxName) -> io::Result<()> {
         let file = name.to_os_string();
-        self.queued.hand_to(self.failed.path(), &file)
+        self.queued.move_file_to(self.failed.path(), &file)
     }
 
     /// Lets a message be tried at once: one that has failed as if it had never
@@ -263,7 +263,7 @@ impl Outbox {
         self.queued.create(self.failed.path())?;
         // Out of the sender's reach first: one that is taken up while it is
         // written anew would be sent twice.
-        match self.queued.hand_to(self.failed.path(), &file) {
+        match self.queued.move_file_to(self.failed.path(), &file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             handed => handed?,
         }
@@ -278,7 +278,7 @@ impl Outbox {
             record => record?,
         };
         self.put(name, &record.afresh()).map_err(io::Error::other)?;
-        self.failed.retract(&file)?;
+        self.failed.remove(&file)?;
         Ok(true)
     }
 
@@ -288,8 +288,8 @@ impl Outbox {
     /// When there is none.
     pub fn remove(&self, name: OutboxName) -> io::Result<()> {
         let file = name.to_os_string();
-        match self.queued.retract(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.failed.retract(&file),
+        match self.queued.remove(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.failed.remove(&file),
             removed => removed,
         }
     }
@@ -354,7 +354,7 @@ mod tests {
             not_before: None,
             last: None,
         };
-        let name = record.name(Id::fresh(None));
+        let name = record.name(Id::generate(None));
         outbox.put(name, &record).unwrap();
         (folder, outbox, name)
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::config::SessionId;
-use crate::http::client::json_api::{Method, Request};
+use crate::http::client::json_api::{ApiMethod, ApiRequest};
 use crate::secret::Secret;
 
 /// What a phone writes to us; the one event that gateways post.
@@ -126,12 +126,12 @@ pub enum Missing {
 ///
 /// # Errors
 /// When it needs a credential that is not there.
-pub fn build(chore: &Chore<'_>, credentials: &Credentials) -> Result<Request, Missing> {
+pub fn build(chore: &Chore<'_>, credentials: &Credentials) -> Result<ApiRequest, Missing> {
     let (method, path, body) = content(chore);
-    Ok(Request {
+    Ok(ApiRequest {
         method,
         path,
-        outside: matches!(chore, Chore::Health { inside: false }),
+        at_host_root: matches!(chore, Chore::Health { inside: false }),
         body,
         headers: headers(chore, credentials)?,
     })
@@ -144,8 +144,8 @@ pub fn needs_session(credentials: &Credentials, named: Option<&SessionId>) -> bo
     for_messages(credentials, named) == Err(Missing::Session)
 }
 
-fn content(chore: &Chore<'_>) -> (Method, String, Option<Value>) {
-    use Method::{Delete, Get, Post};
+fn content(chore: &Chore<'_>) -> (ApiMethod, String, Option<Value>) {
+    use ApiMethod::{Delete, Get, Post};
     let (method, path, body) = match *chore {
         Chore::Health { .. } => (Get, "/health".to_owned(), None),
         Chore::History { limit, offset, .. } => {
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_request(chore: Chore<'_>, method: Method, path: &str, body: Option<Value>) {
+    fn assert_request(chore: Chore<'_>, method: ApiMethod, path: &str, body: Option<Value>) {
         let request = build(&chore, &credentials("tuks")).unwrap();
         let built = (request.method, request.path.as_str(), request.body);
         assert_eq!(built, (method, path, body));
@@ -354,10 +354,10 @@ mod tests {
             (Chore::Qr { session }, "/sessions/S/qr"),
             (history, "/messages/history?limit=50&offset=0"),
         ] {
-            assert_request(chore, Method::Get, path, None);
+            assert_request(chore, ApiMethod::Get, path, None);
         }
         let delete = Chore::SessionDelete { session };
-        assert_request(delete, Method::Delete, "/sessions/S", None);
+        assert_request(delete, ApiMethod::Delete, "/sessions/S", None);
     }
 
     #[test]
@@ -396,7 +396,7 @@ mod tests {
                 json!({"event": "message.received", "message": test}),
             ),
         ] {
-            assert_request(chore, Method::Post, path, Some(body));
+            assert_request(chore, ApiMethod::Post, path, Some(body));
         }
     }
 }

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::config::SessionId;
-use crate::http::client::json_api::Trouble;
+use crate::http::client::json_api::ApiError;
 use crate::sak::error_codes;
 use crate::secret::Secret;
 
@@ -16,7 +16,7 @@ use crate::secret::Secret;
 /// # Errors
 /// When it is not of success: by its status, by `success`, or because it is no
 /// JSON.
-pub fn judge(status: u16, body: &[u8]) -> Result<Value, Trouble> {
+pub fn judge(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let good = (200..=299).contains(&status);
     let Some(mut document) = document(body) else {
         let reason = if good {
@@ -24,7 +24,7 @@ pub fn judge(status: u16, body: &[u8]) -> Result<Value, Trouble> {
         } else {
             error_codes::of_status(status)
         };
-        return Err(Trouble::new(reason, detail(status, None, &text_of(body))));
+        return Err(ApiError::new(reason, detail(status, None, &text_of(body))));
     };
     let refused = document.get("success") == Some(&Value::Bool(false));
     if !good || refused {
@@ -40,7 +40,7 @@ fn document(body: &[u8]) -> Option<Value> {
     document.filter(Value::is_object)
 }
 
-fn refusal(status: u16, document: &Value) -> Trouble {
+fn refusal(status: u16, document: &Value) -> ApiError {
     let error = document.get("error").unwrap_or(document);
     let code = error.get("code").and_then(Value::as_str);
     let code = code.filter(|code| is_code(code));
@@ -49,7 +49,7 @@ fn refusal(status: u16, document: &Value) -> Trouble {
         .flatten()
         .find_map(Value::as_str)
         .unwrap_or_default();
-    Trouble::new(error_codes::of(code, status), detail(status, code, said))
+    ApiError::new(error_codes::of(code, status), detail(status, code, said))
 }
 
 /// Nothing else is repeated as it is.
@@ -71,8 +71,8 @@ fn detail(status: u16, code: Option<&str>, said: &str) -> String {
 }
 
 /// An answer without what was asked for.
-fn lacks(what: &str) -> Trouble {
-    Trouble::new(error_codes::INCOMPLETE, format!("it has no {what}"))
+fn lacks(what: &str) -> ApiError {
+    ApiError::new(error_codes::INCOMPLETE, format!("it has no {what}"))
 }
 
 fn text_of(body: &[u8]) -> String {
@@ -83,12 +83,12 @@ fn text_of(body: &[u8]) -> String {
 ///
 /// # Errors
 /// When that is not well.
-pub fn health(data: &Value) -> Result<String, Trouble> {
+pub fn health(data: &Value) -> Result<String, ApiError> {
     let status = text(data, &["status"]).unwrap_or_else(|| "there".to_owned());
     if ["healthy", "ok", "up", "there"].contains(&status.to_lowercase().as_str()) {
         return Ok(status);
     }
-    Err(Trouble::new(
+    Err(ApiError::new(
         error_codes::UNWELL,
         format!("it says {status:?}"),
     ))
@@ -98,7 +98,7 @@ pub fn health(data: &Value) -> Result<String, Trouble> {
 ///
 /// # Errors
 /// When there is none.
-pub fn token(data: &Value) -> Result<Secret, Trouble> {
+pub fn token(data: &Value) -> Result<Secret, ApiError> {
     let names = ["token", "accessToken", "access_token", "jwt"];
     text(data, &names)
         .map(Secret::new)
@@ -109,7 +109,7 @@ pub fn token(data: &Value) -> Result<Secret, Trouble> {
 ///
 /// # Errors
 /// When there is none.
-pub fn api_key(data: &Value) -> Result<Secret, Trouble> {
+pub fn api_key(data: &Value) -> Result<Secret, ApiError> {
     // The key may be beside what describes it, or in the midst of it.
     let inner = data.get("apiKey").filter(|inner| inner.is_object());
     let names = ["apiKey", "api_key", "key", "rawKey"];
@@ -137,7 +137,7 @@ pub struct Session {
 ///
 /// # Errors
 /// When it is none.
-pub fn sessions(data: &Value) -> Result<Vec<Session>, Trouble> {
+pub fn sessions(data: &Value) -> Result<Vec<Session>, ApiError> {
     let rows = rows(data, "sessions").ok_or_else(|| lacks("list of sessions"))?;
     rows.iter().map(session).collect()
 }
@@ -146,7 +146,7 @@ pub fn sessions(data: &Value) -> Result<Vec<Session>, Trouble> {
 ///
 /// # Errors
 /// When it has no id that is one.
-pub fn session(data: &Value) -> Result<Session, Trouble> {
+pub fn session(data: &Value) -> Result<Session, ApiError> {
     let id = text(data, &["sessionId", "session_id", "id"]).and_then(|id| id.parse().ok());
     let connected = data.get("connected").and_then(Value::as_bool);
     let status = text(data, &["status"]).or_else(|| {
@@ -192,7 +192,7 @@ pub struct Webhook {
 ///
 /// # Errors
 /// When it has no id or key.
-pub fn created(data: &Value) -> Result<Created, Trouble> {
+pub fn created(data: &Value) -> Result<Created, ApiError> {
     let key = text(data, &["apiKey", "api_key"]).map(Secret::new);
     let hook = data.get("webhook");
     Ok(Created {
@@ -207,7 +207,7 @@ pub fn created(data: &Value) -> Result<Created, Trouble> {
 ///
 /// # Errors
 /// When it has no secret.
-pub fn webhook(data: &Value) -> Result<Webhook, Trouble> {
+pub fn webhook(data: &Value) -> Result<Webhook, ApiError> {
     let secret = text(data, &["secret"]).map(Secret::new);
     Ok(Webhook {
         url: text(data, &["url"]).unwrap_or_default(),
@@ -230,7 +230,7 @@ pub enum Progress {
 ///
 /// # Errors
 /// When the answer says neither.
-pub fn progress(data: &Value) -> Result<Progress, Trouble> {
+pub fn progress(data: &Value) -> Result<Progress, ApiError> {
     let connected = data.get("connected").and_then(Value::as_bool);
     if connected == Some(true) {
         return Ok(Progress::Connected);
@@ -258,7 +258,7 @@ pub struct Delivery {
 ///
 /// # Errors
 /// When that is not said.
-pub fn deliveries(data: &Value) -> Result<Vec<Delivery>, Trouble> {
+pub fn deliveries(data: &Value) -> Result<Vec<Delivery>, ApiError> {
     let rows = rows(data, "results").ok_or_else(|| lacks("list of results"))?;
     let delivery = |row: &Value| Delivery {
         url: text(row, &["url", "webhookId", "webhook_id"]).unwrap_or_default(),
@@ -274,7 +274,7 @@ pub fn deliveries(data: &Value) -> Result<Vec<Delivery>, Trouble> {
 ///
 /// # Errors
 /// When it is no list.
-pub fn api_keys(data: &Value) -> Result<Vec<Vec<String>>, Trouble> {
+pub fn api_keys(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
     const COLUMNS: [&[&str]; 4] = [
         &["name"],
         &["id", "keyId", "key_id"],
@@ -289,7 +289,7 @@ pub fn api_keys(data: &Value) -> Result<Vec<Vec<String>>, Trouble> {
 ///
 /// # Errors
 /// When it is no list.
-pub fn history(data: &Value) -> Result<Vec<Vec<String>>, Trouble> {
+pub fn history(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
     const COLUMNS: [&[&str]; 5] = [
         &["created_at", "createdAt", "timestamp"],
         &["to_number", "toNumber", "to"],
@@ -305,7 +305,7 @@ fn table(
     rows: Option<&Vec<Value>>,
     what: &str,
     columns: &[&[&str]],
-) -> Result<Vec<Vec<String>>, Trouble> {
+) -> Result<Vec<Vec<String>>, ApiError> {
     let cell = |row: &Value, names: &[&str]| text(row, names).unwrap_or_default();
     let line = |row: &Value| columns.iter().map(|names| cell(row, names)).collect();
     let rows = rows.ok_or_else(|| lacks(what))?;
@@ -421,9 +421,9 @@ mod tests {
     fn limit_says_how_long_to_wait() {
         let body = br#"{"success":false,"error":{"code":"AUTH_RATE_LIMIT","message":"x"}}"#;
         let trouble = judge(429, body).unwrap_err();
-        assert!(trouble.is_limit());
+        assert!(trouble.is_rate_limited());
         assert!(trouble.to_string().contains("try again in 60 seconds; "));
-        let told = Trouble {
+        let told = ApiError {
             retry_after: Some(Duration::from_secs(7)),
             ..judge(429, b"slow down").unwrap_err()
         };

@@ -27,7 +27,7 @@ use super::name::CallFileName;
 use super::progress::{Progress, fresh, progress};
 use super::watch::Event;
 use crate::config::Queue;
-use crate::storage::conversation_queue::Lines;
+use crate::storage::conversation_queue::ConversationQueue;
 use crate::storage::durable::{Directory, move_to};
 
 /// How long to wait before a move that failed is tried again.
@@ -51,7 +51,7 @@ pub struct Feeder {
     staging: Directory,
     outgoing: PathBuf,
     archive: Archive,
-    lines: Lines<CallFileName>,
+    lines: ConversationQueue<CallFileName>,
     /// For whoever accepts more, and whoever asks how it goes.
     gauges: Arc<Gauges>,
     /// How long an attempt may last in all.
@@ -77,14 +77,14 @@ pub fn retry_directory(staging: &Path) -> PathBuf {
 /// # Errors
 /// When the directory cannot be read.
 pub fn left_over(staging: &Directory) -> io::Result<Vec<CallFileName>> {
-    let swept = staging.sweep(Duration::ZERO)?;
+    let swept = staging.remove_temporary(Duration::ZERO)?;
     let names = ours(staging.path())?;
     let (whole, torn): (Vec<_>, Vec<_>) = names
         .chunk_by(|one, other| one.id() == other.id())
         .partition(|parts| parts.last().is_some_and(CallFileName::is_last));
     let torn = torn.concat();
     for name in &torn {
-        staging.retract(&name.to_os_string())?;
+        staging.remove(&name.to_os_string())?;
     }
     let swept = swept + torn.len();
     if swept > 0 {
@@ -125,12 +125,12 @@ impl Feeder {
         left: Vec<CallFileName>,
         gauges: Arc<Gauges>,
     ) -> Self {
-        let mut lines = Lines::new(queue.max_outgoing);
+        let mut lines = ConversationQueue::new(queue.max_outgoing);
         for name in ours(&queue.outgoing).unwrap_or_default() {
-            lines.adopt(name);
+            lines.mark_in_flight(name);
         }
         for name in left {
-            lines.accept(name);
+            lines.push(name);
         }
         let call = &queue.call;
         let seconds = 2 * u64::from(call.retry_time) + u64::from(call.wait_time);
@@ -171,7 +171,7 @@ impl Feeder {
             // Whatever has happened by now, before anything is moved.
             for event in std::iter::once(first).chain(events.try_iter()) {
                 match event {
-                    Event::Stored(name) => self.lines.accept(name),
+                    Event::Stored(name) => self.lines.push(name),
                     Event::Left(name) => self.left(&name),
                     Event::Written(name) => self.written(&name),
                     Event::Retry => self.take_retries(),
@@ -185,16 +185,16 @@ impl Feeder {
 
     /// Moves what may be moved.
     fn feed(&mut self) {
-        while let Some(name) = self.lines.take_next() {
+        while let Some(name) = self.lines.pop_next() {
             let file = name.to_os_string();
             match self.hand_over(&file) {
                 Ok(()) => debug!(call_file = ?file, "handed to Asterisk"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_gone(&file) => {
                     warn!(call_file = ?file, "gone from staging before it was handed on");
-                    self.lines.gone(name);
+                    self.lines.complete(name);
                 }
                 Err(error) => {
-                    self.lines.refused(name);
+                    self.lines.requeue_front(name);
                     self.tell(&file, &error);
                     break;
                 }
@@ -244,7 +244,7 @@ impl Feeder {
             return;
         };
         // One that was presented again has left and is there.
-        if !self.outgoing.join(file).exists() && self.lines.gone(name) {
+        if !self.outgoing.join(file).exists() && self.lines.complete(name) {
             self.archive.settle(name);
         }
     }
@@ -256,7 +256,7 @@ impl Feeder {
         };
         if let Ok(content) = std::fs::read_to_string(self.outgoing.join(file)) {
             let parked = progress(&content) == Progress::Waiting;
-            self.lines.park(name, parked);
+            self.lines.set_deferred(name, parked);
         }
     }
 
@@ -269,7 +269,7 @@ impl Feeder {
             match move_to(&from, &to) {
                 Ok(()) => {
                     info!(call_file = ?file, "is tried again, as the administrator wants");
-                    self.lines.accept(name);
+                    self.lines.push(name);
                 }
                 Err(error) => warn!(call_file = ?file, %error, "failed to take up for a retry"),
             }
@@ -297,13 +297,13 @@ impl Feeder {
         let present: HashSet<_> = present.into_iter().collect();
         let away: Vec<_> = self.lines.away().collect();
         for name in away.iter().filter(|name| !present.contains(name)) {
-            if self.lines.gone(*name) {
+            if self.lines.complete(*name) {
                 self.archive.settle(*name);
             }
         }
         let mut presented = 0;
         for name in present {
-            if self.lines.adopt(name) && self.look_at(name) {
+            if self.lines.mark_in_flight(name) && self.look_at(name) {
                 presented += 1;
             }
         }
@@ -325,7 +325,7 @@ impl Feeder {
         let now = SystemTime::now();
         let since = |time: SystemTime| now.duration_since(time).unwrap_or_default();
         let progress = progress(&content);
-        self.lines.park(name, progress == Progress::Waiting);
+        self.lines.set_deferred(name, progress == Progress::Waiting);
         let overdue = match progress {
             // One of the future counts as overdue: the clock was set back.
             Progress::Untouched => metadata

@@ -38,7 +38,7 @@ pub mod writer;
 use crate::config::Queue;
 use crate::model::id::Id;
 use crate::model::message::Message;
-use crate::storage::durable::Claim;
+use crate::storage::durable::DirectoryLock;
 use feeder::Feeder;
 use health::Gauges;
 pub use health::Health;
@@ -61,7 +61,7 @@ pub struct Spool {
 pub struct Threads {
     writer: JoinHandle<()>,
     feeder: JoinHandle<()>,
-    _claim: Claim,
+    _claim: DirectoryLock,
 }
 
 impl Threads {

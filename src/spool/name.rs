@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::model::id::Id;
 use crate::model::message::Conversation;
-use crate::storage::conversation_queue::Member;
+use crate::storage::conversation_queue::Queued;
 
 /// The name of a call file. In the order of their text, names are in the order
 /// in which the files shall reach Asterisk.
@@ -70,7 +70,7 @@ impl CallFileName {
     }
 }
 
-impl Member for CallFileName {
+impl Queued for CallFileName {
     fn conversation(&self) -> Conversation {
         self.conversation
     }

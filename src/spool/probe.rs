@@ -16,7 +16,7 @@ use tempfile::Builder;
 
 use super::feeder::retry_directory;
 use crate::config::{Owner, Queue};
-use crate::storage::durable::{Access, Claim, Directory};
+use crate::storage::durable::{Access, Directory, DirectoryLock};
 
 /// Tries all steps of a call file and returns the staging directory.
 ///
@@ -50,8 +50,8 @@ pub fn probe(queue: &Queue) -> Result<Directory, ProbeError> {
 ///
 /// # Errors
 /// When one does.
-pub fn claim(staging: &Directory) -> Result<Claim, ProbeError> {
-    staging.claim().map_err(|error| match error.kind() {
+pub fn claim(staging: &Directory) -> Result<DirectoryLock, ProbeError> {
+    staging.lock().map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => ProbeError {
             problem: format!("use {}: another websmsd uses it", staging.path().display()),
             remedy: "stop the other one, or name another directory with stagingdir".to_owned(),

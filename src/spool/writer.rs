@@ -132,7 +132,7 @@ impl Writer {
     }
 
     fn next_id(&mut self) -> Id {
-        let id = Id::fresh(self.last);
+        let id = Id::generate(self.last);
         self.last = Some(id);
         id
     }
@@ -184,7 +184,7 @@ impl Writer {
                 continue;
             }
             let file = name.to_os_string();
-            match self.staging.retract(&file) {
+            match self.staging.remove(&file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     stays = Some(name.id());
                     error!(call_file = ?file, %error, "failed to take back a call file; it may be delivered twice");

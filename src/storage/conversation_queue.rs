@@ -10,53 +10,53 @@ use crate::model::message::Conversation;
 
 /// What stands in a line: the name of a file. The order of names is the order
 /// in which they came.
-pub trait Member: Copy + Ord {
+pub trait Queued: Copy + Ord {
     /// The conversation that it belongs to.
     fn conversation(&self) -> Conversation;
 }
 
 /// Those that wait, and those that are away.
 #[derive(Debug)]
-pub struct Lines<M> {
+pub struct ConversationQueue<M> {
     /// How many may be away at a time.
-    most: usize,
+    max_active: usize,
     waiting: HashMap<Conversation, VecDeque<M>>,
     waiting_count: usize,
     /// Conversations whose line may move, in the order in which they became so.
     ready: VecDeque<Conversation>,
     /// Who is away; a conversation has one there.
-    away: HashMap<Conversation, Away<M>>,
+    in_flight: HashMap<Conversation, InFlight<M>>,
     /// How many of those are not parked.
-    due: usize,
+    active: usize,
 }
 
 /// One that is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Away<M> {
+struct InFlight<M> {
     name: M,
     /// It waits for its next attempt and costs nothing meanwhile.
-    parked: bool,
+    deferred: bool,
 }
 
-impl<M: Member> Lines<M> {
+impl<M: Queued> ConversationQueue<M> {
     /// Empty lines, of which at most so many may be away.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            most,
+            max_active: most,
             waiting: HashMap::new(),
             waiting_count: 0,
             ready: VecDeque::new(),
-            away: HashMap::new(),
-            due: 0,
+            in_flight: HashMap::new(),
+            active: 0,
         }
     }
 
     /// One has come to the end of its line.
-    pub fn accept(&mut self, name: M) {
+    pub fn push(&mut self, name: M) {
         let conversation = name.conversation();
         let line = self.waiting.entry(conversation).or_default();
-        if line.is_empty() && !self.away.contains_key(&conversation) {
+        if line.is_empty() && !self.in_flight.contains_key(&conversation) {
             self.ready.push_back(conversation);
         }
         line.push_back(name);
@@ -66,20 +66,20 @@ impl<M: Member> Lines<M> {
     /// One is away that this did not send: an earlier run did, or the
     /// administrator. `false` when another one of its conversation is away; then
     /// it is left to itself.
-    pub fn adopt(&mut self, name: M) -> bool {
+    pub fn mark_in_flight(&mut self, name: M) -> bool {
         let conversation = name.conversation();
-        if self.away.contains_key(&conversation) {
-            return self.is_away(name);
+        if self.in_flight.contains_key(&conversation) {
+            return self.is_in_flight(name);
         }
         self.ready.retain(|ready| *ready != conversation);
-        self.send(name);
+        self.start(name);
         true
     }
 
     /// Who shall go now. It counts as away from now on; [`Self::refused`] takes
     /// that back.
-    pub fn take_next(&mut self) -> Option<M> {
-        if self.due >= self.most {
+    pub fn pop_next(&mut self) -> Option<M> {
+        if self.active >= self.max_active {
             return None;
         }
         let conversation = self.ready.pop_front()?;
@@ -89,20 +89,26 @@ impl<M: Member> Lines<M> {
             self.waiting.remove(&conversation);
         }
         self.waiting_count -= 1;
-        self.send(name);
+        self.start(name);
         Some(name)
     }
 
-    fn send(&mut self, name: M) {
+    fn start(&mut self, name: M) {
         let parked = false;
-        self.away.insert(name.conversation(), Away { name, parked });
-        self.due += 1;
+        self.in_flight.insert(
+            name.conversation(),
+            InFlight {
+                name,
+                deferred: parked,
+            },
+        );
+        self.active += 1;
     }
 
     /// One could not go, or shall go again: it is first in its line again, and
     /// its line first of all.
-    pub fn refused(&mut self, name: M) {
-        if self.leave(name) {
+    pub fn requeue_front(&mut self, name: M) {
+        if self.remove(name) {
             let conversation = name.conversation();
             self.waiting
                 .entry(conversation)
@@ -115,16 +121,16 @@ impl<M: Member> Lines<M> {
     }
 
     /// One is no longer away. `false` when it was not.
-    pub fn gone(&mut self, name: M) -> bool {
-        self.leave(name)
+    pub fn complete(&mut self, name: M) -> bool {
+        self.remove(name)
     }
 
-    fn leave(&mut self, name: M) -> bool {
+    fn remove(&mut self, name: M) -> bool {
         let conversation = name.conversation();
-        match self.away.get(&conversation) {
+        match self.in_flight.get(&conversation) {
             Some(away) if away.name == name => {
-                self.due -= usize::from(!away.parked);
-                self.away.remove(&conversation);
+                self.active -= usize::from(!away.deferred);
+                self.in_flight.remove(&conversation);
                 if self.waiting.contains_key(&conversation) {
                     self.ready.push_back(conversation);
                 }
@@ -136,29 +142,29 @@ impl<M: Member> Lines<M> {
 
     /// One is put off until its next attempt, or is taken up again. Whoever is
     /// put off holds up its conversation and nobody else.
-    pub fn park(&mut self, name: M, parked: bool) {
-        if let Some(away) = self.away.get_mut(&name.conversation())
+    pub fn set_deferred(&mut self, name: M, parked: bool) {
+        if let Some(away) = self.in_flight.get_mut(&name.conversation())
             && away.name == name
-            && away.parked != parked
+            && away.deferred != parked
         {
-            away.parked = parked;
+            away.deferred = parked;
             if parked {
-                self.due -= 1;
+                self.active -= 1;
             } else {
-                self.due += 1;
+                self.active += 1;
             }
         }
     }
 
     /// Who is away.
     pub fn away(&self) -> impl Iterator<Item = M> {
-        self.away.values().map(|away| away.name)
+        self.in_flight.values().map(|away| away.name)
     }
 
     /// Whether this one is away.
     #[must_use]
-    pub fn is_away(&self, name: M) -> bool {
-        self.away
+    pub fn is_in_flight(&self, name: M) -> bool {
+        self.in_flight
             .get(&name.conversation())
             .is_some_and(|away| away.name == name)
     }
@@ -188,65 +194,65 @@ mod tests {
         CallFileName::parse(text.as_ref()).unwrap()
     }
 
-    fn all(lines: &mut Lines<CallFileName>) -> Vec<CallFileName> {
-        std::iter::from_fn(|| lines.take_next()).collect()
+    fn all(lines: &mut ConversationQueue<CallFileName>) -> Vec<CallFileName> {
+        std::iter::from_fn(|| lines.pop_next()).collect()
     }
 
     #[test]
     fn one_of_a_conversation_goes_at_a_time_and_in_order() {
-        let mut lines = Lines::new(10);
+        let mut lines = ConversationQueue::new(10);
         for number in 1..=3 {
-            lines.accept(name(1, number));
-            lines.accept(name(2, number));
+            lines.push(name(1, number));
+            lines.push(name(2, number));
         }
         assert_eq!(all(&mut lines), [name(1, 1), name(2, 1)]);
-        assert!(lines.gone(name(1, 1)));
+        assert!(lines.complete(name(1, 1)));
         assert_eq!(all(&mut lines), [name(1, 2)]);
-        assert!(!lines.gone(name(1, 1)), "it has gone already");
+        assert!(!lines.complete(name(1, 1)), "it has gone already");
         assert_eq!(lines.oldest(), Some(name(2, 1)));
         assert_eq!(lines.waiting(), 3);
     }
 
     #[test]
     fn only_so_many_go_in_all_but_parked_ones_do_not_count() {
-        let mut lines = Lines::new(2);
+        let mut lines = ConversationQueue::new(2);
         for conversation in 1..=4 {
-            lines.accept(name(conversation, 1));
+            lines.push(name(conversation, 1));
         }
         assert_eq!(all(&mut lines), [name(1, 1), name(2, 1)]);
-        lines.park(name(1, 1), true);
-        lines.park(name(1, 1), true);
+        lines.set_deferred(name(1, 1), true);
+        lines.set_deferred(name(1, 1), true);
         assert_eq!(all(&mut lines), [name(3, 1)]);
-        lines.park(name(1, 1), false);
-        lines.gone(name(2, 1));
+        lines.set_deferred(name(1, 1), false);
+        lines.complete(name(2, 1));
         assert_eq!(all(&mut lines), [], "the parked one is due again");
-        lines.gone(name(1, 1));
+        lines.complete(name(1, 1));
         assert_eq!(all(&mut lines), [name(4, 1)]);
     }
 
     #[test]
     fn refused_file_is_the_next_one_again() {
-        let mut lines = Lines::new(2);
-        lines.accept(name(1, 1));
-        lines.accept(name(1, 2));
-        lines.accept(name(2, 1));
-        assert_eq!(lines.take_next(), Some(name(1, 1)));
-        lines.refused(name(1, 1));
+        let mut lines = ConversationQueue::new(2);
+        lines.push(name(1, 1));
+        lines.push(name(1, 2));
+        lines.push(name(2, 1));
+        assert_eq!(lines.pop_next(), Some(name(1, 1)));
+        lines.requeue_front(name(1, 1));
         assert_eq!(all(&mut lines), [name(1, 1), name(2, 1)]);
-        lines.gone(name(1, 1));
+        lines.complete(name(1, 1));
         assert_eq!(all(&mut lines), [name(1, 2)]);
     }
 
     #[test]
     fn what_is_there_already_holds_up_its_conversation() {
-        let mut lines = Lines::new(3);
-        lines.accept(name(1, 2));
-        assert!(lines.adopt(name(1, 1)));
-        assert!(lines.adopt(name(1, 1)));
-        assert!(!lines.adopt(name(1, 9)));
-        assert_eq!(lines.take_next(), None);
-        lines.gone(name(1, 1));
-        assert_eq!(lines.take_next(), Some(name(1, 2)));
+        let mut lines = ConversationQueue::new(3);
+        lines.push(name(1, 2));
+        assert!(lines.mark_in_flight(name(1, 1)));
+        assert!(lines.mark_in_flight(name(1, 1)));
+        assert!(!lines.mark_in_flight(name(1, 9)));
+        assert_eq!(lines.pop_next(), None);
+        lines.complete(name(1, 1));
+        assert_eq!(lines.pop_next(), Some(name(1, 2)));
     }
 
     proptest! {
@@ -254,7 +260,7 @@ mod tests {
         /// is lost or sent twice, and no more are due than may be.
         #[test]
         fn every_file_goes_once_in_its_turn(steps in prop::collection::vec((0_u8..6, 0_u64..4), 0..300)) {
-            let mut lines = Lines::new(3);
+            let mut lines = ConversationQueue::new(3);
             let mut accepted: HashMap<u64, u64> = HashMap::new();
             let mut sent: HashMap<u64, u64> = HashMap::new();
             let mut away: Vec<CallFileName> = Vec::new();
@@ -269,9 +275,9 @@ mod tests {
                     0 | 1 => {
                         let next = accepted.entry(which).or_default();
                         *next += 1;
-                        lines.accept(name(which, *next));
+                        lines.push(name(which, *next));
                     }
-                    2 | 3 => if let Some(next) = lines.take_next() {
+                    2 | 3 => if let Some(next) = lines.pop_next() {
                         let last = sent.entry(conversation(&next)).or_default();
                         prop_assert_eq!(number(&next), *last + 1);
                         *last += 1;
@@ -279,22 +285,22 @@ mod tests {
                     },
                     4 => if !away.is_empty() {
                         let name = away.remove(usize::try_from(which).unwrap() % away.len());
-                        prop_assert!(lines.gone(name));
+                        prop_assert!(lines.complete(name));
                     },
                     _ => if let Some(name) = away.get(usize::try_from(which).unwrap()) {
-                        lines.park(*name, which % 2 == 0);
+                        lines.set_deferred(*name, which % 2 == 0);
                     },
                 }
-                prop_assert!(lines.due <= 3 + 4);
+                prop_assert!(lines.active <= 3 + 4);
                 let waiting = accepted.values().sum::<u64>() - sent.values().sum::<u64>();
                 prop_assert_eq!(u64::try_from(lines.waiting()).unwrap(), waiting);
             }
             // Whoever is away comes back, and everything goes in the end.
             loop {
                 while let Some(name) = away.pop() {
-                    lines.gone(name);
+                    lines.complete(name);
                 }
-                let Some(next) = lines.take_next() else { break };
+                let Some(next) = lines.pop_next() else { break };
                 *sent.entry(conversation(&next)).or_default() += 1;
                 away.push(next);
             }

@@ -53,7 +53,7 @@ pub struct Directory {
 
 /// The word that nobody else stores into a directory, as long as it is held.
 #[derive(Debug)]
-pub struct Claim {
+pub struct DirectoryLock {
     _lock: Flock<File>,
 }
 
@@ -72,7 +72,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it cannot be looked at.
-    pub fn of_its_owner(path: &Path, mode: u32) -> io::Result<Self> {
+    pub fn with_owner_of(path: &Path, mode: u32) -> io::Result<Self> {
         let metadata = path.metadata()?;
         let (user, group) = (metadata.uid(), metadata.gid());
         Ok(Self::new(path, Access { mode, user, group }))
@@ -83,16 +83,16 @@ impl Directory {
     ///
     /// # Errors
     /// When it cannot be created or looked at.
-    pub fn made(path: &Path, mode: u32) -> io::Result<Self> {
+    pub fn open_or_create(path: &Path, mode: u32) -> io::Result<Self> {
         if !path.is_dir() {
             let parent = path.parent().unwrap_or(path);
-            match Self::of_its_owner(parent, mode)?.create(path) {
+            match Self::with_owner_of(parent, mode)?.create(path) {
                 // Another one was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 created => created?,
             }
         }
-        Self::of_its_owner(path, mode)
+        Self::with_owner_of(path, mode)
     }
 
     /// Another directory whose files have the same owner and mode.
@@ -105,10 +105,10 @@ impl Directory {
     ///
     /// # Errors
     /// When another process has claimed it, or it cannot be opened.
-    pub fn claim(&self) -> io::Result<Claim> {
+    pub fn lock(&self) -> io::Result<DirectoryLock> {
         let handle = File::open(&self.path)?;
         match Flock::lock(handle, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Claim { _lock: lock }),
+            Ok(lock) => Ok(DirectoryLock { _lock: lock }),
             Err((_, errno)) => Err(errno.into()),
         }
     }
@@ -238,7 +238,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it is not there, or the name is taken; then nothing has changed.
-    pub fn hand_to(&self, other: &Path, name: &OsStr) -> io::Result<()> {
+    pub fn move_file_to(&self, other: &Path, name: &OsStr) -> io::Result<()> {
         move_to(&self.path.join(name), &other.join(name))
     }
 
@@ -246,7 +246,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn retract(&self, name: &OsStr) -> io::Result<()> {
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
         std::fs::remove_file(self.path.join(name))
     }
 
@@ -296,7 +296,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the directory cannot be read or a file not removed.
-    pub fn sweep(&self, age: Duration) -> io::Result<usize> {
+    pub fn remove_temporary(&self, age: Duration) -> io::Result<usize> {
         let mut swept = 0;
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -420,11 +420,11 @@ mod tests {
     #[test]
     fn directory_is_claimed_once() {
         let (_guard, directory) = directory();
-        let claim = directory.claim().unwrap();
-        let error = directory.claim().unwrap_err();
+        let claim = directory.lock().unwrap();
+        let error = directory.lock().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         drop(claim);
-        directory.claim().unwrap();
+        directory.lock().unwrap();
     }
 
     #[test]
@@ -433,8 +433,11 @@ mod tests {
         for name in [".abc.tmp", ".hidden", "x.tmp", "y.call"] {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
-        assert_eq!(directory.sweep(Duration::from_secs(60)).unwrap(), 0);
-        assert_eq!(directory.sweep(Duration::ZERO).unwrap(), 1);
+        assert_eq!(
+            directory.remove_temporary(Duration::from_secs(60)).unwrap(),
+            0
+        );
+        assert_eq!(directory.remove_temporary(Duration::ZERO).unwrap(), 1);
         let mut left = names(&directory);
         left.sort();
         assert_eq!(left, [".hidden", "x.tmp", "y.call"]);

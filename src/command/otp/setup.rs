@@ -267,7 +267,7 @@ async fn approved(
         match graph.template(account).await {
             Ok(now) => template = now,
             // A new template may not be in the list yet.
-            Err(trouble) if trouble.reason.exit == Exit::Rejected => return Err(trouble.into()),
+            Err(trouble) if trouble.class.exit == Exit::Rejected => return Err(trouble.into()),
             Err(trouble) => {
                 note(&format!("{trouble} (asking on)"));
                 pause = pause.max(trouble.retry_after.unwrap_or_default());

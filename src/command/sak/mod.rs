@@ -13,7 +13,7 @@ use crate::command::load;
 use crate::command::terminal::{self, Failure, note, say};
 use crate::config::{SessionId, Whatsapp};
 use crate::exit::Exit;
-use crate::http::client::json_api::Client;
+use crate::http::client::json_api::ApiClient;
 use crate::logging;
 use crate::sak::client;
 use crate::sak::print;
@@ -176,7 +176,7 @@ async fn health(desk: &Desk) -> Result<(), Failure> {
 
 /// A gateway, and who we are to it.
 struct Desk {
-    client: Client,
+    client: ApiClient,
     credentials: Credentials,
 }
 
@@ -196,7 +196,7 @@ impl Desk {
         if let Chore::Login { password, .. } = chore {
             secrets.push(password);
         }
-        Ok(self.client.ask(&request, &secrets).await?)
+        Ok(self.client.send(&request, &secrets).await?)
     }
 
     /// The session that is meant: the one that is named, else the configured one,

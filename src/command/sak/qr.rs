@@ -9,7 +9,7 @@ use crate::command::sak::Desk;
 use crate::command::terminal::{Failure, note, say, store};
 use crate::config::SessionId;
 use crate::exit::Exit;
-use crate::http::client::json_api::Trouble;
+use crate::http::client::json_api::ApiError;
 use crate::sak::qr::Picture;
 use crate::sak::request::Chore;
 use crate::sak::response::{self, Progress};
@@ -105,10 +105,10 @@ impl Watch {
         let Some(trouble) = &failure.trouble else {
             return Err(failure);
         };
-        let pause = if trouble.is_limit() {
+        let pause = if trouble.is_rate_limited() {
             self.pause = LONG_PAUSE;
             trouble.retry_after.unwrap_or(LONG_PAUSE).max(PAUSE)
-        } else if self.answered && trouble.passes() {
+        } else if self.answered && trouble.is_temporary() {
             self.pause
         } else {
             return Err(failure);
@@ -135,8 +135,8 @@ impl Watch {
     }
 }
 
-fn words(trouble: &Trouble) -> String {
-    format!("{} ({})", trouble.reason.words, trouble.detail)
+fn words(trouble: &ApiError) -> String {
+    format!("{} ({})", trouble.class.summary, trouble.detail)
 }
 
 fn show_new(new: &New, options: &SessionQr) -> Result<(), Failure> {

@@ -137,7 +137,7 @@ impl Daemon {
         let desk = otp.as_ref().map(|otp| Arc::clone(&otp.desk));
         let calls = self.doors.agi.map(|listener| {
             let handle = runtime.handle().clone();
-            let server = fastagi::Server::new(config.clone(), desk.clone(), handle);
+            let server = fastagi::FastAgiServer::new(config.clone(), desk.clone(), handle);
             server.map(|server| server.start(listener))
         });
         let calls = calls.transpose().map_err(io::Error::other)?;
@@ -179,7 +179,7 @@ impl Daemon {
 
 /// Waits for calls and for requests to providers that are on their way, within
 /// bounds.
-fn finish(calls: Option<fastagi::Running>, sending: Option<Sending>) {
+fn finish(calls: Option<fastagi::RunningServer>, sending: Option<Sending>) {
     if let Some(calls) = calls {
         calls.finish();
     }

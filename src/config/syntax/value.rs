@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net};
 use reqwest::Url;
 
 use crate::config::syntax::problem::did_you_mean;
-use crate::document::path::Place;
+use crate::document::path::FieldPath;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 
@@ -97,9 +97,9 @@ pub fn number_format(raw: &str) -> Result<NumberFormat, String> {
 ///
 /// # Errors
 /// When one is no place.
-pub fn places(raw: &str) -> Result<Vec<Place>, String> {
+pub fn places(raw: &str) -> Result<Vec<FieldPath>, String> {
     optional(raw)?;
-    items(raw).map(Place::parse).collect()
+    items(raw).map(FieldPath::parse).collect()
 }
 
 /// Words, separated by commas; empty is none.

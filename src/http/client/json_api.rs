@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::http::client::tls;
-use crate::http::client::{self, Silence};
+use crate::http::client::{self, TransportError};
 use crate::http::safe_fetch::USER_AGENT;
 use crate::secret::Secret;
 
@@ -24,7 +24,7 @@ const ANSWER_MAX: usize = 4 * 1024 * 1024;
 
 /// How something is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub enum ApiMethod {
     /// Removes.
     Delete,
     /// Looks.
@@ -34,13 +34,13 @@ pub enum Method {
 }
 
 /// What goes to the API. There is no `Debug`: a body may hold a password.
-pub struct Request {
+pub struct ApiRequest {
     /// By which method.
-    pub method: Method,
+    pub method: ApiMethod,
     /// Behind the API's URL, or behind its host.
     pub path: String,
     /// Whether it is behind the host, without the prefix.
-    pub outside: bool,
+    pub at_host_root: bool,
     /// JSON.
     pub body: Option<Value>,
     /// Names in lower case.
@@ -49,59 +49,59 @@ pub struct Request {
 
 /// Why a chore was not done, in the fixed words of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reason {
+pub struct ErrorClass {
     /// How the program ends.
     pub exit: Exit,
     /// What is wrong.
-    pub words: &'static str,
+    pub summary: &'static str,
     /// What the administrator does about it.
     pub remedy: &'static str,
     /// How long the API is left alone that does not say how long, when all that
     /// is wrong is that it was asked too often.
-    pub pause: Option<Duration>,
+    pub default_retry_after: Option<Duration>,
 }
 
-impl Reason {
+impl ErrorClass {
     /// A reason that is more than having asked too often.
     #[must_use]
     pub const fn new(exit: Exit, words: &'static str, remedy: &'static str) -> Self {
         Self {
             exit,
-            words,
+            summary: words,
             remedy,
-            pause: None,
+            default_retry_after: None,
         }
     }
 
     /// It was only asked too often, and nothing was done.
     #[must_use]
-    pub const fn limit(pause: Duration, words: &'static str, remedy: &'static str) -> Self {
+    pub const fn rate_limited(pause: Duration, words: &'static str, remedy: &'static str) -> Self {
         Self {
             exit: Exit::Failed,
-            words,
+            summary: words,
             remedy,
-            pause: Some(pause),
+            default_retry_after: Some(pause),
         }
     }
 }
 
 /// A chore that was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ApiError {
     /// Why.
-    pub reason: Reason,
+    pub class: ErrorClass,
     /// What it was seen by: the API's words, or the network's.
     pub detail: String,
     /// How long the API wants to be left alone, if it said so.
     pub retry_after: Option<Duration>,
 }
 
-impl Trouble {
+impl ApiError {
     /// Trouble for this reason.
     #[must_use]
-    pub fn new(reason: Reason, detail: String) -> Self {
+    pub fn new(reason: ErrorClass, detail: String) -> Self {
         Self {
-            reason,
+            class: reason,
             detail,
             retry_after: None,
         }
@@ -109,25 +109,25 @@ impl Trouble {
 
     /// Whether it was only asked too often.
     #[must_use]
-    pub fn is_limit(&self) -> bool {
-        self.reason.pause.is_some()
+    pub fn is_rate_limited(&self) -> bool {
+        self.class.default_retry_after.is_some()
     }
 
     /// Whether it may be over soon by itself.
     #[must_use]
-    pub fn passes(&self) -> bool {
-        matches!(self.reason.exit, Exit::Failed | Exit::Unknown)
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.class.exit, Exit::Failed | Exit::Unknown)
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Reason {
-            words,
+        let ErrorClass {
+            summary: words,
             remedy,
-            pause,
+            default_retry_after: pause,
             ..
-        } = self.reason;
+        } = self.class;
         write!(f, "{words} ({}): ", self.detail)?;
         if let Some(pause) = pause {
             let seconds = self.retry_after.unwrap_or(pause).as_secs();
@@ -139,49 +139,49 @@ impl fmt::Display for Trouble {
 
 /// What is an API's own.
 #[derive(Debug)]
-pub struct Dialect {
+pub struct ApiProfile {
     /// What status and body hold of what was asked for, or why they do not. It
     /// judges a failure once more when the secrets in it are hidden.
-    pub judge: fn(u16, &[u8]) -> Result<Value, Trouble>,
+    pub parse_response: fn(u16, &[u8]) -> Result<Value, ApiError>,
     /// The connection ended before the answer did.
-    pub broken_off: Complaint,
+    pub connection_lost: ErrorText,
     /// The answer is longer than any that there is.
-    pub endless: Complaint,
+    pub too_large: ErrorText,
     /// The answer took too long.
-    pub late: Complaint,
+    pub timed_out: ErrorText,
     /// There is no connection.
-    pub unconnected: Complaint,
+    pub no_connection: ErrorText,
     /// Whoever is there cannot be trusted.
-    pub untrusted: Complaint,
+    pub untrusted: ErrorText,
     /// The request holds what none can.
-    pub unwritable: Complaint,
+    pub invalid_request: ErrorText,
 }
 
 /// What is said of what happens in the network.
 #[derive(Debug, Clone, Copy)]
-pub struct Complaint {
+pub struct ErrorText {
     /// What is wrong.
-    pub words: &'static str,
+    pub summary: &'static str,
     /// What the administrator does about it.
     pub remedy: &'static str,
 }
 
-impl Complaint {
+impl ErrorText {
     /// The words, and how the program ends.
-    const fn with(self, exit: Exit) -> Reason {
-        Reason::new(exit, self.words, self.remedy)
+    const fn with(self, exit: Exit) -> ErrorClass {
+        ErrorClass::new(exit, self.summary, self.remedy)
     }
 }
 
 /// An API, with its pool of connections.
 #[derive(Debug)]
-pub struct Client {
+pub struct ApiClient {
     url: Url,
-    dialect: &'static Dialect,
+    profile: &'static ApiProfile,
     http: reqwest::Client,
 }
 
-impl Client {
+impl ApiClient {
     /// Prepares connections to the API at `url`; makes none. A request may take
     /// `timeout`; authorities in `ca_file` are trusted besides the system's.
     ///
@@ -191,12 +191,12 @@ impl Client {
         url: Url,
         timeout: Duration,
         ca_file: Option<&Path>,
-        dialect: &'static Dialect,
-    ) -> Result<Self, ClientError> {
+        dialect: &'static ApiProfile,
+    ) -> Result<Self, ApiClientError> {
         let tls = if url.scheme() == "https" {
-            tls::trusting(ca_file).map_err(ClientError::Trust)?
+            tls::with_roots(ca_file).map_err(ApiClientError::Trust)?
         } else {
-            tls::unused()
+            tls::without_roots()
         };
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -206,8 +206,12 @@ impl Client {
             .referer(false)
             .timeout(timeout)
             .build()
-            .map_err(ClientError::Http)?;
-        Ok(Self { url, dialect, http })
+            .map_err(ApiClientError::Http)?;
+        Ok(Self {
+            url,
+            profile: dialect,
+            http,
+        })
     }
 
     /// Asks, once. What is said of a failure holds none of `secrets`, even if the
@@ -215,20 +219,22 @@ impl Client {
     ///
     /// # Errors
     /// When there is no answer, or none of success.
-    pub async fn ask(&self, request: &Request, secrets: &[&Secret]) -> Result<Value, Trouble> {
-        self.make(request, secrets).await.map_err(|mut trouble| {
-            // Whoever only looks can look again.
-            if request.method == Method::Get && trouble.reason.exit == Exit::Unknown {
-                trouble.reason.exit = Exit::Failed;
-            }
-            trouble
-        })
+    pub async fn send(&self, request: &ApiRequest, secrets: &[&Secret]) -> Result<Value, ApiError> {
+        self.try_send(request, secrets)
+            .await
+            .map_err(|mut trouble| {
+                // Whoever only looks can look again.
+                if request.method == ApiMethod::Get && trouble.class.exit == Exit::Unknown {
+                    trouble.class.exit = Exit::Failed;
+                }
+                trouble
+            })
     }
 
-    async fn make(&self, request: &Request, secrets: &[&Secret]) -> Result<Value, Trouble> {
-        let judge = self.dialect.judge;
-        let sent = self.written(request).send().await;
-        let mut response = sent.map_err(|error| self.unanswered(&error))?;
+    async fn try_send(&self, request: &ApiRequest, secrets: &[&Secret]) -> Result<Value, ApiError> {
+        let judge = self.profile.parse_response;
+        let sent = self.build(request).send().await;
+        let mut response = sent.map_err(|error| self.transport_error(&error))?;
         let status = response.status().as_u16();
         let retry_after = client::retry_after(response.headers(), SystemTime::now());
         let body = self.read(&mut response).await?;
@@ -239,19 +245,19 @@ impl Client {
         // taken, because half a secret cannot be recognised.
         let mut said = String::from_utf8_lossy(&body).into_owned();
         for secret in secrets {
-            said = client::hidden(&said, secret.expose(), "(the secret)");
+            said = client::redact(&said, secret.expose(), "(the secret)");
         }
-        judge(status, said.as_bytes()).map_err(|trouble| Trouble {
+        judge(status, said.as_bytes()).map_err(|trouble| ApiError {
             retry_after,
             ..trouble
         })
     }
 
-    fn written(&self, request: &Request) -> RequestBuilder {
+    fn build(&self, request: &ApiRequest) -> RequestBuilder {
         let method = match request.method {
-            Method::Delete => reqwest::Method::DELETE,
-            Method::Get => reqwest::Method::GET,
-            Method::Post => reqwest::Method::POST,
+            ApiMethod::Delete => reqwest::Method::DELETE,
+            ApiMethod::Get => reqwest::Method::GET,
+            ApiMethod::Post => reqwest::Method::POST,
         };
         let mut asking = self.http.request(method, self.target(request));
         for (name, value) in &request.headers {
@@ -272,59 +278,59 @@ impl Client {
         }
     }
 
-    fn target(&self, request: &Request) -> String {
+    fn target(&self, request: &ApiRequest) -> String {
         let mut base = self.url.clone();
-        if request.outside {
+        if request.at_host_root {
             base.set_path("");
         }
         format!("{}{}", base.as_str().trim_end_matches('/'), request.path)
     }
 
-    async fn read(&self, response: &mut Response) -> Result<Vec<u8>, Trouble> {
+    async fn read(&self, response: &mut Response) -> Result<Vec<u8>, ApiError> {
         let mut body = Vec::new();
-        let broken = |error| self.unanswered(&error);
+        let broken = |error| self.transport_error(&error);
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             body.extend_from_slice(&chunk);
             if body.len() > ANSWER_MAX {
-                let reason = self.dialect.endless.with(Exit::Unknown);
+                let reason = self.profile.too_large.with(Exit::Unknown);
                 let detail = format!("more than {ANSWER_MAX} bytes");
-                return Err(Trouble::new(reason, detail));
+                return Err(ApiError::new(reason, detail));
             }
         }
         Ok(body)
     }
 
     /// What became of a request that nobody answered.
-    fn unanswered(&self, error: &reqwest::Error) -> Trouble {
-        let Dialect {
-            broken_off,
-            late,
-            unconnected,
+    fn transport_error(&self, error: &reqwest::Error) -> ApiError {
+        let ApiProfile {
+            connection_lost: broken_off,
+            timed_out: late,
+            no_connection: unconnected,
             untrusted,
-            unwritable,
+            invalid_request: unwritable,
             ..
-        } = self.dialect;
-        let reason = match Silence::of(error) {
-            Silence::BrokenOff => broken_off.with(Exit::Unknown),
-            Silence::Late => late.with(Exit::Unknown),
-            Silence::Unconnected => unconnected.with(Exit::Failed),
-            Silence::Untrusted => untrusted.with(Exit::Failed),
-            Silence::Unwritable => unwritable.with(Exit::Configuration),
+        } = self.profile;
+        let reason = match TransportError::classify(error) {
+            TransportError::ConnectionLost => broken_off.with(Exit::Unknown),
+            TransportError::TimedOut => late.with(Exit::Unknown),
+            TransportError::NoConnection => unconnected.with(Exit::Failed),
+            TransportError::Untrusted => untrusted.with(Exit::Failed),
+            TransportError::InvalidRequest => unwritable.with(Exit::Configuration),
         };
-        Trouble::new(reason, client::chain(error))
+        ApiError::new(reason, client::error_chain(error))
     }
 }
 
 /// An API that cannot be asked. The administrator must act.
 #[derive(Debug)]
-pub enum ClientError {
+pub enum ApiClientError {
     /// The HTTP client cannot be made.
     Http(reqwest::Error),
     /// The certificates cannot be had.
     Trust(tls::TrustError),
 }
 
-impl fmt::Display for ClientError {
+impl fmt::Display for ApiClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(error) => write!(f, "prepare connections: {error}"),
@@ -333,25 +339,25 @@ impl fmt::Display for ClientError {
     }
 }
 
-impl std::error::Error for ClientError {}
+impl std::error::Error for ApiClientError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const QUIET: Complaint = Complaint {
-        words: "",
+    const QUIET: ErrorText = ErrorText {
+        summary: "",
         remedy: "",
     };
 
-    static DIALECT: Dialect = Dialect {
-        judge: |_, _| Ok(Value::Null),
-        broken_off: QUIET,
-        endless: QUIET,
-        late: QUIET,
-        unconnected: QUIET,
+    static DIALECT: ApiProfile = ApiProfile {
+        parse_response: |_, _| Ok(Value::Null),
+        connection_lost: QUIET,
+        too_large: QUIET,
+        timed_out: QUIET,
+        no_connection: QUIET,
         untrusted: QUIET,
-        unwritable: QUIET,
+        invalid_request: QUIET,
     };
 
     #[test]
@@ -365,12 +371,12 @@ mod tests {
             ("http://h", "http://h/health", "http://h/health"),
         ] {
             let url = Url::parse(url).unwrap();
-            let client = Client::new(url, Duration::from_secs(2), None, &DIALECT).unwrap();
+            let client = ApiClient::new(url, Duration::from_secs(2), None, &DIALECT).unwrap();
             for (is_outside, expected) in [(false, inside), (true, outside)] {
-                let request = Request {
-                    method: Method::Get,
+                let request = ApiRequest {
+                    method: ApiMethod::Get,
                     path: "/health".to_owned(),
-                    outside: is_outside,
+                    at_host_root: is_outside,
                     body: None,
                     headers: Vec::new(),
                 };
@@ -382,20 +388,20 @@ mod tests {
     #[test]
     fn trouble_says_how_long_to_wait_when_that_is_all() {
         let told = Some(Duration::from_secs(7));
-        let limit = Reason::limit(Duration::from_secs(9), "too often", "wait");
-        let other = Reason::new(Exit::Failed, "unwell", "see its log");
+        let limit = ErrorClass::rate_limited(Duration::from_secs(9), "too often", "wait");
+        let other = ErrorClass::new(Exit::Failed, "unwell", "see its log");
         for (reason, retry_after, expected) in [
             (limit, None, "too often (x): try again in 9 seconds; wait"),
             (limit, told, "too often (x): try again in 7 seconds; wait"),
             (other, told, "unwell (x): see its log"),
         ] {
-            let trouble = Trouble {
+            let trouble = ApiError {
                 retry_after,
-                ..Trouble::new(reason, "x".to_owned())
+                ..ApiError::new(reason, "x".to_owned())
             };
             assert_eq!(trouble.to_string(), expected);
-            assert_eq!(trouble.is_limit(), reason == limit);
-            assert!(trouble.passes());
+            assert_eq!(trouble.is_rate_limited(), reason == limit);
+            assert!(trouble.is_temporary());
         }
     }
 }

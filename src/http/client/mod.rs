@@ -12,33 +12,33 @@ pub mod tls;
 /// Why nobody answered. As long as there was no connection nothing was done;
 /// after that nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Silence {
+pub enum TransportError {
     /// There was a connection, and it ended too soon.
-    BrokenOff,
+    ConnectionLost,
     /// The time was over.
-    Late,
+    TimedOut,
     /// There was no connection.
-    Unconnected,
+    NoConnection,
     /// There was one, to somebody who cannot be trusted.
     Untrusted,
     /// The request could not be written.
-    Unwritable,
+    InvalidRequest,
 }
 
-impl Silence {
+impl TransportError {
     /// Why nobody answered, by the error that there was instead.
     #[must_use]
-    pub fn of(error: &reqwest::Error) -> Self {
+    pub fn classify(error: &reqwest::Error) -> Self {
         if error.is_builder() {
-            Self::Unwritable
+            Self::InvalidRequest
         } else if error.is_connect() && is_tls(error) {
             Self::Untrusted
         } else if error.is_connect() {
-            Self::Unconnected
+            Self::NoConnection
         } else if error.is_timeout() {
-            Self::Late
+            Self::TimedOut
         } else {
-            Self::BrokenOff
+            Self::ConnectionLost
         }
     }
 }
@@ -46,7 +46,7 @@ impl Silence {
 /// An error with all its causes in one line. The URL is left out: it may hold
 /// what is none of the log's business.
 #[must_use]
-pub fn chain(error: &reqwest::Error) -> String {
+pub fn error_chain(error: &reqwest::Error) -> String {
     let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
     if texts.is_empty() {
         return if error.is_timeout() {
@@ -75,7 +75,7 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// or as forms and JSON write it. What is too short to be told apart is left
 /// alone.
 #[must_use]
-pub fn hidden(said: &str, private: &str, replacement: &str) -> String {
+pub fn redact(said: &str, private: &str, replacement: &str) -> String {
     const LEAST: usize = 4;
     if private.len() < LEAST {
         return said.to_owned();
@@ -124,8 +124,8 @@ mod tests {
             "got a+%22b%22%2F%C3%A9!",
             "got a \\\"b\\\"/\u{e9}!",
         ] {
-            assert_eq!(hidden(said, private, "(x)"), "got (x)!", "{said}");
+            assert_eq!(redact(said, private, "(x)"), "got (x)!", "{said}");
         }
-        assert_eq!(hidden("got abc", "abc", "(x)"), "got abc");
+        assert_eq!(redact("got abc", "abc", "(x)"), "got abc");
     }
 }

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 ///
 /// # Errors
 /// When there is no authority to trust.
-pub fn trusting(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+pub fn with_roots(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
@@ -26,7 +26,7 @@ pub fn trusting(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
         }
     }
     if roots.is_empty() {
-        return Err(TrustError::Nobody);
+        return Err(TrustError::NoAuthority);
     }
     Ok(with(roots))
 }
@@ -34,7 +34,7 @@ pub fn trusting(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
 /// The TLS settings for a provider behind plain `http`: reading the system's
 /// authorities takes longer than the whole message, and none is needed.
 #[must_use]
-pub fn unused() -> ClientConfig {
+pub fn without_roots() -> ClientConfig {
     with(RootCertStore::empty())
 }
 
@@ -75,7 +75,7 @@ pub enum TrustError {
         problem: String,
     },
     /// There are no certificates of authorities on this system.
-    Nobody,
+    NoAuthority,
 }
 
 impl fmt::Display for TrustError {
@@ -84,7 +84,7 @@ impl fmt::Display for TrustError {
             Self::CaFile { path, problem } => {
                 write!(f, "use ca_file {}: {problem}", path.display())
             }
-            Self::Nobody => f.write_str(
+            Self::NoAuthority => f.write_str(
                 "find a certificate authority to trust: install the package ca-certificates, \
                  or name one with ca_file",
             ),

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 /// Whether a picture may be fetched from this address: it is one of the public
 /// internet, or the administrator permits it.
 #[must_use]
-pub fn may_be_asked(address: IpAddr, permitted: &[IpNet]) -> bool {
+pub fn is_allowed(address: IpAddr, permitted: &[IpNet]) -> bool {
     is_permitted(address, permitted) || is_public(address)
 }
 
@@ -88,7 +88,7 @@ mod tests {
              2001:20::1 2001:db8::1 2002:7f00:1:: 2002:a00:1::1 2002:a9fe:a9fe::1
              3fff::1 3fff:fff::1 4000::1 5f00::1 fc00::1 fd00:ec2::254 fe80::1 fec0::1 ff02::1",
         ) {
-            assert!(!may_be_asked(address, &[]), "{address}");
+            assert!(!is_allowed(address, &[]), "{address}");
         }
     }
 
@@ -101,7 +101,7 @@ mod tests {
              ::ffff:1.1.1.1 64:ff9b::1.1.1.1 2002:101:101::1 2001:200::1 2001:4860:4860::8888
              2600::1 2a00:1450::1 3ffe::1",
         ) {
-            assert!(may_be_asked(address, &[]), "{address}");
+            assert!(is_allowed(address, &[]), "{address}");
         }
     }
 
@@ -110,10 +110,10 @@ mod tests {
         let permitted = ["127.0.0.1/32", "192.168.7.0/24", "fd00::/8"];
         let permitted = permitted.map(|network| network.parse().unwrap());
         for address in addresses("127.0.0.1 ::ffff:127.0.0.1 192.168.7.9 fd00::1") {
-            assert!(may_be_asked(address, &permitted), "{address}");
+            assert!(is_allowed(address, &permitted), "{address}");
         }
         for address in addresses("127.0.0.2 192.168.8.9 fe80::1 64:ff9b::127.0.0.1 2002:7f00:1::") {
-            assert!(!may_be_asked(address, &permitted), "{address}");
+            assert!(!is_allowed(address, &permitted), "{address}");
         }
         assert!(!is_permitted("1.1.1.1".parse().unwrap(), &permitted));
     }

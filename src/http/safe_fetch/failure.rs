@@ -14,24 +14,24 @@ const WAIT_MOST: Duration = Duration::from_secs(10 * 60);
 
 /// Why a picture was not fetched. The text holds nothing of a URL but the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum FetchError {
     /// It never will be.
-    Final(String),
+    Permanent(String),
     /// It may be later.
-    Passing(String),
+    Temporary(String),
 }
 
-impl Failure {
+impl FetchError {
     /// It never will be.
     #[must_use]
-    pub fn final_(why: &str) -> Self {
-        Self::Final(why.to_owned())
+    pub fn permanent(why: &str) -> Self {
+        Self::Permanent(why.to_owned())
     }
 
     /// It may be later.
     #[must_use]
-    pub fn passing(why: &str) -> Self {
-        Self::Passing(why.to_owned())
+    pub fn temporary(why: &str) -> Self {
+        Self::Temporary(why.to_owned())
     }
 
     /// How long to wait before the next attempt, after `tries` of them and `age`
@@ -39,7 +39,7 @@ impl Failure {
     #[must_use]
     pub fn wait(&self, tries: u32, age: Duration) -> Option<Duration> {
         let left = LIFETIME.saturating_sub(age);
-        if matches!(self, Self::Final(_)) || left.is_zero() {
+        if matches!(self, Self::Permanent(_)) || left.is_zero() {
             return None;
         }
         let doubled = WAIT_LEAST * 2_u32.saturating_pow(tries.saturating_sub(1).min(20));
@@ -48,38 +48,38 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Final(why) | Self::Passing(why) => f.write_str(why),
+            Self::Permanent(why) | Self::Temporary(why) => f.write_str(why),
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for FetchError {}
 
 /// What an answer's status says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
+pub enum FetchStatus {
     /// Here it is.
-    Here,
+    Found,
     /// It is elsewhere.
-    Moved,
+    Redirected,
     /// It is not to be had.
-    Not(Failure),
+    Failed(FetchError),
 }
 
 /// What an answer's status says.
 #[must_use]
-pub fn status(code: u16) -> Status {
+pub fn classify(code: u16) -> FetchStatus {
     let why = || format!("HTTP status {code}");
     match code {
         // It is being prepared, or there is nothing: no body to be kept.
-        202 | 204 | 205 => Status::Not(Failure::Passing(why())),
-        200..=299 => Status::Here,
-        301 | 302 | 303 | 307 | 308 => Status::Moved,
-        401 | 403 | 404 | 410 | 415 => Status::Not(Failure::Final(why())),
-        _ => Status::Not(Failure::Passing(why())),
+        202 | 204 | 205 => FetchStatus::Failed(FetchError::Temporary(why())),
+        200..=299 => FetchStatus::Found,
+        301 | 302 | 303 | 307 | 308 => FetchStatus::Redirected,
+        401 | 403 | 404 | 410 | 415 => FetchStatus::Failed(FetchError::Permanent(why())),
+        _ => FetchStatus::Failed(FetchError::Temporary(why())),
     }
 }
 
@@ -106,10 +106,10 @@ mod tests {
             (500, None),
             (503, None),
         ] {
-            let found = match status(code) {
-                Status::Here | Status::Moved => Some(true),
-                Status::Not(Failure::Final(_)) => Some(false),
-                Status::Not(Failure::Passing(_)) => None,
+            let found = match classify(code) {
+                FetchStatus::Found | FetchStatus::Redirected => Some(true),
+                FetchStatus::Failed(FetchError::Permanent(_)) => Some(false),
+                FetchStatus::Failed(FetchError::Temporary(_)) => None,
             };
             assert_eq!(found, expected, "{code}");
         }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_ten_minutes_and_end_after_a_day() {
         let day = LIFETIME.as_secs();
-        let passing = Failure::passing("x");
+        let passing = FetchError::temporary("x");
         for (tries, age, expected) in [
             (0, 0, Some(5)),
             (1, 0, Some(5)),
@@ -134,6 +134,6 @@ mod tests {
             let wait = passing.wait(tries, Duration::from_secs(age));
             assert_eq!(wait, expected.map(Duration::from_secs), "{tries} {age}");
         }
-        assert_eq!(Failure::final_("x").wait(1, Duration::ZERO), None);
+        assert_eq!(FetchError::permanent("x").wait(1, Duration::ZERO), None);
     }
 }

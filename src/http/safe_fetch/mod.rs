@@ -24,8 +24,8 @@ pub mod address;
 pub mod failure;
 pub mod redirects;
 
-use failure::{Failure, Status, status};
-use redirects::Way;
+use failure::{FetchError, FetchStatus, classify};
+use redirects::RedirectChain;
 
 /// Who we say that we are.
 pub const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
@@ -35,7 +35,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whom may be asked, and whom to believe.
 #[derive(Debug, Clone)]
-pub struct Asker {
+pub struct SafeClient {
     /// Private addresses that may be asked.
     pub permitted: Vec<IpNet>,
     /// Certificates that are believed.
@@ -44,28 +44,33 @@ pub struct Asker {
 
 /// The header that shows who we are, for where a way has led to, if that is to
 /// know; it is also told whether the host there is a permitted private one.
-pub type Shown<'a> = &'a (dyn Fn(&Way, bool) -> Option<(HeaderName, String)> + Sync);
+pub type CredentialsFor<'a> =
+    &'a (dyn Fn(&RedirectChain, bool) -> Option<(HeaderName, String)> + Sync);
 
-impl Asker {
+impl SafeClient {
     /// The head of what is at a URL, after all redirects.
     ///
     /// # Errors
     /// Why it cannot be had, and whether it may be later.
-    pub async fn get(&self, url: &str, shown: Shown<'_>) -> Result<Response, Failure> {
-        let mut way = Way::to(url)?;
+    pub async fn get(&self, url: &str, shown: CredentialsFor<'_>) -> Result<Response, FetchError> {
+        let mut way = RedirectChain::start(url)?;
         loop {
-            let response = self.ask(&way, shown).await?;
-            match status(response.status().as_u16()) {
-                Status::Here => return Ok(response),
-                Status::Moved => way.follow(location(&response)?)?,
-                Status::Not(failure) => return Err(failure),
+            let response = self.request(&way, shown).await?;
+            match classify(response.status().as_u16()) {
+                FetchStatus::Found => return Ok(response),
+                FetchStatus::Redirected => way.follow(location(&response)?)?,
+                FetchStatus::Failed(failure) => return Err(failure),
             }
         }
     }
 
     /// Asks where the way has led to.
-    async fn ask(&self, way: &Way, shown: Shown<'_>) -> Result<Response, Failure> {
-        let addresses = judged(way.host(), addresses(way).await?, &self.permitted)?;
+    async fn request(
+        &self,
+        way: &RedirectChain,
+        shown: CredentialsFor<'_>,
+    ) -> Result<Response, FetchError> {
+        let addresses = permitted_addresses(way.host(), addresses(way).await?, &self.permitted)?;
         let near = |address: &IpAddr| address::is_permitted(*address, &self.permitted);
         let credentials = shown(way, addresses.iter().all(near));
         let url = way.url().clone();
@@ -76,11 +81,11 @@ impl Asker {
                 .header(name, value.into_bytes()),
             None => client.get(url),
         };
-        asking.send().await.map_err(broken)
+        asking.send().await.map_err(transport_error)
     }
 
     /// A client that connects to these addresses, whatever the name.
-    fn client(&self, addresses: Vec<IpAddr>) -> Result<Client, Failure> {
+    fn client(&self, addresses: Vec<IpAddr>) -> Result<Client, FetchError> {
         Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .user_agent(USER_AGENT)
@@ -89,16 +94,16 @@ impl Asker {
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
-            .dns_resolver(Arc::new(Pinned(addresses)))
+            .dns_resolver(Arc::new(PinnedResolver(addresses)))
             .build()
-            .map_err(broken)
+            .map_err(transport_error)
     }
 }
 
 /// These addresses, whatever the name.
-struct Pinned(Vec<IpAddr>);
+struct PinnedResolver(Vec<IpAddr>);
 
-impl Resolve for Pinned {
+impl Resolve for PinnedResolver {
     fn resolve(&self, _name: Name) -> Resolving {
         // The port is the URL's.
         let addresses = self.0.iter().map(|address| SocketAddr::new(*address, 0));
@@ -108,12 +113,13 @@ impl Resolve for Pinned {
 }
 
 /// The addresses of where the way has led to.
-async fn addresses(way: &Way) -> Result<Vec<IpAddr>, Failure> {
+async fn addresses(way: &RedirectChain) -> Result<Vec<IpAddr>, FetchError> {
     if let Some(address) = way.address() {
         return Ok(vec![address]);
     }
     let host = way.host();
-    let failed = |error: &dyn Error| Failure::Passing(format!("failed to look up {host}: {error}"));
+    let failed =
+        |error: &dyn Error| FetchError::Temporary(format!("failed to look up {host}: {error}"));
     let mut builder = TokioResolver::builder_tokio().map_err(|error| failed(&error))?;
     builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
     let resolver = builder.build().map_err(|error| failed(&error))?;
@@ -123,23 +129,27 @@ async fn addresses(way: &Way) -> Result<Vec<IpAddr>, Failure> {
 }
 
 /// Those of a host's addresses that may be asked.
-fn judged(host: &str, found: Vec<IpAddr>, permitted: &[IpNet]) -> Result<Vec<IpAddr>, Failure> {
+fn permitted_addresses(
+    host: &str,
+    found: Vec<IpAddr>,
+    permitted: &[IpNet],
+) -> Result<Vec<IpAddr>, FetchError> {
     let (good, bad): (Vec<_>, Vec<_>) = found
         .into_iter()
-        .partition(|address| address::may_be_asked(*address, permitted));
+        .partition(|address| address::is_allowed(*address, permitted));
     match (good.is_empty(), bad.first()) {
         (false, _) => Ok(good),
-        (true, Some(bad)) => Err(Failure::Final(format!(
+        (true, Some(bad)) => Err(FetchError::Permanent(format!(
             "{bad}, where {host} leads, is no public address and not in media_permit_addr"
         ))),
-        (true, None) => Err(Failure::Passing(format!("{host} has no address"))),
+        (true, None) => Err(FetchError::Temporary(format!("{host} has no address"))),
     }
 }
 
-fn location(response: &Response) -> Result<&str, Failure> {
+fn location(response: &Response) -> Result<&str, FetchError> {
     let location = response.headers().get(LOCATION);
     let location = location.and_then(|location| location.to_str().ok());
-    location.ok_or_else(|| Failure::final_("a redirect leads nowhere"))
+    location.ok_or_else(|| FetchError::permanent("a redirect leads nowhere"))
 }
 
 /// The URL alone: a user in it would be a second answer to who asks.
@@ -152,7 +162,7 @@ fn without_user(mut url: Url) -> Url {
 
 /// An error with all its causes and without the URL, which may hold a token.
 #[must_use]
-pub fn broken(error: reqwest::Error) -> Failure {
+pub fn transport_error(error: reqwest::Error) -> FetchError {
     let error = error.without_url();
     let mut said = error.to_string();
     let mut cause = error.source();
@@ -161,7 +171,7 @@ pub fn broken(error: reqwest::Error) -> Failure {
         said.push_str(&error.to_string());
         cause = error.source();
     }
-    Failure::Passing(said)
+    FetchError::Temporary(said)
 }
 
 #[cfg(test)]
@@ -176,15 +186,21 @@ mod tests {
                 .collect()
         };
         let mixed = addresses(&["127.0.0.1", "1.1.1.1", "::1"]);
-        assert_eq!(judged("h", mixed, &[]), Ok(addresses(&["1.1.1.1"])));
+        assert_eq!(
+            permitted_addresses("h", mixed, &[]),
+            Ok(addresses(&["1.1.1.1"]))
+        );
         let private = addresses(&["10.0.0.1", "::1"]);
         let permitted = ["10.0.0.0/8".parse().unwrap()];
-        let judged_with = judged("h", private.clone(), &permitted);
+        let judged_with = permitted_addresses("h", private.clone(), &permitted);
         assert_eq!(judged_with, Ok(addresses(&["10.0.0.1"])));
-        assert!(matches!(judged("h", private, &[]), Err(Failure::Final(_))));
         assert!(matches!(
-            judged("h", Vec::new(), &[]),
-            Err(Failure::Passing(_))
+            permitted_addresses("h", private, &[]),
+            Err(FetchError::Permanent(_))
+        ));
+        assert!(matches!(
+            permitted_addresses("h", Vec::new(), &[]),
+            Err(FetchError::Temporary(_))
         ));
     }
 }

@@ -5,31 +5,31 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use crate::http::safe_fetch::failure::Failure;
+use crate::http::safe_fetch::failure::FetchError;
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: u32 = 5;
 
 /// The way so far.
 #[derive(Debug, Clone)]
-pub struct Way {
+pub struct RedirectChain {
     url: Url,
     redirects: u32,
     /// It has led to another host, port or scheme than it began with.
-    away: bool,
+    left_origin: bool,
 }
 
-impl Way {
+impl RedirectChain {
     /// The way to a URL.
     ///
     /// # Errors
     /// When it is none that is fetched.
-    pub fn to(url: &str) -> Result<Self, Failure> {
-        let url = Url::parse(url).map_err(|_| Failure::final_("it has no URL"))?;
+    pub fn start(url: &str) -> Result<Self, FetchError> {
+        let url = Url::parse(url).map_err(|_| FetchError::permanent("it has no URL"))?;
         fetchable(url).map(|url| Self {
             url,
             redirects: 0,
-            away: false,
+            left_origin: false,
         })
     }
 
@@ -37,15 +37,15 @@ impl Way {
     ///
     /// # Errors
     /// When that is nowhere, or too far.
-    pub fn follow(&mut self, location: &str) -> Result<(), Failure> {
+    pub fn follow(&mut self, location: &str) -> Result<(), FetchError> {
         self.redirects += 1;
         if self.redirects > REDIRECTS_MAX {
-            return Err(Failure::final_("there are too many redirects"));
+            return Err(FetchError::permanent("there are too many redirects"));
         }
         let url = self.url.join(location);
-        let url = url.map_err(|_| Failure::final_("a redirect leads nowhere"))?;
+        let url = url.map_err(|_| FetchError::permanent("a redirect leads nowhere"))?;
         let url = fetchable(url)?;
-        self.away |= url.origin() != self.url.origin();
+        self.left_origin |= url.origin() != self.url.origin();
         self.url = url;
         Ok(())
     }
@@ -73,17 +73,17 @@ impl Way {
     /// names it in `hosts`, the way began there, and nobody listens, by TLS or
     /// because it is a `near` one.
     #[must_use]
-    pub fn is_trusted(&self, hosts: &[String], near: bool) -> bool {
+    pub fn may_receive_credentials(&self, hosts: &[String], near: bool) -> bool {
         let secure = near || self.url.scheme() == "https";
-        secure && !self.away && hosts.iter().any(|host| host == self.host())
+        secure && !self.left_origin && hosts.iter().any(|host| host == self.host())
     }
 }
 
 /// A URL with a scheme that is fetched, and somebody to ask.
-fn fetchable(mut url: Url) -> Result<Url, Failure> {
+fn fetchable(mut url: Url) -> Result<Url, FetchError> {
     let has_host = url.host_str().is_some_and(|host| !host.is_empty());
     if !matches!(url.scheme(), "http" | "https") || !has_host {
-        return Err(Failure::final_("its URL is neither http nor https"));
+        return Err(FetchError::permanent("its URL is neither http nor https"));
     }
     url.set_fragment(None);
     Ok(url)
@@ -103,9 +103,9 @@ mod tests {
             "x",
             "",
         ] {
-            assert!(Way::to(url).is_err(), "{url}");
+            assert!(RedirectChain::start(url).is_err(), "{url}");
         }
-        let mut way = Way::to("https://example.com/a/b").unwrap();
+        let mut way = RedirectChain::start("https://example.com/a/b").unwrap();
         for location in [
             "file:///etc/passwd",
             "ftp://example.com/",
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn redirects_end() {
-        let mut way = Way::to("https://example.com/").unwrap();
+        let mut way = RedirectChain::start("https://example.com/").unwrap();
         for _ in 0..5 {
             way.follow("/").unwrap();
         }
@@ -141,7 +141,7 @@ mod tests {
             ("localhost", None),
             ("127.0.0.1.example.com", None),
         ] {
-            let way = Way::to(&format!("http://{host}/")).unwrap();
+            let way = RedirectChain::start(&format!("http://{host}/")).unwrap();
             let expected = expected.map(|address| address.parse().unwrap());
             assert_eq!(way.address(), expected, "{host}");
         }
@@ -198,12 +198,12 @@ mod tests {
                 false,
             ),
         ] {
-            let mut way = Way::to(start).unwrap();
+            let mut way = RedirectChain::start(start).unwrap();
             for location in redirects {
                 way.follow(location).unwrap();
             }
             assert_eq!(
-                way.is_trusted(&hosts, near),
+                way.may_receive_credentials(&hosts, near),
                 expected,
                 "{start} {redirects:?}"
             );

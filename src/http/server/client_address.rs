@@ -24,7 +24,7 @@ pub fn client_address(
     header_name: &str,
     header: &[&str],
     proxies: &[IpNet],
-) -> Result<IpAddr, Malformed> {
+) -> Result<IpAddr, MalformedProxyHeader> {
     let mut client = peer.to_canonical();
     for line in header.iter().rev() {
         for entry in line.rsplit(',') {
@@ -32,11 +32,11 @@ pub fn client_address(
                 return Ok(client);
             }
             client = if header_name == FORWARDED {
-                forwarded(entry)
+                forwarded_for(entry)
             } else {
-                address(entry)
+                parse_address(entry)
             }
-            .ok_or_else(|| Malformed(entry.chars().take(60).collect()))?;
+            .ok_or_else(|| MalformedProxyHeader(entry.chars().take(60).collect()))?;
         }
     }
     Ok(client)
@@ -48,7 +48,7 @@ fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
 
 /// The `for` parameter of one element (RFC 7239, section 4). Quoted strings
 /// with commas or semicolons in them do not occur in addresses.
-fn forwarded(element: &str) -> Option<IpAddr> {
+fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut values = element.split(';').filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim()
@@ -63,11 +63,11 @@ fn forwarded(element: &str) -> Option<IpAddr> {
     let unquoted = value
         .strip_prefix('"')
         .and_then(|value| value.strip_suffix('"'));
-    address(unquoted.unwrap_or(value))
+    parse_address(unquoted.unwrap_or(value))
 }
 
 /// An address, perhaps with a port, IPv6 perhaps in brackets.
-fn address(entry: &str) -> Option<IpAddr> {
+fn parse_address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
     let bracketed = entry
         .strip_prefix('[')
@@ -85,15 +85,15 @@ fn address(entry: &str) -> Option<IpAddr> {
 /// An entry of the proxy header that is no address. Whoever runs the proxy
 /// must see to it that it sends addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed(String);
+pub struct MalformedProxyHeader(String);
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedProxyHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the proxy header's entry {:?} is not an address", self.0)
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for MalformedProxyHeader {}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Lines in one window.
-const LINES: u32 = 10;
+const LINES_MAX: u32 = 10;
 
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -15,8 +15,8 @@ pub struct LogLimit(Mutex<Window>);
 #[derive(Debug, Default)]
 struct Window {
     start: Option<Instant>,
-    said: u32,
-    unsaid: u64,
+    allowed: u32,
+    suppressed: u64,
 }
 
 impl LogLimit {
@@ -39,14 +39,14 @@ impl Window {
             .is_none_or(|start| now.duration_since(start) >= WINDOW);
         if over {
             self.start = Some(now);
-            self.said = 0;
+            self.allowed = 0;
         }
-        if self.said >= LINES {
-            self.unsaid += 1;
+        if self.allowed >= LINES_MAX {
+            self.suppressed += 1;
             return None;
         }
-        self.said += 1;
-        Some(std::mem::take(&mut self.unsaid))
+        self.allowed += 1;
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 

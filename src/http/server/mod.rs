@@ -49,14 +49,14 @@ const HEADERS_MAX: usize = 100;
 const HEAD_MAX: usize = 16 * 1024;
 
 /// What is behind the door.
-pub trait Room: Send + Sync + 'static {
+pub trait Handler: Send + Sync + 'static {
     /// Connections at a time; the rest waits to be accepted and takes no memory.
     /// All rooms together must leave some of the 1,024 descriptors that systemd
     /// gives a process to files, calls and requests.
-    const PLACES: usize;
+    const MAX_CONNECTIONS: usize;
 
     /// The answer to a request from a peer.
-    fn answer(
+    fn handle(
         &self,
         peer: IpAddr,
         request: Request<Body>,
@@ -65,9 +65,9 @@ pub trait Room: Send + Sync + 'static {
 
 /// Serves until `shutdown` is over, then finishes what is under way, within
 /// bounds. The caller owns socket and signals.
-pub async fn run<R: Room>(listener: TcpListener, room: R, shutdown: impl Future<Output = ()>) {
+pub async fn run<R: Handler>(listener: TcpListener, room: R, shutdown: impl Future<Output = ()>) {
     let room = Arc::new(room);
-    let places = Arc::new(Semaphore::new(R::PLACES));
+    let places = Arc::new(Semaphore::new(R::MAX_CONNECTIONS));
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
@@ -116,7 +116,7 @@ async fn drain(mut connections: JoinSet<()>) {
     }
 }
 
-async fn serve<R: Room>(
+async fn serve<R: Handler>(
     stream: TcpStream,
     peer: IpAddr,
     room: Arc<R>,
@@ -124,7 +124,7 @@ async fn serve<R: Room>(
 ) {
     let service = service_fn(|request| {
         let room = Arc::clone(&room);
-        async move { Ok::<_, Infallible>(room.answer(peer, request).await) }
+        async move { Ok::<_, Infallible>(room.handle(peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -160,12 +160,12 @@ fn log_end(peer: IpAddr, ended: &hyper::Result<()>) {
 ///
 /// # Errors
 /// Why it cannot be had.
-pub async fn body(body: Body, most: usize) -> Result<Bytes, BodyError> {
+pub async fn read_body(body: Body, most: usize) -> Result<Bytes, BodyError> {
     match timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(error)) => Err(BodyError::BrokenOff(error.to_string())),
-        Err(_) => Err(BodyError::TooSlow),
+        Ok(Err(error)) => Err(BodyError::Incomplete(error.to_string())),
+        Err(_) => Err(BodyError::TimedOut),
     }
 }
 
@@ -173,19 +173,19 @@ pub async fn body(body: Body, most: usize) -> Result<Bytes, BodyError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyError {
     /// The peer ended it early, and how that was seen.
-    BrokenOff(String),
+    Incomplete(String),
     /// It has more bytes than are taken.
     TooLarge,
     /// It did not come in time.
-    TooSlow,
+    TimedOut,
 }
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BrokenOff(error) => write!(f, "the body broke off: {error}"),
+            Self::Incomplete(error) => write!(f, "the body broke off: {error}"),
             Self::TooLarge => f.write_str("the body is larger than is taken"),
-            Self::TooSlow => f.write_str("the body did not come in time"),
+            Self::TimedOut => f.write_str("the body did not come in time"),
         }
     }
 }

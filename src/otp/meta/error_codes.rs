@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::http::client::json_api::Reason;
+use crate::http::client::json_api::ErrorClass;
 
 /// How long Meta is left alone when it does not say how long.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -16,72 +16,72 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Code that is told apart by its subcode.
 const PARAMETER: u64 = 100;
 
-const LIMITED: Reason = Reason::limit(
+const LIMITED: ErrorClass = ErrorClass::rate_limited(
     MINUTE,
     "Meta was asked too often",
     "it counts the requests of an app and of an account, by the hour",
 );
-const TOKEN: Reason = Reason::new(
+const TOKEN: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "the access token does not hold, or no longer",
     "make one for a system user in Meta's business settings, and hand it over with \
      `asterisk-websms otp setup --token file:/path`; one from the app's dashboard lasts for a day",
 );
-const PERMISSION: Reason = Reason::new(
+const PERMISSION: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "the access token may not do this",
     "in Meta's business settings add the system user to the WhatsApp account, to manage its \
      numbers and templates, and make a token with whatsapp_business_management and \
      whatsapp_business_messaging",
 );
-const BUSY: Reason = Reason::new(Exit::Failed, "Meta cannot do it now", "try again later");
-const FAILED: Reason = Reason::new(
+const BUSY: ErrorClass = ErrorClass::new(Exit::Failed, "Meta cannot do it now", "try again later");
+const FAILED: ErrorClass = ErrorClass::new(
     Exit::Unknown,
     "something went wrong at Meta",
     "see whether it was done all the same, and try again later",
 );
-const BLOCKED: Reason = Reason::new(
+const BLOCKED: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "Meta has restricted the account",
     "the WhatsApp Manager and the Business Support Home say why, and take an appeal",
 );
-const NO_SUCH: Reason = Reason::new(
+const NO_SUCH: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "there is nothing of this id that the access token may see",
     "see waba_id, which is the WhatsApp Business Account and neither app, business nor number, and \
      that the system user was added to it",
 );
-const VALUE: Reason = Reason::new(
+const VALUE: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "Meta does not take a value",
     "see what it says about it",
 );
-const TEMPLATE: Reason = Reason::new(
+const TEMPLATE: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "Meta does not take the template",
     "see what it says about it, and the template in the WhatsApp Manager",
 );
-const TAKEN: Reason = Reason::new(
+const TAKEN: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "the account has a template of this name in this language already",
     "name another one with --template; to use that one, write its id from the WhatsApp Manager \
      into template_id",
 );
-const BEING_DELETED: Reason = Reason::new(
+const BEING_DELETED: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "a template of this name in this language is still being deleted, which may take Meta 4 weeks",
     "name another one with --template",
 );
 
 /// Subcodes of [`PARAMETER`], which go before its own meaning.
-const SUBCODES: [(u64, Reason); 3] = [
+const SUBCODES: [(u64, ErrorClass); 3] = [
     (33, NO_SUCH),
     (2_388_023, BEING_DELETED),
     (2_388_024, TAKEN),
 ];
 
 /// The codes that mean something on their own.
-const CODES: [(u64, Reason); 27] = [
+const CODES: [(u64, ErrorClass); 27] = [
     (0, TOKEN),
     (1, FAILED),
     (2, BUSY),
@@ -110,12 +110,12 @@ const CODES: [(u64, Reason); 27] = [
     (132_015, PAUSED),
     (132_016, DISABLED),
 ];
-const PAUSED: Reason = Reason::new(
+const PAUSED: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "Meta has paused the template",
     "wait until it goes on, or make another one with `asterisk-websms otp setup --new-template`",
 );
-const DISABLED: Reason = Reason::new(
+const DISABLED: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "Meta has switched the template off for good",
     "make another one with `asterisk-websms otp setup --new-template`",
@@ -124,8 +124,8 @@ const DISABLED: Reason = Reason::new(
 /// What goes wrong, by Meta's code and its subcode, by whether Meta calls it
 /// transient, and else by the status of HTTP.
 #[must_use]
-pub fn of(code: Option<u64>, subcode: Option<u64>, transient: bool, status: u16) -> Reason {
-    let find = |table: &[(u64, Reason)], code: Option<u64>| {
+pub fn of(code: Option<u64>, subcode: Option<u64>, transient: bool, status: u16) -> ErrorClass {
+    let find = |table: &[(u64, ErrorClass)], code: Option<u64>| {
         let found = table.iter().find(|(known, _)| Some(*known) == code);
         found.map(|(_, reason)| *reason)
     };
@@ -142,16 +142,16 @@ pub fn of(code: Option<u64>, subcode: Option<u64>, transient: bool, status: u16)
 
 /// What goes wrong when nobody gives a code.
 #[must_use]
-pub fn of_status(status: u16) -> Reason {
+pub fn of_status(status: u16) -> ErrorClass {
     match status {
-        300..=399 => Reason::new(
+        300..=399 => ErrorClass::new(
             Exit::Configuration,
             "what answers sends elsewhere, and the access token is not taken there",
             "see api_url in [otp]; Meta's is https://graph.facebook.com",
         ),
         401 => TOKEN,
         403 => PERMISSION,
-        404 | 405 => Reason::new(
+        404 | 405 => ErrorClass::new(
             Exit::Configuration,
             "there is no such thing at Meta",
             "see api_url and api_version in [otp]; Meta's version may have ended",
@@ -159,7 +159,7 @@ pub fn of_status(status: u16) -> Reason {
         429 => LIMITED,
         503 => BUSY,
         500.. => FAILED,
-        _ => Reason::new(Exit::Rejected, "Meta refused", "see what it says about it"),
+        _ => ErrorClass::new(Exit::Rejected, "Meta refused", "see what it says about it"),
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
         for table in [&CODES[..], &SUBCODES] {
             assert!(table.is_sorted_by_key(|(code, _)| *code));
             for (code, reason) in table {
-                let said = !reason.remedy.is_empty() && !reason.words.is_empty();
+                let said = !reason.remedy.is_empty() && !reason.summary.is_empty();
                 assert!(said && reason.exit != Exit::Success, "{code}");
             }
         }

@@ -8,7 +8,9 @@
 use serde_json::Value;
 
 use crate::config::{Account, Identifier, WhatsappCodes};
-use crate::http::client::json_api::{Client, ClientError, Complaint, Dialect, Request, Trouble};
+use crate::http::client::json_api::{
+    ApiClient, ApiClientError, ApiError, ApiProfile, ApiRequest, ErrorText,
+};
 use crate::secret::Secret;
 
 pub mod account;
@@ -27,7 +29,7 @@ const PAGES_MAX: usize = 100;
 /// The API, with its pool of connections.
 #[derive(Debug)]
 pub struct Graph {
-    client: Client,
+    client: ApiClient,
 }
 
 impl Graph {
@@ -35,9 +37,9 @@ impl Graph {
     ///
     /// # Errors
     /// When the certificates cannot be had.
-    pub fn new(codes: &WhatsappCodes) -> Result<Self, ClientError> {
+    pub fn new(codes: &WhatsappCodes) -> Result<Self, ApiClientError> {
         let (url, timeout) = (codes.api.clone(), codes.timeout);
-        let client = Client::new(url, timeout, codes.ca_file.as_deref(), &META)?;
+        let client = ApiClient::new(url, timeout, codes.ca_file.as_deref(), &META)?;
         Ok(Self { client })
     }
 
@@ -49,7 +51,7 @@ impl Graph {
         &self,
         waba: &Identifier,
         token: &Secret,
-    ) -> Result<Vec<PhoneNumber>, Trouble> {
+    ) -> Result<Vec<PhoneNumber>, ApiError> {
         let mut all = Vec::new();
         let page = |after: Option<&str>| request::phone_numbers(waba, token, after);
         let look = |data: &Value| {
@@ -64,7 +66,7 @@ impl Graph {
     ///
     /// # Errors
     /// When there is no answer, none of success, or no such template.
-    pub async fn template(&self, account: &Account<Secret>) -> Result<Template, Trouble> {
+    pub async fn template(&self, account: &Account<Secret>) -> Result<Template, ApiError> {
         let Account {
             waba_id,
             access_token,
@@ -93,21 +95,21 @@ impl Graph {
         waba: &Identifier,
         token: &Secret,
         new: &NewTemplate,
-    ) -> Result<Created, Trouble> {
+    ) -> Result<Created, ApiError> {
         let request = request::create(waba, token, new);
-        response::created(&self.client.ask(&request, &[token]).await?)
+        response::created(&self.client.send(&request, &[token]).await?)
     }
 
     /// Reads a list page by page until `look` has found something in it.
     async fn each<T>(
         &self,
         token: &Secret,
-        page: impl Fn(Option<&str>) -> Request,
-        mut look: impl FnMut(&Value) -> Result<Option<T>, Trouble>,
-    ) -> Result<Option<T>, Trouble> {
+        page: impl Fn(Option<&str>) -> ApiRequest,
+        mut look: impl FnMut(&Value) -> Result<Option<T>, ApiError>,
+    ) -> Result<Option<T>, ApiError> {
         let mut after = None;
         for _ in 0..PAGES_MAX {
-            let data = self.client.ask(&page(after.as_deref()), &[token]).await?;
+            let data = self.client.send(&page(after.as_deref()), &[token]).await?;
             if let Some(found) = look(&data)? {
                 return Ok(Some(found));
             }
@@ -120,31 +122,31 @@ impl Graph {
     }
 }
 
-static META: Dialect = Dialect {
-    judge: response::judge,
-    broken_off: Complaint {
-        words: "Meta broke off",
+static META: ApiProfile = ApiProfile {
+    parse_response: response::judge,
+    connection_lost: ErrorText {
+        summary: "Meta broke off",
         remedy: "try again; see whether api_url in [otp] is http where it should be https",
     },
-    endless: Complaint {
-        words: "the answer does not end",
+    too_large: ErrorText {
+        summary: "the answer does not end",
         remedy: "see api_url in [otp], and that it is Meta's API which is there",
     },
-    late: Complaint {
-        words: "Meta did not answer in time",
+    timed_out: ErrorText {
+        summary: "Meta did not answer in time",
         remedy: "try again; timeout in [otp] is how long it may take",
     },
-    unconnected: Complaint {
-        words: "there is no connection to Meta",
+    no_connection: ErrorText {
+        summary: "there is no connection to Meta",
         remedy: "see that this machine can reach graph.facebook.com, or what api_url in [otp] names",
     },
-    untrusted: Complaint {
-        words: "whoever is there cannot be trusted to be Meta",
+    untrusted: ErrorText {
+        summary: "whoever is there cannot be trusted to be Meta",
         remedy: "see who stands between this machine and api_url in [otp]; ca_file in [otp] names \
                  an authority of your own",
     },
-    unwritable: Complaint {
-        words: "the request cannot be written",
+    invalid_request: ErrorText {
+        summary: "the request cannot be written",
         remedy: "see access_token, which holds what no header can",
     },
 };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::Identifier;
-use crate::http::client::json_api::{Method, Request};
+use crate::http::client::json_api::{ApiMethod, ApiRequest};
 use crate::secret::Secret;
 
 /// Elements of a page; what Meta gives unasked are 25.
@@ -38,21 +38,21 @@ pub enum Kind {
 
 /// Which numbers the account has; the page behind a cursor.
 #[must_use]
-pub fn phone_numbers(waba: &Identifier, token: &Secret, after: Option<&str>) -> Request {
+pub fn phone_numbers(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
     let fields = "id,display_phone_number,verified_name";
     list(&format!("/{waba}/phone_numbers"), fields, token, after)
 }
 
 /// Which templates the account has; the page behind a cursor.
 #[must_use]
-pub fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) -> Request {
+pub fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
     let fields = "id,name,language,status,category";
     list(&format!("/{waba}/message_templates"), fields, token, after)
 }
 
 /// A new template.
 #[must_use]
-pub fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> Request {
+pub fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> ApiRequest {
     let components = json!([
         {"type": "BODY", "add_security_recommendation": true},
         {"type": "FOOTER", "code_expiration_minutes": new.minutes},
@@ -64,10 +64,10 @@ pub fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> Request {
         "category": "AUTHENTICATION",
         "components": components,
     });
-    Request {
-        method: Method::Post,
+    ApiRequest {
+        method: ApiMethod::Post,
         path: format!("/{waba}/message_templates"),
-        outside: false,
+        at_host_root: false,
         body: Some(body),
         headers: bearer(token),
     }
@@ -93,16 +93,16 @@ fn button(kind: &Kind) -> Value {
     }
 }
 
-fn list(path: &str, fields: &str, token: &Secret, after: Option<&str>) -> Request {
+fn list(path: &str, fields: &str, token: &Secret, after: Option<&str>) -> ApiRequest {
     let mut query =
         form_urlencoded::Serializer::new(format!("{path}?fields={fields}&limit={PAGE}"));
     if let Some(after) = after {
         query.append_pair("after", after);
     }
-    Request {
-        method: Method::Get,
+    ApiRequest {
+        method: ApiMethod::Get,
         path: query.finish(),
-        outside: false,
+        at_host_root: false,
         body: None,
         headers: bearer(token),
     }

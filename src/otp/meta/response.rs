@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::config::Identifier;
 use crate::exit::Exit;
-use crate::http::client::json_api::{Reason, Trouble};
+use crate::http::client::json_api::{ApiError, ErrorClass};
 use crate::otp::meta::error_codes;
 
 /// As much of Meta's words as is shown; they can be three sentences.
@@ -21,27 +21,27 @@ const APPROVED: &str = "APPROVED";
 /// What it is before Meta has looked at it.
 const PENDING: &str = "PENDING";
 
-const INCOMPLETE: Reason = Reason::new(
+const INCOMPLETE: ErrorClass = ErrorClass::new(
     Exit::Unknown,
     "the answer is not as Meta describes it",
     "see whether it was done, and api_url and api_version in [otp]",
 );
-const ODD: Reason = Reason::new(
+const ODD: ErrorClass = ErrorClass::new(
     Exit::Failed,
-    INCOMPLETE.words,
+    INCOMPLETE.summary,
     "see api_url and api_version in [otp]",
 );
-const NO_JSON: Reason = Reason::new(
+const NO_JSON: ErrorClass = ErrorClass::new(
     Exit::Configuration,
     "what answers is not Meta's API: the answer is not JSON",
     "see api_url in [otp]; Meta's is https://graph.facebook.com",
 );
-const NO_TEMPLATE: Reason = Reason::new(
+const NO_TEMPLATE: ErrorClass = ErrorClass::new(
     Exit::Configuration,
     "the account has no template of this id",
     "see waba_id and template_id; `asterisk-websms otp setup --new-template` makes another one",
 );
-const NO_END: Reason = Reason::new(
+const NO_END: ErrorClass = ErrorClass::new(
     Exit::Configuration,
     "the list does not end",
     "see api_url in [otp], and that it is Meta's API which is there",
@@ -52,7 +52,7 @@ const NO_END: Reason = Reason::new(
 /// # Errors
 /// When it is not of success: by its status, by an `error`, or because it is no
 /// JSON.
-pub fn judge(status: u16, body: &[u8]) -> Result<Value, Trouble> {
+pub fn judge(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let good = (200..=299).contains(&status);
     let document: Option<Value> = serde_json::from_slice(body).ok();
     let Some(document) = document.filter(Value::is_object) else {
@@ -62,19 +62,19 @@ pub fn judge(status: u16, body: &[u8]) -> Result<Value, Trouble> {
             error_codes::of_status(status)
         };
         let said = String::from_utf8_lossy(body);
-        return Err(Trouble::new(reason, detail(status, "", &said)));
+        return Err(ApiError::new(reason, detail(status, "", &said)));
     };
     match document.get("error") {
         Some(error) => Err(refusal(status, error)),
         None if good => Ok(document),
         None => {
             let detail = detail(status, "", &document.to_string());
-            Err(Trouble::new(error_codes::of_status(status), detail))
+            Err(ApiError::new(error_codes::of_status(status), detail))
         }
     }
 }
 
-fn refusal(status: u16, error: &Value) -> Trouble {
+fn refusal(status: u16, error: &Value) -> ApiError {
     let number = |name: &str| error.get(name).and_then(Value::as_u64);
     let (code, subcode) = (number("code"), number("error_subcode"));
     let transient = error.get("is_transient") == Some(&Value::Bool(true));
@@ -99,7 +99,7 @@ fn refusal(status: u16, error: &Value) -> Trouble {
         named.push_str(trace);
     }
     let reason = error_codes::of(code, subcode, transient, status);
-    Trouble::new(reason, detail(status, &named, said.unwrap_or_default()))
+    ApiError::new(reason, detail(status, &named, said.unwrap_or_default()))
 }
 
 /// Nothing else is repeated as it is.
@@ -119,19 +119,19 @@ fn detail(status: u16, named: &str, said: &str) -> String {
 }
 
 /// A list without what makes it one.
-fn lacks(what: &str) -> Trouble {
-    Trouble::new(ODD, format!("it has no {what}"))
+fn lacks(what: &str) -> ApiError {
+    ApiError::new(ODD, format!("it has no {what}"))
 }
 
 /// A template that none of those seen is.
-pub(super) fn no_template(id: &Identifier, seen: usize) -> Trouble {
+pub(super) fn no_template(id: &Identifier, seen: usize) -> ApiError {
     let detail = format!("{id} is none of the {seen} that there are");
-    Trouble::new(NO_TEMPLATE, detail)
+    ApiError::new(NO_TEMPLATE, detail)
 }
 
 /// A list of more pages than there can be.
-pub(super) fn endless(pages: usize) -> Trouble {
-    Trouble::new(NO_END, format!("more than {pages} pages"))
+pub(super) fn endless(pages: usize) -> ApiError {
+    ApiError::new(NO_END, format!("more than {pages} pages"))
 }
 
 /// A number of an account.
@@ -149,7 +149,7 @@ pub struct PhoneNumber {
 ///
 /// # Errors
 /// When it is none.
-pub fn phone_numbers(data: &Value) -> Result<Vec<PhoneNumber>, Trouble> {
+pub fn phone_numbers(data: &Value) -> Result<Vec<PhoneNumber>, ApiError> {
     let number = |row: &Value| {
         Ok(PhoneNumber {
             id: id(row).ok_or_else(|| lacks("id of a number"))?,
@@ -194,7 +194,7 @@ impl Template {
 ///
 /// # Errors
 /// When it is none.
-pub fn templates(data: &Value) -> Result<Vec<Template>, Trouble> {
+pub fn templates(data: &Value) -> Result<Vec<Template>, ApiError> {
     let template = |row: &Value| {
         Ok(Template {
             id: id(row).ok_or_else(|| lacks("id of a template"))?,
@@ -221,10 +221,10 @@ pub struct Created {
 ///
 /// # Errors
 /// When it has no id.
-pub fn created(data: &Value) -> Result<Created, Trouble> {
+pub fn created(data: &Value) -> Result<Created, ApiError> {
     let status = text(data, "status");
     Ok(Created {
-        id: id(data).ok_or_else(|| Trouble::new(INCOMPLETE, "it has no id".to_owned()))?,
+        id: id(data).ok_or_else(|| ApiError::new(INCOMPLETE, "it has no id".to_owned()))?,
         status: if status.is_empty() {
             PENDING.to_owned()
         } else {
@@ -237,7 +237,7 @@ pub fn created(data: &Value) -> Result<Created, Trouble> {
 ///
 /// # Errors
 /// When there is another page and no cursor to it.
-pub fn next(data: &Value) -> Result<Option<String>, Trouble> {
+pub fn next(data: &Value) -> Result<Option<String>, ApiError> {
     let paging = data.get("paging");
     let next = paging.and_then(|paging| paging.get("next"));
     let Some(next) = next.and_then(Value::as_str) else {
@@ -338,7 +338,7 @@ mod tests {
             assert!(said.starts_with(expected), "{said}");
         }
         let limit = judge(400, br#"{"error":{"code":80007}}"#).unwrap_err();
-        assert!(limit.is_limit());
+        assert!(limit.is_rate_limited());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use crate::config::{self, Account, WhatsappCodes};
-use crate::http::client::json_api::ClientError;
+use crate::http::client::json_api::ApiClientError;
 use crate::otp::meta::{Graph, Template};
 use crate::outbound::{Provider, ProviderError};
 use crate::secret::Secret;
@@ -28,7 +28,7 @@ impl Approval {
     ///
     /// # Errors
     /// When the certificates cannot be had.
-    pub fn new(codes: &WhatsappCodes, account: &Account<Secret>) -> Result<Self, ClientError> {
+    pub fn new(codes: &WhatsappCodes, account: &Account<Secret>) -> Result<Self, ApiClientError> {
         Ok(Self {
             graph: Graph::new(codes)?,
             codes: codes.clone(),

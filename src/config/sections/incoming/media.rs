@@ -9,13 +9,13 @@ use reqwest::Url;
 use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
-use crate::document::path::Place;
+use crate::document::path::FieldPath;
 
 /// What one interface does about pictures.
 #[derive(Debug, Clone)]
 pub struct Media {
     /// Where their URLs are; all of these count.
-    pub places: Vec<Place>,
+    pub places: Vec<FieldPath>,
     /// What is done about them.
     pub handling: Handling,
     /// URL, with `{id}`, of a document that says where a file of that id is.

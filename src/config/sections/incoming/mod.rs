@@ -14,7 +14,7 @@ use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::condition::Condition;
-use crate::document::path::Place;
+use crate::document::path::FieldPath;
 use crate::model::message::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
@@ -95,14 +95,14 @@ pub struct EchoSecret {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
     /// The destination number.
-    pub to: Vec<Place>,
+    pub to: Vec<FieldPath>,
     /// The originating number.
-    pub from: Vec<Place>,
+    pub from: Vec<FieldPath>,
     /// The text.
-    pub body: Vec<Place>,
+    pub body: Vec<FieldPath>,
     /// The provider's id of the message; without it no message is taken for one
     /// that came before.
-    pub id: Vec<Place>,
+    pub id: Vec<FieldPath>,
 }
 
 /// A method by which messages are taken.
@@ -347,7 +347,11 @@ fn covered(reader: &mut Reader<'_>, incoming: &Incoming) -> Option<()> {
         return None;
     }
     let Keys { to, from, body, id } = &incoming.keys;
-    let by_header = |places: &[Place]| places.iter().any(|place| matches!(place, Place::Header(_)));
+    let by_header = |places: &[FieldPath]| {
+        places
+            .iter()
+            .any(|place| matches!(place, FieldPath::Header(_)))
+    };
     for (key, places) in [
         (&keys::KEY_TO, to),
         (&keys::KEY_FROM, from),

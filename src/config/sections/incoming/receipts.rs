@@ -4,7 +4,7 @@ use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::condition::Condition;
-use crate::document::path::Place;
+use crate::document::path::FieldPath;
 
 /// How delivery receipts are told from messages, and read.
 #[derive(Debug, Clone, Default)]
@@ -12,17 +12,17 @@ pub struct Receipts {
     /// What is one; any of these.
     pub matching: Vec<Condition>,
     /// Where it names the message.
-    pub id: Vec<Place>,
+    pub id: Vec<FieldPath>,
     /// Where it says what became of it.
-    pub status: Vec<Place>,
+    pub status: Vec<FieldPath>,
     /// Words that mean delivered.
     pub delivered: Vec<String>,
     /// Words that mean undelivered.
     pub failed: Vec<String>,
     /// Where it says why.
-    pub reason: Vec<Place>,
+    pub reason: Vec<FieldPath>,
     /// Where it has a code for that.
-    pub code: Vec<Place>,
+    pub code: Vec<FieldPath>,
 }
 
 /// Reads what one interface says; `None` when there was a mistake, which has

@@ -200,7 +200,7 @@ fn sms_text(raw: &str) -> Result<String, String> {
     if !text.contains(CODE) {
         return Err(format!("holds no {CODE}"));
     }
-    match template::stranger(&text, &["code", "minutes"]) {
+    match template::unknown_word(&text, &["code", "minutes"]) {
         None => Ok(text),
         Some(word) => Err(format!(
             "{{{word}}} is not known (expected {CODE} and perhaps {{minutes}})"

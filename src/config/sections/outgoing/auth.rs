@@ -188,7 +188,8 @@ fn auth_header(raw: &str) -> Result<Option<(String, String)>, String> {
     let Some((name, value)) = value::header(raw)? else {
         return Ok(None);
     };
-    if template::stranger(&value, &["user", "secret"]).is_some() || !value.contains("{secret}") {
+    if template::unknown_word(&value, &["user", "secret"]).is_some() || !value.contains("{secret}")
+    {
         return Err(format!("does not say where the secret goes ({EXPECTED})"));
     }
     Ok(Some((name, value)))

@@ -3,15 +3,15 @@
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
-use crate::document::path::Place;
+use crate::document::path::FieldPath;
 
 /// What a provider's refusals mean.
 #[derive(Debug, Clone, Default)]
 pub struct Errors {
     /// Where an answer has the code.
-    pub code: Vec<Place>,
+    pub code: Vec<FieldPath>,
     /// Where it says why in words.
-    pub reason: Vec<Place>,
+    pub reason: Vec<FieldPath>,
     /// Codes and what they mean.
     pub words: Vec<(String, String)>,
     /// Codes that mean: not sent, but may be later.

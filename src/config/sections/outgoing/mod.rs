@@ -17,7 +17,7 @@ use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::condition::{self, Condition};
-use crate::document::path::Place;
+use crate::document::path::FieldPath;
 use crate::model::message::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
@@ -76,7 +76,7 @@ pub struct Outgoing {
 #[derive(Debug, Clone)]
 pub enum ResponseId {
     /// In its JSON, at the first of these that is there.
-    At(Vec<Place>),
+    At(Vec<FieldPath>),
     /// In the first group of a pattern that the answer as it came matches.
     Matched(Regex),
 }

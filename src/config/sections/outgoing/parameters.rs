@@ -9,7 +9,7 @@ use crate::config::sections::outgoing::{Charset, Outgoing};
 use crate::config::syntax::keys::{Key, websms as keys};
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
-use crate::document::path::{Place, Pointer};
+use crate::document::path::{FieldPath, JsonPointer};
 use crate::document::template;
 
 /// The parameters of a request.
@@ -87,7 +87,7 @@ pub struct Before {
     /// Other fields.
     pub fixed: Vec<(String, String)>,
     /// Where the answer has the id of the file.
-    pub id: Vec<Place>,
+    pub id: Vec<FieldPath>,
 }
 
 const BODY_TYPES: [(&str, BodyType); 4] = [
@@ -367,11 +367,11 @@ fn misplaced(named: &[(&'static Key, String)]) -> Option<(&'static Key, String)>
 ///
 /// # Errors
 /// When it starts like a JSON Pointer and is none.
-pub fn pointer(name: &str) -> Result<Pointer, String> {
+pub fn pointer(name: &str) -> Result<JsonPointer, String> {
     if name.starts_with('/') {
-        Pointer::parse(name)
+        JsonPointer::parse(name)
     } else {
-        Ok(Pointer::member(name))
+        Ok(JsonPointer::member(name))
     }
 }
 

@@ -61,7 +61,7 @@ impl Account {
 
 /// Nothing but words that are filled in for each message is left in braces.
 fn only_words(filled: String) -> Result<String, String> {
-    match template::stranger(&filled, &PATH_WORDS) {
+    match template::unknown_word(&filled, &PATH_WORDS) {
         None => Ok(filled),
         Some(word) => Err(format!(
             "unknown word {{{word}}} (expected some of {{to}}, {{from}}, {{body}}, {{id}}, \
