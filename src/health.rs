@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 
 use crate::otp::service::Desk;
-use crate::spool::{Health, Spool};
+use crate::spool::{Spool, SpoolHealth};
 
 /// For a connection in all.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ async fn answer(
 }
 
 /// What is said of it.
-fn said(health: &Health, otp: Option<Value>) -> (StatusCode, String) {
+fn said(health: &SpoolHealth, otp: Option<Value>) -> (StatusCode, String) {
     let (status, word) = if health.problems.is_empty() {
         (StatusCode::OK, "ok")
     } else {
@@ -92,8 +92,8 @@ fn said(health: &Health, otp: Option<Value>) -> (StatusCode, String) {
 mod tests {
     use super::*;
 
-    fn health(problems: Vec<String>) -> Health {
-        Health {
+    fn health(problems: Vec<String>) -> SpoolHealth {
+        SpoolHealth {
             problems,
             waiting: 3,
             with_asterisk: 2,

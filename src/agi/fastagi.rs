@@ -120,7 +120,7 @@ impl FastAgiServer {
         desk: Option<Arc<Desk>>,
         runtime: Handle,
     ) -> Result<Self, ProviderError> {
-        let route = |outgoing: &crate::config::Outgoing| {
+        let route = |outgoing: &crate::config::OutgoingInterface| {
             let route = ProviderChain::new(&config, outgoing)?;
             Ok((outgoing.interface.clone(), route))
         };

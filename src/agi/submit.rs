@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use tracing::error;
 
 use crate::agi::arguments::{self, Arguments};
-use crate::config::{By, Config, Outgoing};
+use crate::config::{Config, DeliveryMode, OutgoingInterface};
 use crate::model::id::Id;
 use crate::model::message::Text;
 use crate::model::segments::{self, TextSize};
@@ -23,7 +23,7 @@ pub struct Submission<'a> {
     id: Id,
     config: &'a Config,
     /// The account.
-    pub outgoing: &'a Outgoing,
+    pub outgoing: &'a OutgoingInterface,
     message: OutgoingMessage,
     /// How much the text is.
     size: TextSize,
@@ -136,9 +136,9 @@ impl<'a> Submission<'a> {
 
     fn attempt(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> Result<Verdict, Reason> {
         self.bounded()?;
-        let Attempt { interface, verdict } = match self.outgoing.delivery.by {
-            By::Direct => send(self)?,
-            By::Queue => {
+        let Attempt { interface, verdict } = match self.outgoing.delivery.mode {
+            DeliveryMode::Direct => send(self)?,
+            DeliveryMode::Queue => {
                 let interface = &self.outgoing.interface;
                 outbox::queue(&self.config.outbox, self.id, interface, &self.message)
             }
@@ -188,13 +188,13 @@ fn reply_interface<'a>(
     config: &'a Config,
     message: &OutgoingMessage,
     index: &str,
-) -> Option<&'a Outgoing> {
+) -> Option<&'a OutgoingInterface> {
     const AUTO: &str = "auto";
     if !config.reply_auto || !(index.is_empty() || index == AUTO) {
         return None;
     }
     let (ours, theirs) = (message.from.as_str(), message.to.as_str());
-    let name = reply_route::interface(&config.outbox, ours, theirs);
+    let name = reply_route::lookup(&config.outbox, ours, theirs);
     let mut accounts = config.outgoing.iter();
     let found = accounts.find(|outgoing| Some(outgoing.interface.as_str()) == name.as_deref());
     found.or_else(|| config.outgoing.first())

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use crate::cli::Check;
-use crate::config::{self, By, Config, LoadError, Outgoing, Report, Severity, Whatsapp};
+use crate::config::{
+    self, Config, DeliveryMode, LoadError, OutgoingInterface, Report, SakSettings, Severity,
+};
 use crate::exit::Exit;
 use crate::inbound;
 use crate::media;
@@ -45,11 +47,11 @@ pub fn run(options: &Check) -> Exit {
 
 /// What the file leads to: directories, secrets, certificates.
 fn surroundings(config: &Config, findings: &mut Findings) {
-    match probe::probe(&config.queue) {
+    match probe::probe(&config.spool) {
         Ok(_) => findings.line("ok", "call files can be written and handed to Asterisk"),
         Err(error) => findings.error(&format!("[astqueue] failed to {error}")),
     }
-    let queues = |outgoing: &Outgoing| outgoing.delivery.by == By::Queue;
+    let queues = |outgoing: &OutgoingInterface| outgoing.delivery.mode == DeliveryMode::Queue;
     if config.outgoing.iter().any(queues) {
         match outbox::probe(&config.outbox) {
             Ok(()) => findings.line("ok", "messages can be put into the outbox"),
@@ -57,7 +59,7 @@ fn surroundings(config: &Config, findings: &mut Findings) {
         }
     }
     if let Some(shelf) = config
-        .daemon
+        .server
         .shelf
         .as_ref()
         .filter(|_| media::is_wanted(config))
@@ -76,7 +78,7 @@ fn surroundings(config: &Config, findings: &mut Findings) {
         }
     }
     for incoming in &config.incoming {
-        if let Err(error) = inbound::guard(incoming) {
+        if let Err(error) = inbound::authenticator(incoming) {
             let interface = &incoming.interface;
             findings.error(&format!(
                 "[websmsd] interface {interface}: failed to {error}"
@@ -89,13 +91,13 @@ fn surroundings(config: &Config, findings: &mut Findings) {
             Err(error) => findings.error(&format!("[otp] failed to {error}")),
         }
     }
-    if let Some(account) = &config.whatsapp {
+    if let Some(account) = &config.sak {
         whatsapp(account, findings);
     }
 }
 
 /// A token need not be there yet; keys have to.
-fn whatsapp(whatsapp: &Whatsapp, findings: &mut Findings) {
+fn whatsapp(whatsapp: &SakSettings, findings: &mut Findings) {
     if let Err(error) = client::client(whatsapp) {
         findings.error(&format!("[whatsapp] failed to {error}"));
     }

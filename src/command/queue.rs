@@ -12,9 +12,9 @@ use crate::exit::Exit;
 use crate::logging;
 use crate::model::id::Id;
 use crate::outbox;
-use crate::outbox::receipts::{Noted, Sent};
+use crate::outbox::receipts::{RecordedReceipt, SentMessage};
 use crate::outbox::record::Record;
-use crate::spool::inventory::{self, Entry};
+use crate::spool::inventory::{self, SpoolEntry};
 use crate::spool::progress::Progress;
 
 /// Does what the administrator asks; success when it could be done.
@@ -35,8 +35,8 @@ pub fn run(options: &Queue) -> Exit {
 
 /// A file that is on its way.
 enum Item {
-    ToPhone(Entry),
-    ToProvider(outbox::inventory::Entry),
+    ToPhone(SpoolEntry),
+    ToProvider(outbox::inventory::OutboxEntry),
 }
 
 impl Item {
@@ -65,8 +65,8 @@ impl Item {
     /// Whether it is not tried any more.
     fn has_failed(&self) -> bool {
         match self {
-            Self::ToPhone(entry) => entry.state == inventory::State::Failed,
-            Self::ToProvider(entry) => entry.state == outbox::store::State::Failed,
+            Self::ToPhone(entry) => entry.state == inventory::SpoolState::Failed,
+            Self::ToProvider(entry) => entry.state == outbox::store::OutboxState::Failed,
         }
     }
 
@@ -129,7 +129,7 @@ impl Item {
     fn retry(&self, config: &Config) -> Result<bool, String> {
         match self {
             Self::ToPhone(entry) => entry
-                .retry(&config.queue)
+                .retry(&config.spool)
                 .map_err(|error| error.to_string()),
             Self::ToProvider(entry) => {
                 let tried = entry.retry(&config.outbox);
@@ -152,7 +152,7 @@ impl Item {
 
 /// Everything that is on its way, or came to nothing.
 fn items(config: &Config) -> Result<Vec<Item>, String> {
-    let to_phones = inventory::list(&config.queue)
+    let to_phones = inventory::list(&config.spool)
         .map_err(|error| format!("failed to read the spool: {error}"))?;
     let to_providers = outbox::inventory::list(&config.outbox)
         .map_err(|error| format!("failed to read the outbox: {error}"))?;
@@ -187,11 +187,11 @@ fn show_one(config: &Config, id: Id) -> Result<String, String> {
     sent.map(|sent| show_sent(id, &sent)).ok_or(unknown)
 }
 
-fn show_sent(id: Id, sent: &Sent) -> String {
+fn show_sent(id: Id, sent: &SentMessage) -> String {
     let Record { to, from, text, .. } = &sent.message;
     let progress = match &sent.receipt {
         None => "no receipt yet".to_owned(),
-        Some(Noted {
+        Some(RecordedReceipt {
             state,
             status,
             reason,

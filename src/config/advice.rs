@@ -4,11 +4,11 @@
 use ipnet::IpNet;
 use reqwest::Url;
 
-use crate::config::sections::incoming::Incoming;
+use crate::config::sections::incoming::IncomingInterface;
 use crate::config::syntax::ini::Entry;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, place};
-use crate::config::{Auth, Channel, Config};
+use crate::config::{Auth, Config, OtpChannel};
 
 /// What the administrator should know about a configuration without mistakes.
 pub(crate) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
@@ -45,7 +45,7 @@ fn in_the_clear(url: &Url) -> bool {
 }
 
 fn whatsapp(config: &Config, advice: &mut Vec<Problem>) {
-    let urls = config.whatsapp.iter().map(|whatsapp| &whatsapp.url);
+    let urls = config.sak.iter().map(|whatsapp| &whatsapp.url);
     for _ in urls.filter(|url| in_the_clear(url)) {
         let message = "is http, so password and keys go over the network in the clear: use https, \
                        or a network of your own"
@@ -75,8 +75,8 @@ fn otp(config: &Config, advice: &mut Vec<Problem>) {
         advice.push(note(&keys::otp::PERMIT_ADDR, "", message));
     }
     let urls = otp.channels.iter().filter_map(|channel| match channel {
-        Channel::Whatsapp(codes) => Some(&codes.api),
-        Channel::Sms(_) => None,
+        OtpChannel::Whatsapp(codes) => Some(&codes.api),
+        OtpChannel::Sms(_) => None,
     });
     for _ in urls.filter(|url| in_the_clear(url)) {
         let message = "is http, so codes and the access token go over the network in the clear: \
@@ -88,7 +88,7 @@ fn otp(config: &Config, advice: &mut Vec<Problem>) {
 
 fn incoming(config: &Config, entries: &[Entry], advice: &mut Vec<Problem>) {
     for incoming in &config.incoming {
-        if incoming.permitted.is_none() && incoming.authenticity.is_none() {
+        if incoming.permitted.is_none() && incoming.auth.is_none() {
             let message = "is not set, so anyone who reaches the port can send texts to your \
                            phones: list the addresses that your provider posts from, or set auth"
                 .to_owned();
@@ -130,12 +130,12 @@ fn incoming(config: &Config, entries: &[Entry], advice: &mut Vec<Problem>) {
     }
 }
 
-fn same_door(one: &Incoming, other: &Incoming) -> bool {
+fn same_door(one: &IncomingInterface, other: &IncomingInterface) -> bool {
     one.permitted == other.permitted && one.paths == other.paths
 }
 
 fn call_files(config: &Config, advice: &mut Vec<Problem>) {
-    let call = &config.queue.call;
+    let call = &config.spool.call_file;
     if call.max_retries == 0 {
         let message = "is 0, so Asterisk tries once and then deletes the message of a phone that \
                        is off: the shipped websms.conf has 4320"

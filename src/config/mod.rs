@@ -17,23 +17,29 @@ pub mod sections;
 pub mod syntax;
 
 pub use sections::incoming::authenticity::{
-    Authenticity, Digest, Encoding, Hmac, Scheme, Spot, VonageDigest,
+    AuthLocation, AuthScheme, DigestEncoding, HmacDigest, HmacScheme, VonageDigest, WebhookAuth,
 };
-pub use sections::incoming::media::{Handling, Media, Shelf};
-pub use sections::incoming::receipts::Receipts;
+pub use sections::incoming::media::{MediaMode, MediaSettings, MediaStoreSettings};
+pub use sections::incoming::receipts::ReceiptPaths;
 pub use sections::incoming::{
-    Acknowledgement, Coding, Daemon, EchoSecret, Incoming, Keys, TOKEN, Taken,
+    Acknowledgement, AllowedMethod, BodyEncoding, EchoSecret, FieldPaths, IncomingInterface,
+    ServerSettings, TOKEN,
 };
 pub use sections::otp::{
-    Account, AccountSource, Channel, Identifier, Otp, OtpDraft, Sms, WhatsappCodes, sender,
+    AccountSource, Identifier, OtpChannel, OtpDraft, OtpSettings, SmsSettings, WhatsappAccount,
+    WhatsappCodes, sender,
 };
 pub use sections::outgoing::auth::Auth;
-pub use sections::outgoing::delivery::{By, Delivery, Idempotency, Retry};
-pub use sections::outgoing::error_codes::Errors;
-pub use sections::outgoing::parameters::{Before, BodyType, Parameters, Pictures, Upload, pointer};
-pub use sections::outgoing::{Charset, Method, Outgoing, ResponseId};
-pub use sections::sak::{SessionId, Whatsapp};
-pub use sections::spool::{Call, Owner, Queue};
+pub use sections::outgoing::delivery::{
+    DeliveryMode, DeliverySettings, IdempotencySettings, RetrySettings,
+};
+pub use sections::outgoing::error_codes::ErrorCodes;
+pub use sections::outgoing::parameters::{
+    BodyType, Parameters, PictureSettings, PrecedingUpload, UploadSettings, pointer,
+};
+pub use sections::outgoing::{Charset, OutgoingInterface, RequestMethod, ResponseId};
+pub use sections::sak::{SakSettings, SessionId};
+pub use sections::spool::{CallFileSettings, Owner, SpoolSettings};
 pub use syntax::problem::{Problem, Report, Severity};
 
 use crate::model::message::InterfaceName;
@@ -95,13 +101,13 @@ impl Section {
 pub struct Config {
     /// Accounts that messages go out by, in the order of the file. Empty when
     /// `[websms]` holds nothing: then nothing can be sent.
-    pub outgoing: Vec<Outgoing>,
+    pub outgoing: Vec<OutgoingInterface>,
     /// Accounts that messages come in on, in the order of the file.
-    pub incoming: Vec<Incoming>,
+    pub incoming: Vec<IncomingInterface>,
     /// The daemon as a whole.
-    pub daemon: Daemon,
+    pub server: ServerSettings,
     /// Call files.
-    pub queue: Queue,
+    pub spool: SpoolSettings,
     /// Directory in which messages wait for the provider.
     pub outbox: PathBuf,
     /// Whether a message that names no interface goes by the one on which the
@@ -109,9 +115,9 @@ pub struct Config {
     pub reply_auto: bool,
     /// The WhatsApp gateway whose account is looked after; `None` when
     /// `[whatsapp]` holds nothing.
-    pub whatsapp: Option<Whatsapp>,
+    pub sak: Option<SakSettings>,
     /// One-time passwords; `None` when `[otp]` holds nothing.
-    pub otp: Option<Otp>,
+    pub otp: Option<OtpSettings>,
 }
 
 impl Config {
@@ -122,11 +128,11 @@ impl Config {
             .iter()
             .map(|outgoing| outgoing.auth.holds_secret());
         let incoming = self.incoming.iter().map(|incoming| {
-            let authenticity = incoming.authenticity.as_ref();
-            authenticity.is_some_and(Authenticity::holds_secret)
+            let authenticity = incoming.auth.as_ref();
+            authenticity.is_some_and(WebhookAuth::holds_secret)
         });
-        let whatsapp = self.whatsapp.iter().map(Whatsapp::holds_secret);
-        let otp = self.otp.iter().map(Otp::holds_secret);
+        let whatsapp = self.sak.iter().map(SakSettings::holds_secret);
+        let otp = self.otp.iter().map(OtpSettings::holds_secret);
         let all = outgoing.chain(incoming).chain(whatsapp).chain(otp);
         all.into_iter().any(|holds| holds)
     }
@@ -136,7 +142,7 @@ impl Config {
     ///
     /// # Errors
     /// When there is none; the text says which there are.
-    pub fn outgoing(&self, index: &str) -> Result<&Outgoing, UnknownIndex> {
+    pub fn outgoing(&self, index: &str) -> Result<&OutgoingInterface, UnknownIndex> {
         let found = if index.is_empty() {
             self.outgoing.first()
         } else {
@@ -188,7 +194,11 @@ impl std::error::Error for UnknownIndex {}
 ///
 /// # Errors
 /// The report of all problems when one of them is a mistake.
-pub fn parse(path: &Path, text: &str, own: preset::Own<'_>) -> Result<(Config, Report), Report> {
+pub fn parse(
+    path: &Path,
+    text: &str,
+    own: preset::PresetLoader<'_>,
+) -> Result<(Config, Report), Report> {
     let (mut entries, mut problems) = ini::parse(text);
     problems.extend(reader::strays(&entries));
     let (added, mistakes) = preset::expand(&entries, own);
@@ -217,7 +227,11 @@ pub fn parse(path: &Path, text: &str, own: preset::Own<'_>) -> Result<(Config, R
 ///
 /// # Errors
 /// The report of all problems when one of them is a mistake.
-pub fn parse_draft(path: &Path, text: &str, own: preset::Own<'_>) -> Result<OtpDraft, Report> {
+pub fn parse_draft(
+    path: &Path,
+    text: &str,
+    own: preset::PresetLoader<'_>,
+) -> Result<OtpDraft, Report> {
     let (mut entries, mut problems) = ini::parse(text);
     problems.extend(reader::strays(&entries));
     let (added, mistakes) = preset::expand(&entries, own);
@@ -302,7 +316,7 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
     let reply_auto = delivery::read_reply(&mut reader);
     let incoming = each(entries, Section::Websmsd, problems, incoming::read);
     if let Some(incoming) = &incoming {
-        problems.extend(incoming::open_doors(incoming));
+        problems.extend(incoming::unauthenticated_interfaces(incoming));
     }
     let mut reader = Reader::new(entries, Section::Websmsd, &unnamed, problems);
     let daemon = incoming::read_daemon(&mut reader);
@@ -321,11 +335,11 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
     Some(Config {
         outgoing: outgoing?,
         incoming: incoming?,
-        daemon: daemon?,
-        queue: queue?,
+        server: daemon?,
+        spool: queue?,
         outbox: outbox?,
         reply_auto: reply_auto?,
-        whatsapp: whatsapp?,
+        sak: whatsapp?,
         otp: otp?,
     })
 }

@@ -30,9 +30,9 @@ const SLACK: usize = 10_000;
 
 /// A message of a provider, by a digest of interface and id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key(u128);
+pub struct MessageKey(u128);
 
-impl Key {
+impl MessageKey {
     /// The key for an id that a provider gave on an interface to a message for a
     /// number: one to several numbers may have one id.
     #[must_use]
@@ -46,7 +46,7 @@ impl Key {
 
 /// What is known of a key.
 #[derive(Debug)]
-enum Known {
+enum KeyState {
     /// It has been stored and counts until this second since 1970.
     Stored(u64),
     /// Somebody is storing it; the channel closes when that is decided.
@@ -62,7 +62,7 @@ pub struct Dedupe {
 
 #[derive(Debug)]
 struct Memory {
-    known: HashMap<Key, Known>,
+    known: HashMap<MessageKey, KeyState>,
     file: File,
     lines: usize,
 }
@@ -70,9 +70,9 @@ struct Memory {
 /// The word to store some messages; [`Dedupe::stored`] or [`Dedupe::failed`]
 /// takes it back.
 #[derive(Debug)]
-pub struct Turn {
+pub struct Claim {
     /// Those to be stored; the others have been.
-    pub keys: Vec<Key>,
+    pub keys: Vec<MessageKey>,
     /// Whoever waits for one of them is woken when this is gone.
     _waiting: watch::Sender<()>,
 }
@@ -93,7 +93,7 @@ impl Dedupe {
             .lines()
             .filter_map(read)
             .filter(|(_, until)| *until > now)
-            .map(|(key, until)| (key, Known::Stored(until)))
+            .map(|(key, until)| (key, KeyState::Stored(until)))
             .collect();
         let file = rewrite(&directory, &known)?;
         let lines = known.len();
@@ -103,9 +103,9 @@ impl Dedupe {
 
     /// Waits until nobody else is storing one of `keys`, and says which are
     /// still to be stored. A key that is given twice is named once.
-    pub async fn turn(&self, keys: &[Key]) -> Turn {
+    pub async fn claim(&self, keys: &[MessageKey]) -> Claim {
         loop {
-            let mut pending = match self.try_turn(keys) {
+            let mut pending = match self.try_claim(keys) {
                 Ok(turn) => return turn,
                 Err(pending) => pending,
             };
@@ -114,11 +114,11 @@ impl Dedupe {
         }
     }
 
-    fn try_turn(&self, keys: &[Key]) -> Result<Turn, watch::Receiver<()>> {
+    fn try_claim(&self, keys: &[MessageKey]) -> Result<Claim, watch::Receiver<()>> {
         let mut memory = self.lock();
         let now = seconds(SystemTime::now());
         let pending = keys.iter().find_map(|key| match memory.known.get(key) {
-            Some(Known::Pending(pending)) => Some(pending.clone()),
+            Some(KeyState::Pending(pending)) => Some(pending.clone()),
             _ => None,
         });
         if let Some(pending) = pending {
@@ -128,23 +128,25 @@ impl Dedupe {
         let mut fresh = Vec::new();
         for key in keys {
             let counts = match memory.known.get(key) {
-                Some(Known::Stored(until)) => *until > now,
-                Some(Known::Pending(_)) => true,
+                Some(KeyState::Stored(until)) => *until > now,
+                Some(KeyState::Pending(_)) => true,
                 None => false,
             };
             if !counts {
-                memory.known.insert(*key, Known::Pending(pending.clone()));
+                memory
+                    .known
+                    .insert(*key, KeyState::Pending(pending.clone()));
                 fresh.push(*key);
             }
         }
-        Ok(Turn {
+        Ok(Claim {
             keys: fresh,
             _waiting: waiting,
         })
     }
 
     /// The messages are durable; their ids count for so long.
-    pub fn stored(&self, turn: &Turn, lifetime: Duration) {
+    pub fn stored(&self, turn: &Claim, lifetime: Duration) {
         if turn.keys.is_empty() {
             return;
         }
@@ -152,19 +154,19 @@ impl Dedupe {
         let until = seconds(SystemTime::now()).saturating_add(lifetime.as_secs());
         let mut lines = String::new();
         for key in &turn.keys {
-            memory.known.insert(*key, Known::Stored(until));
+            memory.known.insert(*key, KeyState::Stored(until));
             line(&mut lines, *key, until);
         }
         memory.lines += turn.keys.len();
         let written = memory.file.write_all(lines.as_bytes());
-        let written = written.and_then(|()| memory.tidy(&self.directory));
+        let written = written.and_then(|()| memory.compact(&self.directory));
         if let Err(error) = written {
             warn!(%error, "failed to remember message ids; after a restart a message may come twice");
         }
     }
 
     /// The messages could not be stored: whoever has them next may try.
-    pub fn failed(&self, turn: &Turn) {
+    pub fn failed(&self, turn: &Claim) {
         let mut memory = self.lock();
         for key in &turn.keys {
             memory.known.remove(key);
@@ -179,13 +181,13 @@ impl Dedupe {
 
 impl Memory {
     /// Forgets what no longer counts, when that is worth the trouble.
-    fn tidy(&mut self, directory: &Directory) -> io::Result<()> {
+    fn compact(&mut self, directory: &Directory) -> io::Result<()> {
         if self.lines < 2 * self.known.len() + SLACK && self.lines < self.known.capacity() + SLACK {
             return Ok(());
         }
         let now = seconds(SystemTime::now());
         self.known
-            .retain(|_, known| !matches!(known, Known::Stored(until) if *until <= now));
+            .retain(|_, known| !matches!(known, KeyState::Stored(until) if *until <= now));
         self.file = rewrite(directory, &self.known)?;
         self.lines = self.known.len();
         Ok(())
@@ -193,10 +195,10 @@ impl Memory {
 }
 
 /// Writes the file anew with what counts, and opens it for more.
-fn rewrite(directory: &Directory, known: &HashMap<Key, Known>) -> io::Result<File> {
+fn rewrite(directory: &Directory, known: &HashMap<MessageKey, KeyState>) -> io::Result<File> {
     let mut text = String::new();
     for (key, known) in known {
-        if let Known::Stored(until) = known {
+        if let KeyState::Stored(until) = known {
             line(&mut text, *key, *until);
         }
     }
@@ -208,19 +210,19 @@ fn rewrite(directory: &Directory, known: &HashMap<Key, Known>) -> io::Result<Fil
         .open(directory.path().join(FILE))
 }
 
-fn line(text: &mut String, key: Key, until: u64) {
+fn line(text: &mut String, key: MessageKey, until: u64) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{until} {:032x}", key.0);
 }
 
 /// One line; `None` for one that a crash has cut off.
-fn read(line: &str) -> Option<(Key, u64)> {
+fn read(line: &str) -> Option<(MessageKey, u64)> {
     let (until, key) = line.split_once(' ')?;
     if key.len() != 32 {
         return None;
     }
     let key = u128::from_str_radix(key, 16).ok()?;
-    Some((Key(key), until.parse().ok()?))
+    Some((MessageKey(key), until.parse().ok()?))
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -251,13 +253,13 @@ mod tests {
         PhoneNumber::parse("+1").unwrap()
     }
 
-    fn key(id: &str) -> Key {
-        Key::new(&InterfaceName::unnamed(), &number(), id)
+    fn key(id: &str) -> MessageKey {
+        MessageKey::new(&InterfaceName::unnamed(), &number(), id)
     }
 
-    fn turn(dedupe: &Dedupe, ids: &[&str]) -> Turn {
+    fn turn(dedupe: &Dedupe, ids: &[&str]) -> Claim {
         let keys: Vec<_> = ids.iter().map(|id| key(id)).collect();
-        dedupe.try_turn(&keys).expect("nobody is at it")
+        dedupe.try_claim(&keys).expect("nobody is at it")
     }
 
     #[test]
@@ -290,7 +292,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dedupe = Dedupe::open(directory(folder.path())).unwrap();
         let first = turn(&dedupe, &["a"]);
-        assert!(dedupe.try_turn(&[key("a")]).is_err(), "somebody is at it");
+        assert!(dedupe.try_claim(&[key("a")]).is_err(), "somebody is at it");
         dedupe.failed(&first);
         assert_eq!(turn(&dedupe, &["a"]).keys, [key("a")]);
     }
@@ -298,10 +300,10 @@ mod tests {
     #[test]
     fn same_id_of_another_interface_is_another_message() {
         let named = InterfaceName::parse("api-1").unwrap();
-        assert_ne!(Key::new(&named, &number(), "a"), key("a"));
+        assert_ne!(MessageKey::new(&named, &number(), "a"), key("a"));
         let other = PhoneNumber::parse("+2").unwrap();
         let unnamed = InterfaceName::unnamed();
-        assert_ne!(Key::new(&unnamed, &other, "a"), key("a"));
+        assert_ne!(MessageKey::new(&unnamed, &other, "a"), key("a"));
         assert_ne!(key("a"), key("b"));
     }
 }

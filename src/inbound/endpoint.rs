@@ -3,11 +3,11 @@
 
 use std::net::IpAddr;
 
-use crate::config::{Incoming, TOKEN};
+use crate::config::{IncomingInterface, TOKEN};
 
 /// Why a request is for no interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoRoute {
+pub enum NoEndpoint {
     /// No interface of that path, or none at all, permits the address.
     Address,
     /// No interface has that path.
@@ -24,12 +24,12 @@ pub enum NoRoute {
 ///
 /// # Errors
 /// Whether address or path was wrong.
-pub fn route<'a>(
+pub fn find<'a>(
     client: IpAddr,
     path: &str,
-    interfaces: &'a [Incoming],
-) -> Result<&'a Incoming, NoRoute> {
-    let permitted = |incoming: &&Incoming| permits(incoming, client);
+    interfaces: &'a [IncomingInterface],
+) -> Result<&'a IncomingInterface, NoEndpoint> {
+    let permitted = |incoming: &&IncomingInterface| permits(incoming, client);
     let here = || {
         interfaces
             .iter()
@@ -40,30 +40,31 @@ pub fn route<'a>(
         .max_by_key(|incoming| (incoming.paths.is_some(), incoming.permitted.is_some()));
     found.ok_or_else(|| {
         if interfaces.iter().any(|incoming| permits(incoming, client)) && here().next().is_none() {
-            NoRoute::Path
+            NoEndpoint::Path
         } else {
-            NoRoute::Address
+            NoEndpoint::Address
         }
     })
 }
 
-fn permits(incoming: &Incoming, client: IpAddr) -> bool {
+fn permits(incoming: &IncomingInterface, client: IpAddr) -> bool {
     incoming
         .permitted
         .as_ref()
         .is_none_or(|networks| networks.iter().any(|network| network.contains(&client)))
 }
 
-fn has_path(incoming: &Incoming, path: &str) -> bool {
-    incoming
-        .paths
-        .as_ref()
-        .is_none_or(|paths| paths.iter().any(|configured| fits(configured, path)))
+fn has_path(incoming: &IncomingInterface, path: &str) -> bool {
+    incoming.paths.as_ref().is_none_or(|paths| {
+        paths
+            .iter()
+            .any(|configured| matches_template(configured, path))
+    })
 }
 
 /// Whether a path is the configured one; in the place of the token anything may
 /// stand, which is looked at later.
-fn fits(configured: &str, path: &str) -> bool {
+fn matches_template(configured: &str, path: &str) -> bool {
     if !configured.contains(TOKEN) {
         return configured == path;
     }
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
     use crate::config;
 
-    fn interface(name: &str, permitted: &[&str], paths: &[&str]) -> Incoming {
+    fn interface(name: &str, permitted: &[&str], paths: &[&str]) -> IncomingInterface {
         let token = if paths.iter().any(|path| path.contains(TOKEN)) {
             "auth = token\nauth_place = path\nauth_secret = s"
         } else {
@@ -94,8 +95,12 @@ mod tests {
         parsed.unwrap().0.incoming.remove(0)
     }
 
-    fn routed(interfaces: &[Incoming], client: &str, path: &str) -> Result<String, NoRoute> {
-        route(client.parse().unwrap(), path, interfaces)
+    fn routed(
+        interfaces: &[IncomingInterface],
+        client: &str,
+        path: &str,
+    ) -> Result<String, NoEndpoint> {
+        find(client.parse().unwrap(), path, interfaces)
             .map(|incoming| incoming.interface.as_str().to_owned())
     }
 
@@ -135,7 +140,7 @@ mod tests {
             let expected = if found {
                 Ok("a".to_owned())
             } else {
-                Err(NoRoute::Path)
+                Err(NoEndpoint::Path)
             };
             assert_eq!(routed(&interfaces, "192.0.2.1", path), expected, "{path}");
         }
@@ -150,12 +155,12 @@ mod tests {
         for (client, path, expected) in [
             ("192.0.2.1", "/a", Ok("a")),
             ("198.51.100.1", "/b", Ok("b")),
-            ("192.0.2.1", "/b", Err(NoRoute::Address)),
-            ("198.51.100.1", "/a", Err(NoRoute::Address)),
-            ("192.0.2.1", "/c", Err(NoRoute::Path)),
-            ("203.0.113.1", "/a", Err(NoRoute::Address)),
+            ("192.0.2.1", "/b", Err(NoEndpoint::Address)),
+            ("198.51.100.1", "/a", Err(NoEndpoint::Address)),
+            ("192.0.2.1", "/c", Err(NoEndpoint::Path)),
+            ("203.0.113.1", "/a", Err(NoEndpoint::Address)),
             // Who may post nothing learns nothing about paths.
-            ("203.0.113.1", "/c", Err(NoRoute::Address)),
+            ("203.0.113.1", "/c", Err(NoEndpoint::Address)),
         ] {
             let expected = expected.map(str::to_owned);
             assert_eq!(

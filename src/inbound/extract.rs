@@ -9,13 +9,13 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::config::{Coding, Handling, Incoming};
+use crate::config::{BodyEncoding, IncomingInterface, MediaMode};
 use crate::document::condition::Condition;
 use crate::document::path::{Cursor, Document, FieldPath, as_text};
 use crate::document::template;
 use crate::inbound::receipt::receipts;
 use crate::inbound::record::{self, holds};
-use crate::inbound::whatsapp_message::{self, File, Said};
+use crate::inbound::whatsapp_message::{self, FileReference, Rendered};
 use crate::model::message::{InvalidParty, Message, PhoneNumber, Picture, Receipt, Sender, Text};
 
 /// Longest text in bytes; it makes at most 200 call files.
@@ -33,43 +33,43 @@ pub struct Extracted {
     /// The messages, in the order of the request.
     pub messages: Vec<Message>,
     /// Why others are none.
-    pub refused: Vec<ExtractError>,
+    pub rejected: Vec<ExtractError>,
     /// What is said of messages that went out.
     pub receipts: Vec<Receipt>,
     /// How many elements are neither, as `match` and `ignore` say.
-    pub passed_over: usize,
+    pub ignored: usize,
 }
 
 /// The messages and receipts of a request.
 #[must_use]
-pub fn extract(document: &Document, incoming: &Incoming) -> Extracted {
+pub fn extract(document: &Document, incoming: &IncomingInterface) -> Extracted {
     let mut extracted = Extracted {
         receipts: receipts(document, incoming),
         ..Extracted::default()
     };
-    let elements = record::messages(document, incoming);
-    if elements.len() > record::MOST {
+    let elements = record::find(document, incoming);
+    if elements.len() > record::RECORDS_MAX {
         extracted
-            .refused
+            .rejected
             .push(ExtractError::TooMany(elements.len()));
         return extracted;
     }
     for element in elements {
         if !is_message(document, &element, incoming) {
-            extracted.passed_over += 1;
+            extracted.ignored += 1;
             continue;
         }
         match message(document, &element, incoming) {
             Ok(message) => extracted.messages.push(message),
-            Err(error) => extracted.refused.push(error),
+            Err(error) => extracted.rejected.push(error),
         }
     }
     extracted
 }
 
-fn is_message(document: &Document, element: &Cursor, incoming: &Incoming) -> bool {
+fn is_message(document: &Document, element: &Cursor, incoming: &IncomingInterface) -> bool {
     let holds = |condition: &Condition| holds(condition, document, element);
-    incoming.wanted.iter().all(holds)
+    incoming.matching.iter().all(holds)
         && !incoming.ignored.iter().any(holds)
         && !incoming.receipts.matching.iter().any(holds)
 }
@@ -77,22 +77,22 @@ fn is_message(document: &Document, element: &Cursor, incoming: &Incoming) -> boo
 fn message(
     document: &Document,
     element: &Cursor,
-    incoming: &Incoming,
+    incoming: &IncomingInterface,
 ) -> Result<Message, ExtractError> {
     let keys = &incoming.keys;
     let get = |places: &[FieldPath]| {
         let found = document.text(places, element);
-        found.ok_or_else(|| ExtractError::Missing(shown(places)))
+        found.ok_or_else(|| ExtractError::Missing(path_list(places)))
     };
     let party = |places: &[FieldPath]| {
-        let places = shown(places);
+        let places = path_list(places);
         move |error| ExtractError::Party(places, error)
     };
     let format = |number: &str| incoming.number_format.read(number);
     let to = PhoneNumber::parse(&format(&get(&keys.to)?))
         .and_then(|to| PhoneNumber::parse(&format(to.as_str())))
         .map_err(party(&keys.to))?;
-    let from = match number_among(document, element, incoming) {
+    let from = match first_number(document, element, incoming) {
         Some(number) => number,
         None => get(&keys.from)?,
     };
@@ -100,22 +100,22 @@ fn message(
         .and_then(|from| Sender::parse(&format(from.as_str())))
         .map_err(party(&keys.from))?;
     let mut pictures = pictures(document, element, incoming);
-    let text = if incoming.coding == Coding::WhatsApp {
-        let said = said(document, element, &keys.body);
-        let said = said.ok_or_else(|| ExtractError::Missing(shown(&keys.body)))?;
-        pictures.extend(whatsapp(said.file, incoming));
+    let text = if incoming.body_encoding == BodyEncoding::WhatsApp {
+        let said = rendered_whatsapp(document, element, &keys.body);
+        let said = said.ok_or_else(|| ExtractError::Missing(path_list(&keys.body)))?;
+        pictures.extend(whatsapp_file(said.file, incoming));
         said.text
     } else {
         match get(&keys.body) {
             // A picture needs no words.
             Err(_) if !pictures.is_empty() => String::new(),
-            text => decoded(incoming.coding, text?),
+            text => decode_text(incoming.body_encoding, text?),
         }
     };
-    let (text, pictures) = match incoming.media.handling {
-        Handling::Link => (with_links(text, &links(&pictures)), Vec::new()),
-        Handling::None => (text, Vec::new()),
-        Handling::Store => (text, pictures),
+    let (text, pictures) = match incoming.media.mode {
+        MediaMode::Link => (with_links(text, &links(&pictures)), Vec::new()),
+        MediaMode::None => (text, Vec::new()),
+        MediaMode::Store => (text, pictures),
     };
     if text.len() > TEXT_MAX {
         return Err(ExtractError::TooLong(text.len()));
@@ -133,7 +133,11 @@ fn message(
 
 /// Of several identities of one sender, as WhatsApp has them, the first that is a
 /// number.
-fn number_among(document: &Document, element: &Cursor, incoming: &Incoming) -> Option<String> {
+fn first_number(
+    document: &Document,
+    element: &Cursor,
+    incoming: &IncomingInterface,
+) -> Option<String> {
     let format = incoming.number_format;
     let places = incoming
         .keys
@@ -165,17 +169,21 @@ pub fn links(pictures: &[Picture]) -> Vec<String> {
 }
 
 /// What a message of WhatsApp's says.
-fn said(document: &Document, element: &Cursor, places: &[FieldPath]) -> Option<Said> {
+fn rendered_whatsapp(
+    document: &Document,
+    element: &Cursor,
+    places: &[FieldPath],
+) -> Option<Rendered> {
     let mut found = places
         .iter()
         .flat_map(|place| document.find(place, element));
     found
         .find(Value::is_object)
-        .map(|message| whatsapp_message::said(&message))
+        .map(|message| whatsapp_message::render(&message))
 }
 
 /// A file that is known by an id, if it can be asked for.
-fn whatsapp(file: Option<File>, incoming: &Incoming) -> Option<Picture> {
+fn whatsapp_file(file: Option<FileReference>, incoming: &IncomingInterface) -> Option<Picture> {
     let lookup = incoming.media.lookup.as_ref()?;
     let file = file?;
     let id = utf8_percent_encode(&file.id, NON_ALPHANUMERIC).to_string();
@@ -188,7 +196,7 @@ fn whatsapp(file: Option<File>, incoming: &Incoming) -> Option<Picture> {
 
 /// The URLs of pictures; what is none, or the layout of a slide show, is left
 /// out.
-fn pictures(document: &Document, element: &Cursor, incoming: &Incoming) -> Vec<Picture> {
+fn pictures(document: &Document, element: &Cursor, incoming: &IncomingInterface) -> Vec<Picture> {
     let mut urls = Vec::new();
     for place in &incoming.media.places {
         let found = document.find(place, element);
@@ -219,21 +227,21 @@ fn is_picture(url: &str) -> bool {
 
 /// A text as it was written. What is not encoded as it should be is taken as it
 /// is: better a strange text than none.
-fn decoded(coding: Coding, text: String) -> String {
+fn decode_text(coding: BodyEncoding, text: String) -> String {
     match coding {
-        Coding::None | Coding::WhatsApp => text,
+        BodyEncoding::None | BodyEncoding::WhatsApp => text,
         // Whoever encodes as forms do means a blank by `+`; nobody else leaves
         // one.
-        Coding::Percent => percent_decode_str(&text.replace('+', " "))
+        BodyEncoding::Percent => percent_decode_str(&text.replace('+', " "))
             .decode_utf8_lossy()
             .into_owned(),
-        Coding::Base64 => STANDARD
+        BodyEncoding::Base64 => STANDARD
             .decode(text.trim())
             .map_or(text, |bytes| String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
 
-fn shown(places: &[FieldPath]) -> String {
+fn path_list(places: &[FieldPath]) -> String {
     let places: Vec<_> = places.iter().map(ToString::to_string).collect();
     places.join(", ")
 }
@@ -266,7 +274,7 @@ impl fmt::Display for ExtractError {
             Self::TooMany(count) => write!(
                 f,
                 "the request holds {count} messages (at most {} are taken)",
-                record::MOST
+                record::RECORDS_MAX
             ),
         }
     }
@@ -282,7 +290,7 @@ mod tests {
     use crate::model::message::ReceiptState;
 
     /// What `[websmsd]` says, with these lines besides.
-    fn incoming(lines: &str) -> Incoming {
+    fn incoming(lines: &str) -> IncomingInterface {
         let id = if lines.contains("key_id") {
             ""
         } else {
@@ -312,7 +320,9 @@ mod tests {
 
     fn texts(fields: &Value) -> Result<Vec<(String, String, String)>, String> {
         let Extracted {
-            messages, refused, ..
+            messages,
+            rejected: refused,
+            ..
         } = extracted(fields, "");
         if let Some(error) = refused.first() {
             return Err(error.to_string());
@@ -440,7 +450,9 @@ mod tests {
     fn bad_message_does_not_spoil_the_others() {
         let document = r#"[{"To":"h","From":"+2","Body":"a"},{"To":"+1","From":"+2","Body":"b"}]"#;
         let Extracted {
-            messages, refused, ..
+            messages,
+            rejected: refused,
+            ..
         } = extracted(&json(document), "");
         assert_eq!((messages.len(), refused.len()), (1, 1));
     }
@@ -448,7 +460,9 @@ mod tests {
     /// To, from, text and id of each message.
     fn messages(json: &str, lines: &str) -> Vec<[String; 4]> {
         let Extracted {
-            messages, refused, ..
+            messages,
+            rejected: refused,
+            ..
         } = extracted(&serde_json::from_str(json).unwrap(), lines);
         assert_eq!(refused, []);
         let all = |message: Message| {
@@ -522,8 +536,8 @@ mod tests {
                        {"type":"message-received","from":"1","to":"2"}]"#;
         let Extracted {
             messages,
-            refused,
-            passed_over,
+            rejected: refused,
+            ignored: passed_over,
             ..
         } = extracted(&serde_json::from_str(json).unwrap(), lines);
         assert_eq!((messages.len(), refused.len(), passed_over), (1, 1, 2));
@@ -551,7 +565,7 @@ mod tests {
                 ("ErrorCode", "30003\r\n"),
             ]);
             let extracted = extracted(&form, &lines);
-            assert!(extracted.messages.is_empty() && extracted.refused.is_empty());
+            assert!(extracted.messages.is_empty() && extracted.rejected.is_empty());
             let [receipt] = extracted.receipts.as_slice() else {
                 panic!("{:?}", extracted.receipts);
             };
@@ -579,7 +593,7 @@ mod tests {
         let message = |lines: &str, pairs: &[(&str, &str)]| {
             let lines = format!("key_media = MediaUrl#\n{lines}");
             let extracted = extracted(&form(pairs), &lines);
-            assert_eq!(extracted.refused, []);
+            assert_eq!(extracted.rejected, []);
             extracted.messages.into_iter().next().unwrap()
         };
         let linked = message("", &pairs);
@@ -599,7 +613,8 @@ mod tests {
         let message = |text: &str| form(&[("To", "+1"), ("From", "+2"), ("Body", text)]);
         assert!(texts(&message(&"x".repeat(TEXT_MAX))).is_ok());
         assert!(texts(&message(&"x".repeat(TEXT_MAX + 1))).is_err());
-        let many = vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); record::MOST + 1];
+        let many =
+            vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); record::RECORDS_MAX + 1];
         let many = Value::Array(many);
         assert!(texts(&many).unwrap_err().contains("1001 messages"));
     }

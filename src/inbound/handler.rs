@@ -12,71 +12,73 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use tracing::{error, info, warn};
 
-use crate::config::{Authenticity, Daemon, EchoSecret, Incoming, Scheme, Taken};
+use crate::config::{
+    AllowedMethod, AuthScheme, EchoSecret, IncomingInterface, ServerSettings, WebhookAuth,
+};
 use crate::document::path::Document;
 use crate::http::server;
 use crate::http::server::client_address::client_address;
 use crate::http::server::log_limit::LogLimit;
-use crate::inbound::auth::{self, Covered, NotAuthentic, Signed};
+use crate::inbound::auth::{self, AuthError, SignedRequest, TrustScope};
 use crate::inbound::decode;
 use crate::inbound::dedupe::Dedupe;
-use crate::inbound::endpoint::{self, NoRoute};
+use crate::inbound::endpoint::{self, NoEndpoint};
 use crate::inbound::extract::{self, Extracted};
 use crate::inbound::reply::{self, Refusal};
-use crate::inbound::store::Store;
-use crate::media::Intake;
+use crate::inbound::store::MessageStore;
+use crate::media::PictureRecorder;
 use crate::model::message::{Message, Receipt};
-use crate::outbox::reply_route::Lately;
+use crate::outbox::reply_route::ReplyRoutes;
 use crate::secret::{Secret, SecretError, SecretSource};
 use crate::spool::{Spool, SpoolError};
 
 /// Records what a provider says later about a message that went out.
-pub type Recorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
+pub type ReceiptRecorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
 
 /// What the daemon needs to judge and store requests.
-pub struct Receiver {
-    interfaces: Vec<Incoming>,
+pub struct WebhookHandler {
+    interfaces: Vec<IncomingInterface>,
     /// Who must show what, in the order of the interfaces.
-    guards: Vec<Guard>,
-    daemon: Daemon,
-    record: Recorder,
+    authenticators: Vec<Authenticator>,
+    daemon: ServerSettings,
+    record: ReceiptRecorder,
     /// Shared with what stores messages, which ends later than a request that
     /// was cut off.
-    store: Arc<Store>,
-    said: LogLimit,
+    store: Arc<MessageStore>,
+    log_limit: LogLimit,
 }
 
-impl Receiver {
+impl WebhookHandler {
     /// Takes what `[websmsd]` says, where messages go, who records receipts and
     /// where pictures are noted that are to be kept.
     ///
     /// # Errors
     /// When a secret cannot be had.
     pub fn new(
-        interfaces: Vec<Incoming>,
-        daemon: Daemon,
+        interfaces: Vec<IncomingInterface>,
+        daemon: ServerSettings,
         spool: Spool,
         dedupe: Dedupe,
-        record: Recorder,
-        intake: Option<Intake>,
-        lately: Option<Lately>,
+        record: ReceiptRecorder,
+        intake: Option<PictureRecorder>,
+        lately: Option<ReplyRoutes>,
     ) -> Result<Self, SecretError> {
-        let guards = interfaces.iter().map(guard);
+        let guards = interfaces.iter().map(authenticator);
         Ok(Self {
-            guards: guards.collect::<Result<_, _>>()?,
+            authenticators: guards.collect::<Result<_, _>>()?,
             interfaces,
             daemon,
             record,
-            store: Arc::new(Store::new(spool, dedupe, intake, lately)),
-            said: LogLimit::default(),
+            store: Arc::new(MessageStore::new(spool, dedupe, intake, lately)),
+            log_limit: LogLimit::default(),
         })
     }
 }
 
 /// What whoever uses an interface must show, with its secrets fetched.
 #[derive(Debug)]
-pub struct Guard {
-    pub(super) authenticity: Option<Authenticity<Secret>>,
+pub struct Authenticator {
+    pub(super) authenticity: Option<WebhookAuth<Secret>>,
     /// The query parameter of a challenge, and what it must hold.
     challenge: Option<(String, Secret)>,
 }
@@ -85,11 +87,11 @@ pub struct Guard {
 ///
 /// # Errors
 /// When a secret cannot be had, or is empty.
-pub fn guard(incoming: &Incoming) -> Result<Guard, SecretError> {
+pub fn authenticator(incoming: &IncomingInterface) -> Result<Authenticator, SecretError> {
     let resolve = |secret: SecretSource| secret.resolve_some(|name| std::env::var_os(name));
-    let authenticity = incoming.authenticity.clone();
+    let authenticity = incoming.auth.clone();
     let challenge = incoming.echo_secret.clone();
-    Ok(Guard {
+    Ok(Authenticator {
         authenticity: authenticity
             .map(|authenticity| authenticity.try_map(resolve))
             .transpose()?,
@@ -99,7 +101,7 @@ pub fn guard(incoming: &Incoming) -> Result<Guard, SecretError> {
     })
 }
 
-impl fmt::Debug for Receiver {
+impl fmt::Debug for WebhookHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
             .field("interfaces", &self.interfaces)
@@ -107,12 +109,12 @@ impl fmt::Debug for Receiver {
     }
 }
 
-impl server::Handler for Receiver {
+impl server::Handler for WebhookHandler {
     /// Providers use a handful.
     const MAX_CONNECTIONS: usize = 512;
 
     async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
-        match self.judge(peer, request).await {
+        match self.respond(peer, request).await {
             Ok(response) => response,
             Err(refusal) => {
                 self.log_refusal(peer, &refusal);
@@ -122,8 +124,8 @@ impl server::Handler for Receiver {
     }
 }
 
-impl Receiver {
-    async fn judge(
+impl WebhookHandler {
+    async fn respond(
         &self,
         peer: IpAddr,
         request: Request<Body>,
@@ -134,41 +136,42 @@ impl Receiver {
             && let Some(value) = challenge(&request, incoming, guard)?
         {
             let response = reply::echo(&value)?;
-            if let Some(unsaid) = self.said.allow() {
+            if let Some(unsaid) = self.log_limit.allow() {
                 let interface = &incoming.interface;
                 info!(%client, %interface, unsaid, "answered a challenge");
             }
             return Ok(response);
         }
-        taken(request.method(), incoming)?;
+        check_method(request.method(), incoming)?;
         let (head, body) = request.into_parts();
         let body = server::read_body(body, self.daemon.max_body).await?;
         let authenticity = guard.authenticity.as_ref();
         let covered = authenticate(&head, &body, incoming, authenticity)?;
         let document = document(head, body, covered).await?;
         let extracted = extract::extract(&document, incoming);
-        self.keep(peer, client, incoming, extracted).await?;
+        self.store_extracted(peer, client, incoming, extracted)
+            .await?;
         Ok(reply::accepted(&incoming.acknowledgement))
     }
 
     /// Records receipts and stores messages. What was refused beside messages
     /// that were stored is but logged: posting them again would not help.
-    async fn keep(
+    async fn store_extracted(
         &self,
         peer: IpAddr,
         client: IpAddr,
-        incoming: &Incoming,
+        incoming: &IncomingInterface,
         extracted: Extracted,
     ) -> Result<(), Refusal> {
         let Extracted {
             messages,
-            refused,
+            rejected: refused,
             receipts,
-            passed_over,
+            ignored: passed_over,
         } = extracted;
         let none = messages.is_empty() && receipts.is_empty();
         if none && refused.is_empty() && passed_over > 0 {
-            if let Some(unsaid) = self.said.allow() {
+            if let Some(unsaid) = self.log_limit.allow() {
                 let interface = &incoming.interface;
                 info!(%client, %interface, passed_over, unsaid, "not a message, as match and ignore say");
             }
@@ -215,19 +218,23 @@ impl Receiver {
             .map_err(|error| Refusal::Forbidden(error.to_string()))
     }
 
-    fn interface(&self, client: IpAddr, path: &str) -> Result<(&Incoming, &Guard), Refusal> {
-        let found = endpoint::route(client, path, &self.interfaces).map_err(|error| {
-            let path = shown(path);
+    fn interface(
+        &self,
+        client: IpAddr,
+        path: &str,
+    ) -> Result<(&IncomingInterface, &Authenticator), Refusal> {
+        let found = endpoint::find(client, path, &self.interfaces).map_err(|error| {
+            let path = loggable_path(path);
             match error {
-                NoRoute::Address => Refusal::Forbidden(format!(
+                NoEndpoint::Address => Refusal::Forbidden(format!(
                     "address {client} is not in permit_addr of an interface for path {path:?}"
                 )),
-                NoRoute::Path => Refusal::NotFound(format!(
+                NoEndpoint::Path => Refusal::NotFound(format!(
                     "path {path:?} is not in request_uri of an interface that permits {client}"
                 )),
             }
         })?;
-        let mut both = self.interfaces.iter().zip(&self.guards);
+        let mut both = self.interfaces.iter().zip(&self.authenticators);
         both.find(|(incoming, _)| incoming.interface == found.interface)
             .ok_or_else(|| Refusal::Unavailable("an interface has gone".to_owned()))
     }
@@ -241,7 +248,7 @@ impl Receiver {
         lifetime: Duration,
     ) -> Result<(), Refusal> {
         let store = Arc::clone(&self.store);
-        tokio::spawn(async move { store.once(client, messages, lifetime).await })
+        tokio::spawn(async move { store.store_once(client, messages, lifetime).await })
             .await
             .unwrap_or(Err(SpoolError::Closed))
             .map_err(|error| Refusal::Unavailable(error.to_string()))
@@ -251,18 +258,18 @@ impl Receiver {
         let status = refusal.status().as_u16();
         if let Refusal::Unavailable(reason) = refusal {
             error!(%peer, status, %reason, "message not stored");
-        } else if let Some(unsaid) = self.said.allow() {
+        } else if let Some(unsaid) = self.log_limit.allow() {
             warn!(%peer, status, reason = %refusal, unsaid, "request refused");
         }
     }
 }
 
 /// Whether an interface takes messages by this method.
-fn taken(method: &Method, incoming: &Incoming) -> Result<(), Refusal> {
-    let name = |taken: &Taken| match taken {
-        Taken::Get => Method::GET,
-        Taken::Post => Method::POST,
-        Taken::Put => Method::PUT,
+fn check_method(method: &Method, incoming: &IncomingInterface) -> Result<(), Refusal> {
+    let name = |taken: &AllowedMethod| match taken {
+        AllowedMethod::Get => Method::GET,
+        AllowedMethod::Post => Method::POST,
+        AllowedMethod::Put => Method::PUT,
     };
     let allowed: Vec<_> = incoming.methods.iter().map(name).collect();
     if allowed.contains(method) {
@@ -276,13 +283,13 @@ fn taken(method: &Method, incoming: &Incoming) -> Result<(), Refusal> {
 fn authenticate(
     head: &Parts,
     body: &Bytes,
-    incoming: &Incoming,
-    authenticity: Option<&Authenticity<Secret>>,
-) -> Result<Covered, Refusal> {
+    incoming: &IncomingInterface,
+    authenticity: Option<&WebhookAuth<Secret>>,
+) -> Result<TrustScope, Refusal> {
     let Some(authenticity) = authenticity else {
-        return Ok(Covered::All);
+        return Ok(TrustScope::All);
     };
-    let signed = Signed {
+    let signed = SignedRequest {
         method: head.method.as_str(),
         path: head.uri.path(),
         query: head.uri.query(),
@@ -293,7 +300,7 @@ fn authenticate(
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let verified = auth::verify(authenticity, &signed, now.unwrap_or_default().as_secs());
     verified.map_err(|error| match authenticity.scheme {
-        Scheme::Basic { .. } => Refusal::Unauthorized(error.to_string()),
+        AuthScheme::Basic { .. } => Refusal::Unauthorized(error.to_string()),
         _ => Refusal::from(error),
     })
 }
@@ -302,7 +309,7 @@ fn authenticate(
 pub(super) async fn document(
     head: Parts,
     body: Bytes,
-    covered: Covered,
+    covered: TrustScope,
 ) -> Result<Document, Refusal> {
     let mut headers = headers(&head);
     let mut value = if head.method == Method::GET {
@@ -312,13 +319,13 @@ pub(super) async fn document(
         decode::decode(content_type.map(|(_, value)| value.as_str()), body).await?
     };
     // Commonly nobody signs a header.
-    if covered != Covered::All {
+    if covered != TrustScope::All {
         headers.clear();
     }
-    if let Covered::Fields(names) = covered {
+    if let TrustScope::Fields(names) = covered {
         let fields = value
             .as_object_mut()
-            .ok_or(NotAuthentic::Uncovered("what is no object of fields"))?;
+            .ok_or(AuthError::Uncovered("what is no object of fields"))?;
         fields.retain(|name, _| names.contains(name));
     }
     Ok(Document { value, headers })
@@ -337,7 +344,7 @@ fn headers(head: &Parts) -> Vec<(String, String)> {
 
 /// A path as it may be logged: a long part of it could be a token that somebody
 /// has put in the wrong place.
-fn shown(path: &str) -> String {
+fn loggable_path(path: &str) -> String {
     const LONG: usize = 16;
     let part = |part: &str| match part.get(..3) {
         Some(start) if part.len() >= LONG => format!("{start}…"),
@@ -350,8 +357,8 @@ fn shown(path: &str) -> String {
 /// what it must.
 fn challenge(
     request: &Request<Body>,
-    incoming: &Incoming,
-    guard: &Guard,
+    incoming: &IncomingInterface,
+    guard: &Authenticator,
 ) -> Result<Option<String>, Refusal> {
     let query = decode::query(request.uri().query().unwrap_or_default());
     let parameter = |wanted: &str| {

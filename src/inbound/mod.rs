@@ -23,4 +23,4 @@ pub mod reply;
 mod store;
 pub mod whatsapp_message;
 
-pub use handler::{Receiver, Recorder, guard};
+pub use handler::{ReceiptRecorder, WebhookHandler, authenticator};

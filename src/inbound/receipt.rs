@@ -1,9 +1,9 @@
 //! What is said of messages that went out.
 
-use crate::config::{Incoming, Receipts};
+use crate::config::{IncomingInterface, ReceiptPaths};
 use crate::document::condition::Condition;
 use crate::document::path::{Cursor, Document, FieldPath};
-use crate::inbound::record::{MOST, bound, holds};
+use crate::inbound::record::{RECORDS_MAX, bound, holds};
 use crate::model::message::{Receipt, ReceiptState};
 
 /// Longest reason that is taken, in characters.
@@ -11,7 +11,7 @@ const REASON_MAX: usize = 160;
 
 /// The receipts of a request.
 #[must_use]
-pub(super) fn receipts(document: &Document, incoming: &Incoming) -> Vec<Receipt> {
+pub(super) fn receipts(document: &Document, incoming: &IncomingInterface) -> Vec<Receipt> {
     let receipts = &incoming.receipts;
     if receipts.matching.is_empty() {
         return Vec::new();
@@ -19,7 +19,7 @@ pub(super) fn receipts(document: &Document, incoming: &Incoming) -> Vec<Receipt>
     let elements = bound(document, &[&receipts.id, &receipts.status]);
     elements
         .iter()
-        .take(MOST)
+        .take(RECORDS_MAX)
         .filter(|element| {
             let holds = |condition: &Condition| holds(condition, document, element);
             receipts.matching.iter().any(holds)
@@ -28,8 +28,8 @@ pub(super) fn receipts(document: &Document, incoming: &Incoming) -> Vec<Receipt>
         .collect()
 }
 
-fn receipt(document: &Document, element: &Cursor, incoming: &Incoming) -> Option<Receipt> {
-    let Receipts {
+fn receipt(document: &Document, element: &Cursor, incoming: &IncomingInterface) -> Option<Receipt> {
+    let ReceiptPaths {
         id,
         status,
         delivered,
@@ -52,23 +52,25 @@ fn receipt(document: &Document, element: &Cursor, incoming: &Incoming) -> Option
         interface: incoming.interface.clone(),
         provider_id,
         state,
-        status: plain(&status),
-        reason: said(document, element, reason),
-        code: said(document, element, code),
+        status: single_line(&status),
+        reason: text_at(document, element, reason),
+        code: text_at(document, element, code),
     })
 }
 
 /// The first of some places that says something: a field that is there and is
 /// empty does not.
-fn said(document: &Document, element: &Cursor, places: &[FieldPath]) -> Option<String> {
+fn text_at(document: &Document, element: &Cursor, places: &[FieldPath]) -> Option<String> {
     let texts = places
         .iter()
         .filter_map(|place| document.text(std::slice::from_ref(place), element));
-    texts.map(|text| plain(&text)).find(|text| !text.is_empty())
+    texts
+        .map(|text| single_line(&text))
+        .find(|text| !text.is_empty())
 }
 
 /// The start of what a provider says, in one line.
-fn plain(said: &str) -> String {
+fn single_line(said: &str) -> String {
     let line = said.trim().chars().take(REASON_MAX);
     line.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -7,18 +7,18 @@
 
 use serde_json::Value;
 
-use crate::config::Incoming;
+use crate::config::IncomingInterface;
 use crate::document::condition::{Condition, Subject};
 use crate::document::path::{Cursor, Document, FieldPath, as_text, members};
 
 /// Elements that one request may have: each may become a file that is synced,
 /// and the other requests wait meanwhile.
-pub const MOST: usize = 1000;
+pub const RECORDS_MAX: usize = 1000;
 
 /// The elements of a document that could be messages; one more than [`MOST`] if
 /// there are more.
 #[must_use]
-pub fn messages(document: &Document, incoming: &Incoming) -> Vec<Cursor> {
+pub fn find(document: &Document, incoming: &IncomingInterface) -> Vec<Cursor> {
     let keys = &incoming.keys;
     if let Some(names) = names(incoming) {
         return named(&document.value, &names);
@@ -27,7 +27,7 @@ pub fn messages(document: &Document, incoming: &Incoming) -> Vec<Cursor> {
 }
 
 /// The three keys, when each is but a name.
-fn names(incoming: &Incoming) -> Option<[&str; 3]> {
+fn names(incoming: &IncomingInterface) -> Option<[&str; 3]> {
     let keys = &incoming.keys;
     match (
         keys.to.as_slice(),
@@ -106,7 +106,7 @@ pub fn bound(document: &Document, keys: &[&Vec<FieldPath>]) -> Vec<Cursor> {
             let chosen = elements
                 .iter()
                 .flat_map(|element| choices(document, places, element));
-            chosen.take(MOST + 1).collect()
+            chosen.take(RECORDS_MAX + 1).collect()
         })
 }
 

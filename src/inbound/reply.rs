@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 
 use crate::config::Acknowledgement;
 use crate::http::server::BodyError;
-use crate::inbound::auth::NotAuthentic;
+use crate::inbound::auth::AuthError;
 use crate::inbound::decode::DecodeError;
 use crate::inbound::extract::ExtractError;
 
@@ -115,8 +115,8 @@ impl From<BodyError> for Refusal {
     }
 }
 
-impl From<NotAuthentic> for Refusal {
-    fn from(error: NotAuthentic) -> Self {
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
         Self::Forbidden(error.to_string())
     }
 }

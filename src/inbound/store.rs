@@ -8,51 +8,51 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use crate::inbound::dedupe::{Dedupe, Key};
+use crate::inbound::dedupe::{Dedupe, MessageKey};
 use crate::inbound::extract::{links, with_links};
 use crate::logging::masked;
-use crate::media::Intake;
-use crate::media::recorder::Noted;
+use crate::media::PictureRecorder;
+use crate::media::recorder::RecordedPictures;
 use crate::model::id::Id;
 use crate::model::message::{Message, Text};
-use crate::outbox::reply_route::Lately;
+use crate::outbox::reply_route::ReplyRoutes;
 use crate::spool::{Spool, SpoolError};
 
 /// Where messages go, and which have gone there already.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct MessageStore {
     spool: Spool,
     dedupe: Dedupe,
     /// Where pictures are noted that are to be kept.
-    intake: Option<Intake>,
+    pictures: Option<PictureRecorder>,
     /// Where it is remembered who wrote by which interface.
-    lately: Option<Arc<Lately>>,
+    reply_routes: Option<Arc<ReplyRoutes>>,
 }
 
-impl Store {
+impl MessageStore {
     pub(super) fn new(
         spool: Spool,
         dedupe: Dedupe,
-        intake: Option<Intake>,
-        lately: Option<Lately>,
+        intake: Option<PictureRecorder>,
+        lately: Option<ReplyRoutes>,
     ) -> Self {
         Self {
             spool,
             dedupe,
-            intake,
-            lately: lately.map(Arc::new),
+            pictures: intake,
+            reply_routes: lately.map(Arc::new),
         }
     }
 
     /// Stores what has not been stored before; its ids count for `lifetime`.
-    pub(super) async fn once(
+    pub(super) async fn store_once(
         &self,
         client: IpAddr,
         messages: Vec<Message>,
         lifetime: Duration,
     ) -> Result<(), SpoolError> {
         let keys: Vec<_> = messages.iter().filter_map(key).collect();
-        let turn = self.dedupe.turn(&keys).await;
+        let turn = self.dedupe.claim(&keys).await;
         let mut unclaimed = turn.keys.clone();
         let (fresh, known): (Vec<_>, Vec<_>) = messages
             .into_iter()
@@ -65,8 +65,8 @@ impl Store {
             return Ok(());
         }
         // First, because a phone may answer as soon as it has the text.
-        self.remember(&fresh).await;
-        let stored = self.keep(&fresh).await;
+        self.record_reply_routes(&fresh).await;
+        let stored = self.store(&fresh).await;
         match &stored {
             Ok(ids) => {
                 self.dedupe.stored(&turn, lifetime);
@@ -79,14 +79,14 @@ impl Store {
 
     /// Remembers who wrote by which interface; without that, answers go by the
     /// first one.
-    async fn remember(&self, messages: &[Message]) {
-        let Some(lately) = self.lately.clone() else {
+    async fn record_reply_routes(&self, messages: &[Message]) {
+        let Some(lately) = self.reply_routes.clone() else {
             return;
         };
         let messages = messages.to_vec();
         let noted = spawn_blocking(move || {
             messages.iter().try_for_each(|message| {
-                lately.note(
+                lately.record(
                     message.to.as_str(),
                     message.from.as_str(),
                     &message.interface,
@@ -100,20 +100,23 @@ impl Store {
 
     /// Notes the pictures of messages and stores them with links to what will be
     /// there. What links promise is noted first.
-    async fn keep(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
+    async fn store(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
         if messages.iter().all(|message| message.pictures.is_empty()) {
             return self.spool.store(messages).await;
         }
-        let Some(intake) = &self.intake else {
+        let Some(intake) = &self.pictures else {
             let links = messages.iter().map(|message| links(&message.pictures));
-            let linked = linked(messages, &links.collect::<Vec<_>>());
+            let linked = append_links(messages, &links.collect::<Vec<_>>());
             return self.spool.store(&linked).await;
         };
-        let noted = note(intake.clone(), messages.to_vec()).await?;
-        let stored = self.spool.store(&linked(messages, &noted.links)).await;
+        let noted = record_pictures(intake.clone(), messages.to_vec()).await?;
+        let stored = self
+            .spool
+            .store(&append_links(messages, &noted.links))
+            .await;
         match stored {
             Ok(ids) => {
-                intake.begin(noted);
+                intake.start_fetching(noted);
                 Ok(ids)
             }
             Err(error) => {
@@ -126,14 +129,17 @@ impl Store {
     }
 }
 
-async fn note(intake: Intake, messages: Vec<Message>) -> Result<Noted, SpoolError> {
-    let noted = spawn_blocking(move || intake.note(&messages)).await;
+async fn record_pictures(
+    intake: PictureRecorder,
+    messages: Vec<Message>,
+) -> Result<RecordedPictures, SpoolError> {
+    let noted = spawn_blocking(move || intake.record(&messages)).await;
     let noted = noted.map_err(io::Error::other).flatten();
     noted.map_err(|error| SpoolError::Disk(format!("note its pictures in media_dir: {error}")))
 }
 
 /// Messages with links in place of pictures.
-fn linked(messages: &[Message], links: &[Vec<String>]) -> Vec<Message> {
+fn append_links(messages: &[Message], links: &[Vec<String>]) -> Vec<Message> {
     let linked = |(message, links): (&Message, &Vec<String>)| Message {
         text: Text::new(&with_links(message.text.as_str().to_owned(), links)),
         pictures: Vec::new(),
@@ -142,13 +148,13 @@ fn linked(messages: &[Message], links: &[Vec<String>]) -> Vec<Message> {
     messages.iter().zip(links).map(linked).collect()
 }
 
-fn key(message: &Message) -> Option<Key> {
+fn key(message: &Message) -> Option<MessageKey> {
     let id = message.provider_id.as_ref()?;
-    Some(Key::new(&message.interface, &message.to, id))
+    Some(MessageKey::new(&message.interface, &message.to, id))
 }
 
 /// Takes a key out of the list; `false` when it is not there.
-fn claim(keys: &mut Vec<Key>, key: Key) -> bool {
+fn claim(keys: &mut Vec<MessageKey>, key: MessageKey) -> bool {
     let found = keys.iter().position(|other| *other == key);
     found.map(|position| keys.swap_remove(position)).is_some()
 }

@@ -10,16 +10,16 @@ use crate::document::path::as_text;
 
 /// A message as text, and the picture or other file that it brings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct Rendered {
     /// What is said.
     pub text: String,
     /// The file.
-    pub file: Option<File>,
+    pub file: Option<FileReference>,
 }
 
 /// A file that the gateway keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct FileReference {
     /// What it is called there; it is fetched by that.
     pub id: String,
     /// What it is, if the message says so.
@@ -28,7 +28,7 @@ pub struct File {
 
 /// What a message says.
 #[must_use]
-pub fn said(message: &Value) -> Said {
+pub fn render(message: &Value) -> Rendered {
     let kind = string(message, "/type");
     let content = message.pointer(&format!("/{kind}")).unwrap_or(message);
     match kind.as_str() {
@@ -36,14 +36,14 @@ pub fn said(message: &Value) -> Said {
         "image" => file(content, "picture"),
         "sticker" => file(content, "sticker"),
         "video" => file(content, "video"),
-        "audio" if truth(content, "/voice") => file(content, "voice message"),
+        "audio" if boolean(content, "/voice") => file(content, "voice message"),
         "audio" => file(content, "sound"),
         "document" => file(content, "document"),
         "location" => plain(location(content)),
         "contacts" => plain(contacts(content)),
         "reaction" => plain(reaction(content)),
         "button" => plain(string(content, "/text")),
-        "interactive" => plain(chosen(content)),
+        "interactive" => plain(interactive_reply(content)),
         "order" => plain(order(content)),
         "unsupported" => plain("(a message of a kind that WhatsApp does not hand on)".to_owned()),
         "" => plain("(an empty message)".to_owned()),
@@ -51,12 +51,12 @@ pub fn said(message: &Value) -> Said {
     }
 }
 
-fn plain(text: String) -> Said {
-    Said { text, file: None }
+fn plain(text: String) -> Rendered {
+    Rendered { text, file: None }
 }
 
 /// What kind of file it is, by what name, and what is written under it.
-fn file(content: &Value, kind: &str) -> Said {
+fn file(content: &Value, kind: &str) -> Rendered {
     let name = string(content, "/filename");
     let label = if name.is_empty() {
         format!("({kind})")
@@ -64,9 +64,9 @@ fn file(content: &Value, kind: &str) -> Said {
         format!("({kind} {name})")
     };
     let some = |pointer| Some(string(content, pointer)).filter(|text| !text.is_empty());
-    Said {
-        text: lines(&[label, string(content, "/caption")]),
-        file: some("/id").map(|id| File {
+    Rendered {
+        text: join_lines(&[label, string(content, "/caption")]),
+        file: some("/id").map(|id| FileReference {
             id,
             content_type: some("/mime_type"),
         }),
@@ -77,7 +77,7 @@ fn location(content: &Value) -> String {
     let (latitude, longitude) = (string(content, "/latitude"), string(content, "/longitude"));
     let map = format!("https://maps.google.com/?q={latitude},{longitude}");
     let address = string(content, "/address");
-    lines(&[string(content, "/name"), address, map])
+    join_lines(&[string(content, "/name"), address, map])
 }
 
 fn contacts(content: &Value) -> String {
@@ -90,7 +90,7 @@ fn contacts(content: &Value) -> String {
         format!("Contact: {}", named.join(", "))
     };
     let contacts: Vec<_> = elements(content, "").map(contact).collect();
-    lines(&contacts)
+    join_lines(&contacts)
 }
 
 /// A reaction without an emoji is one taken back.
@@ -102,7 +102,7 @@ fn reaction(content: &Value) -> String {
 }
 
 /// What was chosen of buttons, lists and forms.
-fn chosen(content: &Value) -> String {
+fn interactive_reply(content: &Value) -> String {
     let title = [
         "/button_reply/title",
         "/list_reply/title",
@@ -111,7 +111,7 @@ fn chosen(content: &Value) -> String {
     let title = title.iter().map(|pointer| string(content, pointer));
     let title = title.into_iter().find(|title| !title.is_empty());
     let description = string(content, "/list_reply/description");
-    lines(&[
+    join_lines(&[
         title.unwrap_or_else(|| "(a choice)".to_owned()),
         description,
     ])
@@ -131,11 +131,11 @@ fn order(content: &Value) -> String {
     let mut said = vec!["Order:".to_owned()];
     said.extend(elements(content, "/product_items").map(item));
     said.push(string(content, "/text"));
-    lines(&said)
+    join_lines(&said)
 }
 
 /// Lines that are not empty.
-fn lines(lines: &[String]) -> String {
+fn join_lines(lines: &[String]) -> String {
     let lines: Vec<_> = lines.iter().filter(|line| !line.is_empty()).collect();
     lines
         .into_iter()
@@ -148,7 +148,7 @@ fn string(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(as_text).unwrap_or_default()
 }
 
-fn truth(value: &Value, pointer: &str) -> bool {
+fn boolean(value: &Value, pointer: &str) -> bool {
     value
         .pointer(pointer)
         .and_then(Value::as_bool)
@@ -248,18 +248,18 @@ mod tests {
             (json!({}), "(an empty message)"),
             (json!({"type": "text"}), ""),
         ] {
-            assert_eq!(said(&message).text, expected, "{message}");
+            assert_eq!(render(&message).text, expected, "{message}");
         }
     }
 
     #[test]
     fn file_is_known_by_its_id() {
         let image = json!({"type": "image", "image": {"id": "17", "mime_type": "image/jpeg"}});
-        let file = said(&image).file.unwrap();
+        let file = render(&image).file.unwrap();
         assert_eq!(
             (file.id.as_str(), file.content_type.as_deref()),
             ("17", Some("image/jpeg"))
         );
-        assert_eq!(said(&json!({"type": "image", "image": {}})).file, None);
+        assert_eq!(render(&json!({"type": "image", "image": {}})).file, None);
     }
 }

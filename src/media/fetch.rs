@@ -14,14 +14,14 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::time::timeout;
 
-use crate::config::{Auth, Shelf};
+use crate::config::{Auth, MediaStoreSettings};
 use crate::document::path::as_text;
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::redirects::RedirectChain;
 use crate::http::safe_fetch::{SafeClient, transport_error};
-use crate::media::job::Job;
+use crate::media::job::MediaJob;
 use crate::media::media_type;
-use crate::media::store::Pending;
+use crate::media::store::MediaStore;
 use crate::outbound::auth;
 use crate::secret::Secret;
 
@@ -29,19 +29,19 @@ use crate::secret::Secret;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Bytes that are collected before they are written.
-const WRITTEN_AT_ONCE: usize = 256 * 1024;
+const WRITE_BUFFER: usize = 256 * 1024;
 
 /// What one interface fetches with.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
     /// What is taken, and from where.
-    pub shelf: Shelf,
+    pub settings: MediaStoreSettings,
     /// Hosts that get the credentials, in lower case.
     pub hosts: Vec<String>,
     /// The credentials.
     pub auth: Auth<Secret>,
     /// How it is asked for.
-    pub asker: SafeClient,
+    pub client: SafeClient,
 }
 
 impl Fetcher {
@@ -49,7 +49,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// Why it was not fetched, and whether it may be later.
-    pub async fn fetch(&self, job: &Job, pending: &Pending) -> Result<Fetched, FetchError> {
+    pub async fn fetch(&self, job: &MediaJob, pending: &MediaStore) -> Result<Fetched, FetchError> {
         let fetched = timeout(TIMEOUT, self.try_fetch(job, pending)).await;
         let slow = |_| {
             Err(FetchError::Temporary(format!(
@@ -59,18 +59,18 @@ impl Fetcher {
         fetched.unwrap_or_else(slow)
     }
 
-    async fn try_fetch(&self, job: &Job, pending: &Pending) -> Result<Fetched, FetchError> {
+    async fn try_fetch(&self, job: &MediaJob, pending: &MediaStore) -> Result<Fetched, FetchError> {
         let shown = |way: &RedirectChain, near: bool| {
             let trusted = way.may_receive_credentials(&self.hosts, near);
             self.credentials().filter(|_| trusted)
         };
-        let mut response = self.asker.get(&job.url, &shown).await?;
+        let mut response = self.client.get(&job.url, &shown).await?;
         if job.lookup {
             let url = address_in(response).await?;
-            response = self.asker.get(&url, &shown).await?;
+            response = self.client.get(&url, &shown).await?;
         }
-        self.judge(&response, job)?;
-        self.take(response, pending).await
+        self.check_head(&response, job)?;
+        self.write_body(response, pending).await
     }
 
     /// The header that shows who we are, with methods that have one for any
@@ -86,14 +86,14 @@ impl Fetcher {
     }
 
     /// Whether an answer is one that is kept, as far as its head says.
-    fn judge(&self, response: &Response, job: &Job) -> Result<(), FetchError> {
+    fn check_head(&self, response: &Response, job: &MediaJob) -> Result<(), FetchError> {
         // Bytes that are no text are no type either.
         let header = |name| {
             let value = response.headers().get(name);
             value.map(|value| value.to_str().unwrap_or("?"))
         };
         let content_type = header(CONTENT_TYPE).unwrap_or_default();
-        if !media_type::may_be_kept(content_type, job.name.extension(), &self.shelf.types) {
+        if !media_type::is_allowed(content_type, job.name.extension(), &self.settings.types) {
             let shown: String = content_type.chars().take(60).collect();
             return Err(FetchError::Permanent(format!(
                 "its Content-Type is {shown:?}"
@@ -105,18 +105,22 @@ impl Fetcher {
             ));
         }
         match response.content_length() {
-            Some(length) if length > self.shelf.max => Err(self.too_large()),
+            Some(length) if length > self.settings.max => Err(self.too_large()),
             _ => Ok(()),
         }
     }
 
     /// Writes a body as it comes.
-    async fn take(&self, mut response: Response, pending: &Pending) -> Result<Fetched, FetchError> {
+    async fn write_body(
+        &self,
+        mut response: Response,
+        pending: &MediaStore,
+    ) -> Result<Fetched, FetchError> {
         let place = pending.clone();
         let mut file = blocking(move || place.begin().map_err(io::Error::other)).await?;
         let mut bytes = 0;
         loop {
-            let (part, is_last) = self.part(&mut response, bytes).await?;
+            let (part, is_last) = self.next_chunk(&mut response, bytes).await?;
             if bytes == 0 && media_type::is_markup(&part) {
                 return Err(FetchError::permanent(
                     "it is a page or a drawing, not what it says",
@@ -136,18 +140,18 @@ impl Fetcher {
 
     /// The next part of a body of which there were `before` bytes, and whether it is
     /// the last one.
-    async fn part(
+    async fn next_chunk(
         &self,
         response: &mut Response,
         before: u64,
     ) -> Result<(Vec<u8>, bool), FetchError> {
         let mut part = Vec::new();
-        while part.len() < WRITTEN_AT_ONCE {
+        while part.len() < WRITE_BUFFER {
             let Some(chunk) = response.chunk().await.map_err(transport_error)? else {
                 return Ok((part, true));
             };
             part.extend_from_slice(&chunk);
-            if before + part.len() as u64 > self.shelf.max {
+            if before + part.len() as u64 > self.settings.max {
                 return Err(self.too_large());
             }
         }
@@ -155,7 +159,7 @@ impl Fetcher {
     }
 
     fn too_large(&self) -> FetchError {
-        FetchError::Permanent(format!("it has more than {} bytes", self.shelf.max))
+        FetchError::Permanent(format!("it has more than {} bytes", self.settings.max))
     }
 }
 

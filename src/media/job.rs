@@ -80,10 +80,10 @@ impl RandomName {
 }
 
 impl TryFrom<String> for RandomName {
-    type Error = NotOurs;
+    type Error = InvalidName;
 
-    fn try_from(name: String) -> Result<Self, NotOurs> {
-        Self::parse(&name).ok_or(NotOurs)
+    fn try_from(name: String) -> Result<Self, InvalidName> {
+        Self::parse(&name).ok_or(InvalidName)
     }
 }
 
@@ -95,19 +95,19 @@ impl From<RandomName> for String {
 
 /// A name that we did not give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotOurs;
+pub struct InvalidName;
 
-impl fmt::Display for NotOurs {
+impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a name of a picture")
     }
 }
 
-impl std::error::Error for NotOurs {}
+impl std::error::Error for InvalidName {}
 
 /// A picture that is to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
+pub struct MediaJob {
     /// Where it is.
     pub url: String,
     /// Whether the URL is of a document that says where it is.
@@ -132,7 +132,7 @@ pub struct Job {
     pub tries: u32,
 }
 
-impl Job {
+impl MediaJob {
     /// The jobs for the pictures of a message.
     ///
     /// # Errors
@@ -244,11 +244,11 @@ mod tests {
                 .to_vec(),
         };
         let now = UNIX_EPOCH + Duration::from_secs(1000);
-        let jobs = Job::all(&message, &["jpg".to_owned()], now).unwrap();
+        let jobs = MediaJob::all(&message, &["jpg".to_owned()], now).unwrap();
         let extensions: Vec<_> = jobs.iter().map(|job| job.name.extension()).collect();
         assert_eq!(extensions, [Some("jpg"), None]);
         let json = jobs[0].to_json();
-        assert_eq!(serde_json::from_slice::<Job>(&json).unwrap(), jobs[0]);
+        assert_eq!(serde_json::from_slice::<MediaJob>(&json).unwrap(), jobs[0]);
         assert_eq!(jobs[0].age(now + Duration::from_secs(7)).as_secs(), 7);
         assert_eq!(jobs[0].age(UNIX_EPOCH), Duration::ZERO);
         let notice = jobs[0].notice().unwrap();
@@ -259,6 +259,6 @@ mod tests {
         assert_eq!((notice.to, notice.from), (message.to, message.from));
         let forged = String::from_utf8(json).unwrap();
         let forged = forged.replace(jobs[0].name.as_str(), "../../x");
-        assert!(serde_json::from_str::<Job>(&forged).is_err());
+        assert!(serde_json::from_str::<MediaJob>(&forged).is_err());
     }
 }

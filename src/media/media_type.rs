@@ -6,7 +6,7 @@
 use reqwest::Url;
 
 /// Content-Types, and the extensions of files that hold them.
-const KINDS: &[(&str, &[&str])] = &[
+const MEDIA_TYPES: &[(&str, &[&str])] = &[
     ("application/msword", &["doc"]),
     ("application/ogg", &["ogg", "oga"]),
     ("application/pdf", &["pdf"]),
@@ -65,7 +65,7 @@ const KINDS: &[(&str, &[&str])] = &[
 ];
 
 /// Content-Types that say nothing about what it is.
-const UNTOLD: [&str; 4] = [
+const GENERIC_TYPES: [&str; 4] = [
     "",
     "application/octet-stream",
     "application/x-download",
@@ -75,7 +75,7 @@ const UNTOLD: [&str; 4] = [
 /// Whether files with this extension are ever kept.
 #[must_use]
 pub fn is_known(extension: &str) -> bool {
-    let mut known = KINDS.iter().flat_map(|(_, extensions)| *extensions);
+    let mut known = MEDIA_TYPES.iter().flat_map(|(_, extensions)| *extensions);
     known.any(|known| *known == extension)
 }
 
@@ -93,7 +93,7 @@ pub fn extension(url: &str, types: &[String]) -> Option<String> {
 pub fn extension_of(content_type: &str, types: &[String]) -> Option<String> {
     let essence = content_type.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
-    let (_, extensions) = KINDS.iter().find(|(known, _)| *known == essence)?;
+    let (_, extensions) = MEDIA_TYPES.iter().find(|(known, _)| *known == essence)?;
     let mut taken = extensions.iter().map(|extension| (*extension).to_owned());
     taken.find(|extension| types.contains(extension))
 }
@@ -101,13 +101,13 @@ pub fn extension_of(content_type: &str, types: &[String]) -> Option<String> {
 /// Whether what has this Content-Type may be kept. When that says nothing, the
 /// extension that the URL had must do.
 #[must_use]
-pub fn may_be_kept(content_type: &str, extension: Option<&str>, types: &[String]) -> bool {
+pub fn is_allowed(content_type: &str, extension: Option<&str>, types: &[String]) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
-    if UNTOLD.contains(&essence.as_str()) {
+    if GENERIC_TYPES.contains(&essence.as_str()) {
         return extension.is_some();
     }
-    let found = KINDS
+    let found = MEDIA_TYPES
         .iter()
         .find(|(content_type, _)| *content_type == essence);
     let extensions = found.map_or(&[][..], |(_, extensions)| *extensions);
@@ -182,7 +182,7 @@ mod tests {
             ("x", Some("jpg"), false),
         ] {
             assert_eq!(
-                may_be_kept(content_type, extension, &types),
+                is_allowed(content_type, extension, &types),
                 expected,
                 "{content_type}"
             );

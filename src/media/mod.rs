@@ -43,20 +43,22 @@ pub mod recorder;
 pub mod store;
 pub mod worker;
 
-use crate::config::{Auth, Config, Handling, Incoming, Outgoing, Shelf};
+use crate::config::{
+    Auth, Config, IncomingInterface, MediaMode, MediaStoreSettings, OutgoingInterface,
+};
 use crate::http::client::tls;
 use crate::http::safe_fetch::SafeClient;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
 use fetch::Fetcher;
-pub use recorder::Intake;
-use store::Pending;
-use worker::{Desk, Worker};
+pub use recorder::PictureRecorder;
+use store::MediaStore;
+use worker::{Downloader, MediaWorker};
 
 /// Whether an interface wants pictures to be kept.
 #[must_use]
 pub fn is_wanted(config: &Config) -> bool {
-    let keeps = |incoming: &Incoming| incoming.media.handling == Handling::Store;
+    let keeps = |incoming: &IncomingInterface| incoming.media.mode == MediaMode::Store;
     config.incoming.iter().any(keeps)
 }
 
@@ -64,7 +66,7 @@ pub fn is_wanted(config: &Config) -> bool {
 ///
 /// # Errors
 /// What cannot be done, with its remedy.
-pub fn probe(shelf: &Shelf) -> Result<(), StartError> {
+pub fn probe(shelf: &MediaStoreSettings) -> Result<(), MediaError> {
     open(&shelf.directory).map(drop)
 }
 
@@ -77,16 +79,16 @@ pub fn start(
     config: &Config,
     spool: Spool,
     runtime: &Handle,
-) -> Result<Option<Intake>, StartError> {
-    let Some(shelf) = &config.daemon.shelf else {
+) -> Result<Option<PictureRecorder>, MediaError> {
+    let Some(shelf) = &config.server.shelf else {
         return Ok(None);
     };
-    if !is_wanted(config) && !Pending::has_been_used(&shelf.directory) {
+    if !is_wanted(config) && !MediaStore::has_been_used(&shelf.directory) {
         return Ok(None);
     }
-    let directory = |source| StartError::Directory(shelf.directory.clone(), source);
+    let directory = |source| MediaError::Directory(shelf.directory.clone(), source);
     let pending = open(&shelf.directory)?;
-    let claim = pending.claim().map_err(directory)?;
+    let claim = pending.lock().map_err(directory)?;
     let left = pending.jobs().map_err(directory)?;
     if !left.is_empty() {
         info!(
@@ -94,35 +96,38 @@ pub fn start(
             "taking up pictures of an earlier run"
         );
     }
-    let desk = Desk {
-        pending: pending.clone(),
+    let desk = Downloader {
+        store: pending.clone(),
         fetchers: fetchers(config, shelf)?,
-        stray: fetcher(shelf, None, None)?,
+        unconfigured: fetcher(shelf, None, None)?,
         spool,
-        min_free: config.queue.min_free,
+        min_free: config.spool.min_free,
         lifetime: shelf.lifetime,
     };
     let (orders, ordered) = mpsc::unbounded_channel();
-    runtime.spawn(Worker::new(desk, left, ordered, claim).run());
+    runtime.spawn(MediaWorker::new(desk, left, ordered, claim).run());
     unknown_types(shelf);
-    Ok(Some(Intake::new(pending, shelf, orders)))
+    Ok(Some(PictureRecorder::new(pending, shelf, orders)))
 }
 
-fn open(path: &Path) -> Result<Pending, StartError> {
-    let directory = |source| StartError::Directory(path.to_owned(), source);
-    let pending = Pending::open(path).map_err(directory)?;
+fn open(path: &Path) -> Result<MediaStore, MediaError> {
+    let directory = |source| MediaError::Directory(path.to_owned(), source);
+    let pending = MediaStore::open(path).map_err(directory)?;
     let probed = pending.probe();
     probed.map_err(|error| directory(io::Error::other(error)))?;
     Ok(pending)
 }
 
 /// By the name of the interface.
-fn fetchers(config: &Config, shelf: &Shelf) -> Result<HashMap<String, Fetcher>, StartError> {
+fn fetchers(
+    config: &Config,
+    shelf: &MediaStoreSettings,
+) -> Result<HashMap<String, Fetcher>, MediaError> {
     let keeping = config
         .incoming
         .iter()
-        .filter(|incoming| incoming.media.handling == Handling::Store);
-    let named = |incoming: &Incoming| {
+        .filter(|incoming| incoming.media.mode == MediaMode::Store);
+    let named = |incoming: &IncomingInterface| {
         let mut outgoing = config.outgoing.iter();
         outgoing.find(|outgoing| outgoing.interface == incoming.interface)
     };
@@ -135,10 +140,10 @@ fn fetchers(config: &Config, shelf: &Shelf) -> Result<HashMap<String, Fetcher>, 
 }
 
 fn fetcher(
-    shelf: &Shelf,
-    incoming: Option<&Incoming>,
-    outgoing: Option<&Outgoing>,
-) -> Result<Fetcher, StartError> {
+    shelf: &MediaStoreSettings,
+    incoming: Option<&IncomingInterface>,
+    outgoing: Option<&OutgoingInterface>,
+) -> Result<Fetcher, MediaError> {
     let hosts = incoming.map_or_else(Vec::new, |incoming| incoming.media.hosts.clone());
     let ca_file = outgoing.and_then(|outgoing| outgoing.ca_file.as_deref());
     let auth = match outgoing {
@@ -146,20 +151,20 @@ fn fetcher(
         _ => Auth::None,
     };
     Ok(Fetcher {
-        shelf: shelf.clone(),
+        settings: shelf.clone(),
         hosts,
         auth,
-        asker: SafeClient {
+        client: SafeClient {
             permitted: shelf.permitted.clone(),
             tls: trust(ca_file),
         },
     })
 }
 
-fn auth(outgoing: &Outgoing) -> Result<Auth<Secret>, StartError> {
+fn auth(outgoing: &OutgoingInterface) -> Result<Auth<Secret>, MediaError> {
     let auth = outgoing.auth.clone();
     auth.try_map(|secret| secret.resolve(|name| std::env::var_os(name)))
-        .map_err(StartError::Secret)
+        .map_err(MediaError::Secret)
 }
 
 /// Texts must come in even if nobody can be trusted; then no picture comes by
@@ -171,7 +176,7 @@ fn trust(ca_file: Option<&Path>) -> ClientConfig {
     })
 }
 
-fn unknown_types(shelf: &Shelf) {
+fn unknown_types(shelf: &MediaStoreSettings) {
     let unknown = shelf
         .types
         .iter()
@@ -188,14 +193,14 @@ fn unknown_types(shelf: &Shelf) {
 
 /// Pictures cannot be kept. The administrator must act.
 #[derive(Debug)]
-pub enum StartError {
+pub enum MediaError {
     /// The directory.
     Directory(PathBuf, io::Error),
     /// A secret.
     Secret(SecretError),
 }
 
-impl fmt::Display for StartError {
+impl fmt::Display for MediaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path, source) if source.kind() == io::ErrorKind::WouldBlock => write!(
@@ -216,4 +221,4 @@ impl fmt::Display for StartError {
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for MediaError {}

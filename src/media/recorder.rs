@@ -8,39 +8,43 @@ use std::time::SystemTime;
 use reqwest::Url;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::config::Shelf;
-use crate::media::job::{Job, RandomName};
-use crate::media::store::Pending;
+use crate::config::MediaStoreSettings;
+use crate::media::job::{MediaJob, RandomName};
+use crate::media::store::MediaStore;
 use crate::model::message::Message;
 
 /// Notes pictures. Clones lead to the same worker.
 #[derive(Debug, Clone)]
-pub struct Intake {
-    pending: Pending,
+pub struct PictureRecorder {
+    store: MediaStore,
     /// Of the directory, with a `/` at the end.
     url: Url,
     types: Arc<[String]>,
-    orders: UnboundedSender<RandomName>,
+    jobs: UnboundedSender<RandomName>,
 }
 
 /// Pictures that have been noted and not yet been asked for.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Noted {
+pub struct RecordedPictures {
     /// For each message the links to what will be there.
     pub links: Vec<Vec<String>>,
     jobs: Vec<RandomName>,
 }
 
-impl Intake {
+impl PictureRecorder {
     /// Tells `orders` what is to be fetched.
     #[must_use]
-    pub fn new(pending: Pending, shelf: &Shelf, orders: UnboundedSender<RandomName>) -> Self {
+    pub fn new(
+        pending: MediaStore,
+        shelf: &MediaStoreSettings,
+        orders: UnboundedSender<RandomName>,
+    ) -> Self {
         Self {
-            pending,
+            store: pending,
             url: shelf.url.clone(),
             types: shelf.types.clone().into(),
-            orders,
+            jobs: orders,
         }
     }
 
@@ -49,39 +53,39 @@ impl Intake {
     ///
     /// # Errors
     /// When the disk refuses; nothing is noted then.
-    pub fn note(&self, messages: &[Message]) -> io::Result<Noted> {
+    pub fn record(&self, messages: &[Message]) -> io::Result<RecordedPictures> {
         let now = SystemTime::now();
         let mut links = Vec::new();
         let mut jobs = Vec::new();
         for message in messages {
-            let own = Job::all(message, &self.types, now)?;
+            let own = MediaJob::all(message, &self.types, now)?;
             links.push(own.iter().map(|job| self.link(job)).collect());
             jobs.extend(own);
         }
         if jobs.is_empty() {
-            return Ok(Noted {
+            return Ok(RecordedPictures {
                 links,
                 jobs: Vec::new(),
             });
         }
-        let jobs = self.pending.put(&jobs)?;
-        Ok(Noted { links, jobs })
+        let jobs = self.store.put(&jobs)?;
+        Ok(RecordedPictures { links, jobs })
     }
 
-    fn link(&self, job: &Job) -> String {
+    fn link(&self, job: &MediaJob) -> String {
         format!("{}{}", self.url, job.name.as_str())
     }
 
     /// Lets pictures be fetched: their messages are stored.
-    pub fn begin(&self, noted: Noted) {
+    pub fn start_fetching(&self, noted: RecordedPictures) {
         for job in noted.jobs {
             // Without a worker the next start takes it up.
-            let _ = self.orders.send(job);
+            let _ = self.jobs.send(job);
         }
     }
 
     /// Forgets pictures: their messages could not be stored. Blocks.
-    pub fn forget(&self, noted: &Noted) {
-        self.pending.forget_all(&noted.jobs);
+    pub fn forget(&self, noted: &RecordedPictures) {
+        self.store.forget_all(&noted.jobs);
     }
 }

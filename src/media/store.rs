@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::media::job::{Job, RandomName};
+use crate::media::job::{MediaJob, RandomName};
 use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError};
 
 /// Whoever is to see a picture gets it from a web server.
@@ -26,12 +26,12 @@ const JOB_EXTENSION: &str = "json";
 
 /// The directories.
 #[derive(Debug, Clone)]
-pub struct Pending {
+pub struct MediaStore {
     pictures: Directory,
     jobs: Directory,
 }
 
-impl Pending {
+impl MediaStore {
     /// The directory for pictures, which is there; what is in it belongs to whoever
     /// owns it.
     ///
@@ -60,7 +60,7 @@ impl Pending {
     ///
     /// # Errors
     /// When another process has, or the directory for jobs cannot be made.
-    pub fn claim(&self) -> io::Result<DirectoryLock> {
+    pub fn lock(&self) -> io::Result<DirectoryLock> {
         self.pictures.create(self.jobs.path())?;
         let claim = self.jobs.lock()?;
         self.jobs.remove_temporary(Duration::ZERO)?;
@@ -80,7 +80,7 @@ impl Pending {
     ///
     /// # Errors
     /// When the disk refuses, or there is no randomness.
-    pub fn put(&self, jobs: &[Job]) -> io::Result<Vec<RandomName>> {
+    pub fn put(&self, jobs: &[MediaJob]) -> io::Result<Vec<RandomName>> {
         let mut names = Vec::new();
         let put = self.try_put(jobs, &mut names);
         match put {
@@ -92,8 +92,8 @@ impl Pending {
         }
     }
 
-    fn try_put(&self, jobs: &[Job], names: &mut Vec<RandomName>) -> io::Result<()> {
-        let contents: Vec<_> = jobs.iter().map(Job::to_json).collect();
+    fn try_put(&self, jobs: &[MediaJob], names: &mut Vec<RandomName>) -> io::Result<()> {
+        let contents: Vec<_> = jobs.iter().map(MediaJob::to_json).collect();
         let sets: Vec<_> = contents.iter().map(|json| vec![json.as_slice()]).collect();
         for set in self.jobs.prepare_all(&sets) {
             for file in set.map_err(io::Error::other)? {
@@ -137,7 +137,7 @@ impl Pending {
     ///
     /// # Errors
     /// When it is not there, or is none.
-    pub fn read(&self, name: &RandomName) -> io::Result<Job> {
+    pub fn read(&self, name: &RandomName) -> io::Result<MediaJob> {
         let json = std::fs::read(self.jobs.path().join(name.as_str()))?;
         Ok(serde_json::from_slice(&json)?)
     }
@@ -146,7 +146,7 @@ impl Pending {
     ///
     /// # Errors
     /// When the disk refuses; then it is there as before.
-    pub fn update(&self, name: &RandomName, job: &Job) -> Result<(), StoreError> {
+    pub fn update(&self, name: &RandomName, job: &MediaJob) -> Result<(), StoreError> {
         self.jobs.replace(&job.to_json(), name.as_str().as_ref())
     }
 
@@ -187,7 +187,7 @@ impl Pending {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn tidy(&self, lifetime: Duration, now: SystemTime) -> io::Result<usize> {
+    pub fn remove_expired(&self, lifetime: Duration, now: SystemTime) -> io::Result<usize> {
         let mut removed = 0;
         for entry in std::fs::read_dir(self.pictures.path())? {
             let entry = entry?;
@@ -215,15 +215,15 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
-    fn pending() -> (tempfile::TempDir, Pending) {
+    fn pending() -> (tempfile::TempDir, MediaStore) {
         let folder = tempfile::tempdir().unwrap();
-        let pending = Pending::open(folder.path()).unwrap();
-        drop(pending.claim().unwrap());
+        let pending = MediaStore::open(folder.path()).unwrap();
+        drop(pending.lock().unwrap());
         (folder, pending)
     }
 
-    fn job(url: &str) -> Job {
-        Job {
+    fn job(url: &str) -> MediaJob {
+        MediaJob {
             url: url.to_owned(),
             lookup: false,
             name: RandomName::fresh(Some("jpg")).unwrap(),
@@ -257,7 +257,7 @@ mod tests {
         );
         let file = folder.path().join(".pending").join(names[0].as_str());
         assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
-        let tried = Job {
+        let tried = MediaJob {
             tries: 7,
             ..jobs[0].clone()
         };
@@ -294,8 +294,8 @@ mod tests {
         }
         let job = pending.put(&[job("https://h/a")]).unwrap();
         let (hour, now) = (Duration::from_secs(3600), SystemTime::now());
-        assert_eq!(pending.tidy(hour, now).unwrap(), 0);
-        assert_eq!(pending.tidy(hour, now + 2 * hour).unwrap(), 1);
+        assert_eq!(pending.remove_expired(hour, now).unwrap(), 0);
+        assert_eq!(pending.remove_expired(hour, now + 2 * hour).unwrap(), 1);
         assert!(!pending.has(&old));
         assert!(folder.path().join("photo.jpg").exists());
         assert_eq!(pending.jobs().unwrap(), job);

@@ -13,26 +13,26 @@ use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::redirects::RedirectChain;
 use crate::logging::masked;
 use crate::media::fetch::{Fetched, Fetcher};
-use crate::media::job::{Job, RandomName};
-use crate::media::store::Pending;
+use crate::media::job::{MediaJob, RandomName};
+use crate::media::store::MediaStore;
 use crate::spool::Spool;
 use crate::storage::durable::DirectoryLock;
 
 /// Pictures that are fetched at a time.
-const AT_ONCE: usize = 4;
+const CONCURRENCY: usize = 4;
 
 /// How often old pictures are removed.
-const TIDY: Duration = Duration::from_secs(3600);
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// What one job needs.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Downloader {
     /// Where jobs and pictures are.
-    pub pending: Pending,
+    pub store: MediaStore,
     /// By the name of the interface.
     pub fetchers: HashMap<String, Fetcher>,
     /// For interfaces that are not configured any more.
-    pub stray: Fetcher,
+    pub unconfigured: Fetcher,
     /// The way to the phones.
     pub spool: Spool,
     /// Bytes of the disk that are left alone.
@@ -44,43 +44,43 @@ pub struct Desk {
 /// The task that decides. It ends with the runtime; what is left is taken up at
 /// the next start.
 #[derive(Debug)]
-pub struct Worker {
-    desk: Arc<Desk>,
-    orders: UnboundedReceiver<RandomName>,
+pub struct MediaWorker {
+    downloader: Arc<Downloader>,
+    jobs: UnboundedReceiver<RandomName>,
     /// Those that may be begun.
     waiting: VecDeque<RandomName>,
     /// Those that wait for their next attempt, by when that is.
     due: BTreeSet<(Instant, RandomName)>,
-    under_way: JoinSet<(RandomName, Fate)>,
-    next_tidy: Instant,
+    in_flight: JoinSet<(RandomName, JobResult)>,
+    next_cleanup: Instant,
     _claim: DirectoryLock,
 }
 
 /// What is next for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum JobResult {
     /// It is tried again after a while.
-    Again(Duration),
+    Retry(Duration),
     /// Nothing.
     Done,
 }
 
-impl Worker {
+impl MediaWorker {
     /// A worker that begins with what an earlier run left.
     #[must_use]
     pub fn new(
-        desk: Desk,
+        desk: Downloader,
         left: Vec<RandomName>,
         orders: UnboundedReceiver<RandomName>,
         claim: DirectoryLock,
     ) -> Self {
         Self {
-            desk: Arc::new(desk),
-            orders,
+            downloader: Arc::new(desk),
+            jobs: orders,
             waiting: left.into(),
             due: BTreeSet::new(),
-            under_way: JoinSet::new(),
-            next_tidy: Instant::now(),
+            in_flight: JoinSet::new(),
+            next_cleanup: Instant::now(),
             _claim: claim,
         }
     }
@@ -88,21 +88,21 @@ impl Worker {
     /// Works until nobody can order anything any more.
     pub async fn run(mut self) {
         loop {
-            self.take_due(Instant::now());
+            self.promote_due(Instant::now());
             self.begin();
             let due = self.due.first().map(|(time, _)| *time);
-            let wake = due.map_or(self.next_tidy, |due| due.min(self.next_tidy));
+            let wake = due.map_or(self.next_cleanup, |due| due.min(self.next_cleanup));
             tokio::select! {
-                order = self.orders.recv() => match order {
+                order = self.jobs.recv() => match order {
                     Some(name) => self.waiting.push_back(name),
                     None => return,
                 },
-                Some(done) = self.under_way.join_next() => match done {
-                    Ok((name, Fate::Again(wait))) => {
+                Some(done) = self.in_flight.join_next() => match done {
+                    Ok((name, JobResult::Retry(wait))) => {
                         self.due.insert((Instant::now() + wait, name));
                     }
                     // A task that panicked has ended the process.
-                    Ok((_, Fate::Done)) | Err(_) => {}
+                    Ok((_, JobResult::Done)) | Err(_) => {}
                 },
                 () = sleep_until(wake.into()) => {}
             }
@@ -110,72 +110,75 @@ impl Worker {
     }
 
     /// Those whose time has come are next; and so is what is to be removed.
-    fn take_due(&mut self, now: Instant) {
+    fn promote_due(&mut self, now: Instant) {
         while let Some((time, _)) = self.due.first()
             && *time <= now
         {
             self.waiting
                 .extend(self.due.pop_first().map(|(_, name)| name));
         }
-        if now >= self.next_tidy {
-            self.next_tidy = now + TIDY;
-            let desk = Arc::clone(&self.desk);
-            spawn_blocking(move || desk.tidy());
+        if now >= self.next_cleanup {
+            self.next_cleanup = now + CLEANUP_INTERVAL;
+            let desk = Arc::clone(&self.downloader);
+            spawn_blocking(move || desk.remove_expired());
         }
     }
 
     fn begin(&mut self) {
-        while self.under_way.len() < AT_ONCE
+        while self.in_flight.len() < CONCURRENCY
             && let Some(name) = self.waiting.pop_front()
         {
-            let desk = Arc::clone(&self.desk);
-            self.under_way.spawn(async move {
-                let fate = desk.attend(&name).await;
+            let desk = Arc::clone(&self.downloader);
+            self.in_flight.spawn(async move {
+                let fate = desk.run_job(&name).await;
                 (name, fate)
             });
         }
     }
 }
 
-impl Desk {
+impl Downloader {
     /// Makes one attempt at a job.
-    async fn attend(self: Arc<Self>, name: &RandomName) -> Fate {
-        let mut job = match self.pending.read(name) {
+    async fn run_job(self: Arc<Self>, name: &RandomName) -> JobResult {
+        let mut job = match self.store.read(name) {
             Ok(job) => job,
             Err(error) => {
                 error!(job = name.start(), %error, "failed to read what picture to fetch");
-                return Fate::Done;
+                return JobResult::Done;
             }
         };
         // The one thing that a crash had left to do.
-        if self.pending.has(&job.name) {
-            self.pending.forget(name);
-            return Fate::Done;
+        if self.store.has(&job.name) {
+            self.store.forget(name);
+            return JobResult::Done;
         }
         job.tries = job.tries.saturating_add(1);
         let fetched = self.fetch(&job).await;
         match fetched {
             Ok(bytes) => {
-                let Job {
+                let MediaJob {
                     interface, tries, ..
                 } = &job;
                 let picture = job.name.start();
                 info!(interface, picture, bytes, tries, "picture fetched");
-                self.pending.forget(name);
-                Fate::Done
+                self.store.forget(name);
+                JobResult::Done
             }
             Err(failure) => self.failed(name, &job, &failure).await,
         }
     }
 
-    async fn fetch(self: &Arc<Self>, job: &Job) -> Result<u64, FetchError> {
+    async fn fetch(self: &Arc<Self>, job: &MediaJob) -> Result<u64, FetchError> {
         let desk = Arc::clone(self);
-        let room = spawn_blocking(move || desk.room()).await;
+        let room = spawn_blocking(move || desk.check_free_space()).await;
         room.unwrap_or_else(|error| Err(FetchError::Temporary(error.to_string())))?;
-        let fetcher = self.fetchers.get(&job.interface).unwrap_or(&self.stray);
-        let Fetched { file, bytes } = fetcher.fetch(job, &self.pending).await?;
+        let fetcher = self
+            .fetchers
+            .get(&job.interface)
+            .unwrap_or(&self.unconfigured);
+        let Fetched { file, bytes } = fetcher.fetch(job, &self.store).await?;
         let (desk, picture) = (Arc::clone(self), job.name.clone());
-        let kept = spawn_blocking(move || desk.pending.keep(file, &picture)).await;
+        let kept = spawn_blocking(move || desk.store.keep(file, &picture)).await;
         match kept {
             Ok(Ok(())) => Ok(bytes),
             Ok(Err(error)) => Err(FetchError::Temporary(format!("failed to keep it: {error}"))),
@@ -183,8 +186,8 @@ impl Desk {
         }
     }
 
-    fn room(&self) -> Result<(), FetchError> {
-        match self.pending.free() {
+    fn check_free_space(&self) -> Result<(), FetchError> {
+        match self.store.free() {
             Ok(free) if free < self.min_free => Err(FetchError::Temporary(format!(
                 "media_dir has {free} bytes left, which is less than min_free"
             ))),
@@ -196,8 +199,8 @@ impl Desk {
     }
 
     /// What is next after an attempt that failed.
-    async fn failed(&self, name: &RandomName, job: &Job, failure: &FetchError) -> Fate {
-        let Job {
+    async fn failed(&self, name: &RandomName, job: &MediaJob, failure: &FetchError) -> JobResult {
+        let MediaJob {
             interface,
             tries,
             message,
@@ -210,17 +213,17 @@ impl Desk {
         let error = failure;
         if let Some(wait) = failure.wait(*tries, job.age(SystemTime::now())) {
             warn!(interface, picture, host, tries, %error, ?wait, "picture not fetched yet");
-            if let Err(error) = self.pending.update(name, job) {
+            if let Err(error) = self.store.update(name, job) {
                 warn!(picture, %error, "failed to note an attempt");
             }
-            return Fate::Again(wait);
+            return JobResult::Retry(wait);
         }
         error!(interface, provider_id = ?message, to, from, picture, host, tries, %error, "picture not fetched");
-        self.tell(name, job).await
+        self.notify(name, job).await
     }
 
     /// Tells the phone that it waits in vain, by the way that texts take.
-    async fn tell(&self, name: &RandomName, job: &Job) -> Fate {
+    async fn notify(&self, name: &RandomName, job: &MediaJob) -> JobResult {
         let picture = job.name.start();
         let told = match job.notice() {
             Some(notice) => self.spool.store(&[notice]).await.map(drop),
@@ -228,20 +231,20 @@ impl Desk {
         };
         match told {
             Ok(()) => {
-                self.pending.forget(name);
+                self.store.forget(name);
                 info!(picture, "the phone is told");
-                Fate::Done
+                JobResult::Done
             }
             Err(error) => {
                 error!(picture, %error, "failed to tell the phone");
-                Fate::Again(UNTOLD)
+                JobResult::Retry(NOTICE_RETRY)
             }
         }
     }
 
     /// Removes what is old.
-    fn tidy(&self) {
-        match self.pending.tidy(self.lifetime, SystemTime::now()) {
+    fn remove_expired(&self) {
+        match self.store.remove_expired(self.lifetime, SystemTime::now()) {
             Ok(0) => {}
             Ok(pictures) => info!(pictures, "old pictures removed"),
             Err(error) => warn!(%error, "failed to remove old pictures"),
@@ -250,4 +253,4 @@ impl Desk {
 }
 
 /// How long to wait when a phone could not be told; then all is tried again.
-const UNTOLD: Duration = Duration::from_secs(60);
+const NOTICE_RETRY: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing::{info, warn};
 
-use crate::config::{Config, Sms};
+use crate::config::{Config, SmsSettings};
 use crate::document::template;
 use crate::http::client::redact;
 use crate::model::address::{Address, InvalidAddress};
@@ -66,7 +66,7 @@ impl SmsWay {
     ///
     /// # Errors
     /// When the provider cannot be used.
-    pub fn new(config: &Config, sms: &Sms, minutes: u64) -> Result<Self, WayError> {
+    pub fn new(config: &Config, sms: &SmsSettings, minutes: u64) -> Result<Self, WayError> {
         let outgoing = config.outgoing(sms.interface.as_str());
         let outgoing = outgoing.map_err(|error| WayError::Interface(error.to_string()))?;
         Ok(Self {

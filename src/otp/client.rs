@@ -8,7 +8,7 @@ use reqwest::header::SERVER;
 use reqwest::{Client, redirect};
 use serde_json::json;
 
-use crate::config::Otp;
+use crate::config::OtpSettings;
 use crate::http::client::error_chain;
 use crate::http::client::tls;
 use crate::http::safe_fetch::USER_AGENT;
@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When it does not answer, or does not let us in.
-pub async fn ask(otp: &Otp, asked: &Asked) -> Result<Answer, NotAsked> {
+pub async fn ask(otp: &OtpSettings, asked: &Asked) -> Result<Answer, NotAsked> {
     let token = otp.client_token.as_ref();
     let token = token
         .map(|source| source.resolve_some(|name| std::env::var_os(name)))

@@ -20,7 +20,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tracing::warn;
 
-use crate::config::Daemon;
+use crate::config::ServerSettings;
 use crate::http::server::client_address::client_address;
 use crate::http::server::log_limit::LogLimit;
 use crate::http::server::{self, Handler};
@@ -61,7 +61,7 @@ impl Server {
     /// Serves a desk; whoever asks must show `token`, if there is one. A proxy that
     /// nobody has named is not believed: it could name this machine, which may ask.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, token: Option<Secret>, daemon: &Daemon) -> Self {
+    pub fn new(desk: Arc<Desk>, token: Option<Secret>, daemon: &ServerSettings) -> Self {
         let proxies = daemon.proxies_named.then(|| daemon.proxies.clone());
         Self {
             desk,
@@ -318,7 +318,7 @@ mod tests {
             let store = Store::open(directory.path()).unwrap();
             let hasher = Hasher::new(Secret::new("key".to_owned()));
             let desk = Desk::new(config.otp.unwrap(), hasher, store, Vec::new());
-            let server = Server::new(Arc::new(desk), None, &config.daemon);
+            let server = Server::new(Arc::new(desk), None, &config.server);
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", HeaderValue::from_static("127.0.0.1"));
             let found = server.client("172.16.5.5".parse().unwrap(), &headers).ok();

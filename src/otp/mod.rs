@@ -28,7 +28,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::config::{Channel, Config, Otp};
+use crate::config::{Config, OtpChannel, OtpSettings};
 use crate::http::client::json_api::ApiClientError;
 use crate::secret::{Secret, SecretError, SecretSource};
 use channels::{SmsWay, Template, Way, WayError};
@@ -53,7 +53,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// When something that it needs cannot be had.
-pub fn open(config: &Config, otp: &Otp) -> Result<Opened, OpenError> {
+pub fn open(config: &Config, otp: &OtpSettings) -> Result<Opened, OpenError> {
     let prepared = prepare(config, otp)?;
     let store = Store::open(&otp.directory).map_err(OpenError::Store)?;
     let Prepared {
@@ -75,7 +75,7 @@ pub fn open(config: &Config, otp: &Otp) -> Result<Opened, OpenError> {
 ///
 /// # Errors
 /// When something that it needs cannot be had.
-pub fn probe(config: &Config, otp: &Otp) -> Result<(), OpenError> {
+pub fn probe(config: &Config, otp: &OtpSettings) -> Result<(), OpenError> {
     prepare(config, otp)?;
     store::probe(&otp.directory).map_err(OpenError::Store)
 }
@@ -88,17 +88,17 @@ struct Prepared {
     approvals: Vec<(Approval, Template)>,
 }
 
-fn prepare(config: &Config, otp: &Otp) -> Result<Prepared, OpenError> {
+fn prepare(config: &Config, otp: &OtpSettings) -> Result<Prepared, OpenError> {
     let minutes = otp.lifetime.as_secs().div_ceil(60);
     let (mut ways, mut approvals) = (Vec::new(), Vec::new());
     let mut key = otp.hash_key.as_ref().map(resolve).transpose()?;
     for channel in &otp.channels {
         ways.push(match channel {
-            Channel::Sms(sms) => {
+            OtpChannel::Sms(sms) => {
                 let way = SmsWay::new(config, sms, minutes).map_err(OpenError::Way)?;
                 Way::Sms(Box::new(way))
             }
-            Channel::Whatsapp(codes) => {
+            OtpChannel::Whatsapp(codes) => {
                 let account = meta::account::load(&codes.account).map_err(OpenError::Account)?;
                 let approval = Approval::new(codes, &account).map_err(OpenError::Client)?;
                 let template = Template::default();

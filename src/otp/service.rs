@@ -12,7 +12,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use crate::config::Otp;
+use crate::config::OtpSettings;
 use crate::model::message::{Receipt, ReceiptState};
 use crate::otp::channels::{self, Gone, Way};
 use crate::otp::client_limit::Clients;
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where codes are asked for and checked.
 pub struct Desk {
-    otp: Otp,
+    otp: OtpSettings,
     hasher: Hasher,
     store: Store,
     ways: Vec<Way>,
@@ -80,7 +80,7 @@ impl fmt::Debug for Desk {
 impl Desk {
     /// A desk with its store, its key and its ways.
     #[must_use]
-    pub fn new(otp: Otp, hasher: Hasher, store: Store, ways: Vec<Way>) -> Self {
+    pub fn new(otp: OtpSettings, hasher: Hasher, store: Store, ways: Vec<Way>) -> Self {
         Self {
             otp,
             hasher,
@@ -95,7 +95,7 @@ impl Desk {
 
     /// What `[otp]` says.
     #[must_use]
-    pub fn otp(&self) -> &Otp {
+    pub fn otp(&self) -> &OtpSettings {
         &self.otp
     }
 

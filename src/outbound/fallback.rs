@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use crate::config::{Config, Outgoing};
+use crate::config::{Config, OutgoingInterface};
 use crate::model::id::Id;
 use crate::model::message::{InterfaceName, Text};
 use crate::model::segments::{self, TextSize};
@@ -34,8 +34,8 @@ impl ProviderChain {
     ///
     /// # Errors
     /// When the secret or the certificates of one cannot be had.
-    pub fn new(config: &Config, outgoing: &Outgoing) -> Result<Self, ProviderError> {
-        let fallback = |outgoing: &Outgoing| {
+    pub fn new(config: &Config, outgoing: &OutgoingInterface) -> Result<Self, ProviderError> {
+        let fallback = |outgoing: &OutgoingInterface| {
             let name = outgoing.delivery.fallback.as_ref()?;
             // The configuration has no circles and no dead ends.
             config.outgoing(name.as_str()).ok()

@@ -22,7 +22,7 @@ pub mod response;
 mod upload;
 pub mod verdict;
 
-use crate::config::{Auth, Method, Outgoing, ResponseId};
+use crate::config::{Auth, OutgoingInterface, RequestMethod, ResponseId};
 use crate::http::client::tls;
 use crate::http::client::{self, TransportError, redact};
 use crate::http::safe_fetch::{SafeClient, USER_AGENT};
@@ -38,7 +38,7 @@ const ANSWER_MAX: usize = 64 * 1024;
 /// A provider that messages can be sent to, with its pool of connections.
 #[derive(Debug)]
 pub struct Provider {
-    outgoing: Outgoing,
+    outgoing: OutgoingInterface,
     auth: Auth<Secret>,
     client: Client,
     /// Fetches pictures that go out themselves.
@@ -50,7 +50,7 @@ impl Provider {
     ///
     /// # Errors
     /// When the secret or the certificates cannot be had.
-    pub fn new(outgoing: Outgoing) -> Result<Self, ProviderError> {
+    pub fn new(outgoing: OutgoingInterface) -> Result<Self, ProviderError> {
         let auth = outgoing
             .auth
             .clone()
@@ -148,7 +148,7 @@ impl Provider {
         message: &OutgoingMessage,
     ) -> Result<Option<String>, Verdict> {
         let upload = self.outgoing.pictures.upload.as_ref();
-        let before = upload.and_then(|upload| upload.before.as_ref());
+        let before = upload.and_then(|upload| upload.preceding.as_ref());
         let request = request::upload_request(&self.outgoing, &self.auth, id, message);
         let (Some(before), Some(request)) = (before, request) else {
             return Ok(None);
@@ -218,9 +218,9 @@ impl Provider {
     /// A request, ready to be sent.
     async fn prepare(&self, request: ProviderRequest) -> Result<RequestBuilder, Verdict> {
         let method = match request.method {
-            Method::Get => reqwest::Method::GET,
-            Method::Post => reqwest::Method::POST,
-            Method::Put => reqwest::Method::PUT,
+            RequestMethod::Get => reqwest::Method::GET,
+            RequestMethod::Post => reqwest::Method::POST,
+            RequestMethod::Put => reqwest::Method::PUT,
         };
         let mut making = self.client.request(method, request.url);
         making = match request.body {

@@ -3,7 +3,7 @@
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::config::Pictures;
+use crate::config::PictureSettings;
 use crate::document::path::JsonPointer;
 use crate::document::template;
 use crate::model::message::Text;
@@ -12,7 +12,7 @@ use crate::model::message::Text;
 /// many as go with one message. A URL counts when blanks or line ends stand
 /// around it.
 #[must_use]
-pub fn extract(text: &Text, pictures: &Pictures) -> (String, Vec<String>) {
+pub fn extract(text: &Text, pictures: &PictureSettings) -> (String, Vec<String>) {
     let text = text.as_str();
     if pictures.extensions.is_empty() {
         return (text.to_owned(), Vec::new());
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     fn taken(text: &str, extensions: &[&str]) -> (String, Vec<String>) {
-        let pictures = Pictures {
+        let pictures = PictureSettings {
             key: None,
             caption: None,
             most: 10,

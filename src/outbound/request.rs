@@ -5,7 +5,9 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::config::{Auth, BodyType, Charset, Method, Outgoing, Parameters, pointer};
+use crate::config::{
+    Auth, BodyType, Charset, OutgoingInterface, Parameters, RequestMethod, pointer,
+};
 use crate::document::path::as_text;
 use crate::document::template;
 use crate::model::address::Address;
@@ -32,7 +34,7 @@ pub struct OutgoingMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderRequest {
     /// By which method.
-    pub method: Method,
+    pub method: RequestMethod,
     /// Where to.
     pub url: Url,
     /// Headers, by name in lower case.
@@ -74,18 +76,18 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
 /// made.
 #[must_use]
 pub fn upload_request(
-    outgoing: &Outgoing,
+    outgoing: &OutgoingInterface,
     auth: &Auth<Secret>,
     id: Id,
     message: &OutgoingMessage,
 ) -> Option<ProviderRequest> {
-    let before = outgoing.pictures.upload.as_ref()?.before.as_ref()?;
+    let before = outgoing.pictures.upload.as_ref()?.preceding.as_ref()?;
     let said = MessageValues::new(outgoing, id, message);
     let picture = said.pictures.first()?.clone();
     let fill = |text: &str| template::fill(text, |word| said.placeholder(word));
     let fields = before.fixed.iter();
     Some(ProviderRequest {
-        method: Method::Post,
+        method: RequestMethod::Post,
         url: target(outgoing, &before.path, &said),
         headers: headers(outgoing, auth, &said, None, ""),
         body: RequestBody::Upload {
@@ -102,7 +104,7 @@ pub fn upload_request(
 /// and is known by `handle`, if that is how it goes.
 #[must_use]
 pub fn build(
-    outgoing: &Outgoing,
+    outgoing: &OutgoingInterface,
     auth: &Auth<Secret>,
     id: Id,
     message: &OutgoingMessage,
@@ -159,7 +161,7 @@ pub fn build(
 
 /// Whether the destination is one for this provider.
 #[must_use]
-pub fn accepts_destination(outgoing: &Outgoing, message: &OutgoingMessage) -> bool {
+pub fn accepts_destination(outgoing: &OutgoingInterface, message: &OutgoingMessage) -> bool {
     let to = outgoing.number_format.apply(message.to.as_str());
     let pattern = outgoing.to_match.as_ref();
     pattern.is_none_or(|pattern| pattern.is_match(&to))
@@ -167,7 +169,7 @@ pub fn accepts_destination(outgoing: &Outgoing, message: &OutgoingMessage) -> bo
 
 /// How much the text of a message is, as the provider gets it.
 #[must_use]
-pub fn size(outgoing: &Outgoing, message: &OutgoingMessage) -> TextSize {
+pub fn size(outgoing: &OutgoingInterface, message: &OutgoingMessage) -> TextSize {
     TextSize::of(&text(&outgoing.charset, message.text.as_str()))
 }
 
@@ -183,7 +185,7 @@ struct MessageValues {
 }
 
 impl MessageValues {
-    fn new(outgoing: &Outgoing, id: Id, message: &OutgoingMessage) -> Self {
+    fn new(outgoing: &OutgoingInterface, id: Id, message: &OutgoingMessage) -> Self {
         let number = |address: &Address| outgoing.number_format.apply(address.as_str());
         let (rest, pictures) = pictures::extract(&message.text, &outgoing.pictures);
         Self {
@@ -218,7 +220,7 @@ impl MessageValues {
 }
 
 /// Where a request goes; what a message puts into the URL is percent-encoded.
-fn target(outgoing: &Outgoing, path: &str, said: &MessageValues) -> Url {
+fn target(outgoing: &OutgoingInterface, path: &str, said: &MessageValues) -> Url {
     let word =
         |word: &str| utf8_percent_encode(&said.placeholder(word), NON_ALPHANUMERIC).to_string();
     let filled = template::fill(path, word);
@@ -234,7 +236,7 @@ fn target(outgoing: &Outgoing, path: &str, said: &MessageValues) -> Url {
 }
 
 fn headers(
-    outgoing: &Outgoing,
+    outgoing: &OutgoingInterface,
     auth: &Auth<Secret>,
     said: &MessageValues,
     content_type: Option<&str>,
@@ -261,7 +263,7 @@ fn headers(
 const HEADER: &AsciiSet = &CONTROLS.add(b'%');
 
 fn parameters(
-    outgoing: &Outgoing,
+    outgoing: &OutgoingInterface,
     auth: &Auth<Secret>,
     said: &MessageValues,
 ) -> Vec<(String, Value)> {
@@ -328,13 +330,13 @@ fn parameters(
 }
 
 /// The field and the URL of a picture that is sent with its message.
-fn upload(outgoing: &Outgoing, said: &MessageValues) -> Option<(String, String)> {
+fn upload(outgoing: &OutgoingInterface, said: &MessageValues) -> Option<(String, String)> {
     let pictures = &outgoing.pictures;
     let (key, url) = (pictures.key.as_ref()?, said.pictures.first()?);
     pictures
         .upload
         .as_ref()
-        .filter(|upload| upload.before.is_none())?;
+        .filter(|upload| upload.preceding.is_none())?;
     Some((
         template::fill(key, |word| said.placeholder(word)),
         url.clone(),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::{Errors, ResponseId};
+use crate::config::{ErrorCodes, ResponseId};
 use crate::document::condition::{Condition, Subject};
 use crate::document::path::{Cursor, Document, FieldPath};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
@@ -36,7 +36,7 @@ pub fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
 
 /// What the provider says of its refusal, read as the configuration says.
 #[must_use]
-pub fn with_explanation(verdict: Verdict, errors: &Errors, body: &[u8]) -> Verdict {
+pub fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8]) -> Verdict {
     if verdict.reason.is_none() {
         return verdict;
     }

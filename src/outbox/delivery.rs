@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{error, warn};
 
-use crate::config::Delivery;
+use crate::config::DeliverySettings;
 use crate::model::message::InterfaceName;
 use crate::model::segments::TextSize;
 use crate::outbound::fallback::{Attempt, ProviderChain};
@@ -14,75 +14,75 @@ use crate::outbound::report::MessageReport;
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::name::OutboxName;
-use crate::outbox::notifier::Teller;
-use crate::outbox::receipts::{Receipts, Sent};
+use crate::outbox::notifier::Notifier;
+use crate::outbox::receipts::{SentMessage, Tracker};
 use crate::outbox::record::Record;
-use crate::outbox::retry::{Next, next};
-use crate::outbox::store::{Begun, Outbox};
+use crate::outbox::retry::{NextStep, next_step};
+use crate::outbox::store::{Claimed, Outbox};
 
 /// How long to wait when the disk does not let a message be taken up.
-const PAUSE: Duration = Duration::from_secs(5);
+const DISK_RETRY: Duration = Duration::from_secs(5);
 
 /// What an interface needs to deliver.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Delivery {
     outbox: Outbox,
     /// `None` when the interface is no longer configured.
     route: Option<ProviderChain>,
-    delivery: Delivery,
-    teller: Teller,
-    receipts: Arc<Receipts>,
+    delivery: DeliverySettings,
+    notifier: Notifier,
+    receipts: Arc<Tracker>,
 }
 
 /// What is to be done about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// It is to be tried again after a while.
-    Again(Duration),
+    Retry(Duration),
     /// Nothing more.
     Done,
 }
 
-impl Desk {
+impl Delivery {
     /// For an interface that delivers as `delivery` says.
     #[must_use]
     pub fn new(
         outbox: Outbox,
         route: Option<ProviderChain>,
-        delivery: Delivery,
-        teller: Teller,
-        receipts: Arc<Receipts>,
+        delivery: DeliverySettings,
+        teller: Notifier,
+        receipts: Arc<Tracker>,
     ) -> Self {
         Self {
             outbox,
             route,
             delivery,
-            teller,
+            notifier: teller,
             receipts,
         }
     }
 
     /// Sends a message, if it is time to, and settles it.
-    pub async fn deliver(&self, name: OutboxName) -> Fate {
-        let begun = self.on_disk(move |outbox| outbox.begin(name, SystemTime::now()));
+    pub async fn deliver(&self, name: OutboxName) -> Disposition {
+        let begun = self.on_disk(move |outbox| outbox.claim(name, SystemTime::now()));
         let record = match begun.await {
-            Ok(Begun::Now(record)) => record,
-            Ok(Begun::Wait(wait)) => return Fate::Again(wait),
-            Ok(Begun::Gone) => return Fate::Done,
+            Ok(Claimed::Ready(record)) => record,
+            Ok(Claimed::NotYet(wait)) => return Disposition::Retry(wait),
+            Ok(Claimed::Missing) => return Disposition::Done,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return self.set_aside(name, &error).await;
+                return self.quarantine(name, &error).await;
             }
             Err(error) => {
                 error!(id = %name.id(), %error, "failed to take up a message; it waits");
-                return Fate::Again(PAUSE);
+                return Disposition::Retry(DISK_RETRY);
             }
         };
         let message = match record.message() {
             Ok(message) => message,
             Err(error) => {
                 error!(id = %name.id(), %error, "message not sent: its file was changed");
-                let verdict = refused(Reason::BadArguments);
-                return self.end(name, record, &verdict).await;
+                let verdict = rejected(Reason::BadArguments);
+                return self.give_up(name, record, &verdict).await;
             }
         };
         let age = age(name);
@@ -90,20 +90,20 @@ impl Desk {
             let verdict = expired(&record);
             self.about(name, &interface(&record), &message)
                 .verdict(&verdict);
-            return self.end(name, record, &verdict).await;
+            return self.give_up(name, record, &verdict).await;
         }
         let Some(route) = &self.route else {
-            let verdict = refused(Reason::UnknownIndex);
+            let verdict = rejected(Reason::UnknownIndex);
             self.about(name, &interface(&record), &message)
                 .verdict(&verdict);
-            return self.end(name, record, &verdict).await;
+            return self.give_up(name, record, &verdict).await;
         };
         let attempt = route.send(name.id(), &message).await;
         self.settle(name, record, &message, attempt).await
     }
 
     /// Settles a message that was being sent when an earlier run ended.
-    pub async fn interrupted(&self, name: OutboxName) -> Fate {
+    pub async fn recover(&self, name: OutboxName) -> Disposition {
         let read = self.on_disk(move |outbox| outbox.read_interrupted(name));
         let (record, message) = match read.await.map(|record| (record.message(), record)) {
             Ok((Ok(message), record)) => (record, message),
@@ -116,11 +116,11 @@ impl Desk {
             .await
     }
 
-    fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Fate {
+    fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Disposition {
         let [_, (_, sending), _] = self.outbox.directories();
         let sending = sending.display();
         error!(id = %name.id(), %sending, error = %error, "cannot read a message that was being sent");
-        Fate::Done
+        Disposition::Done
     }
 
     async fn settle(
@@ -129,30 +129,36 @@ impl Desk {
         record: Record,
         message: &OutgoingMessage,
         attempt: Attempt,
-    ) -> Fate {
+    ) -> Disposition {
         let Attempt { interface, verdict } = attempt;
         let about = self.about(name, &interface, message);
         let attempts = record.attempts.saturating_add(1);
-        match next(&verdict, &self.delivery, attempts, age(name), chance()) {
-            Next::Sent => {
+        match next_step(
+            &verdict,
+            &self.delivery,
+            attempts,
+            age(name),
+            random_fraction(),
+        ) {
+            NextStep::Sent => {
                 about.verdict(&verdict);
                 self.await_receipt(name, record, &interface, verdict).await;
                 let removed = self.on_disk(move |outbox| outbox.sent(name)).await;
-                unsettled(name, removed);
-                Fate::Done
+                log_unsettled(name, removed);
+                Disposition::Done
             }
-            Next::Again(wait) => {
+            NextStep::Retry(wait) => {
                 about.retry_scheduled(&verdict, wait);
-                let record = record.tried(&verdict, Some(wait), SystemTime::now());
+                let record = record.after_attempt(&verdict, Some(wait), SystemTime::now());
                 let kept = self
-                    .on_disk(move |outbox| outbox.again(name, &record))
+                    .on_disk(move |outbox| outbox.requeue(name, &record))
                     .await;
-                unsettled(name, kept);
-                Fate::Again(wait)
+                log_unsettled(name, kept);
+                Disposition::Retry(wait)
             }
-            Next::Told => {
+            NextStep::GiveUp => {
                 about.verdict(&verdict);
-                self.end(name, record, &verdict).await
+                self.give_up(name, record, &verdict).await
             }
         }
     }
@@ -169,7 +175,7 @@ impl Desk {
         let Some(provider_id) = verdict.provider_id else {
             return;
         };
-        let sent = Sent {
+        let sent = SentMessage {
             id: name.id().to_string(),
             provider_id,
             interface: interface.as_str().to_owned(),
@@ -177,33 +183,33 @@ impl Desk {
             receipt: None,
         };
         let receipts = Arc::clone(&self.receipts);
-        let kept = self.on_disk(move |_| receipts.keep(&sent)).await;
+        let kept = self.on_disk(move |_| receipts.track(&sent)).await;
         if let Err(error) = kept {
             warn!(id = %name.id(), %error, "failed to keep a message for its receipt");
         }
     }
 
     /// Tells the sender and keeps the message for the administrator.
-    async fn end(&self, name: OutboxName, record: Record, verdict: &Verdict) -> Fate {
+    async fn give_up(&self, name: OutboxName, record: Record, verdict: &Verdict) -> Disposition {
         let template = match verdict.outcome {
             Outcome::Unknown => &self.delivery.notice_unknown,
             _ => &self.delivery.notice_failed,
         };
         let id = name.id().to_string();
-        self.teller
-            .tell(&id, &record, template, verdict.reason_for_sender())
+        self.notifier
+            .notify(&id, &record, template, verdict.reason_for_sender())
             .await;
-        let record = record.tried(verdict, None, SystemTime::now());
+        let record = record.after_attempt(verdict, None, SystemTime::now());
         let kept = self.on_disk(move |outbox| outbox.fail(name, &record)).await;
-        unsettled(name, kept);
-        Fate::Done
+        log_unsettled(name, kept);
+        Disposition::Done
     }
 
-    async fn set_aside(&self, name: OutboxName, error: &io::Error) -> Fate {
+    async fn quarantine(&self, name: OutboxName, error: &io::Error) -> Disposition {
         error!(id = %name.id(), %error, "not a message; its file is put into failed");
-        let aside = self.on_disk(move |outbox| outbox.set_aside(name)).await;
-        unsettled(name, aside);
-        Fate::Done
+        let aside = self.on_disk(move |outbox| outbox.quarantine(name)).await;
+        log_unsettled(name, aside);
+        Disposition::Done
     }
 
     fn about<'a>(
@@ -241,7 +247,7 @@ fn age(name: OutboxName) -> Duration {
     name.id().time().elapsed().unwrap_or_default()
 }
 
-fn refused(reason: Reason) -> Verdict {
+fn rejected(reason: Reason) -> Verdict {
     Verdict::not_sent(Outcome::Rejected, reason, String::new())
 }
 
@@ -257,11 +263,11 @@ fn expired(record: &Record) -> Verdict {
 }
 
 /// A number of 0 to 1.
-fn chance() -> f64 {
+fn random_fraction() -> f64 {
     f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
 }
 
-fn unsettled(name: OutboxName, settled: io::Result<()>) {
+fn log_unsettled(name: OutboxName, settled: io::Result<()>) {
     if let Err(error) = settled {
         error!(id = %name.id(), %error, "failed to note what became of a message; \
             the next start takes it for one that may have been sent");

@@ -8,17 +8,17 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::id::Id;
 use crate::outbox::name::OutboxName;
-use crate::outbox::receipts::{self, Sent};
+use crate::outbox::receipts::{self, SentMessage};
 use crate::outbox::record::Record;
-use crate::outbox::store::{Outbox, State, names, read};
+use crate::outbox::store::{Outbox, OutboxState, names, read};
 
 /// A message, and what can be told of it.
 #[derive(Debug)]
-pub struct Entry {
+pub struct OutboxEntry {
     /// Its name.
     pub name: OutboxName,
     /// Where it is.
-    pub state: State,
+    pub state: OutboxState,
     /// What its file says; `None` when it is no record.
     pub record: Option<Record>,
 }
@@ -28,7 +28,7 @@ pub struct Entry {
 ///
 /// # Errors
 /// When a directory cannot be read.
-pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
+pub fn list(path: &Path) -> io::Result<Vec<OutboxEntry>> {
     if !path.is_dir() {
         // Made when the first message is queued.
         return Ok(Vec::new());
@@ -36,7 +36,7 @@ pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
     let outbox = Outbox::open(path)?;
     let mut entries = Vec::new();
     for (state, directory) in outbox.directories() {
-        entries.extend(names(&directory)?.into_iter().map(|name| Entry {
+        entries.extend(names(&directory)?.into_iter().map(|name| OutboxEntry {
             name,
             state,
             record: read(&directory, name).ok(),
@@ -49,14 +49,14 @@ pub fn list(path: &Path) -> io::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn sent(path: &Path, id: Id) -> io::Result<Option<Sent>> {
+pub fn sent(path: &Path, id: Id) -> io::Result<Option<SentMessage>> {
     if !path.is_dir() {
         return Ok(None);
     }
     receipts::find(Outbox::open(path)?.kept().path(), id)
 }
 
-impl Entry {
+impl OutboxEntry {
     /// The message.
     #[must_use]
     pub fn id(&self) -> Id {
@@ -75,10 +75,11 @@ impl Entry {
             format!("{}: {}", last.outcome, last.reason)
         });
         match (self.state, record.wait(now)) {
-            (State::Queued, Duration::ZERO) | (State::Sending | State::Failed, _) => {
+            (OutboxState::Queued, Duration::ZERO)
+            | (OutboxState::Sending | OutboxState::Failed, _) => {
                 format!("tried {tried} times, {last}")
             }
-            (State::Queued, wait) => {
+            (OutboxState::Queued, wait) => {
                 format!("tried {tried} times, {last}, again in {} s", wait.as_secs())
             }
         }
@@ -101,7 +102,7 @@ impl Entry {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for OutboxState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Failed => "unsent",

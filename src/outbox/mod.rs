@@ -42,21 +42,21 @@ pub mod scheduler;
 pub mod store;
 mod watch;
 
-use crate::config::{By, Config, Delivery};
+use crate::config::{Config, DeliveryMode, DeliverySettings};
 use crate::model::id::Id;
 use crate::model::message::InterfaceName;
 use crate::outbound::ProviderError;
 use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
-use crate::outbox::reply_route::Lately;
+use crate::outbox::reply_route::ReplyRoutes;
 use crate::spool::Spool;
 use crate::storage::durable::{Directory, DirectoryLock};
-use delivery::Desk;
-use notifier::Teller;
-use receipts::Receipts;
+use delivery::Delivery;
+use notifier::Notifier;
+use receipts::Tracker;
 use record::Record;
-use scheduler::{Channel, Event, Worker};
+use scheduler::{InterfaceQueue, OutboxEvent, Scheduler};
 pub use store::Outbox;
 
 /// Puts a message into the outbox in `path`; it is durable when this returns
@@ -85,8 +85,8 @@ pub fn queue(path: &Path, id: Id, interface: &InterfaceName, message: &OutgoingM
 ///
 /// # Errors
 /// What cannot be done, with its remedy.
-pub fn probe(path: &Path) -> Result<(), StartError> {
-    let directory = |source| StartError::Directory(path.to_owned(), source);
+pub fn probe(path: &Path) -> Result<(), OutboxError> {
+    let directory = |source| OutboxError::Directory(path.to_owned(), source);
     let outbox = Outbox::open(path).map_err(directory)?;
     outbox
         .probe()
@@ -95,16 +95,16 @@ pub fn probe(path: &Path) -> Result<(), StartError> {
 
 /// The thread that sends what is in the outbox.
 #[derive(Debug)]
-pub struct Sending {
-    last: Directory,
+pub struct RunningOutbox {
+    reply_routes_directory: Directory,
     /// Notes what providers say later.
-    pub receipts: Arc<Receipts>,
-    events: Sender<Event>,
-    worker: JoinHandle<()>,
+    pub receipts: Arc<Tracker>,
+    events: Sender<OutboxEvent>,
+    thread: JoinHandle<()>,
     _claim: DirectoryLock,
 }
 
-impl Sending {
+impl RunningOutbox {
     /// Starts to send, if an interface delivers by the outbox or something is
     /// left in it. Requests run on `runtime`; what senders are told goes by
     /// `spool`.
@@ -115,71 +115,71 @@ impl Sending {
         config: &Config,
         spool: Spool,
         runtime: Handle,
-    ) -> Result<Option<Self>, StartError> {
+    ) -> Result<Option<Self>, OutboxError> {
         let wanted = config
             .outgoing
             .iter()
-            .any(|outgoing| outgoing.delivery.by == By::Queue);
+            .any(|outgoing| outgoing.delivery.mode == DeliveryMode::Queue);
         if !wanted && !config.reply_auto && !config.outbox.is_dir() {
             return Ok(None);
         }
-        let directory = |source| StartError::Directory(config.outbox.clone(), source);
+        let directory = |source| OutboxError::Directory(config.outbox.clone(), source);
         let outbox = Outbox::open(&config.outbox).map_err(directory)?;
-        let claim = outbox.claim().map_err(directory)?;
+        let claim = outbox.lock().map_err(directory)?;
         let (events, happened) = mpsc::channel();
         watch::watch(outbox.path(), events.clone()).map_err(directory)?;
         let last = outbox.last().clone();
-        let teller = Teller::new(spool);
-        let receipts = Receipts::new(outbox.clone(), config, teller.clone(), runtime.clone());
+        let teller = Notifier::new(spool);
+        let receipts = Tracker::new(outbox.clone(), config, teller.clone(), runtime.clone());
         let receipts = Arc::new(receipts);
-        let channel = |route, delivery: &Delivery| {
+        let channel = |route, delivery: &DeliverySettings| {
             let (teller, receipts) = (teller.clone(), Arc::clone(&receipts));
-            let desk = Desk::new(outbox.clone(), route, delivery.clone(), teller, receipts);
-            Channel::new(desk, delivery.concurrency, delivery.rate)
+            let desk = Delivery::new(outbox.clone(), route, delivery.clone(), teller, receipts);
+            InterfaceQueue::new(desk, delivery.concurrency, delivery.rate)
         };
         let mut channels = HashMap::new();
         for outgoing in &config.outgoing {
-            let route = ProviderChain::new(config, outgoing).map_err(StartError::Provider)?;
+            let route = ProviderChain::new(config, outgoing).map_err(OutboxError::Provider)?;
             let name = outgoing.interface.as_str().to_owned();
             channels.insert(name, channel(Some(route), &outgoing.delivery));
         }
-        let stray = channel(None, &Delivery::default());
+        let stray = channel(None, &DeliverySettings::default());
         let tidied = Arc::clone(&receipts);
-        let worker = Worker::new(outbox, channels, stray, tidied, runtime, events.clone());
+        let worker = Scheduler::new(outbox, channels, stray, tidied, runtime, events.clone());
         Ok(Some(Self {
-            last,
+            reply_routes_directory: last,
             receipts,
             events,
-            worker: std::thread::spawn(move || worker.run(&happened)),
+            thread: std::thread::spawn(move || worker.run(&happened)),
             _claim: claim,
         }))
     }
 
     /// Remembers who wrote by which interface.
     #[must_use]
-    pub fn lately(&self) -> Lately {
-        Lately::new(self.last.clone())
+    pub fn reply_routes(&self) -> ReplyRoutes {
+        ReplyRoutes::new(self.reply_routes_directory.clone())
     }
 
     /// Ends when what is on its way has been answered, within bounds.
     pub fn stop(self) {
         // Without a worker there is nobody to be told.
-        let _ = self.events.send(Event::End);
+        let _ = self.events.send(OutboxEvent::Stop);
         // A thread that panicked has ended the process: `panic = "abort"`.
-        let _ = self.worker.join();
+        let _ = self.thread.join();
     }
 }
 
 /// The outbox cannot be used. The administrator must act.
 #[derive(Debug)]
-pub enum StartError {
+pub enum OutboxError {
     /// The directory.
     Directory(PathBuf, io::Error),
     /// A provider.
     Provider(ProviderError),
 }
 
-impl fmt::Display for StartError {
+impl fmt::Display for OutboxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path, source) if source.kind() == io::ErrorKind::WouldBlock => write!(
@@ -200,4 +200,4 @@ impl fmt::Display for StartError {
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for OutboxError {}

@@ -8,7 +8,7 @@ use crate::model::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
 use crate::outbox::record::Record;
 
 /// Notices that one sender gets within [`WINDOW`].
-const MOST: u32 = 20;
+const NOTICES_MAX: u32 = 20;
 
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -44,18 +44,18 @@ pub fn notice(record: &Record, template: &str, reason: &str) -> Option<Message> 
 /// How many notices each sender has had lately. Whoever has many messages fail
 /// at once learns it from the first ones.
 #[derive(Debug, Default)]
-pub struct Limit {
+pub struct NoticeLimit {
     senders: HashMap<String, (Instant, u32)>,
 }
 
-impl Limit {
+impl NoticeLimit {
     /// Whether this sender may get one more now.
     pub fn allows(&mut self, sender: &str, now: Instant) -> bool {
         self.senders
             .retain(|_, (start, _)| now.saturating_duration_since(*start) < WINDOW);
         let (_, count) = self.senders.entry(sender.to_owned()).or_insert((now, 0));
         *count += 1;
-        *count <= MOST
+        *count <= NOTICES_MAX
     }
 }
 
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn many_at_once_are_too_many_for_one_sender_alone() {
-        let mut limit = Limit::default();
+        let mut limit = NoticeLimit::default();
         let start = Instant::now();
-        for _ in 0..MOST {
+        for _ in 0..NOTICES_MAX {
             assert!(limit.allows("+1", start));
         }
         assert!(!limit.allows("+1", start));

@@ -6,18 +6,18 @@ use std::time::Instant;
 
 use tracing::{error, info, warn};
 
-use crate::outbox::notice::{Limit, notice};
+use crate::outbox::notice::{NoticeLimit, notice};
 use crate::outbox::record::Record;
 use crate::spool::Spool;
 
 /// Who tells senders.
 #[derive(Debug, Clone)]
-pub struct Teller {
+pub struct Notifier {
     spool: Spool,
-    limit: Arc<Mutex<Limit>>,
+    limit: Arc<Mutex<NoticeLimit>>,
 }
 
-impl Teller {
+impl Notifier {
     /// A teller whose notices go by call files.
     #[must_use]
     pub fn new(spool: Spool) -> Self {
@@ -26,7 +26,7 @@ impl Teller {
     }
 
     /// Tells the sender of a message why it did not arrive, as a template says.
-    pub async fn tell(&self, id: &str, record: &Record, template: &str, reason: &str) {
+    pub async fn notify(&self, id: &str, record: &Record, template: &str, reason: &str) {
         let Some(notice) = notice(record, template, reason) else {
             return info!(
                 id,

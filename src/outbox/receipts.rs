@@ -16,11 +16,11 @@ use sha1::{Digest as _, Sha1};
 use tokio::runtime::Handle;
 use tracing::{debug, error, info, warn};
 
-use crate::config::{Config, Outgoing};
+use crate::config::{Config, OutgoingInterface};
 use crate::logging::masked;
 use crate::model::id::Id;
 use crate::model::message::{InterfaceName, Receipt, ReceiptState};
-use crate::outbox::notifier::Teller;
+use crate::outbox::notifier::Notifier;
 use crate::outbox::record::Record;
 use crate::outbox::store::Outbox;
 
@@ -32,7 +32,7 @@ const EARLY_MAX: usize = 1000;
 
 /// A message that a provider accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sent {
+pub struct SentMessage {
     /// What it is called here.
     pub id: String,
     /// What the provider calls it.
@@ -43,12 +43,12 @@ pub struct Sent {
     pub message: Record,
     /// What the last receipt says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<Noted>,
+    pub receipt: Option<RecordedReceipt>,
 }
 
 /// What a receipt says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Noted {
+pub struct RecordedReceipt {
     /// `delivered`, `undelivered` or `pending`.
     pub state: String,
     /// The provider's word for it.
@@ -60,9 +60,9 @@ pub struct Noted {
 
 /// A message by a digest of its interface and its provider's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key(String);
+struct ReceiptKey(String);
 
-impl Key {
+impl ReceiptKey {
     fn new(interface: &str, provider_id: &str) -> Self {
         // A name of an interface holds no line break.
         let digest = Sha1::digest(format!("{interface}\n{provider_id}"));
@@ -76,39 +76,39 @@ impl Key {
 
 /// Notes what providers say later.
 #[derive(Debug)]
-pub struct Receipts {
+pub struct Tracker {
     outbox: Outbox,
     /// By interface.
-    accounts: HashMap<String, Outgoing>,
+    interfaces: HashMap<String, OutgoingInterface>,
     /// Those on which nothing comes in: what is said of their messages comes in
     /// on others.
-    outgoing_alone: Vec<String>,
-    teller: Teller,
+    send_only: Vec<String>,
+    notifier: Notifier,
     /// Waits for what the teller does.
     runtime: Handle,
-    early: Mutex<HashMap<Key, (Instant, Receipt)>>,
+    early: Mutex<HashMap<ReceiptKey, (Instant, Receipt)>>,
     /// Held while a message is kept or a receipt noted: what is read must still
     /// hold when it is written, and a message must not slip past its receipt.
     turn: Mutex<()>,
 }
 
-impl Receipts {
+impl Tracker {
     /// For messages that are kept in an outbox.
     #[must_use]
-    pub fn new(outbox: Outbox, config: &Config, teller: Teller, runtime: Handle) -> Self {
-        let name = |outgoing: &Outgoing| outgoing.interface.as_str().to_owned();
-        let is_alone = |outgoing: &&Outgoing| {
+    pub fn new(outbox: Outbox, config: &Config, teller: Notifier, runtime: Handle) -> Self {
+        let name = |outgoing: &OutgoingInterface| outgoing.interface.as_str().to_owned();
+        let is_alone = |outgoing: &&OutgoingInterface| {
             let mut incoming = config.incoming.iter();
             !incoming.any(|incoming| incoming.interface == outgoing.interface)
         };
         let accounts = config.outgoing.iter();
         Self {
             outbox,
-            outgoing_alone: accounts.clone().filter(is_alone).map(name).collect(),
-            accounts: accounts
+            send_only: accounts.clone().filter(is_alone).map(name).collect(),
+            interfaces: accounts
                 .map(|account| (name(account), account.clone()))
                 .collect(),
-            teller,
+            notifier: teller,
             runtime,
             early: Mutex::default(),
             turn: Mutex::default(),
@@ -120,17 +120,17 @@ impl Receipts {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn keep(&self, sent: &Sent) -> io::Result<()> {
-        let account = self.accounts.get(&sent.interface);
+    pub fn track(&self, sent: &SentMessage) -> io::Result<()> {
+        let account = self.interfaces.get(&sent.interface);
         if account.is_none_or(|account| account.delivery.receipt_lifetime.is_zero()) {
             return Ok(());
         }
-        let key = Key::new(&sent.interface, &sent.provider_id);
+        let key = ReceiptKey::new(&sent.interface, &sent.provider_id);
         let _turn = self.turn();
         self.write(&key, sent)?;
-        let early = self.waiting().remove(&key);
+        let early = self.lock_early().remove(&key);
         match early {
-            Some((_, receipt)) => self.note(&key, sent.clone(), &receipt),
+            Some((_, receipt)) => self.apply(&key, sent.clone(), &receipt),
             None => Ok(()),
         }
     }
@@ -144,13 +144,13 @@ impl Receipts {
         let _turn = self.turn();
         for key in &keys {
             if let Some(sent) = self.read(key)? {
-                return self.note(key, sent, receipt);
+                return self.apply(key, sent, receipt);
             }
         }
         let (interface, status) = (&receipt.interface, &receipt.status);
         debug!(%interface, status, "receipt for a message that is not known");
         let now = Instant::now();
-        let mut early = self.waiting();
+        let mut early = self.lock_early();
         early.retain(|_, (since, _)| now.saturating_duration_since(*since) < EARLY);
         if early.len() + keys.len() <= EARLY_MAX {
             early.extend(keys.into_iter().map(|key| (key, (now, receipt.clone()))));
@@ -160,16 +160,16 @@ impl Receipts {
 
     /// The message could be of the interface that the receipt came in on, or of one
     /// on which nothing comes in.
-    fn candidates(&self, receipt: &Receipt) -> Vec<Key> {
-        let others = self.outgoing_alone.iter().map(String::as_str);
+    fn candidates(&self, receipt: &Receipt) -> Vec<ReceiptKey> {
+        let others = self.send_only.iter().map(String::as_str);
         [receipt.interface.as_str()]
             .into_iter()
             .chain(others)
-            .map(|interface| Key::new(interface, &receipt.provider_id))
+            .map(|interface| ReceiptKey::new(interface, &receipt.provider_id))
             .collect()
     }
 
-    fn note(&self, key: &Key, mut sent: Sent, receipt: &Receipt) -> io::Result<()> {
+    fn apply(&self, key: &ReceiptKey, mut sent: SentMessage, receipt: &Receipt) -> io::Result<()> {
         let word = |state: ReceiptState| match state {
             ReceiptState::Delivered => "delivered",
             ReceiptState::Failed => "undelivered",
@@ -184,13 +184,13 @@ impl Receipts {
             );
             return Ok(());
         }
-        let why = self.why(&sent, receipt);
+        let why = self.reason(&sent, receipt);
         let fallback = self.fallback(&sent, receipt);
         match fallback {
-            Some(fallback) => self.turn_to(&fallback, &sent, &why)?,
-            None => self.tell(&sent, receipt, &why),
+            Some(fallback) => self.requeue_on(&fallback, &sent, &why)?,
+            None => self.report(&sent, receipt, &why),
         }
-        sent.receipt = Some(Noted {
+        sent.receipt = Some(RecordedReceipt {
             state: word(receipt.state).to_owned(),
             status: receipt.status.clone(),
             reason: receipt.reason.is_some().then_some(why),
@@ -199,9 +199,9 @@ impl Receipts {
     }
 
     /// What the code of a receipt means, or what it says itself.
-    fn why(&self, sent: &Sent, receipt: &Receipt) -> String {
+    fn reason(&self, sent: &SentMessage, receipt: &Receipt) -> String {
         let errors = self
-            .accounts
+            .interfaces
             .get(&sent.interface)
             .map(|account| &account.errors);
         let words = errors.and_then(|errors| errors.words(receipt.code.as_deref()?));
@@ -210,8 +210,8 @@ impl Receipts {
     }
 
     /// The interface that is to be tried now, if the code is a matter for one.
-    fn fallback(&self, sent: &Sent, receipt: &Receipt) -> Option<InterfaceName> {
-        let account = self.accounts.get(&sent.interface)?;
+    fn fallback(&self, sent: &SentMessage, receipt: &Receipt) -> Option<InterfaceName> {
+        let account = self.interfaces.get(&sent.interface)?;
         let code = receipt.code.as_ref()?;
         let its_matter =
             receipt.state == ReceiptState::Failed && account.errors.fallback.contains(code);
@@ -219,10 +219,15 @@ impl Receipts {
     }
 
     /// Puts a message into the outbox once more, for another interface.
-    fn turn_to(&self, fallback: &InterfaceName, sent: &Sent, why: &str) -> io::Result<()> {
+    fn requeue_on(
+        &self,
+        fallback: &InterfaceName,
+        sent: &SentMessage,
+        why: &str,
+    ) -> io::Result<()> {
         let record = Record {
             interface: fallback.as_str().to_owned(),
-            ..sent.message.clone().afresh()
+            ..sent.message.clone().reset()
         };
         let name = record.name(Id::generate(None));
         let (id, failed, instead) = (&sent.id, &sent.interface, fallback);
@@ -232,8 +237,8 @@ impl Receipts {
     }
 
     /// Tells the log, and the sender of what did not arrive.
-    fn tell(&self, sent: &Sent, receipt: &Receipt, why: &str) {
-        let Sent { id, interface, .. } = sent;
+    fn report(&self, sent: &SentMessage, receipt: &Receipt, why: &str) {
+        let SentMessage { id, interface, .. } = sent;
         let to = masked(&sent.message.to);
         let status = &receipt.status;
         match receipt.state {
@@ -248,15 +253,15 @@ impl Receipts {
                     reason = why,
                     "message not delivered"
                 );
-                let account = self.accounts.get(&sent.interface);
+                let account = self.interfaces.get(&sent.interface);
                 let template = account.map_or("", |account| &account.delivery.notice_undelivered);
-                let telling = self.teller.tell(id, &sent.message, template, why);
+                let telling = self.notifier.notify(id, &sent.message, template, why);
                 self.runtime.block_on(telling);
             }
         }
     }
 
-    fn read(&self, key: &Key) -> io::Result<Option<Sent>> {
+    fn read(&self, key: &ReceiptKey) -> io::Result<Option<SentMessage>> {
         match std::fs::read(self.outbox.kept().path().join(key.file())) {
             Ok(json) => Ok(serde_json::from_slice(&json).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -264,7 +269,7 @@ impl Receipts {
         }
     }
 
-    fn write(&self, key: &Key, sent: &Sent) -> io::Result<()> {
+    fn write(&self, key: &ReceiptKey, sent: &SentMessage) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(sent)?;
         json.push(b'\n');
         self.outbox
@@ -274,8 +279,8 @@ impl Receipts {
     }
 
     /// Removes what no receipt is waited for any more.
-    pub fn tidy(&self) {
-        let accounts = self.accounts.values();
+    pub fn remove_expired(&self) {
+        let accounts = self.interfaces.values();
         let lifetimes = accounts.map(|account| account.delivery.receipt_lifetime);
         let lifetime = lifetimes.max().unwrap_or_default();
         let old = |entry: &std::fs::DirEntry| {
@@ -299,7 +304,7 @@ impl Receipts {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Instant, Receipt)>> {
+    fn lock_early(&self) -> std::sync::MutexGuard<'_, HashMap<ReceiptKey, (Instant, Receipt)>> {
         // A panic elsewhere has ended the process.
         self.early.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -309,7 +314,7 @@ impl Receipts {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn find(directory: &std::path::Path, id: Id) -> io::Result<Option<Sent>> {
+pub fn find(directory: &std::path::Path, id: Id) -> io::Result<Option<SentMessage>> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         entries => entries?,
@@ -320,7 +325,7 @@ pub fn find(directory: &std::path::Path, id: Id) -> io::Result<Option<Sent>> {
         .filter(|entry| is_sent(&entry.file_name()))
         .filter_map(|entry| std::fs::read(entry.path()).ok())
         .filter_map(|json| serde_json::from_slice(&json).ok())
-        .find(|sent: &Sent| sent.id == id);
+        .find(|sent: &SentMessage| sent.id == id);
     Ok(sent)
 }
 

@@ -31,12 +31,12 @@ pub struct Record {
     pub not_before: Option<u64>,
     /// What became of the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last: Option<Last>,
+    pub last: Option<LastAttempt>,
 }
 
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Last {
+pub struct LastAttempt {
     /// `FAILED`, `REJECTED` or `UNKNOWN`.
     pub outcome: String,
     /// Why, in the words of `WEBSMS_ERROR`.
@@ -82,11 +82,16 @@ impl Record {
     /// The same after an attempt, to be tried again after a while or not at
     /// all.
     #[must_use]
-    pub fn tried(mut self, verdict: &Verdict, again: Option<Duration>, now: SystemTime) -> Self {
+    pub fn after_attempt(
+        mut self,
+        verdict: &Verdict,
+        again: Option<Duration>,
+        now: SystemTime,
+    ) -> Self {
         let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.attempts += 1;
         self.not_before = again.map(|wait| since_1970(now + wait).as_secs());
-        self.last = verdict.reason.map(|reason| Last {
+        self.last = verdict.reason.map(|reason| LastAttempt {
             outcome: verdict.outcome.as_str().to_owned(),
             reason: reason.text().to_owned(),
             detail: verdict.detail.clone(),
@@ -96,7 +101,7 @@ impl Record {
 
     /// The same as if it had never been tried.
     #[must_use]
-    pub fn afresh(mut self) -> Self {
+    pub fn reset(mut self) -> Self {
         self.attempts = 0;
         self.not_before = None;
         self
@@ -149,7 +154,7 @@ mod tests {
         assert_eq!(Record::from_json(&untried.to_json()).unwrap(), untried);
         let verdict = Verdict::not_sent(Outcome::Failed, Reason::Busy, "HTTP 503".to_owned());
         let now = UNIX_EPOCH + Duration::from_secs(1000);
-        let tried = untried.tried(&verdict, Some(Duration::from_secs(5)), now);
+        let tried = untried.after_attempt(&verdict, Some(Duration::from_secs(5)), now);
         assert_eq!(Record::from_json(&tried.to_json()).unwrap(), tried);
         assert_eq!((tried.attempts, tried.not_before), (1, Some(1005)));
         assert_eq!(tried.wait(now), Duration::from_secs(5));
@@ -158,7 +163,7 @@ mod tests {
             tried.message().unwrap().text,
             record().message().unwrap().text
         );
-        assert_eq!(tried.afresh().wait(now), Duration::ZERO);
+        assert_eq!(tried.reset().wait(now), Duration::ZERO);
     }
 
     #[test]

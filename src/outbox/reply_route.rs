@@ -15,31 +15,34 @@ use crate::model::message::InterfaceName;
 use crate::storage::durable::Directory;
 
 /// Pairs that are kept in memory, to write nothing that is known.
-const KNOWN_MAX: usize = 10_000;
+const CACHE_MAX: usize = 10_000;
 
 /// Remembers interfaces.
 #[derive(Debug)]
-pub struct Lately {
+pub struct ReplyRoutes {
     directory: Directory,
-    known: Mutex<HashMap<String, InterfaceName>>,
+    cache: Mutex<HashMap<String, InterfaceName>>,
 }
 
-impl Lately {
+impl ReplyRoutes {
     /// In a directory of the outbox, which must be there.
     #[must_use]
     pub fn new(directory: Directory) -> Self {
         let known = Mutex::default();
-        Self { directory, known }
+        Self {
+            directory,
+            cache: known,
+        }
     }
 
     /// Somebody has written to a number of ours. Blocks.
     ///
     /// # Errors
     /// When it cannot be written down.
-    pub fn note(&self, ours: &str, theirs: &str, interface: &InterfaceName) -> io::Result<()> {
+    pub fn record(&self, ours: &str, theirs: &str, interface: &InterfaceName) -> io::Result<()> {
         let name = file(ours, theirs);
         // A panic elsewhere has ended the process.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(&name) == Some(interface) {
             return Ok(());
         }
@@ -47,7 +50,7 @@ impl Lately {
         self.directory
             .replace(line.as_bytes(), name.as_ref())
             .map_err(io::Error::other)?;
-        if known.len() >= KNOWN_MAX {
+        if known.len() >= CACHE_MAX {
             known.clear();
         }
         known.insert(name, interface.clone());
@@ -64,7 +67,7 @@ pub fn directory(outbox: &Path) -> PathBuf {
 /// The interface on which somebody last wrote to a number of ours, if that is
 /// remembered.
 #[must_use]
-pub fn interface(outbox: &Path, ours: &str, theirs: &str) -> Option<String> {
+pub fn lookup(outbox: &Path, ours: &str, theirs: &str) -> Option<String> {
     let path = directory(outbox).join(file(ours, theirs));
     let name = std::fs::read_to_string(path).ok()?;
     Some(name.trim_end().to_owned())
@@ -72,12 +75,12 @@ pub fn interface(outbox: &Path, ours: &str, theirs: &str) -> Option<String> {
 
 /// The same for each form of the same numbers.
 fn file(ours: &str, theirs: &str) -> String {
-    let [ours, theirs] = [ours, theirs].map(bare);
+    let [ours, theirs] = [ours, theirs].map(without_prefix);
     hex::encode(Sha1::digest(format!("{ours}\n{theirs}")))
 }
 
 /// A number without the international prefix; a name as it is.
-fn bare(party: &str) -> &str {
+fn without_prefix(party: &str) -> &str {
     let number = party.strip_prefix('+').or_else(|| party.strip_prefix("00"));
     number.unwrap_or(party)
 }
@@ -99,17 +102,17 @@ mod tests {
             user: metadata.uid(),
             group: metadata.gid(),
         };
-        let lately = Lately::new(Directory::new(&path, access));
+        let lately = ReplyRoutes::new(Directory::new(&path, access));
         let name = |name: &str| InterfaceName::parse(name).unwrap();
-        let last = |ours: &str, theirs: &str| interface(outbox.path(), ours, theirs);
+        let last = |ours: &str, theirs: &str| lookup(outbox.path(), ours, theirs);
         assert_eq!(last("+1", "+2"), None);
-        lately.note("+1", "+2", &name("chat")).unwrap();
+        lately.record("+1", "+2", &name("chat")).unwrap();
         assert_eq!(last("1", "002").as_deref(), Some("chat"));
-        lately.note("+1", "+2", &name("sms")).unwrap();
+        lately.record("+1", "+2", &name("sms")).unwrap();
         assert_eq!(last("+1", "+2").as_deref(), Some("sms"));
         assert_eq!(last("+2", "+1"), None);
         lately
-            .note("+1", "lid7", &InterfaceName::unnamed())
+            .record("+1", "lid7", &InterfaceName::unnamed())
             .unwrap();
         assert_eq!(last("+1", "lid7").as_deref(), Some(""));
     }

@@ -2,65 +2,65 @@
 
 use std::time::Duration;
 
-use crate::config::Delivery;
+use crate::config::DeliverySettings;
 use crate::outbound::verdict::{Outcome, Verdict};
 
 /// What is next for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// It is tried again after a while.
-    Again(Duration),
+    Retry(Duration),
     /// It has been sent.
     Sent,
     /// It is not tried again, and the sender is told.
-    Told,
+    GiveUp,
 }
 
 /// Decides after attempt number `attempts` of a message that was queued `age`
 /// ago. `chance`, of 0 to 1, moves the wait by up to a quarter either way, so
 /// that those that failed together do not come again together.
 #[must_use]
-pub fn next(
+pub fn next_step(
     verdict: &Verdict,
-    delivery: &Delivery,
+    delivery: &DeliverySettings,
     attempts: u32,
     age: Duration,
     chance: f64,
-) -> Next {
+) -> NextStep {
     let retry = &delivery.retry;
     match verdict.outcome {
-        Outcome::Sent | Outcome::Queued => return Next::Sent,
-        Outcome::Rejected => return Next::Told,
-        Outcome::Unknown if !delivery.may_repeat() => return Next::Told,
+        Outcome::Sent | Outcome::Queued => return NextStep::Sent,
+        Outcome::Rejected => return NextStep::GiveUp,
+        Outcome::Unknown if !delivery.may_repeat() => return NextStep::GiveUp,
         Outcome::Failed | Outcome::Unknown => {}
     }
     if retry.attempts.is_some_and(|most| attempts >= most) {
-        return Next::Told;
+        return NextStep::GiveUp;
     }
     let left = retry.lifetime.saturating_sub(age);
     let wanted = verdict.retry_after.unwrap_or_default();
     if left.is_zero() || wanted > left {
-        return Next::Told;
+        return NextStep::GiveUp;
     }
     let doubled = retry.least * 2_u32.saturating_pow(attempts.saturating_sub(1).min(20));
     let wait = doubled.min(retry.most).mul_f64(0.75 + chance / 2.0);
     // The last attempt is made when the time is over, not one wait before.
-    Next::Again(wait.max(wanted).min(left))
+    NextStep::Retry(wait.max(wanted).min(left))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{By, Idempotency, Retry};
+    use crate::config::{DeliveryMode, IdempotencySettings, RetrySettings};
     use crate::model::message::InterfaceName;
     use crate::outbound::verdict::Reason;
 
-    fn delivery() -> Delivery {
-        Delivery {
-            by: By::Queue,
+    fn delivery() -> DeliverySettings {
+        DeliverySettings {
+            mode: DeliveryMode::Queue,
             concurrency: 1,
             rate: None,
-            retry: Retry {
+            retry: RetrySettings {
                 least: seconds(5),
                 most: seconds(60),
                 lifetime: seconds(1000),
@@ -68,7 +68,7 @@ mod tests {
                 unknown: false,
             },
             fallback: None,
-            idempotency: Idempotency::default(),
+            idempotency: IdempotencySettings::default(),
             notice_failed: String::new(),
             notice_unknown: String::new(),
             notice_undelivered: String::new(),
@@ -84,18 +84,21 @@ mod tests {
         Verdict::not_sent(outcome, Reason::Busy, String::new())
     }
 
-    fn after(outcome: Outcome, delivery: &Delivery, attempts: u32, age: u64) -> Next {
-        next(&failed(outcome), delivery, attempts, seconds(age), 0.5)
+    fn after(outcome: Outcome, delivery: &DeliverySettings, attempts: u32, age: u64) -> NextStep {
+        next_step(&failed(outcome), delivery, attempts, seconds(age), 0.5)
     }
 
     #[test]
     fn only_what_is_safe_is_repeated() {
         let sure = delivery();
         let sent = Verdict::sent(String::new());
-        assert_eq!(next(&sent, &sure, 1, seconds(0), 0.5), Next::Sent);
-        assert_eq!(after(Outcome::Rejected, &sure, 1, 0), Next::Told);
-        assert_eq!(after(Outcome::Unknown, &sure, 1, 0), Next::Told);
-        assert_eq!(after(Outcome::Failed, &sure, 1, 0), Next::Again(seconds(5)));
+        assert_eq!(next_step(&sent, &sure, 1, seconds(0), 0.5), NextStep::Sent);
+        assert_eq!(after(Outcome::Rejected, &sure, 1, 0), NextStep::GiveUp);
+        assert_eq!(after(Outcome::Unknown, &sure, 1, 0), NextStep::GiveUp);
+        assert_eq!(
+            after(Outcome::Failed, &sure, 1, 0),
+            NextStep::Retry(seconds(5))
+        );
         let mut told = delivery();
         told.retry.unknown = true;
         let mut parameter = delivery();
@@ -104,13 +107,13 @@ mod tests {
         header.idempotency.header = Some("idempotency-key".to_owned());
         let mut elsewhere = parameter.clone();
         elsewhere.fallback = InterfaceName::parse("other").ok();
-        assert_eq!(after(Outcome::Unknown, &elsewhere, 1, 0), Next::Told);
+        assert_eq!(after(Outcome::Unknown, &elsewhere, 1, 0), NextStep::GiveUp);
         for bold in [told, parameter, header] {
             assert_eq!(
                 after(Outcome::Unknown, &bold, 1, 0),
-                Next::Again(seconds(5))
+                NextStep::Retry(seconds(5))
             );
-            assert_eq!(after(Outcome::Rejected, &bold, 1, 0), Next::Told);
+            assert_eq!(after(Outcome::Rejected, &bold, 1, 0), NextStep::GiveUp);
         }
     }
 
@@ -128,10 +131,10 @@ mod tests {
             (41, 990, 10),
         ] {
             let next = after(Outcome::Failed, &delivery, attempts, age);
-            assert_eq!(next, Next::Again(seconds(expected)), "{attempts} {age}");
+            assert_eq!(next, NextStep::Retry(seconds(expected)), "{attempts} {age}");
         }
-        assert_eq!(after(Outcome::Failed, &delivery, 1, 1000), Next::Told);
-        assert_eq!(after(Outcome::Failed, &delivery, 1, 5000), Next::Told);
+        assert_eq!(after(Outcome::Failed, &delivery, 1, 1000), NextStep::GiveUp);
+        assert_eq!(after(Outcome::Failed, &delivery, 1, 5000), NextStep::GiveUp);
     }
 
     #[test]
@@ -140,30 +143,30 @@ mod tests {
         delivery.retry.attempts = Some(3);
         assert!(matches!(
             after(Outcome::Failed, &delivery, 2, 0),
-            Next::Again(_)
+            NextStep::Retry(_)
         ));
-        assert_eq!(after(Outcome::Failed, &delivery, 3, 0), Next::Told);
+        assert_eq!(after(Outcome::Failed, &delivery, 3, 0), NextStep::GiveUp);
     }
 
     #[test]
     fn provider_says_when_to_come_back() {
         let delivery = delivery();
         for (wanted, expected) in [
-            (0, Next::Again(seconds(5))),
-            (100, Next::Again(seconds(100))),
-            (1000, Next::Again(seconds(1000))),
-            (1001, Next::Told),
+            (0, NextStep::Retry(seconds(5))),
+            (100, NextStep::Retry(seconds(100))),
+            (1000, NextStep::Retry(seconds(1000))),
+            (1001, NextStep::GiveUp),
         ] {
             let mut verdict = failed(Outcome::Failed);
             verdict.retry_after = Some(seconds(wanted));
-            assert_eq!(next(&verdict, &delivery, 1, seconds(0), 0.5), expected);
+            assert_eq!(next_step(&verdict, &delivery, 1, seconds(0), 0.5), expected);
         }
     }
 
     #[test]
     fn waits_are_spread() {
-        let wait = |chance| next(&failed(Outcome::Failed), &delivery(), 3, seconds(0), chance);
-        assert_eq!(wait(0.0), Next::Again(seconds(15)));
-        assert_eq!(wait(1.0), Next::Again(seconds(25)));
+        let wait = |chance| next_step(&failed(Outcome::Failed), &delivery(), 3, seconds(0), chance);
+        assert_eq!(wait(0.0), NextStep::Retry(seconds(15)));
+        assert_eq!(wait(1.0), NextStep::Retry(seconds(25)));
     }
 }

@@ -14,61 +14,61 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
-use crate::outbox::delivery::{Desk, Fate};
+use crate::outbox::delivery::{Delivery, Disposition};
 use crate::outbox::name::OutboxName;
-use crate::outbox::receipts::Receipts;
+use crate::outbox::receipts::Tracker;
 use crate::outbox::store::Outbox;
 use crate::storage::conversation_queue::ConversationQueue;
 
 /// How often to look for oneself.
-const LOOK: Duration = Duration::from_secs(30);
+const SCAN_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How often messages are forgotten that no receipt is waited for any more.
-const TIDY: Duration = Duration::from_secs(3600);
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// For requests that are on their way when the daemon is told to stop.
-const DRAIN: Duration = Duration::from_secs(4);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What the worker is told.
 #[derive(Debug)]
-pub enum Event {
+pub enum OutboxEvent {
     /// A file has come into the outbox.
     Appeared(OsString),
     /// Something was missed: time to look for oneself.
-    Look,
+    Scan,
     /// A message has been dealt with for now.
-    Settled(OutboxName, Fate),
+    Settled(OutboxName, Disposition),
     /// Time to end.
-    End,
+    Stop,
 }
 
 /// An interface, its lines and its pace.
 #[derive(Debug)]
-pub struct Channel {
-    desk: Arc<Desk>,
-    lines: ConversationQueue<OutboxName>,
+pub struct InterfaceQueue {
+    delivery: Arc<Delivery>,
+    queue: ConversationQueue<OutboxName>,
     /// Time between two messages.
     interval: Duration,
     /// When the next one may go.
-    free: Instant,
+    next_free: Instant,
 }
 
-impl Channel {
+impl InterfaceQueue {
     /// For at most `concurrency` requests at a time and `rate` per second.
     #[must_use]
-    pub fn new(desk: Desk, concurrency: usize, rate: Option<u32>) -> Self {
+    pub fn new(desk: Delivery, concurrency: usize, rate: Option<u32>) -> Self {
         Self {
-            desk: Arc::new(desk),
-            lines: ConversationQueue::new(concurrency),
+            delivery: Arc::new(desk),
+            queue: ConversationQueue::new(concurrency),
             interval: rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate),
-            free: Instant::now(),
+            next_free: Instant::now(),
         }
     }
 }
 
 /// What is known of a message.
 #[derive(Debug)]
-struct Known {
+struct TrackedMessage {
     interface: String,
     /// When it is to be tried again, while it waits for that.
     due: Option<Instant>,
@@ -76,64 +76,64 @@ struct Known {
 
 /// The thread that decides.
 #[derive(Debug)]
-pub struct Worker {
+pub struct Scheduler {
     outbox: Outbox,
     /// By the name of the interface.
-    channels: HashMap<String, Channel>,
+    interfaces: HashMap<String, InterfaceQueue>,
     /// Makes a channel for an interface that is not configured any more.
-    stray: Channel,
+    unconfigured: InterfaceQueue,
     /// Every message that is in a line or away.
-    known: HashMap<OutboxName, Known>,
+    tracked: HashMap<OutboxName, TrackedMessage>,
     /// Those that wait for their next attempt, by when that is.
     due: BTreeSet<(Instant, OutboxName)>,
-    receipts: Arc<Receipts>,
+    receipts: Arc<Tracker>,
     runtime: Handle,
-    events: Sender<Event>,
-    under_way: usize,
+    events: Sender<OutboxEvent>,
+    in_flight: usize,
 }
 
-impl Worker {
+impl Scheduler {
     /// A worker with a channel for each interface, and one for messages of
     /// interfaces that are not configured any more.
     #[must_use]
     pub fn new(
         outbox: Outbox,
-        channels: HashMap<String, Channel>,
-        stray: Channel,
-        receipts: Arc<Receipts>,
+        channels: HashMap<String, InterfaceQueue>,
+        stray: InterfaceQueue,
+        receipts: Arc<Tracker>,
         runtime: Handle,
-        events: Sender<Event>,
+        events: Sender<OutboxEvent>,
     ) -> Self {
         Self {
             outbox,
-            channels,
-            stray,
-            known: HashMap::new(),
+            interfaces: channels,
+            unconfigured: stray,
+            tracked: HashMap::new(),
             due: BTreeSet::new(),
             receipts,
             runtime,
             events,
-            under_way: 0,
+            in_flight: 0,
         }
     }
 
     /// Works until it is told to end, and then until what is on its way has
     /// been answered, within bounds.
-    pub fn run(mut self, happened: &Receiver<Event>) {
-        self.resume();
+    pub fn run(mut self, happened: &Receiver<OutboxEvent>) {
+        self.recover();
         let mut next_look = Instant::now();
         let mut next_tidy = next_look;
         loop {
             let now = Instant::now();
             if now >= next_tidy {
-                self.receipts.tidy();
-                next_tidy = now + TIDY;
+                self.receipts.remove_expired();
+                next_tidy = now + CLEANUP_INTERVAL;
             }
             if now >= next_look {
-                self.look();
-                next_look = now + LOOK;
+                self.scan();
+                next_look = now + SCAN_INTERVAL;
             }
-            self.take_due(now);
+            self.promote_due(now);
             let wake = self.dispatch(now).unwrap_or(next_look);
             let due = self.due.first().map_or(next_look, |(time, _)| *time);
             let wake = wake.min(due).min(next_look);
@@ -145,10 +145,10 @@ impl Worker {
             };
             for event in std::iter::once(first).chain(happened.try_iter()) {
                 match event {
-                    Event::Appeared(file) => self.appeared(&file),
-                    Event::Look => next_look = Instant::now(),
-                    Event::Settled(name, fate) => self.settled(name, fate),
-                    Event::End => return self.drain(happened),
+                    OutboxEvent::Appeared(file) => self.file_appeared(&file),
+                    OutboxEvent::Scan => next_look = Instant::now(),
+                    OutboxEvent::Settled(name, fate) => self.settled(name, fate),
+                    OutboxEvent::Stop => return self.drain(happened),
                 }
             }
         }
@@ -156,7 +156,7 @@ impl Worker {
 
     /// Takes up what was being sent when an earlier run ended, before anything
     /// newer of the same conversations.
-    fn resume(&mut self) {
+    fn recover(&mut self) {
         let names = self.outbox.interrupted().unwrap_or_else(|error| {
             error!(%error, "failed to look at what was being sent");
             Vec::new()
@@ -170,66 +170,66 @@ impl Worker {
         for name in names {
             let record = self.outbox.read_interrupted(name);
             let interface = record.map(|record| record.interface).unwrap_or_default();
-            self.know(name, interface);
-            let channel = self.channel(name);
-            channel.lines.mark_in_flight(name);
-            let desk = Arc::clone(&channel.desk);
-            self.spawn(name, async move { desk.interrupted(name).await });
+            self.track(name, interface);
+            let channel = self.interface(name);
+            channel.queue.mark_in_flight(name);
+            let desk = Arc::clone(&channel.delivery);
+            self.spawn(name, async move { desk.recover(name).await });
         }
     }
 
     /// Takes up what waits and is not known.
-    fn look(&mut self) {
+    fn scan(&mut self) {
         match self.outbox.queued() {
-            Ok(names) => names.into_iter().for_each(|name| self.take_up(name)),
+            Ok(names) => names.into_iter().for_each(|name| self.enqueue(name)),
             Err(error) => error!(%error, "failed to look into the outbox"),
         }
     }
 
     /// A message is there: a new one, or one that was to wait and that the
     /// administrator wants tried sooner.
-    fn appeared(&mut self, file: &OsString) {
+    fn file_appeared(&mut self, file: &OsString) {
         let Some(name) = OutboxName::parse(file) else {
             return;
         };
-        match self.known.get(&name) {
-            None => self.take_up(name),
-            Some(Known { due: Some(due), .. }) => self.hurry(name, *due),
+        match self.tracked.get(&name) {
+            None => self.enqueue(name),
+            Some(TrackedMessage { due: Some(due), .. }) => self.reschedule_earlier(name, *due),
             // It is in its line, or away.
             Some(_) => {}
         }
     }
 
     /// Puts a message into its line, unless it is known.
-    fn take_up(&mut self, name: OutboxName) {
-        if self.known.contains_key(&name) {
+    fn enqueue(&mut self, name: OutboxName) {
+        if self.tracked.contains_key(&name) {
             return;
         }
         // What is no record is found out when it is to be sent.
         let record = self.outbox.read(name);
         let interface = record.map(|record| record.interface).unwrap_or_default();
-        self.know(name, interface);
-        self.channel(name).lines.push(name);
+        self.track(name, interface);
+        self.interface(name).queue.push(name);
     }
 
-    fn know(&mut self, name: OutboxName, interface: String) {
+    fn track(&mut self, name: OutboxName, interface: String) {
         let due = None;
-        self.known.insert(name, Known { interface, due });
+        self.tracked.insert(name, TrackedMessage { interface, due });
     }
 
     /// Lets a message wait no longer than its file says by now.
-    fn hurry(&mut self, name: OutboxName, due: Instant) {
+    fn reschedule_earlier(&mut self, name: OutboxName, due: Instant) {
         if let Ok(record) = self.outbox.read(name) {
             let sooner = Instant::now() + record.wait(SystemTime::now());
             if sooner < due {
-                self.wait(name, sooner);
+                self.schedule(name, sooner);
             }
         }
     }
 
     /// Lets a message wait until then.
-    fn wait(&mut self, name: OutboxName, until: Instant) {
-        if let Some(known) = self.known.get_mut(&name) {
+    fn schedule(&mut self, name: OutboxName, until: Instant) {
+        if let Some(known) = self.tracked.get_mut(&name) {
             if let Some(due) = known.due.replace(until) {
                 self.due.remove(&(due, name));
             }
@@ -237,25 +237,25 @@ impl Worker {
         }
     }
 
-    fn channel(&mut self, name: OutboxName) -> &mut Channel {
-        let interface = self.known.get(&name);
+    fn interface(&mut self, name: OutboxName) -> &mut InterfaceQueue {
+        let interface = self.tracked.get(&name);
         let interface = interface.map_or("", |known| known.interface.as_str());
-        match self.channels.get_mut(interface) {
+        match self.interfaces.get_mut(interface) {
             Some(channel) => channel,
-            None => &mut self.stray,
+            None => &mut self.unconfigured,
         }
     }
 
     /// Puts those whose time has come first in their lines.
-    fn take_due(&mut self, now: Instant) {
+    fn promote_due(&mut self, now: Instant) {
         while let Some((time, name)) = self.due.first().copied()
             && time <= now
         {
             self.due.pop_first();
-            if let Some(known) = self.known.get_mut(&name) {
+            if let Some(known) = self.tracked.get_mut(&name) {
                 known.due = None;
             }
-            self.channel(name).lines.requeue_front(name);
+            self.interface(name).queue.requeue_front(name);
         }
     }
 
@@ -264,18 +264,20 @@ impl Worker {
     fn dispatch(&mut self, now: Instant) -> Option<Instant> {
         let mut begun = Vec::new();
         let mut wake = None;
-        for channel in self.channels.values_mut().chain([&mut self.stray]) {
+        for channel in self.interfaces.values_mut().chain([&mut self.unconfigured]) {
             loop {
-                if channel.free > now {
-                    let sooner = wake.map_or(channel.free, |wake: Instant| wake.min(channel.free));
+                if channel.next_free > now {
+                    let sooner = wake.map_or(channel.next_free, |wake: Instant| {
+                        wake.min(channel.next_free)
+                    });
                     wake = Some(sooner);
                     break;
                 }
-                let Some(name) = channel.lines.pop_next() else {
+                let Some(name) = channel.queue.pop_next() else {
                     break;
                 };
-                channel.free = channel.free.max(now) + channel.interval;
-                begun.push((name, Arc::clone(&channel.desk)));
+                channel.next_free = channel.next_free.max(now) + channel.interval;
+                begun.push((name, Arc::clone(&channel.delivery)));
             }
         }
         for (name, desk) in begun {
@@ -284,42 +286,46 @@ impl Worker {
         wake
     }
 
-    fn spawn(&mut self, name: OutboxName, work: impl Future<Output = Fate> + Send + 'static) {
-        self.under_way += 1;
+    fn spawn(
+        &mut self,
+        name: OutboxName,
+        work: impl Future<Output = Disposition> + Send + 'static,
+    ) {
+        self.in_flight += 1;
         let events = self.events.clone();
         self.runtime.spawn(async move {
             let fate = work.await;
             // Nobody listens when the time to end is over.
-            let _ = events.send(Event::Settled(name, fate));
+            let _ = events.send(OutboxEvent::Settled(name, fate));
         });
     }
 
-    fn settled(&mut self, name: OutboxName, fate: Fate) {
-        self.under_way -= 1;
+    fn settled(&mut self, name: OutboxName, fate: Disposition) {
+        self.in_flight -= 1;
         match fate {
-            Fate::Done => {
-                self.channel(name).lines.complete(name);
-                self.known.remove(&name);
+            Disposition::Done => {
+                self.interface(name).queue.complete(name);
+                self.tracked.remove(&name);
             }
-            Fate::Again(wait) => {
-                self.channel(name).lines.set_deferred(name, true);
-                self.wait(name, Instant::now() + wait);
+            Disposition::Retry(wait) => {
+                self.interface(name).queue.set_deferred(name, true);
+                self.schedule(name, Instant::now() + wait);
             }
         }
     }
 
-    fn drain(mut self, happened: &Receiver<Event>) {
-        let end = Instant::now() + DRAIN;
-        while self.under_way > 0 {
+    fn drain(mut self, happened: &Receiver<OutboxEvent>) {
+        let end = Instant::now() + DRAIN_TIMEOUT;
+        while self.in_flight > 0 {
             let left = end.saturating_duration_since(Instant::now());
             match happened.recv_timeout(left) {
-                Ok(Event::Settled(..)) => self.under_way -= 1,
+                Ok(OutboxEvent::Settled(..)) => self.in_flight -= 1,
                 Ok(_) => {}
                 Err(_) => break,
             }
         }
-        if self.under_way > 0 {
-            let messages = self.under_way;
+        if self.in_flight > 0 {
+            let messages = self.in_flight;
             warn!(messages, "ended while messages were being sent");
         } else {
             info!("outbox is at rest");

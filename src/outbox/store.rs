@@ -21,19 +21,19 @@ pub struct Outbox {
     queued: Directory,
     sending: Directory,
     failed: Directory,
-    kept: Directory,
-    last: Directory,
+    awaiting_receipt: Directory,
+    reply_routes: Directory,
 }
 
 /// A message that is to be sent.
 #[derive(Debug)]
-pub enum Begun {
+pub enum Claimed {
     /// Somebody has taken it out.
-    Gone,
+    Missing,
     /// It is marked as being sent.
-    Now(Record),
+    Ready(Record),
     /// Not yet.
-    Wait(Duration),
+    NotYet(Duration),
 }
 
 impl Outbox {
@@ -51,8 +51,8 @@ impl Outbox {
         Ok(Self {
             sending: inner("sending"),
             failed: inner("failed"),
-            kept: inner("sent"),
-            last: queued.at(&reply_route::directory(path)),
+            awaiting_receipt: inner("sent"),
+            reply_routes: queued.at(&reply_route::directory(path)),
             queued,
         })
     }
@@ -61,16 +61,21 @@ impl Outbox {
     ///
     /// # Errors
     /// When another process has, or the directories cannot be made.
-    pub fn claim(&self) -> io::Result<DirectoryLock> {
+    pub fn lock(&self) -> io::Result<DirectoryLock> {
         let claim = self.queued.lock()?;
-        for inner in [&self.sending, &self.failed, &self.kept, &self.last] {
+        for inner in [
+            &self.sending,
+            &self.failed,
+            &self.awaiting_receipt,
+            &self.reply_routes,
+        ] {
             self.queued.create(inner.path())?;
         }
         // Nobody else writes into the other directory.
         self.queued.remove_temporary(WRITING)?;
         self.failed.remove_temporary(Duration::ZERO)?;
-        self.kept.remove_temporary(Duration::ZERO)?;
-        self.last.remove_temporary(Duration::ZERO)?;
+        self.awaiting_receipt.remove_temporary(Duration::ZERO)?;
+        self.reply_routes.remove_temporary(Duration::ZERO)?;
         Ok(claim)
     }
 
@@ -83,13 +88,13 @@ impl Outbox {
     /// Where messages wait for what the provider says later.
     #[must_use]
     pub fn kept(&self) -> &Directory {
-        &self.kept
+        &self.awaiting_receipt
     }
 
     /// Where it is remembered who wrote by which interface.
     #[must_use]
     pub fn last(&self) -> &Directory {
-        &self.last
+        &self.reply_routes
     }
 
     /// Writes, syncs and removes a file.
@@ -177,25 +182,25 @@ impl Outbox {
     ///
     /// # Errors
     /// When it is no record, or the disk refuses; it waits as before.
-    pub fn begin(&self, name: OutboxName, now: SystemTime) -> io::Result<Begun> {
+    pub fn claim(&self, name: OutboxName, now: SystemTime) -> io::Result<Claimed> {
         let record = match self.read(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Begun::Gone),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Claimed::Missing),
             record => record?,
         };
         let wait = record.wait(now);
         if !wait.is_zero() {
-            return Ok(Begun::Wait(wait));
+            return Ok(Claimed::NotYet(wait));
         }
         let file = name.to_os_string();
         match self.queued.move_file_to(self.sending.path(), &file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Begun::Gone),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Claimed::Missing),
             handed => handed?,
         }
         if let Err(error) = self.sending.sync() {
             self.sending.move_file_to(self.queued.path(), &file)?;
             return Err(io::Error::other(error));
         }
-        Ok(Begun::Now(record))
+        Ok(Claimed::Ready(record))
     }
 
     /// A message has been sent.
@@ -213,7 +218,7 @@ impl Outbox {
     /// # Errors
     /// When that is not possible either: the next start takes it for one that
     /// may have been sent.
-    pub fn again(&self, name: OutboxName, record: &Record) -> io::Result<()> {
+    pub fn requeue(&self, name: OutboxName, record: &Record) -> io::Result<()> {
         let file = name.to_os_string();
         match self.settle(&self.queued, name, record) {
             Ok(()) => Ok(()),
@@ -247,7 +252,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When it cannot be moved.
-    pub fn set_aside(&self, name: OutboxName) -> io::Result<()> {
+    pub fn quarantine(&self, name: OutboxName) -> io::Result<()> {
         let file = name.to_os_string();
         self.queued.move_file_to(self.failed.path(), &file)
     }
@@ -277,7 +282,7 @@ impl Outbox {
             }
             record => record?,
         };
-        self.put(name, &record.afresh()).map_err(io::Error::other)?;
+        self.put(name, &record.reset()).map_err(io::Error::other)?;
         self.failed.remove(&file)?;
         Ok(true)
     }
@@ -296,18 +301,18 @@ impl Outbox {
 
     /// Where a message's file is, by the state that it is in.
     #[must_use]
-    pub fn directories(&self) -> [(State, PathBuf); 3] {
+    pub fn directories(&self) -> [(OutboxState, PathBuf); 3] {
         [
-            (State::Queued, self.queued.path().to_owned()),
-            (State::Sending, self.sending.path().to_owned()),
-            (State::Failed, self.failed.path().to_owned()),
+            (OutboxState::Queued, self.queued.path().to_owned()),
+            (OutboxState::Sending, self.sending.path().to_owned()),
+            (OutboxState::Failed, self.failed.path().to_owned()),
         ]
     }
 }
 
 /// Where a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum OutboxState {
     /// It is not tried any more.
     Failed,
     /// It waits for its turn, or for its next attempt.
@@ -344,7 +349,7 @@ mod tests {
     fn outbox() -> (tempfile::TempDir, Outbox, OutboxName) {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(&folder.path().join("outbox")).unwrap();
-        drop(outbox.claim().unwrap());
+        drop(outbox.lock().unwrap());
         let record = Record {
             interface: String::new(),
             to: "+1".to_owned(),
@@ -364,7 +369,7 @@ mod tests {
         let (_folder, outbox, name) = outbox();
         assert!(outbox.retry(name).unwrap());
         assert_eq!(outbox.read(name).unwrap().attempts, 0);
-        outbox.set_aside(name).unwrap();
+        outbox.quarantine(name).unwrap();
         assert!(outbox.retry(name).unwrap());
         assert_eq!(outbox.queued().unwrap(), [name]);
         assert_eq!(outbox.failed().unwrap(), []);
@@ -373,8 +378,8 @@ mod tests {
     #[test]
     fn message_that_is_being_sent_is_not_queued_again() {
         let (_folder, outbox, name) = outbox();
-        let begun = outbox.begin(name, SystemTime::now()).unwrap();
-        assert!(matches!(begun, Begun::Now(_)));
+        let begun = outbox.claim(name, SystemTime::now()).unwrap();
+        assert!(matches!(begun, Claimed::Ready(_)));
         assert!(!outbox.retry(name).unwrap());
         assert_eq!(outbox.queued().unwrap(), []);
         outbox.sent(name).unwrap();

@@ -1,6 +1,6 @@
 //! The gateway as an API: where it is, and what is said when it does not answer.
 
-use crate::config::Whatsapp;
+use crate::config::SakSettings;
 use crate::http::client::json_api::{ApiClient, ApiClientError, ApiProfile, ErrorText};
 use crate::sak::response;
 
@@ -8,7 +8,7 @@ use crate::sak::response;
 ///
 /// # Errors
 /// When the certificates cannot be had.
-pub fn client(whatsapp: &Whatsapp) -> Result<ApiClient, ApiClientError> {
+pub fn client(whatsapp: &SakSettings) -> Result<ApiClient, ApiClientError> {
     let (url, timeout) = (whatsapp.url.clone(), whatsapp.timeout);
     ApiClient::new(url, timeout, whatsapp.ca_file.as_deref(), &SAK)
 }

@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, warn};
 
-use super::feeder::ours;
+use super::feeder::call_files_in;
 use super::name::CallFileName;
 use super::progress::{Progress, progress};
-use crate::config::Queue;
+use crate::config::SpoolSettings;
 use crate::storage::durable::move_to;
 
 /// How often old files are looked for.
-const TIDY: Duration = Duration::from_secs(3600);
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// The directories that finished call files are in.
 #[derive(Debug)]
@@ -26,21 +26,21 @@ pub struct Archive {
     done: Option<PathBuf>,
     failed: PathBuf,
     lifetime: Duration,
-    tidied: Option<SystemTime>,
+    last_cleanup: Option<SystemTime>,
     /// What left outgoing without a word about how it went.
-    untold: Vec<CallFileName>,
+    unreported: Vec<CallFileName>,
 }
 
 impl Archive {
     /// As the configuration says.
     #[must_use]
-    pub fn new(queue: &Queue) -> Self {
+    pub fn new(queue: &SpoolSettings) -> Self {
         Self {
-            done: queue.call.archive.then(|| queue.done.clone()),
+            done: queue.call_file.archive.then(|| queue.done.clone()),
             failed: queue.failed.clone(),
             lifetime: queue.done_lifetime,
-            tidied: None,
-            untold: Vec::new(),
+            last_cleanup: None,
+            unreported: Vec::new(),
         }
     }
 
@@ -49,7 +49,7 @@ impl Archive {
     /// `remove_from_queue`), so [`Self::tidy`] asks again.
     pub fn settle(&mut self, name: CallFileName) {
         if !self.is_settled(name) {
-            self.untold.push(name);
+            self.unreported.push(name);
         }
     }
 
@@ -84,21 +84,24 @@ impl Archive {
 
     /// Settles what could not be when it left, removes what was delivered long
     /// ago, and settles what an earlier run could not.
-    pub fn tidy(&mut self) {
+    pub fn remove_expired(&mut self) {
         // Few, and for good only where Asterisk was killed in between.
-        let mut untold = std::mem::take(&mut self.untold);
+        let mut untold = std::mem::take(&mut self.unreported);
         untold.retain(|name| !self.is_settled(*name));
-        self.untold = untold;
+        self.unreported = untold;
         let now = SystemTime::now();
-        let recent = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age < TIDY);
+        let recent = |time: SystemTime| {
+            now.duration_since(time)
+                .is_ok_and(|age| age < CLEANUP_INTERVAL)
+        };
         let Some(done) = self.done.clone() else {
             return;
         };
-        if self.tidied.is_some_and(recent) {
+        if self.last_cleanup.is_some_and(recent) {
             return;
         }
-        self.tidied = Some(now);
-        for name in ours(&done).unwrap_or_default() {
+        self.last_cleanup = Some(now);
+        for name in call_files_in(&done).unwrap_or_default() {
             let path = done.join(name.to_os_string());
             let progress = std::fs::read_to_string(&path).map(|content| progress(&content));
             let age = path
@@ -115,7 +118,9 @@ impl Archive {
                     }
                 }
                 // Killed between moving the file and noting how it went.
-                (Ok(progress), Ok(age)) if progress != Progress::Completed && age > TIDY => {
+                (Ok(progress), Ok(age))
+                    if progress != Progress::Completed && age > CLEANUP_INTERVAL =>
+                {
                     self.keep(
                         name,
                         &path,

@@ -35,7 +35,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The call files that carry a message, in the order of its text. Mostly one;
 /// several when the text does not fit into one line.
 #[must_use]
-pub fn render(message: &Message, call: &config::Call) -> Vec<String> {
+pub fn render(message: &Message, call: &config::CallFileSettings) -> Vec<String> {
     lines(message.text.as_str(), call.max_text)
         .iter()
         .map(|body| file(message, call, body))
@@ -55,9 +55,9 @@ fn lines(text: &str, most: usize) -> Vec<String> {
     parts(text, most).iter().map(|part| encode(part)).collect()
 }
 
-fn file(message: &Message, call: &config::Call, body: &str) -> String {
+fn file(message: &Message, call: &config::CallFileSettings, body: &str) -> String {
     let Message { to, from, .. } = message;
-    let config::Call {
+    let config::CallFileSettings {
         wait_time,
         max_retries,
         retry_time,
@@ -122,7 +122,7 @@ fn is_changed(character: char) -> bool {
 
 /// What a call file says about its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct CallFileContent {
     /// Our number.
     pub to: String,
     /// Their number or name.
@@ -134,7 +134,7 @@ pub struct Call {
 /// Reads a call file that [`render`] wrote, with or without what Asterisk has
 /// noted in it since.
 #[must_use]
-pub fn read(content: &str) -> Option<Call> {
+pub fn read(content: &str) -> Option<CallFileContent> {
     let variable = |name: &str| {
         let mut lines = content.lines();
         lines.find_map(|line| {
@@ -144,7 +144,7 @@ pub fn read(content: &str) -> Option<Call> {
         })
     };
     let text = percent_decode_str(variable("MESSAGE(body)")?);
-    Some(Call {
+    Some(CallFileContent {
         to: variable("MESSAGE(to)")?.to_owned(),
         from: variable("MESSAGE(from)")?.to_owned(),
         text: text.decode_utf8_lossy().into_owned(),
@@ -203,8 +203,8 @@ mod tests {
     use crate::model::message::{InterfaceName, PhoneNumber, Sender, Text};
     use proptest::prelude::*;
 
-    fn call() -> config::Call {
-        config::Call {
+    fn call() -> config::CallFileSettings {
+        config::CallFileSettings {
             wait_time: 45,
             max_retries: 0,
             retry_time: 300,

@@ -22,28 +22,28 @@ use nix::sys::time::TimeSpec;
 use tracing::{debug, error, info, warn};
 
 use super::archive::Archive;
-use super::health::{Gauges, Looked, OutgoingReplaced};
+use super::health::{Gauges, OutgoingReplaced, Snapshot};
 use super::name::CallFileName;
-use super::progress::{Progress, fresh, progress};
-use super::watch::Event;
-use crate::config::Queue;
+use super::progress::{Progress, progress, without_attempts};
+use super::watch::SpoolEvent;
+use crate::config::SpoolSettings;
 use crate::storage::conversation_queue::ConversationQueue;
 use crate::storage::durable::{Directory, move_to};
 
 /// How long to wait before a move that failed is tried again.
-const PAUSE: Duration = Duration::from_secs(2);
+const DISK_RETRY: Duration = Duration::from_secs(2);
 
 /// How often to look for oneself.
-const LOOK: Duration = Duration::from_secs(10);
+const SCAN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long Asterisk may leave a file untouched before it is presented again.
-const TAKE_UP: Duration = Duration::from_secs(30);
+const PICKUP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much longer than two retry times and an unanswered call an attempt may
 /// take before it counts as one that a crash has ended
 /// (`pbx/pbx_spool.c`, `scan_service`: a file whose last attempt was begun by a
 /// process of the same number is put off for ever).
-const ATTEMPT: Duration = Duration::from_secs(60);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The thread that moves.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct Feeder {
     staging: Directory,
     outgoing: PathBuf,
     archive: Archive,
-    lines: ConversationQueue<CallFileName>,
+    queue: ConversationQueue<CallFileName>,
     /// For whoever accepts more, and whoever asks how it goes.
     gauges: Arc<Gauges>,
     /// How long an attempt may last in all.
@@ -76,9 +76,9 @@ pub fn retry_directory(staging: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn left_over(staging: &Directory) -> io::Result<Vec<CallFileName>> {
+pub fn waiting_in(staging: &Directory) -> io::Result<Vec<CallFileName>> {
     let swept = staging.remove_temporary(Duration::ZERO)?;
-    let names = ours(staging.path())?;
+    let names = call_files_in(staging.path())?;
     let (whole, torn): (Vec<_>, Vec<_>) = names
         .chunk_by(|one, other| one.id() == other.id())
         .partition(|parts| parts.last().is_some_and(CallFileName::is_last));
@@ -107,7 +107,7 @@ pub fn left_over(staging: &Directory) -> io::Result<Vec<CallFileName>> {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn ours(directory: &Path) -> io::Result<Vec<CallFileName>> {
+pub fn call_files_in(directory: &Path) -> io::Result<Vec<CallFileName>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         names.extend(CallFileName::parse(&entry?.file_name()));
@@ -120,27 +120,27 @@ impl Feeder {
     /// A feeder that starts with what an earlier run left.
     #[must_use]
     pub fn new(
-        queue: &Queue,
+        queue: &SpoolSettings,
         staging: Directory,
-        left: Vec<CallFileName>,
+        file_left: Vec<CallFileName>,
         gauges: Arc<Gauges>,
     ) -> Self {
         let mut lines = ConversationQueue::new(queue.max_outgoing);
-        for name in ours(&queue.outgoing).unwrap_or_default() {
+        for name in call_files_in(&queue.outgoing).unwrap_or_default() {
             lines.mark_in_flight(name);
         }
-        for name in left {
+        for name in file_left {
             lines.push(name);
         }
-        let call = &queue.call;
+        let call = &queue.call_file;
         let seconds = 2 * u64::from(call.retry_time) + u64::from(call.wait_time);
         Self {
             staging,
             outgoing: queue.outgoing.clone(),
             archive: Archive::new(queue),
-            lines,
+            queue: lines,
             gauges,
-            attempt_max: Duration::from_secs(seconds) + ATTEMPT,
+            attempt_max: Duration::from_secs(seconds) + ATTEMPT_TIMEOUT,
             stuck: false,
             outgoing_was: None,
             outgoing_replaced: false,
@@ -149,17 +149,17 @@ impl Feeder {
 
     /// Works until nothing more will be stored. What waits then stays in
     /// staging for the next start.
-    pub fn run(mut self, events: &Receiver<Event>) {
+    pub fn run(mut self, events: &Receiver<SpoolEvent>) {
         let mut next_look = Instant::now();
         loop {
             if Instant::now() >= next_look {
-                self.look();
-                next_look = Instant::now() + LOOK;
+                self.scan();
+                next_look = Instant::now() + SCAN_INTERVAL;
             }
             self.feed();
             let until_look = next_look.saturating_duration_since(Instant::now());
             let patience = if self.stuck {
-                PAUSE.min(until_look)
+                DISK_RETRY.min(until_look)
             } else {
                 until_look
             };
@@ -171,13 +171,13 @@ impl Feeder {
             // Whatever has happened by now, before anything is moved.
             for event in std::iter::once(first).chain(events.try_iter()) {
                 match event {
-                    Event::Stored(name) => self.lines.push(name),
-                    Event::Left(name) => self.left(&name),
-                    Event::Written(name) => self.written(&name),
-                    Event::Retry => self.take_retries(),
-                    Event::Look => next_look = Instant::now(),
+                    SpoolEvent::Stored(name) => self.queue.push(name),
+                    SpoolEvent::Left(name) => self.left(&name),
+                    SpoolEvent::Written(name) => self.file_written(&name),
+                    SpoolEvent::Retry => self.requeue_retries(),
+                    SpoolEvent::Scan => next_look = Instant::now(),
                     // Whoever may go still goes.
-                    Event::End => return self.feed(),
+                    SpoolEvent::Stop => return self.feed(),
                 }
             }
         }
@@ -185,17 +185,19 @@ impl Feeder {
 
     /// Moves what may be moved.
     fn feed(&mut self) {
-        while let Some(name) = self.lines.pop_next() {
+        while let Some(name) = self.queue.pop_next() {
             let file = name.to_os_string();
             match self.hand_over(&file) {
                 Ok(()) => debug!(call_file = ?file, "handed to Asterisk"),
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_gone(&file) => {
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && self.has_left_staging(&file) =>
+                {
                     warn!(call_file = ?file, "gone from staging before it was handed on");
-                    self.lines.complete(name);
+                    self.queue.complete(name);
                 }
                 Err(error) => {
-                    self.lines.requeue_front(name);
-                    self.tell(&file, &error);
+                    self.queue.requeue_front(name);
+                    self.log_failure(&file, &error);
                     break;
                 }
             }
@@ -204,7 +206,7 @@ impl Feeder {
             }
         }
         let Gauges { waiting, stuck, .. } = &*self.gauges;
-        waiting.store(self.lines.waiting(), Ordering::Relaxed);
+        waiting.store(self.queue.waiting(), Ordering::Relaxed);
         stuck.store(self.stuck, Ordering::Relaxed);
     }
 
@@ -223,14 +225,14 @@ impl Feeder {
 
     /// Whether somebody has taken the file out of staging; not when staging
     /// itself is away, for then it will be back.
-    fn is_gone(&self, file: &OsStr) -> bool {
+    fn has_left_staging(&self, file: &OsStr) -> bool {
         let staging = self.staging.path();
         staging.is_dir() && self.outgoing.is_dir() && !staging.join(file).exists()
     }
 
-    fn tell(&mut self, file: &OsStr, error: &io::Error) {
+    fn log_failure(&mut self, file: &OsStr, error: &io::Error) {
         if !self.stuck {
-            let (outgoing, waiting) = (self.outgoing.display(), self.lines.waiting());
+            let (outgoing, waiting) = (self.outgoing.display(), self.queue.waiting());
             error!(call_file = ?file, %outgoing, %error, waiting,
                 "failed to hand call files to Asterisk; they wait in staging");
         }
@@ -244,32 +246,32 @@ impl Feeder {
             return;
         };
         // One that was presented again has left and is there.
-        if !self.outgoing.join(file).exists() && self.lines.complete(name) {
+        if !self.outgoing.join(file).exists() && self.queue.complete(name) {
             self.archive.settle(name);
         }
     }
 
     /// Asterisk has noted in a file how it goes.
-    fn written(&mut self, file: &OsStr) {
+    fn file_written(&mut self, file: &OsStr) {
         let Some(name) = CallFileName::parse(file) else {
             return;
         };
         if let Ok(content) = std::fs::read_to_string(self.outgoing.join(file)) {
             let parked = progress(&content) == Progress::Waiting;
-            self.lines.set_deferred(name, parked);
+            self.queue.set_deferred(name, parked);
         }
     }
 
     /// What the administrator wants tried again goes to the end of its line.
-    fn take_retries(&mut self) {
+    fn requeue_retries(&mut self) {
         let retry = retry_directory(self.staging.path());
-        for name in ours(&retry).unwrap_or_default() {
+        for name in call_files_in(&retry).unwrap_or_default() {
             let file = name.to_os_string();
             let (from, to) = (retry.join(&file), self.staging.path().join(&file));
             match move_to(&from, &to) {
                 Ok(()) => {
                     info!(call_file = ?file, "is tried again, as the administrator wants");
-                    self.lines.push(name);
+                    self.queue.push(name);
                 }
                 Err(error) => warn!(call_file = ?file, %error, "failed to take up for a retry"),
             }
@@ -277,33 +279,33 @@ impl Feeder {
     }
 
     /// Looks at everything, whatever events have said.
-    fn look(&mut self) {
-        self.look_at_directory();
-        self.take_retries();
-        self.archive.tidy();
-        self.look_at_files();
-        self.gauges.look(Looked {
-            with_asterisk: self.lines.away().count(),
-            oldest: self.lines.oldest().map(|name| name.id().time()),
+    fn scan(&mut self) {
+        self.check_outgoing();
+        self.requeue_retries();
+        self.archive.remove_expired();
+        self.scan_files();
+        self.gauges.update(Snapshot {
+            with_asterisk: self.queue.away().count(),
+            oldest: self.queue.oldest().map(|name| name.id().time()),
             outgoing_replaced: self.outgoing_replaced,
         });
     }
 
     /// Looks at everything that is with Asterisk.
-    fn look_at_files(&mut self) {
-        let Ok(present) = ours(&self.outgoing) else {
+    fn scan_files(&mut self) {
+        let Ok(present) = call_files_in(&self.outgoing) else {
             return;
         };
         let present: HashSet<_> = present.into_iter().collect();
-        let away: Vec<_> = self.lines.away().collect();
+        let away: Vec<_> = self.queue.away().collect();
         for name in away.iter().filter(|name| !present.contains(name)) {
-            if self.lines.complete(*name) {
+            if self.queue.complete(*name) {
                 self.archive.settle(*name);
             }
         }
         let mut presented = 0;
         for name in present {
-            if self.lines.mark_in_flight(name) && self.look_at(name) {
+            if self.queue.mark_in_flight(name) && self.update(name) {
                 presented += 1;
             }
         }
@@ -317,7 +319,7 @@ impl Feeder {
     }
 
     /// Looks at one file; `true` when it was presented again.
-    fn look_at(&mut self, name: CallFileName) -> bool {
+    fn update(&mut self, name: CallFileName) -> bool {
         let path = self.outgoing.join(name.to_os_string());
         let (Ok(content), Ok(metadata)) = (std::fs::read_to_string(&path), path.metadata()) else {
             return false;
@@ -325,12 +327,12 @@ impl Feeder {
         let now = SystemTime::now();
         let since = |time: SystemTime| now.duration_since(time).unwrap_or_default();
         let progress = progress(&content);
-        self.lines.set_deferred(name, progress == Progress::Waiting);
+        self.queue.set_deferred(name, progress == Progress::Waiting);
         let overdue = match progress {
             // One of the future counts as overdue: the clock was set back.
             Progress::Untouched => metadata
                 .modified()
-                .is_ok_and(|time| time > now || since(time) > TAKE_UP),
+                .is_ok_and(|time| time > now || since(time) > PICKUP_TIMEOUT),
             Progress::Begun(time) => {
                 since(UNIX_EPOCH + Duration::from_secs(time)) > self.attempt_max
             }
@@ -346,7 +348,7 @@ impl Feeder {
         let path = self.outgoing.join(&file);
         let written = self
             .staging
-            .prepare(fresh(content).as_bytes())
+            .prepare(without_attempts(content).as_bytes())
             .map_err(|error| error.to_string());
         match written.and_then(|new| new.persist(&path).map_err(|error| error.to_string())) {
             Ok(()) => {
@@ -362,7 +364,7 @@ impl Feeder {
 
     /// Asterisk watches the directory that was there when it started; another
     /// one of that name it never sees.
-    fn look_at_directory(&mut self) {
+    fn check_outgoing(&mut self) {
         let Ok(metadata) = self.outgoing.metadata() else {
             return;
         };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::config::Queue;
+use crate::config::SpoolSettings;
 use crate::storage::durable::Directory;
 
 use super::probe;
@@ -17,12 +17,12 @@ pub struct Gauges {
     pub waiting: AtomicUsize,
     /// Whether the last move to Asterisk failed.
     pub stuck: AtomicBool,
-    looked: Mutex<Looked>,
+    snapshot: Mutex<Snapshot>,
 }
 
 /// What was seen when everything was last looked at.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Looked {
+pub struct Snapshot {
     /// Files that are with Asterisk.
     pub with_asterisk: usize,
     /// When the oldest message came that has not been delivered.
@@ -32,18 +32,18 @@ pub struct Looked {
 }
 
 impl Gauges {
-    pub(super) fn look(&self, looked: Looked) {
-        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = looked;
+    pub(super) fn update(&self, looked: Snapshot) {
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = looked;
     }
 
-    fn looked(&self) -> Looked {
-        *self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn looked(&self) -> Snapshot {
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// How the spool is.
 #[derive(Debug, Clone)]
-pub struct Health {
+pub struct SpoolHealth {
     /// What keeps messages from being accepted or handed on; none if all is
     /// well.
     pub problems: Vec<String>,
@@ -58,12 +58,12 @@ pub struct Health {
     pub free: Option<u64>,
 }
 
-impl Health {
+impl SpoolHealth {
     /// Tries what a message needs: writes, syncs and removes a file.
-    pub(super) fn take(queue: &Queue, gauges: &Gauges) -> Self {
+    pub(super) fn take(queue: &SpoolSettings, gauges: &Gauges) -> Self {
         let mut problems = Vec::new();
         let probed = probe::probe(queue).map_err(|error| format!("failed to {error}"));
-        let free = match probed.and_then(|staging| room(&staging, queue.min_free)) {
+        let free = match probed.and_then(|staging| free_space(&staging, queue.min_free)) {
             Ok(free) => Some(free),
             Err(problem) => {
                 problems.push(problem);
@@ -97,7 +97,7 @@ impl Health {
 ///
 /// # Errors
 /// When too few are, or nobody can tell.
-pub(super) fn room(staging: &Directory, least: u64) -> Result<u64, String> {
+pub(super) fn free_space(staging: &Directory, least: u64) -> Result<u64, String> {
     let path = staging.path().display();
     match staging.free() {
         Ok(free) if free < least => Err(format!(

@@ -9,18 +9,18 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::callfile::{self, Call};
-use super::feeder::{ours, retry_directory};
+use super::callfile::{self, CallFileContent};
+use super::feeder::{call_files_in, retry_directory};
 use super::name::CallFileName;
 use super::probe::{self, ProbeError};
-use super::progress::{Progress, attempts, fresh, progress};
-use crate::config::Queue;
+use super::progress::{Progress, attempts, progress, without_attempts};
+use crate::config::SpoolSettings;
 use crate::model::id::Id;
 use crate::storage::durable::{Directory, StoreError};
 
 /// Where a call file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum SpoolState {
     /// In `failed`: Asterisk has given up.
     Failed,
     /// In `outgoing`: with Asterisk.
@@ -31,11 +31,11 @@ pub enum State {
     Staging,
 }
 
-impl State {
+impl SpoolState {
     /// The order in which they are listed: the way that a message takes.
     const ALL: [Self; 4] = [Self::Staging, Self::Retry, Self::Outgoing, Self::Failed];
 
-    fn directory(self, queue: &Queue) -> PathBuf {
+    fn directory(self, queue: &SpoolSettings) -> PathBuf {
         match self {
             Self::Failed => queue.failed.clone(),
             Self::Outgoing => queue.outgoing.clone(),
@@ -45,7 +45,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for SpoolState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Failed => "failed",
@@ -58,15 +58,15 @@ impl fmt::Display for State {
 
 /// A call file, and what can be told of it.
 #[derive(Debug)]
-pub struct Entry {
+pub struct SpoolEntry {
     /// Its name.
     pub name: CallFileName,
     /// Where it is.
-    pub state: State,
+    pub state: SpoolState,
     /// When it, or what Asterisk has noted in it, was written.
     pub written: SystemTime,
     /// What it says; `None` when it is not one of ours after all.
-    pub call: Option<Call>,
+    pub call: Option<CallFileContent>,
     /// How often Asterisk has tried.
     pub attempts: usize,
     /// How far it has come.
@@ -80,11 +80,11 @@ pub struct Entry {
 ///
 /// # Errors
 /// When a directory cannot be read.
-pub fn list(queue: &Queue) -> io::Result<Vec<Entry>> {
+pub fn list(queue: &SpoolSettings) -> io::Result<Vec<SpoolEntry>> {
     let mut entries = Vec::new();
-    for state in State::ALL {
+    for state in SpoolState::ALL {
         let directory = state.directory(queue);
-        let names = match ours(&directory) {
+        let names = match call_files_in(&directory) {
             // Made when the daemon first starts.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             names => names?,
@@ -97,9 +97,9 @@ pub fn list(queue: &Queue) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn entry(name: CallFileName, state: State, path: PathBuf) -> io::Result<Entry> {
+fn entry(name: CallFileName, state: SpoolState, path: PathBuf) -> io::Result<SpoolEntry> {
     let content = std::fs::read_to_string(&path)?;
-    Ok(Entry {
+    Ok(SpoolEntry {
         name,
         state,
         written: path.metadata()?.modified()?,
@@ -111,7 +111,7 @@ fn entry(name: CallFileName, state: State, path: PathBuf) -> io::Result<Entry> {
     })
 }
 
-impl Entry {
+impl SpoolEntry {
     /// The message that it belongs to.
     #[must_use]
     pub fn id(&self) -> Id {
@@ -136,20 +136,20 @@ impl Entry {
     ///
     /// # Errors
     /// When a file cannot be written or removed; then nothing has changed.
-    pub fn retry(&self, queue: &Queue) -> Result<bool, ActError> {
+    pub fn retry(&self, queue: &SpoolSettings) -> Result<bool, QueueActionError> {
         match self.state {
-            State::Retry | State::Staging => return Ok(false),
-            State::Outgoing => {
+            SpoolState::Retry | SpoolState::Staging => return Ok(false),
+            SpoolState::Outgoing => {
                 let staging = Directory::new(&queue.staging, probe::access(queue)?);
-                let new = staging.prepare(fresh(&self.content).as_bytes())?;
+                let new = staging.prepare(without_attempts(&self.content).as_bytes())?;
                 new.persist(&self.path).map_err(|error| error.error)?;
             }
-            State::Failed => {
+            SpoolState::Failed => {
                 let retry = retry_directory(&queue.staging);
                 let access = probe::access(queue)?;
                 Directory::new(&queue.staging, access).create(&retry)?;
                 let retry = Directory::new(&retry, access);
-                let new = retry.prepare(fresh(&self.content).as_bytes())?;
+                let new = retry.prepare(without_attempts(&self.content).as_bytes())?;
                 retry.publish(new, &self.name.to_os_string())?;
                 retry.sync()?;
                 std::fs::remove_file(&self.path)?;
@@ -162,14 +162,14 @@ impl Entry {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn remove(&self) -> Result<(), ActError> {
+    pub fn remove(&self) -> Result<(), QueueActionError> {
         Ok(std::fs::remove_file(&self.path)?)
     }
 }
 
 /// An act that did not succeed.
 #[derive(Debug)]
-pub enum ActError {
+pub enum QueueActionError {
     /// A file could not be moved or removed.
     Io(io::Error),
     /// The spool is not what it should be.
@@ -178,25 +178,25 @@ pub enum ActError {
     Store(StoreError),
 }
 
-impl From<io::Error> for ActError {
+impl From<io::Error> for QueueActionError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<ProbeError> for ActError {
+impl From<ProbeError> for QueueActionError {
     fn from(error: ProbeError) -> Self {
         Self::Spool(error)
     }
 }
 
-impl From<StoreError> for ActError {
+impl From<StoreError> for QueueActionError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl fmt::Display for ActError {
+impl fmt::Display for QueueActionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
@@ -206,4 +206,4 @@ impl fmt::Display for ActError {
     }
 }
 
-impl std::error::Error for ActError {}
+impl std::error::Error for QueueActionError {}

@@ -35,14 +35,14 @@ pub mod progress;
 pub mod watch;
 pub mod writer;
 
-use crate::config::Queue;
+use crate::config::SpoolSettings;
 use crate::model::id::Id;
 use crate::model::message::Message;
 use crate::storage::durable::DirectoryLock;
 use feeder::Feeder;
 use health::Gauges;
-pub use health::Health;
-use writer::{Job, Rendered, Writer};
+pub use health::SpoolHealth;
+use writer::{RenderedMessage, StoreJob, Writer};
 
 /// Requests that may wait for the disk; who comes after them waits before it.
 const JOBS_MAX: usize = 1024;
@@ -50,9 +50,9 @@ const JOBS_MAX: usize = 1024;
 /// The way to Asterisk. Clones lead to the same writer.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    queue: Arc<Queue>,
+    queue: Arc<SpoolSettings>,
     gauges: Arc<Gauges>,
-    jobs: tokio::sync::mpsc::Sender<Job>,
+    jobs: tokio::sync::mpsc::Sender<StoreJob>,
 }
 
 /// The threads behind a [`Spool`]. They end by themselves when the last
@@ -79,11 +79,11 @@ impl Spool {
     ///
     /// # Errors
     /// When the directories cannot be used; the text says how to mend them.
-    pub fn open(queue: &Queue) -> Result<(Self, Threads), probe::ProbeError> {
+    pub fn open(queue: &SpoolSettings) -> Result<(Self, Threads), probe::ProbeError> {
         let staging = probe::probe(queue)?;
         let claim = probe::claim(&staging)?;
         let retry = probe::directories(queue, &staging)?;
-        let left = feeder::left_over(&staging)
+        let left = feeder::waiting_in(&staging)
             .map_err(|error| probe::ProbeError::new("clear", staging.path(), &error))?;
         let (jobs, jobs_to_do) = tokio::sync::mpsc::channel(JOBS_MAX);
         let (events, happened) = mpsc::channel();
@@ -118,21 +118,21 @@ impl Spool {
         }
         let messages = messages
             .iter()
-            .map(|message| Rendered {
+            .map(|message| RenderedMessage {
                 conversation: message.conversation(),
-                parts: callfile::render(message, &self.queue.call),
+                parts: callfile::render(message, &self.queue.call_file),
             })
             .collect();
         let (done, answer) = oneshot::channel();
-        let job = Job { messages, done };
+        let job = StoreJob { messages, done };
         self.jobs.send(job).await.map_err(|_| SpoolError::Closed)?;
         answer.await.map_err(|_| SpoolError::Closed)?
     }
 
     /// How it is; tries the disk for that, and so may take a while.
     #[must_use]
-    pub fn health(&self) -> Health {
-        Health::take(&self.queue, &self.gauges)
+    pub fn health(&self) -> SpoolHealth {
+        SpoolHealth::take(&self.queue, &self.gauges)
     }
 }
 

@@ -15,20 +15,20 @@ use nix::unistd::AccessFlags;
 use tempfile::Builder;
 
 use super::feeder::retry_directory;
-use crate::config::{Owner, Queue};
+use crate::config::{Owner, SpoolSettings};
 use crate::storage::durable::{Access, Directory, DirectoryLock};
 
 /// Tries all steps of a call file and returns the staging directory.
 ///
 /// # Errors
 /// The first step that fails, with its remedy.
-pub fn probe(queue: &Queue) -> Result<Directory, ProbeError> {
+pub fn probe(queue: &SpoolSettings) -> Result<Directory, ProbeError> {
     let access = access(queue)?;
-    look(&queue.staging, "stagingdir")?;
+    metadata(&queue.staging, "stagingdir")?;
     let staging = Directory::new(&queue.staging, access);
     // Dropping what was written removes it again.
     staging.prepare(b"probe").map_err(|error| {
-        let us = us();
+        let us = own_identity();
         ProbeError {
             problem: format!(
                 "write a call file into {}: {error}",
@@ -65,7 +65,7 @@ pub fn claim(staging: &Directory) -> Result<DirectoryLock, ProbeError> {
 ///
 /// # Errors
 /// When one cannot be created.
-pub fn directories(queue: &Queue, staging: &Directory) -> Result<PathBuf, ProbeError> {
+pub fn directories(queue: &SpoolSettings, staging: &Directory) -> Result<PathBuf, ProbeError> {
     let retry = retry_directory(&queue.staging);
     for path in [&retry, &queue.failed] {
         staging
@@ -75,7 +75,7 @@ pub fn directories(queue: &Queue, staging: &Directory) -> Result<PathBuf, ProbeE
     Ok(retry)
 }
 
-fn look(path: &Path, key: &str) -> Result<Metadata, ProbeError> {
+fn metadata(path: &Path, key: &str) -> Result<Metadata, ProbeError> {
     let metadata = path.metadata().map_err(|source| ProbeError {
         problem: format!("find {}: {source}", path.display()),
         remedy: format!(
@@ -98,8 +98,8 @@ fn look(path: &Path, key: &str) -> Result<Metadata, ProbeError> {
 ///
 /// # Errors
 /// When `outgoingdir` is not there, or nobody has that name.
-pub fn access(queue: &Queue) -> Result<Access, ProbeError> {
-    let outgoing = look(&queue.outgoing, "outgoingdir")?;
+pub fn access(queue: &SpoolSettings) -> Result<Access, ProbeError> {
+    let outgoing = metadata(&queue.outgoing, "outgoingdir")?;
     let (user, group) = match &queue.file_owner {
         None => (outgoing.uid(), outgoing.gid()),
         Some(owner) => resolve(owner)?,
@@ -178,7 +178,7 @@ fn writable(directory: &Path) -> Result<(), ProbeError> {
 }
 
 /// Who we are, for a message about what we may not do.
-fn us() -> String {
+fn own_identity() -> String {
     format!(
         "user {}, group {}",
         nix::unistd::geteuid(),
@@ -198,7 +198,7 @@ impl ProbeError {
     pub(super) fn new(step: &str, path: &Path, source: &io::Error) -> Self {
         Self {
             problem: format!("{step} {}: {source}", path.display()),
-            remedy: format!("{}, and this runs as {}", describe(path), us()),
+            remedy: format!("{}, and this runs as {}", describe(path), own_identity()),
         }
     }
 }

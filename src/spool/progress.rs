@@ -53,7 +53,7 @@ pub fn attempts(content: &str) -> usize {
 
 /// The call file as it was before Asterisk wrote into it.
 #[must_use]
-pub fn fresh(content: &str) -> String {
+pub fn without_attempts(content: &str) -> String {
     const WRITTEN: [&str; 5] = [
         "StartRetry: ",
         "EndRetry: ",
@@ -107,7 +107,7 @@ mod tests {
         ] {
             let content = format!("{start}{written}");
             assert_eq!(progress(&content), expected, "{written}");
-            assert_eq!(fresh(&content), start);
+            assert_eq!(without_attempts(&content), start);
         }
     }
 }

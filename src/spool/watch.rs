@@ -9,7 +9,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 
 /// What the feeder is told.
 #[derive(Debug)]
-pub enum Event {
+pub enum SpoolEvent {
     /// The writer has made a call file durable.
     Stored(super::name::CallFileName),
     /// A file has left outgoing.
@@ -19,9 +19,9 @@ pub enum Event {
     /// The administrator wants a message tried again.
     Retry,
     /// Something was missed: time to look for oneself.
-    Look,
+    Scan,
     /// Nothing more will be stored.
-    End,
+    Stop,
 }
 
 /// Tells `events` what happens in `outgoing`, and when something comes into
@@ -30,18 +30,18 @@ pub enum Event {
 /// # Errors
 /// When the kernel has no watch to give (`fs.inotify.max_user_instances`), or a
 /// directory is not there.
-pub fn watch(outgoing: &Path, retry: &Path, events: Sender<Event>) -> io::Result<()> {
+pub fn watch(outgoing: &Path, retry: &Path, events: Sender<SpoolEvent>) -> io::Result<()> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
     let left = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM;
     let itself = AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;
     let outgoing = inotify.add_watch(outgoing, left | itself | AddWatchFlags::IN_CLOSE_WRITE)?;
     inotify.add_watch(retry, AddWatchFlags::IN_MOVED_TO)?;
     let meaning = move |event: InotifyEvent| match event.name {
-        Some(_) if event.wd != outgoing => Event::Retry,
-        Some(name) if event.mask.intersects(left) => Event::Left(name),
-        Some(name) => Event::Written(name),
+        Some(_) if event.wd != outgoing => SpoolEvent::Retry,
+        Some(name) if event.mask.intersects(left) => SpoolEvent::Left(name),
+        Some(name) => SpoolEvent::Written(name),
         // The queue has overflown, or the directory itself has gone.
-        None => Event::Look,
+        None => SpoolEvent::Scan,
     };
     std::thread::spawn(move || {
         while let Ok(happened) = inotify.read_events() {

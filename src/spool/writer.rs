@@ -10,23 +10,23 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use super::SpoolError;
-use super::health::room;
+use super::health::free_space;
 use super::name::CallFileName;
-use super::watch::Event;
+use super::watch::SpoolEvent;
 use crate::model::id::Id;
 use crate::model::message::Conversation;
 use crate::storage::durable::{Directory, StoreError};
 
 /// Messages to be stored together, and whom to tell.
 #[derive(Debug)]
-pub struct Job {
+pub struct StoreJob {
     /// The messages.
-    pub messages: Vec<Rendered>,
+    pub messages: Vec<RenderedMessage>,
     /// Gets the names of the messages once they are durable.
     pub done: oneshot::Sender<Result<Vec<Id>, SpoolError>>,
 }
 
-impl Job {
+impl StoreJob {
     /// What its files shall hold, in order.
     fn contents(&self) -> Vec<&[u8]> {
         let parts = self.messages.iter().flat_map(|message| &message.parts);
@@ -36,7 +36,7 @@ impl Job {
 
 /// A message as call files.
 #[derive(Debug)]
-pub struct Rendered {
+pub struct RenderedMessage {
     /// The conversation that it belongs to.
     pub conversation: Conversation,
     /// The contents of its call files, in order.
@@ -49,11 +49,11 @@ pub struct Writer {
     staging: Directory,
     min_free: u64,
     last: Option<Id>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<SpoolEvent>,
 }
 
 /// A job whose files are written and named, but not yet durable.
-struct Written {
+struct StoredJob {
     ids: Vec<Id>,
     names: Vec<CallFileName>,
     done: oneshot::Sender<Result<Vec<Id>, SpoolError>>,
@@ -67,7 +67,7 @@ impl Writer {
         staging: Directory,
         min_free: u64,
         last: Option<Id>,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<SpoolEvent>,
     ) -> Self {
         Self {
             staging,
@@ -78,11 +78,11 @@ impl Writer {
     }
 
     /// Works until nobody can send another job.
-    pub fn run(mut self, mut jobs: tokio::sync::mpsc::Receiver<Job>) {
+    pub fn run(mut self, mut jobs: tokio::sync::mpsc::Receiver<StoreJob>) {
         let mut waiting = Vec::new();
         while jobs.blocking_recv_many(&mut waiting, super::JOBS_MAX) > 0 {
             let jobs = std::mem::take(&mut waiting);
-            match room(&self.staging, self.min_free) {
+            match free_space(&self.staging, self.min_free) {
                 Ok(_) => {
                     let written = self.write(jobs);
                     self.commit(written);
@@ -95,13 +95,13 @@ impl Writer {
             }
         }
         // Without a feeder there is nobody to be told.
-        let _ = self.events.send(Event::End);
+        let _ = self.events.send(SpoolEvent::Stop);
     }
 
     /// Writes the files of all jobs, the jobs side by side, then names them job by
     /// job; tells those for which that fails.
-    fn write(&mut self, jobs: Vec<Job>) -> Vec<Written> {
-        let sets: Vec<Vec<_>> = jobs.iter().map(Job::contents).collect();
+    fn write(&mut self, jobs: Vec<StoreJob>) -> Vec<StoredJob> {
+        let sets: Vec<Vec<_>> = jobs.iter().map(StoreJob::contents).collect();
         let prepared = self.staging.prepare_all(&sets);
         jobs.into_iter()
             .zip(prepared)
@@ -110,8 +110,12 @@ impl Writer {
     }
 
     /// Names the files of one job, all or none.
-    fn publish(&mut self, job: Job, files: Result<Vec<TempPath>, StoreError>) -> Option<Written> {
-        let Job { messages, done } = job;
+    fn publish(
+        &mut self,
+        job: StoreJob,
+        files: Result<Vec<TempPath>, StoreError>,
+    ) -> Option<StoredJob> {
+        let StoreJob { messages, done } = job;
         let ids: Vec<_> = messages.iter().map(|_| self.next_id()).collect();
         let names: Vec<_> = ids
             .iter()
@@ -123,7 +127,7 @@ impl Writer {
             })
             .collect();
         match files.and_then(|files| self.name(files, &names)) {
-            Ok(()) => Some(Written { ids, names, done }),
+            Ok(()) => Some(StoredJob { ids, names, done }),
             Err(error) => {
                 answer(done, Err(disk(&self.staging, &error)));
                 None
@@ -150,25 +154,25 @@ impl Writer {
 
     /// Makes all that was written durable, tells whoever waits for it, and
     /// hands it to the feeder.
-    fn commit(&self, written: Vec<Written>) {
+    fn commit(&self, written: Vec<StoredJob>) {
         if written.is_empty() {
             return;
         }
         if let Err(error) = self.staging.sync() {
-            for Written { names, done, .. } in written {
+            for StoredJob { names, done, .. } in written {
                 self.retract(&names);
                 answer(done, Err(disk(&self.staging, &error)));
             }
             return;
         }
         let mut stored = Vec::new();
-        for Written { ids, names, done } in written {
+        for StoredJob { ids, names, done } in written {
             answer(done, Ok(ids));
             stored.extend(names);
         }
         for name in stored {
             // Without a feeder the files wait for the next start.
-            let _ = self.events.send(Event::Stored(name));
+            let _ = self.events.send(SpoolEvent::Stored(name));
         }
     }
 

@@ -126,7 +126,7 @@ fn shipped_files_pass_check() {
         }
     }
     let (config, _) = config::load(&path("conf/websms.conf")).unwrap();
-    assert!(config.queue.call.max_retries > 0 && config.queue.call.archive);
+    assert!(config.spool.call_file.max_retries > 0 && config.spool.call_file.archive);
 }
 
 /// What the dialplan does with what comes from a phone or a provider, each line

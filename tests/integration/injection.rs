@@ -260,7 +260,7 @@ fn any_message_is_rendered_as_itself_and_nothing_else() {
         failure_persistence: None,
         ..Config::default()
     };
-    let call = |max_text: usize| config::Call {
+    let call = |max_text: usize| config::CallFileSettings {
         wait_time: 45,
         max_retries: 4320,
         retry_time: 60,

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Uid;
 
 use crate::command::terminal::{Failure, Place, note, say};
-use crate::config::Account;
 use crate::config::OtpDraft;
+use crate::config::WhatsappAccount;
 use crate::config::syntax::keys;
 use crate::otp::meta::account;
 use crate::secret::Secret;
@@ -76,7 +76,11 @@ impl<'a> Home<'a> {
     }
 
     /// Puts the account there, and says what the administrator has to do besides.
-    pub(super) fn put(&self, account: &Account<Secret>, token_is_new: bool) -> Result<(), Failure> {
+    pub(super) fn put(
+        &self,
+        account: &WhatsappAccount<Secret>,
+        token_is_new: bool,
+    ) -> Result<(), Failure> {
         if self.here {
             self.tell_lines(account, token_is_new);
         } else {
@@ -158,7 +162,7 @@ impl<'a> Home<'a> {
     }
 
     /// Which lines of `[otp]` are to be changed.
-    fn tell_lines(&self, account: &Account<Secret>, token_is_new: bool) {
+    fn tell_lines(&self, account: &WhatsappAccount<Secret>, token_is_new: bool) {
         let draft = self.draft;
         let ids = [
             (&keys::otp::WABA_ID, &draft.waba_id, &account.waba_id),

@@ -14,7 +14,7 @@ use crate::cli::OtpSetup;
 use crate::command::otp::account_file::Home;
 use crate::command::prompt::Question;
 use crate::command::terminal::{Failure, note, say};
-use crate::config::{Account, Identifier, OtpDraft};
+use crate::config::{Identifier, OtpDraft, WhatsappAccount};
 use crate::exit::Exit;
 use crate::otp::meta::Created;
 use crate::otp::meta::Graph;
@@ -65,7 +65,7 @@ pub(super) async fn setup(
         .map_err(|error| Failure::configuration(format!("failed to {error}")))?;
     let numbers = graph.phone_numbers(&waba_id, &access_token).await?;
     let number = chosen(&numbers, known.phone_number_id.as_ref())?;
-    let account = |template_id| Account {
+    let account = |template_id| WhatsappAccount {
         waba_id: waba_id.clone(),
         access_token: access_token.clone(),
         phone_number_id: number.id.clone(),
@@ -255,7 +255,7 @@ fn shown(template: &Template) -> String {
 /// Waits until Meta has made up its mind, and says which way.
 async fn approved(
     graph: &Graph,
-    account: &Account<Secret>,
+    account: &WhatsappAccount<Secret>,
     mut template: Template,
     seconds: u64,
 ) -> Result<(), Failure> {

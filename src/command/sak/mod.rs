@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::{ApiKeyAct, SessionAct, WebhookAct, Whatsapp as Options, WhatsappAct};
 use crate::command::load;
 use crate::command::terminal::{self, Failure, note, say};
-use crate::config::{SessionId, Whatsapp};
+use crate::config::{SakSettings, SessionId};
 use crate::exit::Exit;
 use crate::http::client::json_api::ApiClient;
 use crate::logging;
@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> Exit {
     let Some((config, _)) = load(&options.configured) else {
         return Exit::Configuration;
     };
-    let Some(whatsapp) = &config.whatsapp else {
+    let Some(whatsapp) = &config.sak else {
         return terminal::failed(&Failure::configuration(
             "[whatsapp] url is not set: write where the gateway's API is, e.g. \
              url = http://192.0.2.1:5000/api/v1"
@@ -41,7 +41,7 @@ pub fn run(options: &Options) -> Exit {
     terminal::carry_out(carry_out(whatsapp, &options.act))
 }
 
-async fn carry_out(whatsapp: &Whatsapp, act: &WhatsappAct) -> Result<(), Failure> {
+async fn carry_out(whatsapp: &SakSettings, act: &WhatsappAct) -> Result<(), Failure> {
     match act {
         // Neither needs a credential, and the token may not be there yet.
         WhatsappAct::Health => health(&Desk::new(whatsapp, Credentials::default())?).await,
@@ -181,7 +181,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(whatsapp: &Whatsapp, credentials: Credentials) -> Result<Self, Failure> {
+    fn new(whatsapp: &SakSettings, credentials: Credentials) -> Result<Self, Failure> {
         let client = client::client(whatsapp)
             .map_err(|error| Failure::configuration(format!("failed to {error}")))?;
         Ok(Self {
@@ -230,7 +230,7 @@ impl Desk {
 }
 
 /// Gets the secrets from where they are. A token that is in no file yet is none.
-fn credentials(whatsapp: &Whatsapp) -> Result<Credentials, Failure> {
+fn credentials(whatsapp: &SakSettings) -> Result<Credentials, Failure> {
     Ok(Credentials {
         token: secret("token", whatsapp.token.as_ref())?,
         user_key: secret("user_key", whatsapp.user_key.as_ref())?,

@@ -30,8 +30,8 @@ impl Doors {
         };
         Ok(Self {
             providers: listen(address, "cannot listen")?,
-            health: if_wanted(config.daemon.health, "cannot listen at health_listen")?,
-            agi: if_wanted(config.daemon.agi, "cannot listen at agi_listen")?,
+            health: if_wanted(config.server.health, "cannot listen at health_listen")?,
+            agi: if_wanted(config.server.agi, "cannot listen at agi_listen")?,
             otp: if_wanted(
                 config.otp.as_ref().map(|otp| otp.listen),
                 "cannot listen at listen of [otp]",

@@ -18,12 +18,12 @@ use crate::exit::Exit;
 use crate::health;
 use crate::http::server;
 use crate::inbound::dedupe::Dedupe;
-use crate::inbound::{self, Receiver, Recorder};
+use crate::inbound::{self, ReceiptRecorder, WebhookHandler};
 use crate::logging;
-use crate::media::{self, Intake};
+use crate::media::{self, PictureRecorder};
 use crate::otp::service::Desk;
 use crate::otp::{self, Opened};
-use crate::outbox::Sending;
+use crate::outbox::RunningOutbox;
 use crate::spool::Spool;
 use crate::spool::Threads;
 use crate::spool::probe;
@@ -64,8 +64,8 @@ struct Daemon {
     spool: Spool,
     threads: Threads,
     dedupe: Dedupe,
-    sending: Option<Sending>,
-    intake: Option<Intake>,
+    sending: Option<RunningOutbox>,
+    intake: Option<PictureRecorder>,
     otp: Option<Opened>,
     runtime: Runtime,
 }
@@ -96,13 +96,13 @@ impl Daemon {
         // touched.
         let doors = Doors::open(options, &config)?;
         let (spool, threads) =
-            Spool::open(&config.queue).map_err(because("the spool cannot be used"))?;
+            Spool::open(&config.spool).map_err(because("the spool cannot be used"))?;
         let dedupe = dedupe(&config).map_err(because("cannot remember message ids"))?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(because("no threads to be had"))?;
-        let sending = Sending::start(&config, spool.clone(), runtime.handle().clone())
+        let sending = RunningOutbox::start(&config, spool.clone(), runtime.handle().clone())
             .map_err(because("the outbox cannot be used"))?;
         let intake = media::start(&config, spool.clone(), runtime.handle())
             .map_err(because("pictures cannot be kept"))?;
@@ -148,11 +148,11 @@ impl Daemon {
         });
         let passwords = otp.zip(self.doors.otp);
         let passwords =
-            passwords.map(|(opened, listener)| Passwords::new(opened, listener, &config.daemon));
+            passwords.map(|(opened, listener)| Passwords::new(opened, listener, &config.server));
         let record = recorder(sending.as_ref(), desk, runtime.handle());
-        let receiver = Receiver::new(
+        let receiver = WebhookHandler::new(
             config.incoming,
-            config.daemon,
+            config.server,
             spool,
             self.dedupe,
             record,
@@ -160,7 +160,7 @@ impl Daemon {
             sending
                 .as_ref()
                 .filter(|_| config.reply_auto)
-                .map(Sending::lately),
+                .map(RunningOutbox::reply_routes),
         );
         let receiver = receiver.map_err(io::Error::other)?;
         let served = runtime.block_on(async {
@@ -179,7 +179,7 @@ impl Daemon {
 
 /// Waits for calls and for requests to providers that are on their way, within
 /// bounds.
-fn finish(calls: Option<fastagi::RunningServer>, sending: Option<Sending>) {
+fn finish(calls: Option<fastagi::RunningServer>, sending: Option<RunningOutbox>) {
     if let Some(calls) = calls {
         calls.finish();
     }
@@ -190,7 +190,11 @@ fn finish(calls: Option<fastagi::RunningServer>, sending: Option<Sending>) {
 
 /// Where receipts go: to the outbox, if there is one, and to the desk of one-time
 /// passwords.
-fn recorder(sending: Option<&Sending>, desk: Option<Arc<Desk>>, runtime: &Handle) -> Recorder {
+fn recorder(
+    sending: Option<&RunningOutbox>,
+    desk: Option<Arc<Desk>>,
+    runtime: &Handle,
+) -> ReceiptRecorder {
     let receipts = sending.map(|sending| Arc::clone(&sending.receipts));
     let runtime = runtime.clone();
     Arc::new(move |receipt| {
@@ -207,7 +211,7 @@ fn recorder(sending: Option<&Sending>, desk: Option<Arc<Desk>>, runtime: &Handle
 /// Nobody is served while what they must show cannot be had.
 fn secrets(config: &Config) -> Result<(), NotStarted> {
     for incoming in &config.incoming {
-        inbound::guard(incoming).map_err(|error| NotStarted {
+        inbound::authenticator(incoming).map_err(|error| NotStarted {
             problem: "a secret cannot be had",
             detail: format!(
                 "[websmsd] interface {}: failed to {error}",
@@ -220,8 +224,8 @@ fn secrets(config: &Config) -> Result<(), NotStarted> {
 
 /// What is known of messages that came before.
 fn dedupe(config: &Config) -> Result<Dedupe, String> {
-    let access = probe::access(&config.queue).map_err(|error| error.to_string())?;
-    let directory = Directory::new(&config.queue.staging, access);
+    let access = probe::access(&config.spool).map_err(|error| error.to_string())?;
+    let directory = Directory::new(&config.spool.staging, access);
     Dedupe::open(directory).map_err(|error| error.to_string())
 }
 
@@ -242,7 +246,7 @@ async fn receive(
     listener: TcpListener,
     watched: Option<Watched>,
     passwords: Option<Passwords>,
-    receiver: Receiver,
+    receiver: WebhookHandler,
 ) -> io::Result<()> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;

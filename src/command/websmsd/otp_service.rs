@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tracing::info;
 
 use crate::command::websmsd::{asynchronous, say};
-use crate::config::Daemon;
+use crate::config::ServerSettings;
 use crate::http::server;
 use crate::otp::Opened;
 use crate::otp::channels::Template;
@@ -31,7 +31,7 @@ pub(super) struct Passwords {
 
 impl Passwords {
     /// Serves a desk at this listener.
-    pub(super) fn new(opened: Opened, listener: TcpListener, daemon: &Daemon) -> Self {
+    pub(super) fn new(opened: Opened, listener: TcpListener, daemon: &ServerSettings) -> Self {
         Self {
             listener,
             server: Server::new(opened.desk, opened.token, daemon),

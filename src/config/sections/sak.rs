@@ -21,7 +21,7 @@ const SESSION_MAX: usize = 64;
 
 /// The account, as `[whatsapp]` describes it.
 #[derive(Debug, Clone)]
-pub struct Whatsapp {
+pub struct SakSettings {
     /// Where the API is, with its prefix and without a `/` at the end.
     pub url: Url,
     /// What `whatsapp login` gets, a JWT.
@@ -38,7 +38,7 @@ pub struct Whatsapp {
     pub ca_file: Option<PathBuf>,
 }
 
-impl Whatsapp {
+impl SakSettings {
     /// Whether a secret stands in the file itself.
     pub(crate) fn holds_secret(&self) -> bool {
         [&self.token, &self.user_key, &self.session_key]
@@ -84,7 +84,7 @@ impl fmt::Display for SessionId {
 }
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Whatsapp> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SakSettings> {
     let url = reader.read(&keys::URL, |raw| value::base_url(raw, EXAMPLE));
     let token = reader.read(&keys::TOKEN, value::secret);
     let user_key = reader.read(&keys::USER_KEY, value::secret);
@@ -94,7 +94,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Whatsapp> {
     });
     let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
     let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
-    Some(Whatsapp {
+    Some(SakSettings {
         url: url?,
         token: token?,
         user_key: user_key?,

@@ -9,13 +9,13 @@ use crate::config::syntax::value;
 
 /// The call files, as `[astqueue]` describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Queue {
+pub struct SpoolSettings {
     /// Directory from which Asterisk takes call files.
     pub outgoing: PathBuf,
     /// Directory in which call files are written and wait.
     pub staging: PathBuf,
     /// What each call file says besides the message.
-    pub call: Call,
+    pub call_file: CallFileSettings,
     /// Directory in which Asterisk keeps finished call files, with
     /// `archive = yes`.
     pub done: PathBuf,
@@ -37,7 +37,7 @@ pub struct Queue {
 
 /// What a call file tells Asterisk about the call that carries the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct CallFileSettings {
     /// Seconds to wait for the Local leg to answer.
     pub wait_time: u32,
     /// Attempts after the first.
@@ -66,7 +66,7 @@ pub struct Owner {
 }
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SpoolSettings> {
     let outgoing = reader.read(&keys::OUTGOINGDIR, value::directory);
     let staging = reader.read(&keys::STAGINGDIR, value::directory);
     let call = read_call(reader);
@@ -86,13 +86,13 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
         return None;
     }
     let (outgoing, staging) = (outgoing?, staging?);
-    Some(Queue {
+    Some(SpoolSettings {
         // Where Asterisk puts them: `qdonedir` (`pbx/pbx_spool.c`).
         done: done?.unwrap_or_else(|| outgoing.with_file_name("outgoing_done")),
         failed: failed?.unwrap_or_else(|| staging.with_file_name("failed")),
         outgoing,
         staging,
-        call: call?,
+        call_file: call?,
         done_lifetime: done_lifetime?,
         max_outgoing: max_outgoing?,
         max_waiting: max_waiting?,
@@ -102,7 +102,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Queue> {
     })
 }
 
-fn read_call(reader: &mut Reader<'_>) -> Option<Call> {
+fn read_call(reader: &mut Reader<'_>) -> Option<CallFileSettings> {
     let wait_time = reader.read(&keys::WAITTIME, |raw| value::number(raw, 1..=3600));
     let max_retries = reader.read(&keys::MAXRETRIES, |raw| value::number(raw, 0..=1_000_000));
     let retry_time = reader.read(&keys::RETRYTIME, |raw| value::number(raw, 1..=604_800));
@@ -116,7 +116,7 @@ fn read_call(reader: &mut Reader<'_>) -> Option<Call> {
     // The longest single character of an emoji must fit.
     let max_text = reader.read(&keys::MAX_TEXT, |raw| value::number(raw, 40..=1000));
     encoding?;
-    Some(Call {
+    Some(CallFileSettings {
         wait_time: wait_time?,
         max_retries: max_retries?,
         retry_time: retry_time?,

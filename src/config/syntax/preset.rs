@@ -14,7 +14,7 @@ use crate::config::syntax::problem::{Problem, Severity, did_you_mean};
 use crate::config::syntax::reader::{self, interfaces};
 
 /// Gives the text of an own preset, if there is one of that name in a directory.
-pub type Own<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Option<String>>;
+pub type PresetLoader<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Option<String>>;
 
 macro_rules! presets {
     ($($name:literal),+ $(,)?) => {
@@ -63,7 +63,7 @@ presets![
 ///
 /// # Errors
 /// When there is one of one's own that cannot be read.
-pub fn text(name: &str, directory: &Path, own: Own<'_>) -> io::Result<Option<String>> {
+pub fn text(name: &str, directory: &Path, own: PresetLoader<'_>) -> io::Result<Option<String>> {
     if !is_name(name) {
         return Ok(None);
     }
@@ -109,7 +109,7 @@ pub fn is_name(name: &str) -> bool {
 
 /// What the presets that a file names add to it: for each interface the keys
 /// that the file does not give.
-pub(crate) fn expand(entries: &[Entry], own: Own<'_>) -> (Vec<Entry>, Vec<Problem>) {
+pub(crate) fn expand(entries: &[Entry], own: PresetLoader<'_>) -> (Vec<Entry>, Vec<Problem>) {
     let (mut added, mut problems) = (Vec::new(), Vec::<Problem>::new());
     for (section, key) in [
         (Section::Websms, &keys::websms::PRESET),

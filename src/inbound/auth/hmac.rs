@@ -8,23 +8,23 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::config::{self, Authenticity, Digest, Encoding, Spot};
+use crate::config::{self, AuthLocation, DigestEncoding, HmacDigest, WebhookAuth};
 use crate::document::template::{Piece, pieces};
-use crate::inbound::auth::{Covered, NotAuthentic, Signed, once, same};
+use crate::inbound::auth::{AuthError, SignedRequest, TrustScope, constant_time_eq, once};
 use crate::secret::Secret;
 
 /// What is signed: the template, filled.
 pub(super) fn signed(
-    hmac: &config::Hmac,
-    authenticity: &Authenticity<Secret>,
-    request: &Signed<'_>,
+    hmac: &config::HmacScheme,
+    authenticity: &WebhookAuth<Secret>,
+    request: &SignedRequest<'_>,
     now: u64,
-) -> Result<Vec<u8>, NotAuthentic> {
-    let timestamp = beside(hmac, hmac.timestamp.as_ref(), request)?;
+) -> Result<Vec<u8>, AuthError> {
+    let timestamp = timestamp_or_nonce(hmac, hmac.timestamp.as_ref(), request)?;
     if hmac.timestamp.is_some() {
         authenticity.fresh(&timestamp, now)?;
     }
-    let nonce = beside(hmac, hmac.nonce.as_ref(), request)?;
+    let nonce = timestamp_or_nonce(hmac, hmac.nonce.as_ref(), request)?;
     let url = request.url(authenticity);
     let mut signed = Vec::new();
     for piece in pieces(&hmac.template) {
@@ -53,7 +53,7 @@ pub(super) fn signed(
             field => {
                 let name = field.strip_prefix("field:").unwrap_or(field);
                 let value = once(&request.fields()?, name)
-                    .ok_or_else(|| NotAuthentic::Missing(format!("field {name}")))?;
+                    .ok_or_else(|| AuthError::Missing(format!("field {name}")))?;
                 signed.extend_from_slice(value.as_bytes());
             }
         }
@@ -63,30 +63,30 @@ pub(super) fn signed(
 
 /// Timestamp or nonce. What stands between the parts of the template must not
 /// stand in it, or it could take over the end of what is its neighbour.
-fn beside(
-    hmac: &config::Hmac,
-    place: Option<&Spot>,
-    request: &Signed<'_>,
-) -> Result<String, NotAuthentic> {
+fn timestamp_or_nonce(
+    hmac: &config::HmacScheme,
+    place: Option<&AuthLocation>,
+    request: &SignedRequest<'_>,
+) -> Result<String, AuthError> {
     let Some(place) = place else {
         return Ok(String::new());
     };
-    let value = request.at(place)?;
+    let value = request.value_at(place)?;
     let divides = |piece: Piece<'_>| match piece {
         Piece::Literal(text) => value.contains(|c| text.contains(c)),
         Piece::Word(_) => false,
     };
     if value.is_empty() || pieces(&hmac.template).any(divides) {
-        return Err(NotAuthentic::Missing(place.to_string()));
+        return Err(AuthError::Missing(place.to_string()));
     }
     Ok(value)
 }
 
 /// Names and values of the form, sorted, one behind the other, as Plivo's V3
 /// signs them.
-fn sorted(request: &Signed<'_>) -> Result<String, NotAuthentic> {
+fn sorted(request: &SignedRequest<'_>) -> Result<String, AuthError> {
     if !request.is_form() {
-        return Err(NotAuthentic::Uncovered("a body that is no form"));
+        return Err(AuthError::Uncovered("a body that is no form"));
     }
     let mut fields = request.fields()?;
     fields.sort();
@@ -98,19 +98,24 @@ fn sorted(request: &Signed<'_>) -> Result<String, NotAuthentic> {
 
 /// Whether that is signed so. There may be several signatures, separated by
 /// commas, of which one is enough.
-pub(super) fn fits(hmac: &config::Hmac, secret: &Secret, signed: &[u8], given: &str) -> bool {
-    let digest = keyed(hmac.digest, secret, signed);
+pub(super) fn matches(
+    hmac: &config::HmacScheme,
+    secret: &Secret,
+    signed: &[u8],
+    given: &str,
+) -> bool {
+    let digest = keyed_digest(hmac.digest, secret, signed);
     let expected = match hmac.encoding {
-        Encoding::Base64 => STANDARD.encode(digest),
-        Encoding::Base64Hex => STANDARD.encode(hex::encode(digest)),
-        Encoding::Hex => hex::encode(digest),
+        DigestEncoding::Base64 => STANDARD.encode(digest),
+        DigestEncoding::Base64Hex => STANDARD.encode(hex::encode(digest)),
+        DigestEncoding::Hex => hex::encode(digest),
     };
     let is_it = |given: &str| {
         let given = match hmac.encoding {
-            Encoding::Hex => given.to_ascii_lowercase(),
-            Encoding::Base64 | Encoding::Base64Hex => given.to_owned(),
+            DigestEncoding::Hex => given.to_ascii_lowercase(),
+            DigestEncoding::Base64 | DigestEncoding::Base64Hex => given.to_owned(),
         };
-        same(expected.as_bytes(), given.as_bytes())
+        constant_time_eq(expected.as_bytes(), given.as_bytes())
     };
     let given = given.split(',').map(str::trim);
     let fitting = given.filter_map(|given| given.strip_prefix(hmac.prefix.as_str()));
@@ -119,29 +124,32 @@ pub(super) fn fits(hmac: &config::Hmac, secret: &Secret, signed: &[u8], given: &
 
 /// The body, or the fields that the template names. Of one that names neither,
 /// as Plivo's V2, the signature is but a token: it says who has sent the request.
-pub(super) fn covered(hmac: &config::Hmac, request: &Signed<'_>) -> Result<Covered, NotAuthentic> {
+pub(super) fn trust_scope(
+    hmac: &config::HmacScheme,
+    request: &SignedRequest<'_>,
+) -> Result<TrustScope, AuthError> {
     let words: Vec<_> = hmac.words().collect();
     if request.method == "GET" && words.contains(&"url") {
-        return Ok(Covered::Content);
+        return Ok(TrustScope::Content);
     }
     if words.iter().any(|word| word.starts_with("body")) {
-        return request.body_covered();
+        return request.body_scope();
     }
     let fields = words.iter().filter_map(|word| word.strip_prefix("field:"));
     let fields: Vec<_> = fields.map(str::to_owned).collect();
     if fields.is_empty() && request.method != "GET" {
-        return Ok(Covered::Content);
+        return Ok(TrustScope::Content);
     }
-    Ok(Covered::Fields(fields))
+    Ok(TrustScope::Fields(fields))
 }
 
 /// HMAC (RFC 2104).
-pub(super) fn keyed(digest: Digest, key: &Secret, data: &[u8]) -> Vec<u8> {
+pub(super) fn keyed_digest(digest: HmacDigest, key: &Secret, data: &[u8]) -> Vec<u8> {
     match digest {
-        Digest::Md5 => mac::<Hmac<Md5>>(key, data),
-        Digest::Sha1 => mac::<Hmac<Sha1>>(key, data),
-        Digest::Sha256 => mac::<Hmac<Sha256>>(key, data),
-        Digest::Sha512 => mac::<Hmac<Sha512>>(key, data),
+        HmacDigest::Md5 => mac::<Hmac<Md5>>(key, data),
+        HmacDigest::Sha1 => mac::<Hmac<Sha1>>(key, data),
+        HmacDigest::Sha256 => mac::<Hmac<Sha256>>(key, data),
+        HmacDigest::Sha512 => mac::<Hmac<Sha512>>(key, data),
     }
 }
 

@@ -5,8 +5,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::Authenticity;
-use crate::inbound::auth::{Covered, NotAuthentic, Signed, same};
+use crate::config::WebhookAuth;
+use crate::inbound::auth::{AuthError, SignedRequest, TrustScope, constant_time_eq};
 use crate::secret::Secret;
 
 /// How far two clocks may be apart, in seconds.
@@ -40,37 +40,37 @@ pub(super) fn claims(secret: &Secret, token: &str) -> Option<Claims> {
 /// Whether it says so of this request, and now.
 pub(super) fn check(
     claims: &Claims,
-    authenticity: &Authenticity<Secret>,
-    request: &Signed<'_>,
+    authenticity: &WebhookAuth<Secret>,
+    request: &SignedRequest<'_>,
     url: &str,
     now: u64,
-) -> Result<Covered, NotAuthentic> {
-    timely(claims, authenticity.max_age, now)?;
+) -> Result<TrustScope, AuthError> {
+    check_times(claims, authenticity.max_age, now)?;
     let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     let fits = |claim: &String, expected: String| {
-        same(expected.as_bytes(), claim.to_ascii_lowercase().as_bytes())
+        constant_time_eq(expected.as_bytes(), claim.to_ascii_lowercase().as_bytes())
     };
     let payload = claims.payload_hash.as_ref();
     let url_hash = claims.url_hash.as_ref();
     if payload.is_none() && !request.body.is_empty() {
-        return Err(NotAuthentic::Uncovered("the body (no payload_hash)"));
+        return Err(AuthError::Uncovered("the body (no payload_hash)"));
     }
     if url_hash.is_none() && request.method == "GET" {
-        return Err(NotAuthentic::Uncovered("the URL (no url_hash)"));
+        return Err(AuthError::Uncovered("the URL (no url_hash)"));
     }
     if payload.is_some_and(|claim| !fits(claim, hash(request.body)))
         || url_hash.is_some_and(|claim| !fits(claim, hash(url.as_bytes())))
     {
-        return Err(NotAuthentic::Mismatch);
+        return Err(AuthError::Mismatch);
     }
     if request.method == "GET" {
-        return Ok(Covered::Content);
+        return Ok(TrustScope::Content);
     }
-    request.body_covered()
+    request.body_scope()
 }
 
 /// A token has an end, or else a beginning that is not long ago.
-fn timely(claims: &Claims, max_age: Option<u64>, now: u64) -> Result<(), NotAuthentic> {
+fn check_times(claims: &Claims, max_age: Option<u64>, now: u64) -> Result<(), AuthError> {
     let Some(max_age) = max_age else {
         return Ok(());
     };
@@ -78,9 +78,9 @@ fn timely(claims: &Claims, max_age: Option<u64>, now: u64) -> Result<(), NotAuth
     let ended = claims
         .exp
         .or_else(|| Some(begun?.saturating_add(max_age)))
-        .ok_or_else(|| NotAuthentic::Missing("exp or iat in the token".to_owned()))?;
+        .ok_or_else(|| AuthError::Missing("exp or iat in the token".to_owned()))?;
     if now > ended.saturating_add(SKEW) || begun.is_some_and(|begun| begun > now + SKEW) {
-        return Err(NotAuthentic::Time);
+        return Err(AuthError::Time);
     }
     Ok(())
 }

@@ -18,14 +18,14 @@ mod jwt;
 mod twilio;
 mod vonage;
 
-use crate::config::{Authenticity, Scheme, Spot, TOKEN};
+use crate::config::{AuthLocation, AuthScheme, TOKEN, WebhookAuth};
 use crate::document::path::as_text;
 use crate::inbound::decode;
 use crate::secret::Secret;
 
 /// A request as it came, as far as somebody could sign it.
 #[derive(Debug, Clone, Copy)]
-pub struct Signed<'a> {
+pub struct SignedRequest<'a> {
     /// `POST`, `GET` or `PUT`.
     pub method: &'a str,
     /// The path, as it came.
@@ -42,7 +42,7 @@ pub struct Signed<'a> {
 
 /// What may be believed of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Covered {
+pub enum TrustScope {
     /// Everything: who knows the secret has sent it.
     All,
     /// What it says, but for its headers.
@@ -56,63 +56,63 @@ pub enum Covered {
 /// # Errors
 /// What is missing or does not fit. It is for the log; the peer is told nothing.
 pub fn verify(
-    authenticity: &Authenticity<Secret>,
-    request: &Signed<'_>,
+    authenticity: &WebhookAuth<Secret>,
+    request: &SignedRequest<'_>,
     now: u64,
-) -> Result<Covered, NotAuthentic> {
-    let Authenticity {
+) -> Result<TrustScope, AuthError> {
+    let WebhookAuth {
         scheme, secrets, ..
     } = authenticity;
     let any = |fits: &dyn Fn(&Secret) -> bool| {
         // Each is looked at, so that the time does not tell which one it was.
         let fitting = secrets.iter().filter(|secret| fits(secret)).count();
         if fitting > 0 {
-            Ok(Covered::All)
+            Ok(TrustScope::All)
         } else {
-            Err(NotAuthentic::Mismatch)
+            Err(AuthError::Mismatch)
         }
     };
     match scheme {
-        Scheme::Basic { user } => {
+        AuthScheme::Basic { user } => {
             let given = request.header("authorization")?;
             any(&|secret| basic(user, secret, given))
         }
-        Scheme::Token { place } => {
-            let given = request.at(place)?;
-            any(&|secret| same(secret.expose().as_bytes(), given.as_bytes()))
+        AuthScheme::Token { place } => {
+            let given = request.value_at(place)?;
+            any(&|secret| constant_time_eq(secret.expose().as_bytes(), given.as_bytes()))
         }
-        Scheme::Ed25519 { place, timestamp } => {
-            let (given, timestamp) = (request.at(place)?, request.at(timestamp)?);
+        AuthScheme::Ed25519 { place, timestamp } => {
+            let (given, timestamp) = (request.value_at(place)?, request.value_at(timestamp)?);
             authenticity.fresh(&timestamp, now)?;
             any(&|key| ed25519(key, &given, &timestamp, request.body))?;
-            request.body_covered()
+            request.body_scope()
         }
-        Scheme::Hmac(hmac) => {
-            let given = request.at(&hmac.place)?;
+        AuthScheme::Hmac(hmac) => {
+            let given = request.value_at(&hmac.place)?;
             let signed = hmac::signed(hmac, authenticity, request, now)?;
-            any(&|secret| hmac::fits(hmac, secret, &signed, &given))?;
-            hmac::covered(hmac, request)
+            any(&|secret| hmac::matches(hmac, secret, &signed, &given))?;
+            hmac::trust_scope(hmac, request)
         }
-        Scheme::Jwt { place } => {
-            let given = request.at(place)?;
+        AuthScheme::Jwt { place } => {
+            let given = request.value_at(place)?;
             let token = given.strip_prefix("Bearer ").unwrap_or(&given);
             let url = request.url(authenticity);
             let fitting = secrets
                 .iter()
                 .find_map(|secret| jwt::claims(secret, token))
-                .ok_or(NotAuthentic::Mismatch)?;
+                .ok_or(AuthError::Mismatch)?;
             jwt::check(&fitting, authenticity, request, &url, now)
         }
-        Scheme::Twilio { place } => {
-            let given = request.at(place)?;
+        AuthScheme::Twilio { place } => {
+            let given = request.value_at(place)?;
             let signed = twilio::signed(authenticity, request)?;
-            any(&|secret| twilio::fits(secret, &signed, &given))?;
-            twilio::covered(request)
+            any(&|secret| twilio::matches(secret, &signed, &given))?;
+            twilio::trust_scope(request)
         }
-        Scheme::Vonage { digest, place } => {
+        AuthScheme::Vonage { digest, place } => {
             let signed = vonage::signed(request, place, authenticity, now)?;
-            any(&|secret| vonage::fits(*digest, secret, &signed))?;
-            Ok(Covered::Content)
+            any(&|secret| vonage::matches(*digest, secret, &signed))?;
+            Ok(TrustScope::Content)
         }
     }
 }
@@ -121,7 +121,8 @@ pub fn verify(
 fn basic(user: &str, secret: &Secret, given: &str) -> bool {
     let credentials = STANDARD.encode(format!("{user}:{}", secret.expose()));
     let (scheme, rest) = given.split_once(' ').unwrap_or((given, ""));
-    scheme.eq_ignore_ascii_case("basic") && same(credentials.as_bytes(), rest.trim().as_bytes())
+    scheme.eq_ignore_ascii_case("basic")
+        && constant_time_eq(credentials.as_bytes(), rest.trim().as_bytes())
 }
 
 /// Telnyx's rule: the signature, in base64, is over `timestamp|body`
@@ -139,18 +140,18 @@ fn ed25519(key: &Secret, given: &str, timestamp: &str, body: &[u8]) -> bool {
         .is_ok()
 }
 
-fn same(expected: &[u8], given: &[u8]) -> bool {
+fn constant_time_eq(expected: &[u8], given: &[u8]) -> bool {
     expected.ct_eq(given).into()
 }
 
-impl Authenticity<Secret> {
+impl WebhookAuth<Secret> {
     /// Whether a timestamp, in seconds or milliseconds since 1970, is recent.
-    fn fresh(&self, timestamp: &str, now: u64) -> Result<(), NotAuthentic> {
+    fn fresh(&self, timestamp: &str, now: u64) -> Result<(), AuthError> {
         const MILLISECONDS: u64 = 100_000_000_000;
         let Some(max_age) = self.max_age else {
             return Ok(());
         };
-        let seconds = timestamp.parse().map_err(|_| NotAuthentic::Time)?;
+        let seconds = timestamp.parse().map_err(|_| AuthError::Time)?;
         let seconds: u64 = if seconds >= MILLISECONDS {
             seconds / 1000
         } else {
@@ -159,30 +160,30 @@ impl Authenticity<Secret> {
         if now.abs_diff(seconds) <= max_age {
             Ok(())
         } else {
-            Err(NotAuthentic::Time)
+            Err(AuthError::Time)
         }
     }
 }
 
-impl Signed<'_> {
+impl SignedRequest<'_> {
     /// A header that is given once.
-    fn header(&self, wanted: &str) -> Result<&str, NotAuthentic> {
+    fn header(&self, wanted: &str) -> Result<&str, AuthError> {
         let mut values = self.headers.iter().filter(|(name, _)| name == wanted);
         match (values.next(), values.next()) {
             (Some((_, value)), None) => Ok(value),
-            _ => Err(NotAuthentic::Missing(format!("header {wanted}"))),
+            _ => Err(AuthError::Missing(format!("header {wanted}"))),
         }
     }
 
     /// The value at a place.
-    fn at(&self, place: &Spot) -> Result<String, NotAuthentic> {
+    fn value_at(&self, place: &AuthLocation) -> Result<String, AuthError> {
         let found = match place {
-            Spot::Header(name) => return self.header(name).map(str::to_owned),
-            Spot::Field(name) => once(&self.fields()?, name),
-            Spot::Query(name) => once(&self.parameters(), name),
-            Spot::Path => self.token(),
+            AuthLocation::Header(name) => return self.header(name).map(str::to_owned),
+            AuthLocation::Field(name) => once(&self.fields()?, name),
+            AuthLocation::Query(name) => once(&self.parameters(), name),
+            AuthLocation::Path => self.token(),
         };
-        found.ok_or_else(|| NotAuthentic::Missing(place.to_string()))
+        found.ok_or_else(|| AuthError::Missing(place.to_string()))
     }
 
     /// What stands in the place of the token in the path.
@@ -206,13 +207,13 @@ impl Signed<'_> {
     /// What the request says: the query of a GET, else the fields of the form or
     /// the top-level members of the JSON document that are values. They are read
     /// as [`decode`] reads them for a message, or not at all.
-    fn fields(&self) -> Result<Vec<(String, String)>, NotAuthentic> {
+    fn fields(&self) -> Result<Vec<(String, String)>, AuthError> {
         let text = |(name, value): (String, Value)| Some((name, as_text(&value)?));
         Ok(self.members()?.into_iter().filter_map(text).collect())
     }
 
     /// The same, with what else stands in the JSON document.
-    fn members(&self) -> Result<Vec<(String, Value)>, NotAuthentic> {
+    fn members(&self) -> Result<Vec<(String, Value)>, AuthError> {
         let texts = |fields: Vec<(String, String)>| {
             let value = |(name, value)| (name, Value::String(value));
             Ok(fields.into_iter().map(value).collect())
@@ -225,18 +226,16 @@ impl Signed<'_> {
         }
         match decode::json(self.body) {
             Ok(Value::Object(members)) if self.is_json() => Ok(members.into_iter().collect()),
-            _ => Err(NotAuthentic::Uncovered(
-                "what is no form and no JSON object",
-            )),
+            _ => Err(AuthError::Uncovered("what is no form and no JSON object")),
         }
     }
 
     /// What is covered when the bytes of the body are signed. Its type is not,
     /// and neither is the query: what looks like another type could be a signed
     /// body under a name that makes other fields of it.
-    fn body_covered(&self) -> Result<Covered, NotAuthentic> {
+    fn body_scope(&self) -> Result<TrustScope, AuthError> {
         if self.method == "GET" {
-            return Err(NotAuthentic::Uncovered("the URL, and a GET says all there"));
+            return Err(AuthError::Uncovered("the URL, and a GET says all there"));
         }
         let start = self.body.first().copied().unwrap_or_default();
         let resembles = if self.is_form() {
@@ -245,9 +244,9 @@ impl Signed<'_> {
             self.is_json() || start == b'-'
         };
         if self.body.is_empty() || resembles {
-            Ok(Covered::Content)
+            Ok(TrustScope::Content)
         } else {
-            Err(NotAuthentic::Uncovered(
+            Err(AuthError::Uncovered(
                 "a Content-Type that the body does not look like",
             ))
         }
@@ -271,7 +270,7 @@ impl Signed<'_> {
     }
 
     /// The URL, as the provider has it.
-    fn url(&self, authenticity: &Authenticity<Secret>) -> String {
+    fn url(&self, authenticity: &WebhookAuth<Secret>) -> String {
         let base = match &authenticity.public_url {
             Some(url) => url.clone(),
             None => format!("http://{}", self.host()),
@@ -291,7 +290,7 @@ fn once(pairs: &[(String, String)], wanted: &str) -> Option<String> {
     }
 }
 
-impl fmt::Display for Spot {
+impl fmt::Display for AuthLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field(name) => write!(f, "field {name}"),
@@ -304,7 +303,7 @@ impl fmt::Display for Spot {
 
 /// A request that is not shown to be the provider's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotAuthentic {
+pub enum AuthError {
     /// The signature, token or password is another one.
     Mismatch,
     /// Something is not there, or is there twice.
@@ -315,7 +314,7 @@ pub enum NotAuthentic {
     Uncovered(&'static str),
 }
 
-impl fmt::Display for NotAuthentic {
+impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mismatch => f.write_str(
@@ -331,7 +330,7 @@ impl fmt::Display for NotAuthentic {
     }
 }
 
-impl std::error::Error for NotAuthentic {}
+impl std::error::Error for AuthError {}
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config;
-use crate::inbound::guard;
+use crate::inbound::authenticator;
 
 mod forged;
 
@@ -53,7 +53,7 @@ impl Recorded {
         self
     }
 
-    fn incoming(&self, secrets: &[&str]) -> config::Incoming {
+    fn incoming(&self, secrets: &[&str]) -> config::IncomingInterface {
         let mut lines = self.config.clone();
         if !lines.iter().any(|line| line.starts_with("public_url")) {
             lines.push("public_url = https://sms.example.com".to_owned());
@@ -67,16 +67,16 @@ impl Recorded {
         config.incoming.into_iter().next().unwrap()
     }
 
-    fn by(&self, incoming: &config::Incoming) -> Result<Covered, NotAuthentic> {
+    fn by(&self, incoming: &config::IncomingInterface) -> Result<TrustScope, AuthError> {
         self.at(incoming, self.now)
     }
 
-    fn at(&self, incoming: &config::Incoming, now: u64) -> Result<Covered, NotAuthentic> {
+    fn at(&self, incoming: &config::IncomingInterface, now: u64) -> Result<TrustScope, AuthError> {
         let (path, query) = match self.target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (self.target.as_str(), None),
         };
-        let signed = Signed {
+        let signed = SignedRequest {
             method: &self.method,
             path,
             query,
@@ -85,13 +85,13 @@ impl Recorded {
             paths: incoming.paths.as_deref().unwrap_or_default(),
         };
         verify(
-            &guard(incoming).unwrap().authenticity.unwrap(),
+            &authenticator(incoming).unwrap().authenticity.unwrap(),
             &signed,
             now,
         )
     }
 
-    fn verified(&self) -> Result<Covered, NotAuthentic> {
+    fn verified(&self) -> Result<TrustScope, AuthError> {
         self.by(&self.incoming(&[&self.secret]))
     }
 
@@ -139,7 +139,7 @@ fn flipped(bytes: &[u8]) -> impl Iterator<Item = ((usize, u8), Vec<u8>)> {
 /// The changes that are not noticed.
 fn unnoticed(
     bytes: &[u8],
-    verified: impl Fn(Vec<u8>) -> Result<Covered, NotAuthentic>,
+    verified: impl Fn(Vec<u8>) -> Result<TrustScope, AuthError>,
 ) -> BTreeSet<(usize, u8)> {
     let accepted = flipped(bytes).filter(|(_, changed)| verified(changed.clone()).is_ok());
     accepted.map(|(change, _)| change).collect()
@@ -374,8 +374,8 @@ fn time_of_signing_is_now() {
         if let (Some(late), Some(early)) = (late, early) {
             assert!(at(now + late).is_ok(), "{name}: {:?}", at(now + late));
             assert!(at(now - early).is_ok(), "{name}: {:?}", at(now - early));
-            assert_eq!(at(now + late + 1), Err(NotAuthentic::Time), "{name}");
-            assert_eq!(at(now - early - 1), Err(NotAuthentic::Time), "{name}");
+            assert_eq!(at(now + late + 1), Err(AuthError::Time), "{name}");
+            assert_eq!(at(now - early - 1), Err(AuthError::Time), "{name}");
             let ageless = recorded.clone().with("auth_max_age = 0");
             let ageless = ageless.incoming(&[&recorded.secret]);
             assert!(recorded.at(&ageless, now + 1_000_000).is_ok(), "{name}");
@@ -395,11 +395,7 @@ fn either_secret_is_accepted_and_no_other() {
         let with = |secrets: &[&str]| recorded.by(&recorded.incoming(secrets));
         assert!(with(&[secret, &other]).is_ok(), "{name}");
         assert!(with(&[&other, secret]).is_ok(), "{name}");
-        assert_eq!(with(&[&other]), Err(NotAuthentic::Mismatch), "{name}");
-        assert_eq!(
-            with(&[&other, &other]),
-            Err(NotAuthentic::Mismatch),
-            "{name}"
-        );
+        assert_eq!(with(&[&other]), Err(AuthError::Mismatch), "{name}");
+        assert_eq!(with(&[&other, &other]), Err(AuthError::Mismatch), "{name}");
     }
 }

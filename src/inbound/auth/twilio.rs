@@ -8,18 +8,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::{Authenticity, Digest};
-use crate::inbound::auth::hmac::keyed;
-use crate::inbound::auth::{Covered, NotAuthentic, Signed, once, same};
+use crate::config::{HmacDigest, WebhookAuth};
+use crate::inbound::auth::hmac::keyed_digest;
+use crate::inbound::auth::{AuthError, SignedRequest, TrustScope, constant_time_eq, once};
 use crate::inbound::decode;
 use crate::secret::Secret;
 
 /// What could be signed: with and without the port, because Twilio is not
 /// always of one mind about it.
 pub(super) fn signed(
-    authenticity: &Authenticity<Secret>,
-    request: &Signed<'_>,
-) -> Result<Vec<String>, NotAuthentic> {
+    authenticity: &WebhookAuth<Secret>,
+    request: &SignedRequest<'_>,
+) -> Result<Vec<String>, AuthError> {
     let parameters = if request.is_form() || request.body.is_empty() {
         sorted(request.body)
     } else {
@@ -31,11 +31,11 @@ pub(super) fn signed(
 }
 
 /// Whether one of the texts is signed so.
-pub(super) fn fits(secret: &Secret, signed: &[String], given: &str) -> bool {
+pub(super) fn matches(secret: &Secret, signed: &[String], given: &str) -> bool {
     let fitting = signed.iter().flat_map(|signed| {
-        [Digest::Sha1, Digest::Sha256].map(|digest| {
-            let expected = keyed(digest, secret, signed.as_bytes());
-            same(STANDARD.encode(expected).as_bytes(), given.as_bytes())
+        [HmacDigest::Sha1, HmacDigest::Sha256].map(|digest| {
+            let expected = keyed_digest(digest, secret, signed.as_bytes());
+            constant_time_eq(STANDARD.encode(expected).as_bytes(), given.as_bytes())
         })
     });
     fitting.filter(|fits| *fits).count() > 0
@@ -43,12 +43,12 @@ pub(super) fn fits(secret: &Secret, signed: &[String], given: &str) -> bool {
 
 /// Of a name with several values their order is not signed, and so not which
 /// one counts.
-pub(super) fn covered(request: &Signed<'_>) -> Result<Covered, NotAuthentic> {
+pub(super) fn trust_scope(request: &SignedRequest<'_>) -> Result<TrustScope, AuthError> {
     if request.method == "GET" {
-        return Ok(Covered::Content);
+        return Ok(TrustScope::Content);
     }
     if !request.is_form() {
-        return request.body_covered();
+        return request.body_scope();
     }
     let mut parameters = decode::form(request.body);
     parameters.sort();
@@ -56,7 +56,7 @@ pub(super) fn covered(request: &Signed<'_>) -> Result<Covered, NotAuthentic> {
     let mut names: Vec<_> = parameters.into_iter().map(|(name, _)| name).collect();
     let all = names.clone();
     names.retain(|name| all.iter().filter(|other| *other == name).count() == 1);
-    Ok(Covered::Fields(names))
+    Ok(TrustScope::Fields(names))
 }
 
 /// Names and values, sorted, without repetitions.
@@ -70,14 +70,14 @@ fn sorted(body: &[u8]) -> String {
         .collect()
 }
 
-fn body_is_in_url(request: &Signed<'_>) -> Result<(), NotAuthentic> {
-    let uncovered = NotAuthentic::Uncovered("the body (the URL has no bodySHA256)");
+fn body_is_in_url(request: &SignedRequest<'_>) -> Result<(), AuthError> {
+    let uncovered = AuthError::Uncovered("the body (the URL has no bodySHA256)");
     let given = once(&request.parameters(), "bodySHA256").ok_or(uncovered)?;
     let digest = hex::encode(Sha256::digest(request.body));
-    if same(digest.as_bytes(), given.to_ascii_lowercase().as_bytes()) {
+    if constant_time_eq(digest.as_bytes(), given.to_ascii_lowercase().as_bytes()) {
         Ok(())
     } else {
-        Err(NotAuthentic::Mismatch)
+        Err(AuthError::Mismatch)
     }
 }
 

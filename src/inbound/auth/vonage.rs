@@ -4,15 +4,15 @@
 use md5::{Digest as _, Md5};
 use serde_json::Value;
 
-use crate::config::{Authenticity, Spot, VonageDigest};
+use crate::config::{AuthLocation, VonageDigest, WebhookAuth};
 use crate::document::path::as_text;
-use crate::inbound::auth::hmac::keyed;
-use crate::inbound::auth::{NotAuthentic, Signed, same};
+use crate::inbound::auth::hmac::keyed_digest;
+use crate::inbound::auth::{AuthError, SignedRequest, constant_time_eq};
 use crate::secret::Secret;
 
 /// What is signed, and the signature.
 #[derive(Debug)]
-pub(super) struct Parameters {
+pub(super) struct SignedParameters {
     text: String,
     given: String,
 }
@@ -20,19 +20,19 @@ pub(super) struct Parameters {
 /// The parameters but the signature, sorted, with `&` before each; what would
 /// be read as the end of one is replaced.
 pub(super) fn signed(
-    request: &Signed<'_>,
-    place: &Spot,
-    authenticity: &Authenticity<Secret>,
+    request: &SignedRequest<'_>,
+    place: &AuthLocation,
+    authenticity: &WebhookAuth<Secret>,
     now: u64,
-) -> Result<Parameters, NotAuthentic> {
-    let given = request.at(place)?;
+) -> Result<SignedParameters, AuthError> {
+    let given = request.value_at(place)?;
     let mut fields = flat(request.members()?)?;
-    if let Spot::Field(name) = place {
+    if let AuthLocation::Field(name) = place {
         fields.retain(|(field, _)| field != name);
     }
     let timestamp = crate::inbound::auth::once(&fields, "timestamp");
     if authenticity.max_age.is_some() {
-        let missing = || NotAuthentic::Missing("field timestamp".to_owned());
+        let missing = || AuthError::Missing("field timestamp".to_owned());
         authenticity.fresh(&timestamp.ok_or_else(missing)?, now)?;
     }
     fields.sort();
@@ -40,18 +40,18 @@ pub(super) fn signed(
     for (name, value) in fields {
         text.extend(["&", &name, "=", &value.replace(['&', '='], "_")]);
     }
-    Ok(Parameters { text, given })
+    Ok(SignedParameters { text, given })
 }
 
 /// Names and texts. What is inside a member that holds others is not signed;
 /// names that repeat, or hold what stands between fields, could be put together
 /// in another way that is signed the same.
-fn flat(members: Vec<(String, Value)>) -> Result<Vec<(String, String)>, NotAuthentic> {
+fn flat(members: Vec<(String, Value)>) -> Result<Vec<(String, String)>, AuthError> {
     let mut fields = Vec::new();
     for (name, value) in members {
-        let text = as_text(&value).ok_or(NotAuthentic::Uncovered("what is inside a member"))?;
+        let text = as_text(&value).ok_or(AuthError::Uncovered("what is inside a member"))?;
         if name.contains(['&', '=']) || fields.iter().any(|(other, _)| *other == name) {
-            return Err(NotAuthentic::Uncovered("which field is which"));
+            return Err(AuthError::Uncovered("which field is which"));
         }
         fields.push((name, text));
     }
@@ -59,12 +59,12 @@ fn flat(members: Vec<(String, Value)>) -> Result<Vec<(String, String)>, NotAuthe
 }
 
 /// Whether that is signed so.
-pub(super) fn fits(digest: VonageDigest, secret: &Secret, signed: &Parameters) -> bool {
-    let Parameters { text, given } = signed;
+pub(super) fn matches(digest: VonageDigest, secret: &Secret, signed: &SignedParameters) -> bool {
+    let SignedParameters { text, given } = signed;
     let expected = match digest {
-        VonageDigest::Hmac(digest) => keyed(digest, secret, text.as_bytes()),
+        VonageDigest::Hmac(digest) => keyed_digest(digest, secret, text.as_bytes()),
         VonageDigest::Md5Hash => Md5::digest(format!("{text}{}", secret.expose())).to_vec(),
     };
     let given = given.to_ascii_lowercase();
-    same(hex::encode(expected).as_bytes(), given.as_bytes())
+    constant_time_eq(hex::encode(expected).as_bytes(), given.as_bytes())
 }

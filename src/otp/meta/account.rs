@@ -12,7 +12,7 @@ use serde::Serialize as _;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::config::{Account, AccountSource, Identifier};
+use crate::config::{AccountSource, Identifier, WhatsappAccount};
 use crate::secret::{Secret, SecretError};
 
 /// Members of the file, as Meta's sample names and orders them.
@@ -38,7 +38,7 @@ pub struct Known {
 ///
 /// # Errors
 /// When a file or variable cannot be read, or does not hold all of it.
-pub fn load(source: &AccountSource) -> Result<Account<Secret>, AccountError> {
+pub fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, AccountError> {
     match source {
         AccountSource::File(path) => {
             let known = known(path)?.ok_or_else(|| AccountError::Missing(path.clone()))?;
@@ -53,7 +53,7 @@ pub fn load(source: &AccountSource) -> Result<Account<Secret>, AccountError> {
             let token = account
                 .access_token
                 .resolve_some(|name| std::env::var_os(name));
-            Ok(Account {
+            Ok(WhatsappAccount {
                 waba_id: account.waba_id.clone(),
                 access_token: token.map_err(AccountError::Token)?,
                 phone_number_id: account.phone_number_id.clone(),
@@ -87,7 +87,7 @@ pub fn known(path: &Path) -> Result<Option<Known>, AccountError> {
 
 /// The account as the file holds it.
 #[must_use]
-pub fn info(account: &Account<Secret>) -> String {
+pub fn info(account: &WhatsappAccount<Secret>) -> String {
     let document = json!({
         WABA_ID: account.waba_id.as_str(),
         ACCESS_TOKEN: account.access_token.expose(),
@@ -103,7 +103,7 @@ pub fn info(account: &Account<Secret>) -> String {
 }
 
 /// The whole account, or what is missing of it.
-fn complete(known: Known) -> Result<Account<Secret>, impl Iterator<Item = &'static str>> {
+fn complete(known: Known) -> Result<WhatsappAccount<Secret>, impl Iterator<Item = &'static str>> {
     let missing = [
         (WABA_ID, known.waba_id.is_none()),
         (ACCESS_TOKEN, known.access_token.is_none()),
@@ -117,7 +117,7 @@ fn complete(known: Known) -> Result<Account<Secret>, impl Iterator<Item = &'stat
         template_id: Some(template_id),
     } = known
     {
-        return Ok(Account {
+        return Ok(WhatsappAccount {
             waba_id,
             access_token,
             phone_number_id,
@@ -269,7 +269,7 @@ mod tests {
         (directory, path)
     }
 
-    fn load_file(text: &str) -> Result<Account<Secret>, String> {
+    fn load_file(text: &str) -> Result<WhatsappAccount<Secret>, String> {
         let (_guard, path) = file(text);
         load(&AccountSource::File(path)).map_err(|error| error.to_string())
     }
@@ -331,7 +331,7 @@ mod tests {
     fn token_comes_from_where_the_source_says() {
         let (_guard, path) = file("EAAB\n");
         let account = |token| {
-            AccountSource::Here(Account {
+            AccountSource::Here(WhatsappAccount {
                 waba_id: "1".parse().unwrap(),
                 access_token: token,
                 phone_number_id: "2".parse().unwrap(),

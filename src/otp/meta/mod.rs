@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use crate::config::{Account, Identifier, WhatsappCodes};
+use crate::config::{Identifier, WhatsappAccount, WhatsappCodes};
 use crate::http::client::json_api::{
     ApiClient, ApiClientError, ApiError, ApiProfile, ApiRequest, ErrorText,
 };
@@ -66,8 +66,8 @@ impl Graph {
     ///
     /// # Errors
     /// When there is no answer, none of success, or no such template.
-    pub async fn template(&self, account: &Account<Secret>) -> Result<Template, ApiError> {
-        let Account {
+    pub async fn template(&self, account: &WhatsappAccount<Secret>) -> Result<Template, ApiError> {
+        let WhatsappAccount {
             waba_id,
             access_token,
             template_id,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
-use crate::config::{self, Account, WhatsappCodes};
+use crate::config::{self, WhatsappAccount, WhatsappCodes};
 use crate::http::client::json_api::ApiClientError;
 use crate::otp::meta::{Graph, Template};
 use crate::outbound::{Provider, ProviderError};
@@ -19,7 +19,7 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 #[derive(Debug)]
 pub struct Approval {
     codes: WhatsappCodes,
-    account: Account<Secret>,
+    account: WhatsappAccount<Secret>,
     graph: Graph,
 }
 
@@ -28,7 +28,10 @@ impl Approval {
     ///
     /// # Errors
     /// When the certificates cannot be had.
-    pub fn new(codes: &WhatsappCodes, account: &Account<Secret>) -> Result<Self, ApiClientError> {
+    pub fn new(
+        codes: &WhatsappCodes,
+        account: &WhatsappAccount<Secret>,
+    ) -> Result<Self, ApiClientError> {
         Ok(Self {
             graph: Graph::new(codes)?,
             codes: codes.clone(),

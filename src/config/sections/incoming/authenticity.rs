@@ -9,9 +9,9 @@ use crate::secret::SecretSource;
 /// How a request shows that it is the provider's. `S` is where a secret is, or
 /// the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authenticity<S> {
+pub struct WebhookAuth<S> {
     /// The rule.
-    pub scheme: Scheme,
+    pub scheme: AuthScheme,
     /// What only the provider and we know; one is enough. Of `ed25519` it is the
     /// provider's public key.
     pub secrets: Vec<S>,
@@ -24,7 +24,7 @@ pub struct Authenticity<S> {
 
 /// The rule by which a request is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scheme {
+pub enum AuthScheme {
     /// HTTP Basic (RFC 7617).
     Basic {
         /// The user name.
@@ -33,59 +33,59 @@ pub enum Scheme {
     /// Telnyx: Ed25519 over `timestamp|body`.
     Ed25519 {
         /// Where the signature is.
-        place: Spot,
+        place: AuthLocation,
         /// Where the time is.
-        timestamp: Spot,
+        timestamp: AuthLocation,
     },
     /// A keyed hash over what a template says.
-    Hmac(Hmac),
+    Hmac(HmacScheme),
     /// A JSON Web Token, HS256, HS384 or HS512, whose `payload_hash` is the
     /// SHA-256 of the body.
     Jwt {
         /// Where the token is.
-        place: Spot,
+        place: AuthLocation,
     },
     /// The secret itself.
     Token {
         /// Where it is.
-        place: Spot,
+        place: AuthLocation,
     },
     /// Twilio: HMAC-SHA1 over URL and sorted parameters.
     Twilio {
         /// Where the signature is.
-        place: Spot,
+        place: AuthLocation,
     },
     /// Vonage's SMS API: a digest over the sorted parameters.
     Vonage {
         /// Which one.
         digest: VonageDigest,
         /// The parameter that carries it.
-        place: Spot,
+        place: AuthLocation,
     },
 }
 
 /// A keyed hash over what a template says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hmac {
+pub struct HmacScheme {
     /// Its digest.
-    pub digest: Digest,
+    pub digest: HmacDigest,
     /// How it is written.
-    pub encoding: Encoding,
+    pub encoding: DigestEncoding,
     /// What stands before it.
     pub prefix: String,
     /// What is signed, with the words of `auth_template` in braces.
     pub template: String,
     /// Where the signature is.
-    pub place: Spot,
+    pub place: AuthLocation,
     /// Where the time is.
-    pub timestamp: Option<Spot>,
+    pub timestamp: Option<AuthLocation>,
     /// Where the nonce is.
-    pub nonce: Option<Spot>,
+    pub nonce: Option<AuthLocation>,
 }
 
 /// A digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Digest {
+pub enum HmacDigest {
     /// Broken; for those who have nothing else.
     Md5,
     /// As in Twilio's and Zadarma's schemes.
@@ -100,14 +100,14 @@ pub enum Digest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VonageDigest {
     /// Keyed.
-    Hmac(Digest),
+    Hmac(HmacDigest),
     /// MD5 of the text and the secret behind it.
     Md5Hash,
 }
 
 /// How a signature is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+pub enum DigestEncoding {
     /// RFC 4648, section 4.
     Base64,
     /// Base64 of the hexadecimal digits, as Zadarma writes it.
@@ -118,7 +118,7 @@ pub enum Encoding {
 
 /// Where a value is in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Spot {
+pub enum AuthLocation {
     /// In a field of the form or a top-level member of the JSON document.
     Field(String),
     /// In a header, by its name in lower case.
@@ -171,27 +171,27 @@ const WORDS: [(&str, Word); 8] = [
 ];
 
 const DIGESTS: [(&str, VonageDigest); 5] = [
-    ("md5", VonageDigest::Hmac(Digest::Md5)),
-    ("sha1", VonageDigest::Hmac(Digest::Sha1)),
-    ("sha256", VonageDigest::Hmac(Digest::Sha256)),
-    ("sha512", VonageDigest::Hmac(Digest::Sha512)),
+    ("md5", VonageDigest::Hmac(HmacDigest::Md5)),
+    ("sha1", VonageDigest::Hmac(HmacDigest::Sha1)),
+    ("sha256", VonageDigest::Hmac(HmacDigest::Sha256)),
+    ("sha512", VonageDigest::Hmac(HmacDigest::Sha512)),
     ("md5hash", VonageDigest::Md5Hash),
 ];
 
-const ENCODINGS: [(&str, Encoding); 3] = [
-    ("hex", Encoding::Hex),
-    ("base64", Encoding::Base64),
-    ("base64-hex", Encoding::Base64Hex),
+const ENCODINGS: [(&str, DigestEncoding); 3] = [
+    ("hex", DigestEncoding::Hex),
+    ("base64", DigestEncoding::Base64),
+    ("base64-hex", DigestEncoding::Base64Hex),
 ];
 
-impl Hmac {
+impl HmacScheme {
     /// The words in braces of its template.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         words(&self.template)
     }
 }
 
-impl Scheme {
+impl AuthScheme {
     /// Whether what is in the query can be believed, where a GET says all.
     pub(crate) fn covers_query(&self) -> bool {
         match self {
@@ -225,22 +225,22 @@ fn words(template: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-impl Authenticity<SecretSource> {
+impl WebhookAuth<SecretSource> {
     /// Whether a secret stands in the file itself.
     pub(crate) fn holds_secret(&self) -> bool {
-        let is_public = matches!(self.scheme, Scheme::Ed25519 { .. });
+        let is_public = matches!(self.scheme, AuthScheme::Ed25519 { .. });
         let here = |secret: &SecretSource| matches!(secret, SecretSource::Here(_));
         !is_public && self.secrets.iter().any(here)
     }
 }
 
-impl<S> Authenticity<S> {
+impl<S> WebhookAuth<S> {
     /// The same with each secret replaced by what `resolve` makes of it.
     ///
     /// # Errors
     /// What `resolve` says.
-    pub fn try_map<T, E>(self, resolve: impl Fn(S) -> Result<T, E>) -> Result<Authenticity<T>, E> {
-        Ok(Authenticity {
+    pub fn try_map<T, E>(self, resolve: impl Fn(S) -> Result<T, E>) -> Result<WebhookAuth<T>, E> {
+        Ok(WebhookAuth {
             scheme: self.scheme,
             secrets: self
                 .secrets
@@ -256,7 +256,7 @@ impl<S> Authenticity<S> {
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted, and `Some(None)` when nothing is to be shown.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<Authenticity<SecretSource>>> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<WebhookAuth<SecretSource>>> {
     let word = reader.read(&keys::AUTH, |raw| value::choice(raw, &WORDS));
     let secret = reader.read(&keys::AUTH_SECRET, value::secret);
     let old = reader.read(&keys::AUTH_SECRET_OLD, value::secret);
@@ -274,7 +274,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<Authenticity<Secret
         reader.mistake(&keys::AUTH_SECRET, NEEDED);
         return None;
     }
-    Some(Some(Authenticity {
+    Some(Some(WebhookAuth {
         scheme: scheme?,
         secrets,
         public_url: public_url?,
@@ -286,40 +286,44 @@ fn is_empty(secret: &SecretSource) -> bool {
     matches!(secret, SecretSource::Here(secret) if secret.expose().is_empty())
 }
 
-fn scheme(reader: &mut Reader<'_>, word: Word) -> Option<Scheme> {
+fn scheme(reader: &mut Reader<'_>, word: Word) -> Option<AuthScheme> {
     let place = reader.read(&keys::AUTH_PLACE, spot);
     let timestamp = reader.read(&keys::AUTH_TIMESTAMP, spot);
     let (place, timestamp) = (place?, timestamp?);
-    let header = |name: &str| Spot::Header(name.to_owned());
+    let header = |name: &str| AuthLocation::Header(name.to_owned());
     Some(match word {
         Word::None => return None,
         Word::Basic => {
             let user = reader.read(&keys::AUTH_USER, value::optional)?;
             let user = reader.needed(&keys::AUTH_USER, NEEDED, user)?;
-            Scheme::Basic { user }
+            AuthScheme::Basic { user }
         }
-        Word::Token => Scheme::Token {
+        Word::Token => AuthScheme::Token {
             place: reader.needed(&keys::AUTH_PLACE, NEEDED, place)?,
         },
-        Word::Twilio => Scheme::Twilio {
+        Word::Twilio => AuthScheme::Twilio {
             place: place.unwrap_or_else(|| header("x-twilio-signature")),
         },
-        Word::Hmac => Scheme::Hmac(hmac(reader, place, timestamp)?),
-        Word::Ed25519 => Scheme::Ed25519 {
+        Word::Hmac => AuthScheme::Hmac(hmac(reader, place, timestamp)?),
+        Word::Ed25519 => AuthScheme::Ed25519 {
             place: place.unwrap_or_else(|| header("telnyx-signature-ed25519")),
             timestamp: timestamp.unwrap_or_else(|| header("telnyx-timestamp")),
         },
-        Word::Jwt => Scheme::Jwt {
+        Word::Jwt => AuthScheme::Jwt {
             place: place.unwrap_or_else(|| header("authorization")),
         },
-        Word::Vonage => Scheme::Vonage {
+        Word::Vonage => AuthScheme::Vonage {
             digest: reader.read(&keys::AUTH_ALGORITHM, |raw| value::choice(raw, &DIGESTS))?,
-            place: place.unwrap_or_else(|| Spot::Field("sig".to_owned())),
+            place: place.unwrap_or_else(|| AuthLocation::Field("sig".to_owned())),
         },
     })
 }
 
-fn hmac(reader: &mut Reader<'_>, place: Option<Spot>, timestamp: Option<Spot>) -> Option<Hmac> {
+fn hmac(
+    reader: &mut Reader<'_>,
+    place: Option<AuthLocation>,
+    timestamp: Option<AuthLocation>,
+) -> Option<HmacScheme> {
     let digest = reader.read(&keys::AUTH_ALGORITHM, |raw| value::choice(raw, &DIGESTS));
     let encoding = reader.read(&keys::AUTH_ENCODING, |raw| value::choice(raw, &ENCODINGS));
     let prefix = reader.read(&keys::AUTH_PREFIX, value::optional);
@@ -351,7 +355,7 @@ fn hmac(reader: &mut Reader<'_>, place: Option<Spot>, timestamp: Option<Spot>) -
             _ => {}
         }
     }
-    Some(Hmac {
+    Some(HmacScheme {
         digest,
         encoding: encoding?,
         prefix: prefix?.unwrap_or_default(),
@@ -388,16 +392,18 @@ fn signed(raw: &str) -> Result<String, String> {
 }
 
 /// Where a value is; empty is nowhere.
-fn spot(raw: &str) -> Result<Option<Spot>, String> {
+fn spot(raw: &str) -> Result<Option<AuthLocation>, String> {
     let Some(raw) = value::optional(raw)? else {
         return Ok(None);
     };
     let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
     let spot = match raw.split_once(':') {
-        None if raw == "path" => Some(Spot::Path),
-        Some(("header", name)) => named(name).map(|name| Spot::Header(name.to_ascii_lowercase())),
-        Some(("query", name)) => named(name).map(Spot::Query),
-        Some(("field", name)) => named(name).map(Spot::Field),
+        None if raw == "path" => Some(AuthLocation::Path),
+        Some(("header", name)) => {
+            named(name).map(|name| AuthLocation::Header(name.to_ascii_lowercase()))
+        }
+        Some(("query", name)) => named(name).map(AuthLocation::Query),
+        Some(("field", name)) => named(name).map(AuthLocation::Field),
         _ => None,
     };
     spot.map(Some).ok_or_else(|| {

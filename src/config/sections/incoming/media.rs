@@ -13,11 +13,11 @@ use crate::document::path::FieldPath;
 
 /// What one interface does about pictures.
 #[derive(Debug, Clone)]
-pub struct Media {
+pub struct MediaSettings {
     /// Where their URLs are; all of these count.
     pub places: Vec<FieldPath>,
     /// What is done about them.
-    pub handling: Handling,
+    pub mode: MediaMode,
     /// URL, with `{id}`, of a document that says where a file of that id is.
     pub lookup: Option<String>,
     /// Hosts that get the account's credentials, in lower case.
@@ -26,7 +26,7 @@ pub struct Media {
 
 /// What is done about a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handling {
+pub enum MediaMode {
     /// Its URL goes behind the text.
     Link,
     /// Nothing.
@@ -37,7 +37,7 @@ pub enum Handling {
 
 /// Where pictures are kept.
 #[derive(Debug, Clone)]
-pub struct Shelf {
+pub struct MediaStoreSettings {
     /// The directory.
     pub directory: PathBuf,
     /// Its URL, with a `/` at the end.
@@ -52,22 +52,22 @@ pub struct Shelf {
     pub permitted: Vec<IpNet>,
 }
 
-const HANDLINGS: [(&str, Handling); 3] = [
-    ("link", Handling::Link),
-    ("store", Handling::Store),
-    ("none", Handling::None),
+const HANDLINGS: [(&str, MediaMode); 3] = [
+    ("link", MediaMode::Link),
+    ("store", MediaMode::Store),
+    ("none", MediaMode::None),
 ];
 
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Media> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<MediaSettings> {
     let places = reader.read(&keys::KEY_MEDIA, value::places);
     let handling = reader.read(&keys::MEDIA, |raw| value::choice(raw, &HANDLINGS));
     let lookup = reader.read(&keys::MEDIA_LOOKUP, lookup);
     let hosts = reader.read(&keys::MEDIA_HOSTS, value::words);
-    Some(Media {
+    Some(MediaSettings {
         places: places?,
-        handling: handling?,
+        mode: handling?,
         lookup: lookup?,
         hosts: hosts?.iter().map(|host| host.to_lowercase()).collect(),
     })
@@ -75,7 +75,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Media> {
 
 /// Reads where pictures are kept; `Some(None)` is nowhere.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-pub(crate) fn read_shelf(reader: &mut Reader<'_>) -> Option<Option<Shelf>> {
+pub(crate) fn read_store(reader: &mut Reader<'_>) -> Option<Option<MediaStoreSettings>> {
     let directory = reader.read(&keys::MEDIA_DIR, |raw| {
         value::optional(raw)?
             .map(|raw| value::directory(&raw))
@@ -101,7 +101,7 @@ pub(crate) fn read_shelf(reader: &mut Reader<'_>) -> Option<Option<Shelf>> {
             reader.mistake(&keys::MEDIA_URL, message);
             None
         }
-        (Some(directory), Some(url)) => Some(Some(Shelf {
+        (Some(directory), Some(url)) => Some(Some(MediaStoreSettings {
             directory,
             url,
             types,

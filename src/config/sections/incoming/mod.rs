@@ -18,16 +18,16 @@ use crate::document::path::FieldPath;
 use crate::model::message::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
-use authenticity::{Authenticity, Scheme, Spot};
-use media::{Handling, Media, Shelf};
-use receipts::Receipts;
+use authenticity::{AuthLocation, AuthScheme, WebhookAuth};
+use media::{MediaMode, MediaSettings, MediaStoreSettings};
+use receipts::ReceiptPaths;
 
 /// In a path of `request_uri`, where the token stands.
 pub const TOKEN: &str = "{token}";
 
 /// What holds for the daemon as a whole.
 #[derive(Debug, Clone)]
-pub struct Daemon {
+pub struct ServerSettings {
     /// Addresses of proxies whose word about the client is believed.
     pub proxies: Vec<IpNet>,
     /// Whether the administrator has named them. The default is whole networks of
@@ -42,12 +42,12 @@ pub struct Daemon {
     /// Where Asterisk may call `websms` by `FastAGI`.
     pub agi: Option<SocketAddr>,
     /// Where pictures are kept.
-    pub shelf: Option<Shelf>,
+    pub shelf: Option<MediaStoreSettings>,
 }
 
 /// One provider account, as `[websmsd]` describes it.
 #[derive(Debug, Clone)]
-pub struct Incoming {
+pub struct IncomingInterface {
     /// Its name, the `[index]`.
     pub interface: InterfaceName,
     /// Addresses that may post; `None` is anyone.
@@ -55,23 +55,23 @@ pub struct Incoming {
     /// Paths that may be posted to; `None` is any.
     pub paths: Option<Vec<String>>,
     /// Methods by which messages are taken.
-    pub methods: Vec<Taken>,
+    pub methods: Vec<AllowedMethod>,
     /// How a request shows that it is the provider's; `None` is not at all.
-    pub authenticity: Option<Authenticity<SecretSource>>,
+    pub auth: Option<WebhookAuth<SecretSource>>,
     /// Where what is.
-    pub keys: Keys,
+    pub keys: FieldPaths,
     /// What a message must hold, all of it.
-    pub wanted: Vec<Condition>,
+    pub matching: Vec<Condition>,
     /// What makes it none; any of these.
     pub ignored: Vec<Condition>,
     /// How the text is encoded.
-    pub coding: Coding,
+    pub body_encoding: BodyEncoding,
     /// How numbers are written for the dialplan.
     pub number_format: NumberFormat,
     /// What is done about pictures.
-    pub media: Media,
+    pub media: MediaSettings,
     /// What is a delivery receipt.
-    pub receipts: Receipts,
+    pub receipts: ReceiptPaths,
     /// How long such an id is remembered.
     pub dedupe_lifetime: Duration,
     /// Query parameter whose value is echoed to a provider that tests us.
@@ -93,7 +93,7 @@ pub struct EchoSecret {
 
 /// Where what is in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keys {
+pub struct FieldPaths {
     /// The destination number.
     pub to: Vec<FieldPath>,
     /// The originating number.
@@ -107,7 +107,7 @@ pub struct Keys {
 
 /// A method by which messages are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum AllowedMethod {
     /// The fields are in the query.
     Get,
     /// They are in the body.
@@ -118,7 +118,7 @@ pub enum Taken {
 
 /// How a text is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
+pub enum BodyEncoding {
     /// RFC 4648, section 4.
     Base64,
     /// It is what it is.
@@ -140,24 +140,24 @@ pub struct Acknowledgement {
     pub status: u16,
 }
 
-const METHODS: [(&str, Taken); 3] = [
-    ("POST", Taken::Post),
-    ("PUT", Taken::Put),
-    ("GET", Taken::Get),
+const METHODS: [(&str, AllowedMethod); 3] = [
+    ("POST", AllowedMethod::Post),
+    ("PUT", AllowedMethod::Put),
+    ("GET", AllowedMethod::Get),
 ];
 
-const CODINGS: [(&str, Coding); 4] = [
-    ("none", Coding::None),
-    ("percent", Coding::Percent),
-    ("base64", Coding::Base64),
-    ("whatsapp", Coding::WhatsApp),
+const CODINGS: [(&str, BodyEncoding); 4] = [
+    ("none", BodyEncoding::None),
+    ("percent", BodyEncoding::Percent),
+    ("base64", BodyEncoding::Base64),
+    ("whatsapp", BodyEncoding::WhatsApp),
 ];
 
 /// Interfaces that take messages from anyone at any path beside others that do
 /// not: mostly a misspelt index, and a door that nobody meant to open.
-pub(crate) fn open_doors(interfaces: &[Incoming]) -> Vec<Problem> {
-    let is_open = |incoming: &&Incoming| {
-        incoming.permitted.is_none() && incoming.paths.is_none() && incoming.authenticity.is_none()
+pub(crate) fn unauthenticated_interfaces(interfaces: &[IncomingInterface]) -> Vec<Problem> {
+    let is_open = |incoming: &&IncomingInterface| {
+        incoming.permitted.is_none() && incoming.paths.is_none() && incoming.auth.is_none()
     };
     let (open, closed): (Vec<_>, Vec<_>) = interfaces.iter().partition(is_open);
     if closed.is_empty() {
@@ -182,14 +182,14 @@ pub(crate) fn open_doors(interfaces: &[Incoming]) -> Vec<Problem> {
 }
 
 /// Reads what holds for the daemon.
-pub(crate) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
+pub(crate) fn read_daemon(reader: &mut Reader<'_>) -> Option<ServerSettings> {
     let proxies = reader.read(&keys::PROXY_ADDR, value::networks);
     let proxy_header = reader.read(&keys::PROXY_HEADER, value::header_name);
     let max_body = reader.read(&keys::MAX_BODY, |raw| value::number(raw, 1024..=16_777_216));
     let health = reader.read(&keys::HEALTH_LISTEN, value::socket);
     let agi = reader.read(&keys::AGI_LISTEN, value::socket);
-    let shelf = media::read_shelf(reader);
-    Some(Daemon {
+    let shelf = media::read_store(reader);
+    Some(ServerSettings {
         proxies: proxies?.unwrap_or_default(),
         proxies_named: reader.is_given(&keys::PROXY_ADDR),
         proxy_header: proxy_header?,
@@ -201,7 +201,7 @@ pub(crate) fn read_daemon(reader: &mut Reader<'_>) -> Option<Daemon> {
 }
 
 /// Reads one interface; `None` when there was a mistake, which has been noted.
-pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Incoming> {
+pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<IncomingInterface> {
     let permitted = reader.read(&keys::PERMIT_ADDR, value::networks);
     let paths = reader.read(&keys::REQUEST_URI, value::url_paths);
     let methods = reader.read(&keys::METHOD, methods);
@@ -221,16 +221,16 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let acknowledgement = acknowledgement(reader);
     // Read only so that a control character in it is noticed.
     let _ = reader.read(&keys::KEY_ACCOUNT, value::optional);
-    let incoming = Incoming {
+    let incoming = IncomingInterface {
         interface,
         permitted: permitted?,
         paths: paths?,
         methods: methods?,
-        authenticity: authenticity?,
+        auth: authenticity?,
         keys: taken?,
-        wanted: wanted?,
+        matching: wanted?,
         ignored: ignored?,
-        coding: coding?,
+        body_encoding: coding?,
         number_format: number_format?,
         media: media?,
         receipts: receipts?,
@@ -245,7 +245,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     Some(incoming)
 }
 
-fn read_keys(reader: &mut Reader<'_>) -> Option<Keys> {
+fn read_keys(reader: &mut Reader<'_>) -> Option<FieldPaths> {
     let some = |raw: &str| match value::places(raw)? {
         places if places.is_empty() => Err("must not be empty".to_owned()),
         places => Ok(places),
@@ -254,7 +254,7 @@ fn read_keys(reader: &mut Reader<'_>) -> Option<Keys> {
     let from = reader.read(&keys::KEY_FROM, some);
     let body = reader.read(&keys::KEY_BODY, some);
     let id = reader.read(&keys::KEY_ID, value::places);
-    Some(Keys {
+    Some(FieldPaths {
         to: to?,
         from: from?,
         body: body?,
@@ -262,7 +262,7 @@ fn read_keys(reader: &mut Reader<'_>) -> Option<Keys> {
     })
 }
 
-fn methods(raw: &str) -> Result<Vec<Taken>, String> {
+fn methods(raw: &str) -> Result<Vec<AllowedMethod>, String> {
     let methods = value::words(raw)?;
     if methods.is_empty() {
         return Err("must not be empty (expected POST, GET or PUT)".to_owned());
@@ -316,9 +316,14 @@ fn content_type(raw: &str) -> Result<Option<String>, String> {
 }
 
 /// A token in the path has a place there, and such a place has a token.
-fn token_in_path(reader: &mut Reader<'_>, incoming: &Incoming) -> Option<()> {
-    let in_path = incoming.authenticity.as_ref().is_some_and(|authenticity| {
-        matches!(authenticity.scheme, Scheme::Token { place: Spot::Path })
+fn token_in_path(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
+    let in_path = incoming.auth.as_ref().is_some_and(|authenticity| {
+        matches!(
+            authenticity.scheme,
+            AuthScheme::Token {
+                place: AuthLocation::Path
+            }
+        )
     });
     let paths = incoming.paths.as_deref().unwrap_or_default();
     let has_place = |path: &String| path.split('/').any(|part| part == TOKEN);
@@ -336,17 +341,17 @@ fn token_in_path(reader: &mut Reader<'_>, incoming: &Incoming) -> Option<()> {
 }
 
 /// What a message is read from is what the provider signs.
-fn covered(reader: &mut Reader<'_>, incoming: &Incoming) -> Option<()> {
-    let Some(authenticity) = &incoming.authenticity else {
+fn covered(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
+    let Some(authenticity) = &incoming.auth else {
         return Some(());
     };
-    if incoming.methods.contains(&Taken::Get) && !authenticity.scheme.covers_query() {
+    if incoming.methods.contains(&AllowedMethod::Get) && !authenticity.scheme.covers_query() {
         let message = "takes GET, which says all in the URL, and this auth does not sign it: \
                        leave GET out, or put {url} into auth_template if the provider does";
         reader.mistake(&keys::METHOD, message);
         return None;
     }
-    let Keys { to, from, body, id } = &incoming.keys;
+    let FieldPaths { to, from, body, id } = &incoming.keys;
     let by_header = |places: &[FieldPath]| {
         places
             .iter()
@@ -368,8 +373,8 @@ fn covered(reader: &mut Reader<'_>, incoming: &Incoming) -> Option<()> {
 }
 
 /// Pictures that are to be kept have somewhere to be kept.
-fn kept_somewhere(reader: &mut Reader<'_>, incoming: &Incoming) -> Option<()> {
-    if incoming.media.handling == Handling::Store
+fn kept_somewhere(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
+    if incoming.media.mode == MediaMode::Store
         && reader.read(&keys::MEDIA_DIR, value::optional)?.is_none()
     {
         reader.mistake(&keys::MEDIA_DIR, "is not set, and media = store needs it");

@@ -8,7 +8,7 @@ use crate::document::path::FieldPath;
 
 /// How delivery receipts are told from messages, and read.
 #[derive(Debug, Clone, Default)]
-pub struct Receipts {
+pub struct ReceiptPaths {
     /// What is one; any of these.
     pub matching: Vec<Condition>,
     /// Where it names the message.
@@ -27,7 +27,7 @@ pub struct Receipts {
 
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Receipts> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ReceiptPaths> {
     let matching = reader.read_each(&keys::RECEIPT_MATCH, Condition::parse);
     let id = reader.read(&keys::RECEIPT_ID, value::places);
     let status = reader.read(&keys::RECEIPT_STATUS, value::places);
@@ -35,7 +35,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Receipts> {
     let failed = reader.read(&keys::RECEIPT_FAILED, value::words);
     let reason = reader.read(&keys::RECEIPT_REASON, value::places);
     let code = reader.read(&keys::RECEIPT_ERROR, value::places);
-    let receipts = Receipts {
+    let receipts = ReceiptPaths {
         matching: matching?,
         id: id?,
         status: status?,

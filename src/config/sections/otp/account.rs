@@ -41,12 +41,12 @@ pub enum AccountSource {
     /// In a file, `whatsapp-info.json`.
     File(PathBuf),
     /// In the configuration itself.
-    Here(Account<SecretSource>),
+    Here(WhatsappAccount<SecretSource>),
 }
 
 /// An account with Meta. `S` is where the secret is, or the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account<S> {
+pub struct WhatsappAccount<S> {
     /// The `WhatsApp` Business Account.
     pub waba_id: Identifier,
     /// Its access token.
@@ -159,7 +159,7 @@ fn read_account(reader: &mut Reader<'_>) -> Option<AccountSource> {
     let access_token = reader.needed(&keys::ACCESS_TOKEN, WHY, access_token);
     let phone_number_id = id(reader, phone_number_id);
     let template_id = id(reader, template_id);
-    Some(AccountSource::Here(Account {
+    Some(AccountSource::Here(WhatsappAccount {
         waba_id: waba_id?,
         access_token: access_token?,
         phone_number_id: phone_number_id?,

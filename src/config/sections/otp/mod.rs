@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::sections::outgoing::Outgoing;
+use crate::config::sections::outgoing::OutgoingInterface;
 use crate::config::syntax::keys::otp as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
@@ -18,7 +18,7 @@ mod account;
 mod draft;
 mod sender;
 
-pub use account::{Account, AccountSource, Identifier, WhatsappCodes};
+pub use account::{AccountSource, Identifier, WhatsappAccount, WhatsappCodes};
 pub use draft::OtpDraft;
 pub use sender::sender;
 
@@ -32,7 +32,7 @@ const CODE: &str = "{code}";
 
 /// One-time passwords, as `[otp]` describes them.
 #[derive(Debug, Clone)]
-pub struct Otp {
+pub struct OtpSettings {
     /// Where they are asked for.
     pub listen: SocketAddr,
     /// Addresses that may ask.
@@ -41,7 +41,7 @@ pub struct Otp {
     pub client_token: Option<SecretSource>,
     /// Ways by which a code goes out, in the order in which they are tried; at
     /// least one.
-    pub channels: Vec<Channel>,
+    pub channels: Vec<OtpChannel>,
     /// Digits of a code, 4 to 15: as many as a template takes.
     pub code_length: u32,
     /// How long a code counts.
@@ -60,16 +60,16 @@ pub struct Otp {
 
 /// A way by which a code goes out.
 #[derive(Debug, Clone)]
-pub enum Channel {
+pub enum OtpChannel {
     /// By an interface of `[websms]`.
-    Sms(Sms),
+    Sms(SmsSettings),
     /// By a template of Meta's.
     Whatsapp(WhatsappCodes),
 }
 
 /// How a code goes out by SMS.
 #[derive(Debug, Clone)]
-pub struct Sms {
+pub struct SmsSettings {
     /// The interface of `[websms]`.
     pub interface: InterfaceName,
     /// Our number.
@@ -78,7 +78,7 @@ pub struct Sms {
     pub text: String,
 }
 
-impl Otp {
+impl OtpSettings {
     /// Where this machine reaches it, which may listen at all of its addresses.
     #[must_use]
     pub fn here(&self) -> SocketAddr {
@@ -93,7 +93,7 @@ impl Otp {
     /// Whether a secret stands in the file itself.
     pub(crate) fn holds_secret(&self) -> bool {
         let tokens = self.channels.iter().filter_map(|channel| match channel {
-            Channel::Whatsapp(WhatsappCodes {
+            OtpChannel::Whatsapp(WhatsappCodes {
                 account: AccountSource::Here(account),
                 ..
             }) => Some(&account.access_token),
@@ -105,7 +105,7 @@ impl Otp {
 }
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
-pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Otp> {
+pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<OtpSettings> {
     let listen = reader.read(&keys::LISTEN, |raw| {
         value::socket(raw)?.ok_or_else(|| "must not be empty".to_owned())
     });
@@ -120,7 +120,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Otp
     let hash_key = reader.read(&keys::HASH_KEY, value::secret);
     let channels = read_channels(reader, outgoing);
     let channels = channels?;
-    Some(Otp {
+    Some(OtpSettings {
         listen: listen?,
         // Nobody at all, if it says nothing.
         permitted: permitted?.unwrap_or_default(),
@@ -141,7 +141,10 @@ fn bound(raw: &str) -> Result<Option<u32>, String> {
     value::number(raw, 0..=1_000_000).map(|most| (most > 0).then_some(most))
 }
 
-fn read_channels(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Vec<Channel>> {
+fn read_channels(
+    reader: &mut Reader<'_>,
+    outgoing: &[OutgoingInterface],
+) -> Option<Vec<OtpChannel>> {
     let names = reader.read(&keys::CHANNEL, |raw| {
         let names = value::words(raw)?;
         let twice = (1..names.len()).any(|from| names.get(from - 1) == names.get(from));
@@ -156,9 +159,9 @@ fn read_channels(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Vec<C
         .into_iter()
         .map(|whatsapp| {
             if whatsapp {
-                account::read_whatsapp(reader).map(Channel::Whatsapp)
+                account::read_whatsapp(reader).map(OtpChannel::Whatsapp)
             } else {
-                read_sms(reader, outgoing).map(Channel::Sms)
+                read_sms(reader, outgoing).map(OtpChannel::Sms)
             }
         })
         .collect();
@@ -170,7 +173,7 @@ pub(crate) fn read_lifetime(reader: &mut Reader<'_>) -> Option<Duration> {
     reader.read(&keys::LIFETIME, |raw| value::seconds(raw, 10..=5400))
 }
 
-fn read_sms(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Sms> {
+fn read_sms(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<SmsSettings> {
     let index = reader.read(&keys::SMS_INDEX, value::optional);
     let from = reader.read(&keys::SMS_FROM, value::optional);
     let text = reader.read(&keys::SMS_TEXT, sms_text);
@@ -188,7 +191,7 @@ fn read_sms(reader: &mut Reader<'_>, outgoing: &[Outgoing]) -> Option<Sms> {
         reader.mistake(&keys::SMS_INDEX, message);
         return None;
     };
-    Some(Sms {
+    Some(SmsSettings {
         interface: found.interface.clone(),
         from: from?,
         text: text?,
@@ -214,8 +217,8 @@ fn sms_text(raw: &str) -> Result<String, String> {
 fn key_of(
     reader: &mut Reader<'_>,
     given: Option<SecretSource>,
-    channels: &[Channel],
-    outgoing: &[Outgoing],
+    channels: &[OtpChannel],
+    outgoing: &[OutgoingInterface],
 ) -> Option<Option<SecretSource>> {
     if let Some(SecretSource::Here(key)) = &given
         && key.expose().len() < KEY_MIN
@@ -229,11 +232,11 @@ fn key_of(
         return Some(given);
     }
     let account = channels.iter().find_map(|channel| match channel {
-        Channel::Whatsapp(codes) => Some(match &codes.account {
+        OtpChannel::Whatsapp(codes) => Some(match &codes.account {
             AccountSource::File(_) => None,
             AccountSource::Here(account) => Some(account.access_token.clone()),
         }),
-        Channel::Sms(sms) => outgoing
+        OtpChannel::Sms(sms) => outgoing
             .iter()
             .find(|outgoing| outgoing.interface == sms.interface)
             .and_then(|outgoing| outgoing.auth.secret())
@@ -251,7 +254,7 @@ mod tests {
 
     const SMS: &str = "[websms]\nhost = https://h\nauth_user = u\nauth_passwd = p\n";
 
-    fn parse(text: &str) -> Result<Otp, String> {
+    fn parse(text: &str) -> Result<OtpSettings, String> {
         let parsed = config::parse("websms.conf".as_ref(), text, &|_, _| Ok(None));
         let parsed = parsed.map_err(|report| report.to_string());
         parsed.map(|(config, _)| config.otp.unwrap())

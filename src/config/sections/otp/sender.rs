@@ -3,8 +3,8 @@
 use crate::config::Auth;
 use crate::config::Problem;
 use crate::config::Section;
-use crate::config::sections::otp::{Account, WhatsappCodes};
-use crate::config::sections::outgoing::{self, Outgoing};
+use crate::config::sections::otp::{WhatsappAccount, WhatsappCodes};
+use crate::config::sections::outgoing::{self, OutgoingInterface};
 use crate::config::syntax::ini::Entry;
 use crate::config::syntax::keys::{Key, websms as keys};
 use crate::config::syntax::preset;
@@ -20,10 +20,10 @@ use crate::secret::{Secret, SecretSource};
 /// When `template` or `language` are no names of such.
 pub fn sender(
     codes: &WhatsappCodes,
-    account: &Account<Secret>,
+    account: &WhatsappAccount<Secret>,
     template: &str,
     language: &str,
-) -> Result<Outgoing, String> {
+) -> Result<OutgoingInterface, String> {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     for name in [template, language] {
         if name.is_empty() || !name.bytes().all(word) {
@@ -45,13 +45,13 @@ pub fn sender(
         format!("{said:?}")
     };
     let outgoing = outgoing.ok_or_else(|| said(&problems))?;
-    Ok(Outgoing { auth, ..outgoing })
+    Ok(OutgoingInterface { auth, ..outgoing })
 }
 
 /// What such an interface would have in the file.
 fn entries(
     codes: &WhatsappCodes,
-    account: &Account<Secret>,
+    account: &WhatsappAccount<Secret>,
     template: &str,
     language: &str,
 ) -> Vec<Entry> {
@@ -104,17 +104,17 @@ fn entries(
 mod tests {
     use super::*;
     use crate::config;
-    use crate::config::Channel;
+    use crate::config::OtpChannel;
 
     #[test]
     fn sender_is_an_interface_with_the_code_in_two_places() {
         let text = "[otp]\ninfo_file = /x\napi_url = http://127.0.0.1:1\n";
         let parsed = config::parse("websms.conf".as_ref(), text, &|_, _| Ok(None));
         let otp = parsed.unwrap().0.otp.unwrap();
-        let Some(Channel::Whatsapp(codes)) = otp.channels.first() else {
+        let Some(OtpChannel::Whatsapp(codes)) = otp.channels.first() else {
             panic!("{otp:?}");
         };
-        let account = Account {
+        let account = WhatsappAccount {
             waba_id: "1".parse().unwrap(),
             access_token: Secret::new("t".to_owned()),
             phone_number_id: "2".parse().unwrap(),

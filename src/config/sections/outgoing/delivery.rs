@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::Outgoing;
+use crate::config::OutgoingInterface;
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
 use crate::config::syntax::reader::Reader;
@@ -13,19 +13,19 @@ use crate::model::message::InterfaceName;
 
 /// How an account delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct DeliverySettings {
     /// Who makes the request.
-    pub by: By,
+    pub mode: DeliveryMode,
     /// Requests at a time, of the outbox.
     pub concurrency: usize,
     /// Messages per second, of the outbox; `None` is as many as come.
     pub rate: Option<u32>,
     /// When a message is tried again.
-    pub retry: Retry,
+    pub retry: RetrySettings,
     /// The account to try when this one fails in a way that is safe to repeat.
     pub fallback: Option<InterfaceName>,
     /// How the provider is told that a request repeats an earlier one.
-    pub idempotency: Idempotency,
+    pub idempotency: IdempotencySettings,
     /// What the sender is told of a message that was not sent; empty is
     /// nothing.
     pub notice_failed: String,
@@ -39,7 +39,7 @@ pub struct Delivery {
 
 /// Who makes the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum DeliveryMode {
     /// `websms` itself, while the dialplan waits.
     Direct,
     /// `websmsd`, from the outbox.
@@ -48,7 +48,7 @@ pub enum By {
 
 /// When a message is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retry {
+pub struct RetrySettings {
     /// Wait after the first attempt; it doubles with each.
     pub least: Duration,
     /// Longest wait.
@@ -63,7 +63,7 @@ pub struct Retry {
 
 /// How the provider is told that a request repeats an earlier one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Idempotency {
+pub struct IdempotencySettings {
     /// Parameter that carries the id of the message.
     pub parameter: Option<String>,
     /// Header that does.
@@ -71,13 +71,13 @@ pub struct Idempotency {
 }
 
 /// What holds for an interface that is not configured any more.
-impl Default for Delivery {
+impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
-            by: By::Queue,
+            mode: DeliveryMode::Queue,
             concurrency: 8,
             rate: None,
-            retry: Retry {
+            retry: RetrySettings {
                 least: Duration::from_secs(5),
                 most: Duration::from_secs(300),
                 lifetime: Duration::from_secs(14_400),
@@ -85,7 +85,7 @@ impl Default for Delivery {
                 unknown: false,
             },
             fallback: None,
-            idempotency: Idempotency::default(),
+            idempotency: IdempotencySettings::default(),
             notice_failed: keys::NOTICE_FAILED.default.to_owned(),
             notice_unknown: keys::NOTICE_UNKNOWN.default.to_owned(),
             notice_undelivered: keys::NOTICE_UNDELIVERED.default.to_owned(),
@@ -94,12 +94,12 @@ impl Default for Delivery {
     }
 }
 
-impl Delivery {
+impl DeliverySettings {
     /// Whether a request that may have arrived can be made again. A fallback does
     /// not know the ids that another provider has seen.
     #[must_use]
     pub fn may_repeat(&self) -> bool {
-        let Idempotency { parameter, header } = &self.idempotency;
+        let IdempotencySettings { parameter, header } = &self.idempotency;
         let known = parameter.is_some() || header.is_some();
         self.retry.unknown || (known && self.fallback.is_none())
     }
@@ -107,9 +107,15 @@ impl Delivery {
 
 /// Reads the keys of one interface; `None` when there was a mistake, which has
 /// been noted.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
     let by = reader.read(&keys::DELIVERY, |raw| {
-        value::choice(raw, &[("direct", By::Direct), ("queue", By::Queue)])
+        value::choice(
+            raw,
+            &[
+                ("direct", DeliveryMode::Direct),
+                ("queue", DeliveryMode::Queue),
+            ],
+        )
     });
     let concurrency = reader.read(&keys::CONCURRENCY, |raw| value::number(raw, 1..=100));
     let rate = reader.read(&keys::RATE, |raw| value::number(raw, 0..=1000));
@@ -141,11 +147,11 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
         reader.mistake(&keys::RETRY_MIN, "must not be more than retry_max");
         return None;
     }
-    Some(Delivery {
-        by: by?,
+    Some(DeliverySettings {
+        mode: by?,
         concurrency: concurrency?,
         rate: rate.map(|rate: u32| (rate > 0).then_some(rate))?,
-        retry: Retry {
+        retry: RetrySettings {
             least: least?,
             most: most?,
             lifetime: lifetime?,
@@ -153,7 +159,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Delivery> {
             unknown: unknown?,
         },
         fallback: fallback?,
-        idempotency: Idempotency {
+        idempotency: IdempotencySettings {
             parameter: parameter?,
             header: header?,
         },
@@ -178,10 +184,10 @@ pub(crate) fn read_reply(reader: &mut Reader<'_>) -> Option<bool> {
 }
 
 /// Fallbacks that lead nowhere or in a circle.
-pub(crate) fn fallbacks(outgoing: &[Outgoing]) -> Vec<Problem> {
+pub(crate) fn fallbacks(outgoing: &[OutgoingInterface]) -> Vec<Problem> {
     let find = |name: &InterfaceName| outgoing.iter().find(|other| other.interface == *name);
     let known = || outgoing.iter().map(|outgoing| outgoing.interface.as_str());
-    let wrong = |start: &Outgoing| {
+    let wrong = |start: &OutgoingInterface| {
         let mut seen = vec![&start.interface];
         let mut next = start.delivery.fallback.as_ref();
         while let Some(name) = next {

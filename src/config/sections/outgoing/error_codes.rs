@@ -7,40 +7,40 @@ use crate::document::path::FieldPath;
 
 /// What a provider's refusals mean.
 #[derive(Debug, Clone, Default)]
-pub struct Errors {
+pub struct ErrorCodes {
     /// Where an answer has the code.
     pub code: Vec<FieldPath>,
     /// Where it says why in words.
     pub reason: Vec<FieldPath>,
     /// Codes and what they mean.
-    pub words: Vec<(String, String)>,
+    pub text: Vec<(String, String)>,
     /// Codes that mean: not sent, but may be later.
     pub retry: Vec<String>,
     /// Codes that are a matter for the fallback.
     pub fallback: Vec<String>,
 }
 
-impl Errors {
+impl ErrorCodes {
     /// What a code means, if that is known.
     #[must_use]
     pub fn words(&self, code: &str) -> Option<&str> {
-        let found = self.words.iter().find(|(known, _)| known == code);
+        let found = self.text.iter().find(|(known, _)| known == code);
         found.map(|(_, words)| words.as_str())
     }
 }
 
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Errors> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ErrorCodes> {
     let code = reader.read(&keys::RESP_ERROR, value::places);
     let reason = reader.read(&keys::RESP_REASON, value::places);
     let words = reader.read_each(&keys::REASON, words);
     let retry = reader.read(&keys::RETRY_ON, value::words);
     let fallback = reader.read(&keys::FALLBACK_ON, value::words);
-    Some(Errors {
+    Some(ErrorCodes {
         code: code?,
         reason: reason?,
-        words: words?,
+        text: words?,
         retry: retry?,
         fallback: fallback?,
     })

@@ -22,13 +22,13 @@ use crate::model::message::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 use auth::Auth;
-use delivery::Delivery;
-use error_codes::Errors;
-use parameters::{BodyType, Parameters, Pictures};
+use delivery::DeliverySettings;
+use error_codes::ErrorCodes;
+use parameters::{BodyType, Parameters, PictureSettings};
 
 /// One provider account, as `[websms]` describes it.
 #[derive(Debug, Clone)]
-pub struct Outgoing {
+pub struct OutgoingInterface {
     /// Its name, the `[index]`.
     pub interface: InterfaceName,
     /// Where requests go: `host`, without what `path` adds.
@@ -36,7 +36,7 @@ pub struct Outgoing {
     /// `path`, with `{to}`, `{from}`, `{body}` and `{id}` in it; Zadarma signs it.
     pub path: String,
     /// By which method.
-    pub method: Method,
+    pub method: RequestMethod,
     /// Other headers, by name in lower case, with the same words in them.
     pub headers: Vec<(String, String)>,
     /// What says which, and how it is written.
@@ -48,7 +48,7 @@ pub struct Outgoing {
     /// Where the answer says what the provider calls the message.
     pub response_id: Option<ResponseId>,
     /// What its refusals mean.
-    pub errors: Errors,
+    pub errors: ErrorCodes,
     /// How numbers are written.
     pub number_format: NumberFormat,
     /// What the destination must look like then.
@@ -60,7 +60,7 @@ pub struct Outgoing {
     /// Characters of one message; a longer text is sent as several.
     pub max_chars: Option<NonZeroUsize>,
     /// What becomes of URLs of pictures in the text.
-    pub pictures: Pictures,
+    pub pictures: PictureSettings,
     /// Bound of the whole exchange.
     pub timeout: Duration,
     /// Bound of name resolution, connection and TLS together; shorter than
@@ -69,7 +69,7 @@ pub struct Outgoing {
     /// PEM file with authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// When it goes out, how often it is tried and what the sender is told.
-    pub delivery: Delivery,
+    pub delivery: DeliverySettings,
 }
 
 /// Where the answer says what the provider calls the message.
@@ -83,7 +83,7 @@ pub enum ResponseId {
 
 /// By which method a request is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub enum RequestMethod {
     /// With everything in the URL.
     Get,
     /// As most want it.
@@ -108,14 +108,14 @@ pub enum Charset {
     Utf8,
 }
 
-const METHODS: [(&str, Method); 3] = [
-    ("POST", Method::Post),
-    ("PUT", Method::Put),
-    ("GET", Method::Get),
+const METHODS: [(&str, RequestMethod); 3] = [
+    ("POST", RequestMethod::Post),
+    ("PUT", RequestMethod::Put),
+    ("GET", RequestMethod::Get),
 ];
 
 /// Reads one interface; `None` when there was a mistake, which has been noted.
-pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<Outgoing> {
+pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<OutgoingInterface> {
     let account = target::account(reader);
     let target = account
         .as_ref()
@@ -149,7 +149,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         return None;
     }
     let (host, path) = target?;
-    let outgoing = Outgoing {
+    let outgoing = OutgoingInterface {
         interface,
         host,
         path,
@@ -177,9 +177,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
 }
 
 /// A GET has no body; what has none cannot be signed in Zadarma's way.
-fn without_body(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> {
+fn without_body(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Option<()> {
     let body_type = outgoing.parameters.body_type;
-    if outgoing.method == Method::Get && body_type != BodyType::Query {
+    if outgoing.method == RequestMethod::Get && body_type != BodyType::Query {
         let message = "must be query with method = GET, which has no body";
         reader.mistake(&keys::BODY_TYPE, message);
         return None;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::config::sections::outgoing::auth::Auth;
 use crate::config::sections::outgoing::target::{self, Account};
-use crate::config::sections::outgoing::{Charset, Outgoing};
+use crate::config::sections::outgoing::{Charset, OutgoingInterface};
 use crate::config::syntax::keys::{Key, websms as keys};
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
@@ -48,7 +48,7 @@ pub enum BodyType {
 
 /// What becomes of URLs of pictures in the text.
 #[derive(Debug, Clone)]
-pub struct Pictures {
+pub struct PictureSettings {
     /// Parameter that carries one, perhaps with `{kind}`; `None` leaves them in
     /// the text.
     pub key: Option<String>,
@@ -59,7 +59,7 @@ pub struct Pictures {
     /// The path of the request then; `None` is the usual one.
     pub path: Option<String>,
     /// How they are sent themselves, and not their URLs.
-    pub upload: Option<Upload>,
+    pub upload: Option<UploadSettings>,
     /// Ends of URLs that are pictures, without the dot and in lower case.
     pub extensions: Vec<String>,
     /// Parameters that go with them, in place of others of that name; in JSON
@@ -69,17 +69,17 @@ pub struct Pictures {
 
 /// How a picture is sent itself.
 #[derive(Debug, Clone)]
-pub struct Upload {
+pub struct UploadSettings {
     /// Private addresses that it may be fetched from.
     pub permitted: Vec<IpNet>,
     /// The exchange before the message, which then has an id in place of the
     /// file; `None` sends the file with the message.
-    pub before: Option<Before>,
+    pub preceding: Option<PrecedingUpload>,
 }
 
 /// An exchange that hands a file over before the message.
 #[derive(Debug, Clone)]
-pub struct Before {
+pub struct PrecedingUpload {
     /// Where to.
     pub path: String,
     /// The field of the file.
@@ -128,7 +128,7 @@ pub(crate) fn read(
 }
 
 /// Reads what becomes of pictures.
-pub(crate) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Option<Pictures> {
+pub(crate) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Option<PictureSettings> {
     let body_type = reader.read(&keys::BODY_TYPE, |raw| value::choice(raw, &BODY_TYPES));
     let key = reader.read(&keys::KEY_MEDIA, value::optional);
     let extensions = reader.read(&keys::MEDIA_OUT, value::extensions);
@@ -141,15 +141,15 @@ pub(crate) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Optio
     let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR, value::networks);
     let before = read_before(reader, account);
     let (upload, permitted, before) = (upload?, permitted?, before?);
-    let pictures = Pictures {
+    let pictures = PictureSettings {
         key: key?,
         caption: caption?,
         // A file has one place in a form.
         most: if upload { 1 } else { most? },
         path: path?,
-        upload: upload.then(|| Upload {
+        upload: upload.then(|| UploadSettings {
             permitted: permitted.unwrap_or_default(),
-            before,
+            preceding: before,
         }),
         extensions: extensions?,
         fixed: fixed?,
@@ -165,13 +165,13 @@ pub(crate) fn read_pictures(reader: &mut Reader<'_>, account: &Account) -> Optio
 
 /// Reads how a file is handed over before the message.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-fn read_before(reader: &mut Reader<'_>, account: &Account) -> Option<Option<Before>> {
+fn read_before(reader: &mut Reader<'_>, account: &Account) -> Option<Option<PrecedingUpload>> {
     let path = target::other_path(reader, &keys::PATH_UPLOAD, account);
     let field = reader.read(&keys::KEY_UPLOAD, value::text);
     let fixed = reader.read(&keys::VAL_UPLOAD, value::pairs);
     let id = reader.read(&keys::RESP_UPLOAD, value::places);
     let (path, field, fixed, id) = (path?, field?, fixed?, id?);
-    Some(path.map(|path| Before {
+    Some(path.map(|path| PrecedingUpload {
         path,
         field,
         fixed,
@@ -211,16 +211,16 @@ fn fixed(body_type: BodyType, raw: &str) -> Result<Vec<(String, Value)>, String>
 
 /// Parameters that cannot all be sent: two of one name, of which the provider
 /// makes nobody knows what, or one that stands in the way of another.
-pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> {
-    let ucs2 = Sometimes {
+pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Option<()> {
+    let ucs2 = ConditionalParameters {
         key: &keys::VAL_UCS2,
         values: &outgoing.parameters.ucs2,
     };
-    let media = Sometimes {
+    let media = ConditionalParameters {
         key: &keys::VAL_MEDIA,
         values: &outgoing.pictures.fixed,
     };
-    let beside: [(&[Sometimes<'_>], bool); 4] = [
+    let beside: [(&[ConditionalParameters<'_>], bool); 4] = [
         (&[], false),
         (&[ucs2], false),
         (&[media], true),
@@ -247,7 +247,7 @@ pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &Outgoing) -> Option<()> 
 
 /// Something that neither a parameter nor the URL nor a header carries. The
 /// sender need not be said: there are accounts that have but one number.
-fn unsaid(outgoing: &Outgoing) -> Option<(&'static Key, String)> {
+fn unsaid(outgoing: &OutgoingInterface) -> Option<(&'static Key, String)> {
     let elsewhere = |word: &str| {
         let word = format!("{{{word}}}");
         outgoing.path.contains(&word)
@@ -271,7 +271,7 @@ fn unsaid(outgoing: &Outgoing) -> Option<(&'static Key, String)> {
 
 /// Parameters that go with some messages alone.
 #[derive(Clone, Copy)]
-struct Sometimes<'a> {
+struct ConditionalParameters<'a> {
     /// The key that names them.
     key: &'static Key,
     values: &'a [(String, Value)],
@@ -280,8 +280,8 @@ struct Sometimes<'a> {
 /// Every parameter with the key that names it, when these go along in place of
 /// fixed ones of their names, and perhaps a picture.
 fn named(
-    outgoing: &Outgoing,
-    sometimes: &[Sometimes<'_>],
+    outgoing: &OutgoingInterface,
+    sometimes: &[ConditionalParameters<'_>],
     picture: bool,
 ) -> Vec<(&'static Key, String)> {
     let Parameters {
@@ -291,7 +291,7 @@ fn named(
         fixed,
         ..
     } = &outgoing.parameters;
-    let Pictures { key, caption, .. } = &outgoing.pictures;
+    let PictureSettings { key, caption, .. } = &outgoing.pictures;
     let mut named: Vec<(&'static Key, &str)> =
         [(&keys::KEY_TO, key_to), (&keys::KEY_FROM, key_from)]
             .into_iter()
