@@ -10,7 +10,7 @@ use reqwest::Url;
 
 use crate::config::{self, Identifier, SessionId};
 use crate::model::id::Id;
-use crate::otp::meta::Kind;
+use crate::otp::meta::TemplateKind;
 use crate::secret::SecretSource;
 
 /// Messaging bridge between Asterisk and the HTTP APIs of SMS providers.
@@ -26,19 +26,19 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Send one message to the provider; what Asterisk calls by AGI
-    Websms(Websms),
+    Websms(WebsmsOptions),
     /// Take messages from providers and hand them to Asterisk
-    Websmsd(Websmsd),
+    Websmsd(WebsmsdOptions),
     /// Show, retry and drop messages that wait, are on their way or were given up
-    Queue(Queue),
+    Queue(QueueOptions),
     /// Look after the account at a WhatsApp gateway: log in, connect phones
-    Whatsapp(Whatsapp),
+    Whatsapp(WhatsappOptions),
     /// Send and check one-time passwords, and set them up at WhatsApp
-    Otp(Otp),
+    Otp(OtpOptions),
     /// Say what is wrong with configuration and spool, and how to mend it
-    Check(Check),
+    Check(CheckOptions),
     /// List the providers that are known by name, or show the keys of one
-    Presets(Presets),
+    Presets(PresetsOptions),
     /// Show one message each way on this machine, without account or Asterisk
     Demo,
 }
@@ -54,7 +54,7 @@ pub struct Configured {
 /// `websms`: one outgoing message.
 #[derive(Debug, Args)]
 #[command(override_usage = "websms [--config FILE] [--] TO FROM BODY [INDEX [ENCODING]]")]
-pub struct Websms {
+pub struct WebsmsOptions {
     /// Where the configuration is.
     #[command(flatten)]
     pub configured: Configured,
@@ -70,7 +70,7 @@ pub struct Websms {
 
 /// `websmsd`: the daemon.
 #[derive(Debug, Args)]
-pub struct Websmsd {
+pub struct WebsmsdOptions {
     /// Where the configuration is.
     #[command(flatten)]
     pub configured: Configured,
@@ -84,18 +84,18 @@ pub struct Websmsd {
 
 /// `presets`: what is known of providers.
 #[derive(Debug, Args)]
-pub struct Presets {
+pub struct PresetsOptions {
     /// Where the configuration is, which may name a directory of own presets.
     #[command(flatten)]
     pub configured: Configured,
     /// What to show; without it, all by name.
     #[command(subcommand)]
-    pub act: Option<PresetsAct>,
+    pub action: Option<PresetsAction>,
 }
 
 /// What to show of presets.
 #[derive(Debug, Subcommand)]
-pub enum PresetsAct {
+pub enum PresetsAction {
     /// Print a preset: the steps at the provider's site and the keys, ready to edit
     Show {
         /// Its name
@@ -105,7 +105,7 @@ pub enum PresetsAct {
 
 /// `check`: what is wrong.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckOptions {
     /// Where the configuration is.
     #[command(flatten)]
     pub configured: Configured,
@@ -116,18 +116,18 @@ pub struct Check {
 
 /// `queue`: messages on their way to phones and providers.
 #[derive(Debug, Args)]
-pub struct Queue {
+pub struct QueueOptions {
     /// Where the configuration is.
     #[command(flatten)]
     pub configured: Configured,
     /// What to do.
     #[command(subcommand)]
-    pub act: QueueAct,
+    pub action: QueueAction,
 }
 
 /// What to do with messages on their way.
 #[derive(Debug, Subcommand)]
-pub enum QueueAct {
+pub enum QueueAction {
     /// List everything there is
     List,
     /// Show one message, its text and what became of it
@@ -153,18 +153,18 @@ pub enum QueueAct {
 
 /// `whatsapp`: the account at a gateway.
 #[derive(Debug, Args)]
-pub struct Whatsapp {
+pub struct WhatsappOptions {
     /// Where the configuration is.
     #[command(flatten)]
     pub configured: Configured,
     /// What to do.
     #[command(subcommand)]
-    pub act: WhatsappAct,
+    pub action: WhatsappAction,
 }
 
 /// What to do with the account at a gateway.
 #[derive(Debug, Subcommand)]
-pub enum WhatsappAct {
+pub enum WhatsappAction {
     /// Get a token for the password that is typed, or read from stdin
     Login {
         /// Who logs in
@@ -175,19 +175,19 @@ pub enum WhatsappAct {
     Session {
         /// What to do.
         #[command(subcommand)]
-        act: SessionAct,
+        act: SessionAction,
     },
     /// Say where messages are posted to, and try it
     Webhook {
         /// What to do.
         #[command(subcommand)]
-        act: WebhookAct,
+        act: WebhookAction,
     },
     /// Make and list keys of the user, which need no login
     ApiKey {
         /// What to do.
         #[command(subcommand)]
-        act: ApiKeyAct,
+        act: ApiKeyAction,
     },
     /// List messages that the gateway has recorded
     History {
@@ -208,7 +208,7 @@ pub enum WhatsappAct {
 /// What to do with sessions. Where an id may be left out, the configured session
 /// is meant, or the only one that there is.
 #[derive(Debug, Subcommand)]
-pub enum SessionAct {
+pub enum SessionAction {
     /// Make a session, and print its keys as lines for websms.conf, once
     Create {
         /// What to call it
@@ -253,7 +253,7 @@ pub struct SessionQr {
 
 /// What to do with webhooks.
 #[derive(Debug, Subcommand)]
-pub enum WebhookAct {
+pub enum WebhookAction {
     /// Have messages posted to a URL, and print the secret that signs them, once
     #[command(allow_missing_positional = true)]
     Register {
@@ -272,7 +272,7 @@ pub enum WebhookAct {
 
 /// What to do with keys of the user.
 #[derive(Debug, Subcommand)]
-pub enum ApiKeyAct {
+pub enum ApiKeyAction {
     /// Make a key, and print it as a line for websms.conf, once
     Create {
         /// What to call it
@@ -285,18 +285,18 @@ pub enum ApiKeyAct {
 
 /// `otp`: one-time passwords.
 #[derive(Debug, Args)]
-pub struct Otp {
+pub struct OtpOptions {
     /// Where the configuration is.
     #[command(flatten)]
     pub configured: Configured,
     /// What to do.
     #[command(subcommand)]
-    pub act: OtpAct,
+    pub action: OtpAction,
 }
 
 /// What to do about one-time passwords.
 #[derive(Debug, Subcommand)]
-pub enum OtpAct {
+pub enum OtpAction {
     /// Have websmsd send a code to a phone; what Asterisk calls by AGI
     Send {
         /// Its number, with the country code
@@ -339,7 +339,7 @@ pub struct OtpSetup {
     pub language: String,
     /// Hand the code to this app for Android, in place of having it copied
     #[arg(long, value_name = "PACKAGE=HASH", value_parser = one_tap)]
-    pub one_tap: Option<Kind>,
+    pub one_tap: Option<TemplateKind>,
     /// Make a template even if there is one
     #[arg(long)]
     pub new_template: bool,
@@ -379,7 +379,7 @@ fn language(raw: &str) -> Result<String, String> {
 }
 
 /// An app for Android, and the hash of the key that it is signed with.
-fn one_tap(raw: &str) -> Result<Kind, String> {
+fn one_tap(raw: &str) -> Result<TemplateKind, String> {
     const HASH: usize = 11;
     const EXPECTED: &str = "expected PACKAGE=HASH, e.g. com.example.app=K8a/AINcGX7";
     let (package, hash) = raw.split_once('=').ok_or(EXPECTED)?;
@@ -398,7 +398,7 @@ fn one_tap(raw: &str) -> Result<Kind, String> {
             "{hash:?} is not the hash of an app, which has {HASH} characters ({EXPECTED})"
         ));
     }
-    Ok(Kind::OneTap {
+    Ok(TemplateKind::OneTap {
         package_name: package.to_owned(),
         signature_hash: hash.to_owned(),
     })
@@ -457,7 +457,7 @@ mod tests {
         Cli::try_parse_from(arguments(given, agi)).unwrap()
     }
 
-    fn websms(line: &[&str], agi: bool) -> Websms {
+    fn websms(line: &[&str], agi: bool) -> WebsmsOptions {
         match parse(line, agi).command {
             Command::Websms(websms) => websms,
             other => panic!("{other:?}"),
@@ -508,8 +508,8 @@ mod tests {
         for given in ["--config=/x", "--help", "-h", "", "15551234567"] {
             let line = ["websms-otp", "verify", given, "--version"];
             match parse(&line, true).command {
-                Command::Otp(Otp { act, .. }) => assert!(
-                    matches!(&act, OtpAct::Verify { phone, code }
+                Command::Otp(OtpOptions { action: act, .. }) => assert!(
+                    matches!(&act, OtpAction::Verify { phone, code }
                         if phone == given && code == "--version"),
                     "{act:?}"
                 ),
@@ -529,7 +529,9 @@ mod tests {
                 "{good} {bad}"
             );
         }
-        let Ok(Kind::OneTap { signature_hash, .. }) = one_tap("com.example.app=K8a/AINcGX=") else {
+        let Ok(TemplateKind::OneTap { signature_hash, .. }) =
+            one_tap("com.example.app=K8a/AINcGX=")
+        else {
             panic!("it is one");
         };
         assert_eq!(signature_hash, "K8a/AINcGX=");

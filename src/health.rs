@@ -21,14 +21,14 @@ use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 
-use crate::otp::service::Desk;
+use crate::otp::service::OtpService;
 use crate::spool::{Spool, SpoolHealth};
 
 /// For a connection in all.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers until the process ends.
-pub async fn run(listener: TcpListener, spool: Spool, desk: Option<Arc<Desk>>) {
+pub async fn run(listener: TcpListener, spool: Spool, desk: Option<Arc<OtpService>>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -52,7 +52,7 @@ pub async fn run(listener: TcpListener, spool: Spool, desk: Option<Arc<Desk>>) {
 async fn answer(
     _request: Request<Incoming>,
     spool: Spool,
-    desk: Option<Arc<Desk>>,
+    desk: Option<Arc<OtpService>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let health = tokio::task::spawn_blocking(move || spool.health()).await;
     let (status, text) = match health {

@@ -32,7 +32,7 @@ pub fn start(name: &'static str, syslog: bool, level: Option<&str>) {
         .unwrap_or(LevelFilter::INFO);
     let socket = syslog.then(syslog_socket).flatten();
     let to_syslog = socket.is_some();
-    let lines = Lines { name, socket };
+    let lines = LogWriter { name, socket };
     let logging = fmt()
         .with_max_level(level)
         .with_ansi(false)
@@ -68,23 +68,23 @@ pub fn masked(party: &str) -> String {
         .collect()
 }
 
-struct Lines {
+struct LogWriter {
     name: &'static str,
     socket: Option<UnixDatagram>,
 }
 
 /// One event; the formatter writes it in one go.
-struct Line<'a>(&'a Lines);
+struct LogLine<'a>(&'a LogWriter);
 
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = LogLine<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line(self)
+        LogLine(self)
     }
 }
 
-impl Write for Line<'_> {
+impl Write for LogLine<'_> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let line = printable(event);
         match &self.0.socket {

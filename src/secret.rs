@@ -25,7 +25,7 @@ impl Secret {
     /// Whether somebody knows it, compared in a time that does not tell how much of
     /// it.
     #[must_use]
-    pub fn is(&self, given: &str) -> bool {
+    pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
@@ -51,7 +51,7 @@ pub enum SecretSource {
     /// file's content without the line end.
     File(PathBuf),
     /// Written in the configuration itself.
-    Here(Secret),
+    Inline(Secret),
 }
 
 impl SecretSource {
@@ -65,7 +65,7 @@ impl SecretSource {
         } else if let Some(name) = raw.strip_prefix("env:") {
             Self::Environment(name.to_owned())
         } else {
-            return Ok(Self::Here(Secret::new(raw.to_owned())));
+            return Ok(Self::Inline(Secret::new(raw.to_owned())));
         };
         match &source {
             Self::File(path) if path.as_os_str().is_empty() => {
@@ -80,8 +80,8 @@ impl SecretSource {
 
     /// Whether there is one and it stands in the configuration itself.
     #[must_use]
-    pub fn is_here(&self) -> bool {
-        matches!(self, Self::Here(secret) if !secret.expose().is_empty())
+    pub fn is_inline(&self) -> bool {
+        matches!(self, Self::Inline(secret) if !secret.expose().is_empty())
     }
 
     /// Gets the secret. `environment` is usually [`std::env::var_os`].
@@ -93,7 +93,7 @@ impl SecretSource {
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Secret, SecretError> {
         match self {
-            Self::Here(secret) => Ok(secret.clone()),
+            Self::Inline(secret) => Ok(secret.clone()),
             Self::Environment(name) => environment(name)
                 .and_then(|value| value.into_string().ok())
                 .map(Secret::new)
@@ -115,7 +115,7 @@ impl SecretSource {
     ///
     /// # Errors
     /// When the file or the variable cannot be read, or there is nothing in it.
-    pub fn resolve_some(
+    pub fn resolve_nonempty(
         &self,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Secret, SecretError> {

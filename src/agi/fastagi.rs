@@ -27,9 +27,9 @@ use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::config::Config;
 use crate::model::id::Id;
 use crate::model::message::InterfaceName;
-use crate::otp::agi::{self as otp_agi, Asked};
-use crate::otp::outcome::Answer;
-use crate::otp::service::Desk;
+use crate::otp::agi::{self as otp_agi, OtpCommand};
+use crate::otp::outcome::OtpOutcome;
+use crate::otp::service::OtpService;
 use crate::outbound::ProviderError;
 use crate::outbound::fallback::ProviderChain;
 use crate::outbound::verdict::Reason;
@@ -54,7 +54,7 @@ pub struct FastAgiServer {
     config: Config,
     routes: HashMap<InterfaceName, ProviderChain>,
     /// Where one-time passwords are asked for, if they are.
-    otp: Option<Arc<Desk>>,
+    otp: Option<Arc<OtpService>>,
     runtime: Handle,
     active: Arc<AtomicUsize>,
 }
@@ -117,7 +117,7 @@ impl FastAgiServer {
     /// When a provider cannot be used.
     pub fn new(
         config: Config,
-        desk: Option<Arc<Desk>>,
+        desk: Option<Arc<OtpService>>,
         runtime: Handle,
     ) -> Result<Self, ProviderError> {
         let route = |outgoing: &crate::config::OutgoingInterface| {
@@ -212,14 +212,16 @@ impl FastAgiServer {
         arguments::commands(id, told.outcome, told.reason, told.segments)
     }
 
-    fn one_time_password(&self, arguments: &[OsString], peer: SocketAddr) -> Option<Answer> {
+    fn one_time_password(&self, arguments: &[OsString], peer: SocketAddr) -> Option<OtpOutcome> {
         let Some(desk) = &self.otp else {
             error!("no one-time password: [otp] is not in websms.conf");
             return None;
         };
-        match Asked::parse(arguments) {
-            Ok(Asked::Send { phone }) => Some(self.runtime.block_on(desk.send(peer.ip(), &phone))),
-            Ok(Asked::Verify { phone, code }) => {
+        match OtpCommand::parse(arguments) {
+            Ok(OtpCommand::Send { phone }) => {
+                Some(self.runtime.block_on(desk.send(peer.ip(), &phone)))
+            }
+            Ok(OtpCommand::Verify { phone, code }) => {
                 Some(self.runtime.block_on(desk.verify(&phone, Some(code))))
             }
             Err(error) => {

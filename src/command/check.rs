@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::cli::Check;
+use crate::cli::CheckOptions;
 use crate::config::{
     self, Config, DeliveryMode, LoadError, OutgoingInterface, Report, SakSettings, Severity,
 };
@@ -17,7 +17,7 @@ use crate::spool::probe;
 
 /// Prints every problem on stdout; success when none of them is an error.
 #[must_use]
-pub fn run(options: &Check) -> Exit {
+pub fn run(options: &CheckOptions) -> Exit {
     let mut findings = Findings::default();
     match config::load(&options.configured.config) {
         Ok((config, report)) => {
@@ -108,7 +108,7 @@ fn whatsapp(whatsapp: &SakSettings, findings: &mut Findings) {
     for (key, source) in keys {
         let resolved = source
             .as_ref()
-            .map(|source| source.resolve_some(|name| std::env::var_os(name)));
+            .map(|source| source.resolve_nonempty(|name| std::env::var_os(name)));
         if let Some(Err(error)) = resolved {
             findings.error(&format!("[whatsapp] {key}: failed to {error}"));
         }

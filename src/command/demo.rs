@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use crate::exit::Exit;
 
 /// How long any step may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const OURS: &str = "+12025550160";
 const THEIRS: &str = "+12025550183";
@@ -35,7 +35,7 @@ pub fn run() -> Exit {
     }
 }
 
-fn show() -> Result<(), Failure> {
+fn show() -> Result<(), DemoError> {
     let folder = tempfile::tempdir().map_err(failed("make a temporary folder"))?;
     for name in ["staging", "outgoing"] {
         let path = folder.path().join(name);
@@ -43,7 +43,7 @@ fn show() -> Result<(), Failure> {
     }
     let provider = TcpListener::bind("127.0.0.1:0").map_err(failed("listen on loopback"))?;
     let config = configure(folder.path(), &provider).map_err(failed("write a configuration"))?;
-    say(&format!(
+    print(&format!(
         "asterisk-websms carries texts between Asterisk and an SMS provider.\n\
          This shows one each way on this machine, with a stand-in provider.\n\n\
          The configuration is:\n{}",
@@ -51,12 +51,14 @@ fn show() -> Result<(), Failure> {
     ));
     outgoing(folder.path(), provider)?;
     incoming(folder.path())?;
-    say("What to do next:\n\n\
+    print(
+        "What to do next:\n\n\
          1. Write your provider's account into /etc/asterisk/websms.conf; conf/REFERENCE.md\n\
          \x20  explains every key, conf/websms.conf is a start.\n\
          2. Run `asterisk-websms check`: it says what is missing and how to mend it.\n\
          3. Let Asterisk call `websms` and start `websmsd`; README.md has the ten lines for\n\
-         \x20  that, dialplan/ the dialplan.\n");
+         \x20  that, dialplan/ the dialplan.\n",
+    );
     Ok(())
 }
 
@@ -86,16 +88,16 @@ fn configure(folder: &Path, provider: &TcpListener) -> io::Result<String> {
 }
 
 /// A phone's text to the provider.
-fn outgoing(folder: &Path, provider: TcpListener) -> Result<(), Failure> {
+fn outgoing(folder: &Path, provider: TcpListener) -> Result<(), DemoError> {
     let text = "Hello from a SIP phone! ☺";
-    say(&format!(
+    print(&format!(
         "--- From a phone to the provider\n\n\
          A phone sends a SIP MESSAGE to {THEIRS}. Asterisk runs, by AGI:\n\n    \
          websms {THEIRS} {OURS} \"{text}\"\n"
     ));
     let (asked, request) = mpsc::channel();
     std::thread::spawn(move || asked.send(answer_one(&provider)));
-    let output = ourselves("websms", folder)?
+    let output = own_command("websms", folder)?
         .args([THEIRS, OURS, text])
         // What Asterisk gives its AGI programs; it makes websms report.
         .env("AST_AGI_DIR", folder)
@@ -103,14 +105,14 @@ fn outgoing(folder: &Path, provider: TcpListener) -> Result<(), Failure> {
         .output()
         .map_err(failed("run websms"))?;
     let request = request
-        .recv_timeout(PATIENCE)
-        .map_err(|_| Failure("have the provider asked".to_owned()))?
+        .recv_timeout(WAIT_TIMEOUT)
+        .map_err(|_| DemoError("have the provider asked".to_owned()))?
         .map_err(failed("answer as the provider"))?;
-    say(&format!(
+    print(&format!(
         "The provider gets this HTTP request, signed in with the account's password:\n\n{}",
         indented(&request)
     ));
-    say(&format!(
+    print(&format!(
         "It answers 200, and websms ends with status {}. It tells the dialplan:\n\n{}",
         output.status.code().unwrap_or(-1),
         indented(&String::from_utf8_lossy(&output.stdout))
@@ -118,13 +120,13 @@ fn outgoing(folder: &Path, provider: TcpListener) -> Result<(), Failure> {
     if output.status.success() {
         Ok(())
     } else {
-        Err(Failure("send a message".to_owned()))
+        Err(DemoError("send a message".to_owned()))
     }
 }
 
 /// The provider's text to a phone.
-fn incoming(folder: &Path) -> Result<(), Failure> {
-    let mut daemon = Daemon::start(folder)?;
+fn incoming(folder: &Path) -> Result<(), DemoError> {
+    let mut daemon = DemoDaemon::start(folder)?;
     let body = "To=%2B12025550160&From=%2B12025550183&Body=Hello+from+the+world%21+%F0%9F%98%80";
     let request = format!(
         "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
@@ -132,19 +134,19 @@ fn incoming(folder: &Path) -> Result<(), Failure> {
         daemon.address,
         body.len()
     );
-    say(&format!(
+    print(&format!(
         "--- From the provider to a phone\n\n\
          websmsd listens on {}. The provider has a text for {OURS} and posts:\n\n{}",
         daemon.address,
         indented(&request)
     ));
     let answer = post(&daemon.address, &request).map_err(failed("post as the provider"))?;
-    say(&format!(
+    print(&format!(
         "The answer comes when the message is safe on the disk, not before:\n\n{}",
         indented(&answer)
     ));
     let call_file = wait_for_file(&folder.join("outgoing"))?;
-    say(&format!(
+    print(&format!(
         "websmsd moves this call file to where Asterisk takes it. Asterisk dials the Channel,\n\
          which answers when the phone is registered, and the dialplan at Context decodes the\n\
          text and sends it to the phone:\n\n{}",
@@ -154,13 +156,13 @@ fn incoming(folder: &Path) -> Result<(), Failure> {
     if answer.starts_with("HTTP/1.1 200 ") {
         Ok(())
     } else {
-        Err(Failure("have a message accepted".to_owned()))
+        Err(DemoError("have a message accepted".to_owned()))
     }
 }
 
 /// This program as another subcommand, away from the environment of whoever
 /// runs the demo.
-fn ourselves(subcommand: &str, folder: &Path) -> Result<Command, Failure> {
+fn own_command(subcommand: &str, folder: &Path) -> Result<Command, DemoError> {
     let program = std::env::current_exe().map_err(failed("find itself"))?;
     let mut command = Command::new(program);
     command
@@ -173,14 +175,14 @@ fn ourselves(subcommand: &str, folder: &Path) -> Result<Command, Failure> {
 }
 
 /// A running `websmsd`.
-struct Daemon {
+struct DemoDaemon {
     child: Child,
     address: String,
 }
 
-impl Daemon {
-    fn start(folder: &Path) -> Result<Self, Failure> {
-        let mut child = ourselves("websmsd", folder)?
+impl DemoDaemon {
+    fn start(folder: &Path) -> Result<Self, DemoError> {
+        let mut child = own_command("websmsd", folder)?
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .spawn()
@@ -198,7 +200,7 @@ impl Daemon {
         };
         match address {
             Some(address) => daemon.address = address,
-            None => return Err(Failure("start websmsd".to_owned())),
+            None => return Err(DemoError("start websmsd".to_owned())),
         }
         Ok(daemon)
     }
@@ -212,7 +214,7 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
+impl Drop for DemoDaemon {
     fn drop(&mut self) {
         self.stop();
     }
@@ -221,7 +223,7 @@ impl Drop for Daemon {
 /// Takes one request, answers 200 and returns what was asked.
 fn answer_one(provider: &TcpListener) -> io::Result<String> {
     let (stream, _) = provider.accept()?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(WAIT_TIMEOUT))?;
     let mut reader = BufReader::new(stream);
     let mut request = String::new();
     let mut length = 0;
@@ -245,7 +247,7 @@ fn answer_one(provider: &TcpListener) -> io::Result<String> {
 
 fn post(address: &str, request: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(WAIT_TIMEOUT))?;
     stream.write_all(request.as_bytes())?;
     stream.shutdown(Shutdown::Write)?;
     let mut answer = String::new();
@@ -253,8 +255,8 @@ fn post(address: &str, request: &str) -> io::Result<String> {
     Ok(answer)
 }
 
-fn wait_for_file(directory: &Path) -> Result<String, Failure> {
-    let end = Instant::now() + PATIENCE;
+fn wait_for_file(directory: &Path) -> Result<String, DemoError> {
+    let end = Instant::now() + WAIT_TIMEOUT;
     while Instant::now() < end {
         let mut entries = std::fs::read_dir(directory).map_err(failed("look into the spool"))?;
         if let Some(entry) = entries.next() {
@@ -263,7 +265,7 @@ fn wait_for_file(directory: &Path) -> Result<String, Failure> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Err(Failure("find a call file in outgoing".to_owned()))
+    Err(DemoError("find a call file in outgoing".to_owned()))
 }
 
 fn indented(text: &str) -> String {
@@ -271,20 +273,20 @@ fn indented(text: &str) -> String {
 }
 
 /// One paragraph; a closed stdout means that nobody watches any more.
-fn say(text: &str) {
+fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
 /// What the demo failed to do.
 #[derive(Debug)]
-struct Failure(String);
+struct DemoError(String);
 
-impl fmt::Display for Failure {
+impl fmt::Display for DemoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-fn failed(step: &'static str) -> impl FnOnce(io::Error) -> Failure {
-    move |error| Failure(format!("{step}: {error}"))
+fn failed(step: &'static str) -> impl FnOnce(io::Error) -> DemoError {
+    move |error| DemoError(format!("{step}: {error}"))
 }

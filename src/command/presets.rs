@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Presets, PresetsAct};
+use crate::cli::{PresetsAction, PresetsOptions};
 use crate::command::terminal;
 use crate::config::syntax::ini;
 use crate::config::syntax::preset;
@@ -11,13 +11,13 @@ use crate::exit::Exit;
 
 /// Prints the names, or one preset whole.
 #[must_use]
-pub fn run(options: &Presets) -> Exit {
+pub fn run(options: &PresetsOptions) -> Exit {
     let directory = directory(&options.configured.config);
-    let said = match &options.act {
+    let said = match &options.action {
         None => Ok(list(&directory)),
-        Some(PresetsAct::Show { name }) => show(&directory, name),
+        Some(PresetsAction::Show { name }) => show(&directory, name),
     };
-    terminal::told(said)
+    terminal::print_result(said)
 }
 
 /// Where own presets are; the file itself need neither be there nor be sound.

@@ -10,7 +10,7 @@ use nix::sys::termios::{
     LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
 };
 
-use crate::command::terminal::{Failure, note};
+use crate::command::terminal::{CommandError, hint};
 use crate::secret::Secret;
 
 /// Longest line that is read.
@@ -31,7 +31,7 @@ pub(super) struct Question<'a> {
 
 impl Question<'_> {
     /// Something secret: typed without being shown, or a line of stdin.
-    pub(super) fn secret(&self) -> Result<Secret, Failure> {
+    pub(super) fn secret(&self) -> Result<Secret, CommandError> {
         let hidden = io::stdin()
             .is_terminal()
             .then(|| Hidden::begin(self.prompt));
@@ -44,7 +44,7 @@ impl Question<'_> {
     pub(super) fn answer<T>(
         &self,
         parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, CommandError> {
         loop {
             let terminal = io::stdin().is_terminal();
             if terminal {
@@ -53,30 +53,32 @@ impl Question<'_> {
             let given = self.given(line(io::stdin().lock()))?;
             match parse(given.trim()) {
                 Ok(answer) => return Ok(answer),
-                Err(problem) if terminal => note(&format!("{}: {problem}", self.what)),
+                Err(problem) if terminal => hint(&format!("{}: {problem}", self.what)),
                 Err(problem) => {
-                    return Err(Failure::usage(format!("{}: {problem}", self.what)));
+                    return Err(CommandError::usage(format!("{}: {problem}", self.what)));
                 }
             }
         }
     }
 
     /// What was read, if it was anything.
-    fn given(&self, read: io::Result<Vec<u8>>) -> Result<String, Failure> {
+    fn given(&self, read: io::Result<Vec<u8>>) -> Result<String, CommandError> {
         let Self {
             what, otherwise, ..
         } = self;
-        let line =
-            read.map_err(|error| Failure::usage(format!("failed to read the {what}: {error}")))?;
+        let line = read
+            .map_err(|error| CommandError::usage(format!("failed to read the {what}: {error}")))?;
         if line.contains(&INTERRUPT) {
-            return Err(Failure::usage(format!("there is no {what}: interrupted")));
+            return Err(CommandError::usage(format!(
+                "there is no {what}: interrupted"
+            )));
         }
         let line = String::from_utf8(line)
-            .map_err(|_| Failure::usage(format!("the {what} is not in UTF-8")))?;
+            .map_err(|_| CommandError::usage(format!("the {what} is not in UTF-8")))?;
         let line = line.trim_end_matches(['\r', '\n']);
         if line.is_empty() {
             let text = format!("there is no {what}: type it, or {otherwise}");
-            return Err(Failure::usage(text));
+            return Err(CommandError::usage(text));
         }
         Ok(line.to_owned())
     }
@@ -131,6 +133,6 @@ impl Drop for Hidden {
             let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, before);
         }
         // The line end that was typed was not shown either.
-        note("");
+        hint("");
     }
 }

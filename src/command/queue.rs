@@ -4,7 +4,7 @@
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, SystemTime};
 
-use crate::cli::{Queue, QueueAct};
+use crate::cli::{QueueAction, QueueOptions};
 use crate::command::load;
 use crate::command::terminal;
 use crate::config::Config;
@@ -19,27 +19,27 @@ use crate::spool::progress::Progress;
 
 /// Does what the administrator asks; success when it could be done.
 #[must_use]
-pub fn run(options: &Queue) -> Exit {
+pub fn run(options: &QueueOptions) -> Exit {
     logging::start("queue", false, crate::command::log_level().as_deref());
     let Some((config, _)) = load(&options.configured) else {
         return Exit::Configuration;
     };
-    let result = match &options.act {
-        QueueAct::List => items(&config).map(|items| list(&items)),
-        QueueAct::Show { id } => show_one(&config, *id),
-        QueueAct::Retry { id, all } => retry(&config, *id, *all),
-        QueueAct::Drop { id } => remove(&config, *id),
+    let result = match &options.action {
+        QueueAction::List => items(&config).map(|items| list(&items)),
+        QueueAction::Show { id } => show_one(&config, *id),
+        QueueAction::Retry { id, all } => retry(&config, *id, *all),
+        QueueAction::Drop { id } => remove(&config, *id),
     };
-    terminal::told(result)
+    terminal::print_result(result)
 }
 
 /// A file that is on its way.
-enum Item {
+enum QueueItem {
     ToPhone(SpoolEntry),
     ToProvider(outbox::inventory::OutboxEntry),
 }
 
-impl Item {
+impl QueueItem {
     fn id(&self) -> Id {
         match self {
             Self::ToPhone(entry) => entry.id(),
@@ -151,19 +151,19 @@ impl Item {
 }
 
 /// Everything that is on its way, or came to nothing.
-fn items(config: &Config) -> Result<Vec<Item>, String> {
+fn items(config: &Config) -> Result<Vec<QueueItem>, String> {
     let to_phones = inventory::list(&config.spool)
         .map_err(|error| format!("failed to read the spool: {error}"))?;
     let to_providers = outbox::inventory::list(&config.outbox)
         .map_err(|error| format!("failed to read the outbox: {error}"))?;
-    let to_phones = to_phones.into_iter().map(Item::ToPhone);
+    let to_phones = to_phones.into_iter().map(QueueItem::ToPhone);
     Ok(to_phones
-        .chain(to_providers.into_iter().map(Item::ToProvider))
+        .chain(to_providers.into_iter().map(QueueItem::ToProvider))
         .collect())
 }
 
 /// The files of a message, which has at least one.
-fn of(config: &Config, id: Id) -> Result<Vec<Item>, String> {
+fn of(config: &Config, id: Id) -> Result<Vec<QueueItem>, String> {
     let mut items = items(config)?;
     items.retain(|item| item.id() == id);
     if items.is_empty() {
@@ -209,7 +209,7 @@ fn show_sent(id: Id, sent: &SentMessage) -> String {
     )
 }
 
-fn list(items: &[Item]) -> String {
+fn list(items: &[QueueItem]) -> String {
     let mut said = format!(
         "{:<25}  {:<5}  {:<8}  {:>7}  {:>5}  {:<21}  {:<21}  {:>5}\n",
         "MESSAGE", "PART", "STATE", "AGE", "TRIED", "TO", "FROM", "BYTES"
@@ -232,7 +232,7 @@ fn list(items: &[Item]) -> String {
     said
 }
 
-fn show(items: &[Item]) -> String {
+fn show(items: &[QueueItem]) -> String {
     let now = SystemTime::now();
     let mut said = String::new();
     for item in items {
@@ -258,7 +258,7 @@ fn retry(config: &Config, id: Option<Id>, all: bool) -> Result<String, String> {
         Some(id) => of(config, id)?,
         None if all => {
             let mut items = items(config)?;
-            items.retain(Item::has_failed);
+            items.retain(QueueItem::has_failed);
             items
         }
         None => return Err("name a message, or --all that failed".to_owned()),
@@ -271,9 +271,9 @@ fn remove(config: &Config, id: Id) -> Result<String, String> {
 }
 
 fn each(
-    items: &[Item],
+    items: &[QueueItem],
     done: &str,
-    act: impl Fn(&Item) -> Result<bool, String>,
+    act: impl Fn(&QueueItem) -> Result<bool, String>,
 ) -> Result<String, String> {
     let mut said = String::new();
     for item in items {

@@ -16,7 +16,7 @@ use crate::http::client::json_api::ApiError;
 use crate::storage::durable::{Access, Directory, StoreError};
 
 /// Carries out a chore to its end.
-pub(super) fn carry_out(chore: impl Future<Output = Result<(), Failure>>) -> Exit {
+pub(super) fn run(chore: impl Future<Output = Result<(), CommandError>>) -> Exit {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -24,7 +24,7 @@ pub(super) fn carry_out(chore: impl Future<Output = Result<(), Failure>>) -> Exi
         Ok(runtime) => runtime.block_on(chore),
         Err(error) => {
             let text = format!("failed to start: {error}");
-            Err(Failure::new(Exit::Internal, text))
+            Err(CommandError::new(Exit::Internal, text))
         }
     };
     match done {
@@ -34,51 +34,51 @@ pub(super) fn carry_out(chore: impl Future<Output = Result<(), Failure>>) -> Exi
 }
 
 /// Says why a chore came to nothing.
-pub(super) fn failed(failure: &Failure) -> Exit {
-    note(&failure.text);
+pub(super) fn failed(failure: &CommandError) -> Exit {
+    hint(&failure.text);
     failure.exit
 }
 
 /// Says what was asked for, or why it could not be had.
-pub(super) fn told<E: Display>(said: Result<String, E>) -> Exit {
+pub(super) fn print_result<E: Display>(said: Result<String, E>) -> Exit {
     match said {
         Ok(said) => {
-            say(&said);
+            print(&said);
             Exit::Success
         }
         Err(problem) => {
-            note(&problem.to_string());
+            hint(&problem.to_string());
             Exit::Failed
         }
     }
 }
 
 /// What was asked for. A closed stdout is no reason to fail.
-pub(super) fn say(text: &str) {
+pub(super) fn print(text: &str) {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(text.as_bytes());
     let _ = stdout.flush();
 }
 
 /// What the administrator should know besides.
-pub(super) fn note(line: &str) {
+pub(super) fn hint(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A file to be written whole, in place of one that may be there.
-pub(super) struct Place {
+pub(super) struct OutputFile {
     path: PathBuf,
     name: PathBuf,
     directory: Directory,
 }
 
-impl Place {
+impl OutputFile {
     /// The file at `path`. What a link leads to is replaced, not the link. Whose
     /// it will be says `access` of the file that is there.
     pub(super) fn new(
         path: &Path,
         access: impl FnOnce(Option<&Metadata>) -> Access,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let there = path.metadata().ok();
         let name = path.file_name().map(PathBuf::from);
@@ -86,7 +86,7 @@ impl Place {
         let name = name.filter(|_| there.as_ref().is_none_or(Metadata::is_file));
         let Some(name) = name else {
             let text = format!("failed to write {}: that is no file", path.display());
-            return Err(Failure::configuration(text));
+            return Err(CommandError::configuration(text));
         };
         let parent = path
             .parent()
@@ -101,22 +101,22 @@ impl Place {
     }
 
     /// Sees whether it can be written, without doing it.
-    pub(super) fn probe(&self) -> Result<(), Failure> {
+    pub(super) fn probe(&self) -> Result<(), CommandError> {
         let probed = self.directory.prepare(b"").map(drop);
         probed.map_err(|error| self.failed(&error))
     }
 
     /// Writes it; it is there after a power failure too.
-    pub(super) fn store(&self, content: &[u8]) -> Result<(), Failure> {
+    pub(super) fn store(&self, content: &[u8]) -> Result<(), CommandError> {
         self.directory
             .replace(content, self.name.as_os_str())
             .and_then(|()| self.directory.sync())
             .map_err(|error| self.failed(&error))
     }
 
-    fn failed(&self, error: &StoreError) -> Failure {
+    fn failed(&self, error: &StoreError) -> CommandError {
         let path = self.path.display();
-        Failure::configuration(format!(
+        CommandError::configuration(format!(
             "failed to write {path}: {error}: see that its directory is there, and that you may \
              write to it"
         ))
@@ -125,8 +125,8 @@ impl Place {
 
 /// Writes a file that its owner alone can read, whole, in place of one that may
 /// be there and whose owner it keeps.
-pub(super) fn store(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    Place::new(path, private)?.store(content)
+pub(super) fn store(path: &Path, content: &[u8]) -> Result<(), CommandError> {
+    OutputFile::new(path, private)?.store(content)
 }
 
 fn private(there: Option<&Metadata>) -> Access {
@@ -143,22 +143,22 @@ fn private(there: Option<&Metadata>) -> Access {
 
 /// A chore that came to nothing, and how the program ends.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct CommandError {
     /// How it ends.
     pub(super) exit: Exit,
     /// What the administrator reads.
     pub(super) text: String,
     /// What was said by whom was asked, if that was it.
-    pub(super) trouble: Option<Box<ApiError>>,
+    pub(super) api_error: Option<Box<ApiError>>,
 }
 
-impl Failure {
+impl CommandError {
     /// A failure that nobody else has had a word in.
     pub(super) fn new(exit: Exit, text: String) -> Self {
         Self {
             exit,
             text,
-            trouble: None,
+            api_error: None,
         }
     }
 
@@ -173,12 +173,12 @@ impl Failure {
     }
 }
 
-impl From<ApiError> for Failure {
+impl From<ApiError> for CommandError {
     fn from(trouble: ApiError) -> Self {
         Self {
             exit: trouble.class.exit,
             text: trouble.to_string(),
-            trouble: Some(Box::new(trouble)),
+            api_error: Some(Box::new(trouble)),
         }
     }
 }

@@ -12,7 +12,7 @@ use tracing::{error, warn};
 
 use crate::agi::arguments;
 use crate::agi::submit::{self, Submission, SubmitResult};
-use crate::cli::Websms;
+use crate::cli::WebsmsOptions;
 use crate::command::{load, log_level};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -23,7 +23,7 @@ use crate::outbound::verdict::Reason;
 
 /// Sends the message. Under `agi` the dialplan is told on stdout.
 #[must_use]
-pub fn run(options: &Websms, agi: bool) -> Exit {
+pub fn run(options: &WebsmsOptions, agi: bool) -> Exit {
     logging::start("websms", agi, log_level().as_deref());
     put_off_signals();
     let id = Id::generate(None);
@@ -45,7 +45,7 @@ fn put_off_signals() {
     }
 }
 
-fn call(options: &Websms, id: Id) -> Result<SubmitResult, Reason> {
+fn call(options: &WebsmsOptions, id: Id) -> Result<SubmitResult, Reason> {
     let arguments = submit::read(&options.arguments, id)?;
     let (config, _) = load(&options.configured).ok_or(Reason::BadConfiguration)?;
     let call = Submission::new(&config, arguments, id)?;

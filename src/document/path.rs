@@ -1,6 +1,6 @@
 //! Finding values in documents that somebody else shaped, and shaping some.
 //!
-//! A [`Place`] says where a value is: by a name at any depth, by a JSON Pointer
+//! A [`FieldPath`] says where a value is: by a name at any depth, by a JSON Pointer
 //! (RFC 6901) or in a header. A pointer may hold `*` for every element of an
 //! array or object, and `name#` for the members `name0`, `name1` and so on; it
 //! goes on through strings that hold JSON.

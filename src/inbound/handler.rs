@@ -88,7 +88,7 @@ pub struct Authenticator {
 /// # Errors
 /// When a secret cannot be had, or is empty.
 pub fn authenticator(incoming: &IncomingInterface) -> Result<Authenticator, SecretError> {
-    let resolve = |secret: SecretSource| secret.resolve_some(|name| std::env::var_os(name));
+    let resolve = |secret: SecretSource| secret.resolve_nonempty(|name| std::env::var_os(name));
     let authenticity = incoming.auth.clone();
     let challenge = incoming.echo_secret.clone();
     Ok(Authenticator {
@@ -367,7 +367,7 @@ fn challenge(
     };
     let value = incoming.key_echo.as_ref().and_then(|key| parameter(key));
     if let (Some(_), Some((name, secret))) = (&value, &guard.challenge)
-        && !parameter(name).is_some_and(|given| secret.is(&given))
+        && !parameter(name).is_some_and(|given| secret.matches(&given))
     {
         return Err(Refusal::Forbidden(format!(
             "the challenge's {name} is not echo_secret"

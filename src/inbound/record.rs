@@ -15,7 +15,7 @@ use crate::document::path::{Cursor, Document, FieldPath, as_text, members};
 /// and the other requests wait meanwhile.
 pub const RECORDS_MAX: usize = 1000;
 
-/// The elements of a document that could be messages; one more than [`MOST`] if
+/// The elements of a document that could be messages; one more than [`RECORDS_MAX`] if
 /// there are more.
 #[must_use]
 pub fn find(document: &Document, incoming: &IncomingInterface) -> Vec<Cursor> {

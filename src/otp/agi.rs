@@ -7,11 +7,11 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use crate::otp::outcome::Answer;
+use crate::otp::outcome::OtpOutcome;
 
 /// What is asked.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum OtpCommand {
     /// A code for a phone.
     Send {
         /// Its number.
@@ -26,12 +26,12 @@ pub enum Asked {
     },
 }
 
-impl Asked {
+impl OtpCommand {
     /// Reads `send NUMBER` or `verify NUMBER CODE`.
     ///
     /// # Errors
     /// When it is neither.
-    pub fn parse(arguments: &[OsString]) -> Result<Self, BadCall> {
+    pub fn parse(arguments: &[OsString]) -> Result<Self, InvalidCommand> {
         let text = |raw: &OsString| raw.to_string_lossy().into_owned();
         match arguments {
             [act, phone] if act == "send" => Ok(Self::Send { phone: text(phone) }),
@@ -39,7 +39,7 @@ impl Asked {
                 phone: text(phone),
                 code: text(code),
             }),
-            _ => Err(BadCall),
+            _ => Err(InvalidCommand),
         }
     }
 }
@@ -47,10 +47,10 @@ impl Asked {
 /// The AGI commands that tell the dialplan what became of it; without an answer
 /// the daemon could not be asked.
 #[must_use]
-pub fn commands(answer: Option<Answer>) -> String {
-    let word = answer.map_or("FAILED", Answer::word);
+pub fn commands(answer: Option<OtpOutcome>) -> String {
+    let word = answer.map_or("FAILED", OtpOutcome::word);
     let left = match answer {
-        Some(Answer::Wrong(left)) => left,
+        Some(OtpOutcome::Wrong(left)) => left,
         _ => 0,
     };
     format!("SET VARIABLE OTP_STATUS \"{word}\"\nSET VARIABLE OTP_LEFT \"{left}\"\n")
@@ -58,34 +58,34 @@ pub fn commands(answer: Option<Answer>) -> String {
 
 /// A call that asks for nothing that there is. The dialplan must be mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BadCall;
+pub struct InvalidCommand;
 
-impl fmt::Display for BadCall {
+impl fmt::Display for InvalidCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("expected send,NUMBER or verify,NUMBER,CODE")
     }
 }
 
-impl std::error::Error for BadCall {}
+impl std::error::Error for InvalidCommand {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Result<Asked, BadCall> {
+    fn parse(arguments: &[&str]) -> Result<OtpCommand, InvalidCommand> {
         let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
-        Asked::parse(&arguments)
+        OtpCommand::parse(&arguments)
     }
 
     #[test]
     fn arguments_are_data() {
         assert!(matches!(
             parse(&["send", "--config=/x"]),
-            Ok(Asked::Send { phone }) if phone == "--config=/x"
+            Ok(OtpCommand::Send { phone }) if phone == "--config=/x"
         ));
         assert!(matches!(
             parse(&["verify", "+1", "12\n34"]),
-            Ok(Asked::Verify { phone, code }) if phone == "+1" && code == "12\n34"
+            Ok(OtpCommand::Verify { phone, code }) if phone == "+1" && code == "12\n34"
         ));
         for bad in [
             &[][..],
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn commands_are_two_fixed_lines() {
         assert_eq!(
-            commands(Some(Answer::Wrong(2))),
+            commands(Some(OtpOutcome::Wrong(2))),
             "SET VARIABLE OTP_STATUS \"WRONG\"\nSET VARIABLE OTP_LEFT \"2\"\n"
         );
         assert_eq!(

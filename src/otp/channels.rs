@@ -24,17 +24,17 @@ use crate::outbound::{Provider, ProviderError};
 
 /// A way by which codes go.
 #[derive(Debug)]
-pub enum Way {
+pub enum CodeChannel {
     /// By an interface of `[websms]`.
-    Sms(Box<SmsWay>),
+    Sms(Box<SmsChannel>),
     /// By a template of Meta's, once it is known that it can be.
-    Whatsapp(Template),
+    Whatsapp(WhatsappChannel),
 }
 
 /// By SMS.
 #[derive(Debug)]
-pub struct SmsWay {
-    route: ProviderChain,
+pub struct SmsChannel {
+    providers: ProviderChain,
     from: Address,
     text: String,
     minutes: u64,
@@ -42,36 +42,36 @@ pub struct SmsWay {
 
 /// A template that codes go in, or not yet.
 #[derive(Debug, Clone, Default)]
-pub struct Template(Arc<RwLock<Option<Arc<Provider>>>>);
+pub struct WhatsappChannel(Arc<RwLock<Option<Arc<Provider>>>>);
 
 /// A code that went out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gone {
+pub struct SentCode {
     /// The way that it went by, from 0.
-    pub way: usize,
+    pub channel: usize,
     /// What the provider calls it, if it says so.
     pub provider_id: Option<String>,
 }
 
 /// A code that no way is known to have taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct NotGone {
+pub struct SendFailure {
     /// Whether one may have taken it all the same: nobody knows.
-    pub perhaps: bool,
+    pub maybe_sent: bool,
 }
 
-impl SmsWay {
+impl SmsChannel {
     /// The way by an interface; makes no connection. A code counts for so many
     /// minutes.
     ///
     /// # Errors
     /// When the provider cannot be used.
-    pub fn new(config: &Config, sms: &SmsSettings, minutes: u64) -> Result<Self, WayError> {
+    pub fn new(config: &Config, sms: &SmsSettings, minutes: u64) -> Result<Self, ChannelError> {
         let outgoing = config.outgoing(sms.interface.as_str());
-        let outgoing = outgoing.map_err(|error| WayError::Interface(error.to_string()))?;
+        let outgoing = outgoing.map_err(|error| ChannelError::Interface(error.to_string()))?;
         Ok(Self {
-            route: ProviderChain::new(config, outgoing).map_err(WayError::Provider)?,
-            from: Address::parse(&sms.from).map_err(WayError::From)?,
+            providers: ProviderChain::new(config, outgoing).map_err(ChannelError::Provider)?,
+            from: Address::parse(&sms.from).map_err(ChannelError::From)?,
             text: sms.text.clone(),
             minutes,
         })
@@ -87,13 +87,13 @@ impl SmsWay {
             from: self.from.clone(),
             text: Text::new(&text),
         };
-        self.route.send(id, &message).await.verdict
+        self.providers.send(id, &message).await.verdict
     }
 }
 
-impl Template {
+impl WhatsappChannel {
     /// From now on codes can go out in it.
-    pub fn ready(&self, provider: Provider) {
+    pub fn activate(&self, provider: Provider) {
         // A panic elsewhere has ended the process.
         let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *place = Some(Arc::new(provider));
@@ -119,7 +119,7 @@ impl Template {
     }
 }
 
-impl Way {
+impl CodeChannel {
     fn name(&self) -> &'static str {
         match self {
             Self::Sms(_) => "sms",
@@ -134,33 +134,38 @@ impl Way {
 ///
 /// # Errors
 /// When none is known to have taken it.
-pub async fn send(ways: &[Way], first: usize, phone: &Phone, code: &Code) -> Result<Gone, NotGone> {
-    let mut not_gone = NotGone::default();
+pub async fn send(
+    ways: &[CodeChannel],
+    first: usize,
+    phone: &Phone,
+    code: &Code,
+) -> Result<SentCode, SendFailure> {
+    let mut not_gone = SendFailure::default();
     let to = Address::parse(&format!("+{}", phone.digits())).map_err(|_| not_gone)?;
     for (position, way) in ways.iter().enumerate().skip(first) {
         let (id, by) = (Id::generate(None), way.name());
         let verdict = match way {
-            Way::Sms(sms) => sms.send(id, to.clone(), code).await,
-            Way::Whatsapp(template) => template.send(id, to.clone(), code).await,
+            CodeChannel::Sms(sms) => sms.send(id, to.clone(), code).await,
+            CodeChannel::Whatsapp(template) => template.send(id, to.clone(), code).await,
         };
         let Some(reason) = verdict.reason else {
             info!(%id, %phone, by, "code sent");
-            return Ok(Gone {
-                way: position,
+            return Ok(SentCode {
+                channel: position,
                 provider_id: verdict.provider_id,
             });
         };
         let (outcome, reason) = (verdict.outcome.as_str(), reason.text());
-        let detail = without(code, &verdict.detail);
+        let detail = redact_code(code, &verdict.detail);
         warn!(%id, %phone, by, outcome, reason, detail, "code not sent");
-        not_gone.perhaps |= verdict.outcome == Outcome::Unknown;
+        not_gone.maybe_sent |= verdict.outcome == Outcome::Unknown;
     }
     Err(not_gone)
 }
 
 /// What a provider said, without the code, and without the start of it where what
 /// it said was cut off.
-fn without(code: &Code, said: &str) -> String {
+fn redact_code(code: &Code, said: &str) -> String {
     const LEAST: usize = 2;
     const INSTEAD: &str = "(the code)";
     let said = redact(said, code.expose(), INSTEAD);
@@ -179,7 +184,7 @@ fn without(code: &Code, said: &str) -> String {
 
 /// A way that cannot be used. The administrator must act.
 #[derive(Debug)]
-pub enum WayError {
+pub enum ChannelError {
     /// `sms_from` is no number.
     From(InvalidAddress),
     /// There is no such interface, in words.
@@ -188,7 +193,7 @@ pub enum WayError {
     Provider(ProviderError),
 }
 
-impl fmt::Display for WayError {
+impl fmt::Display for ChannelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::From(error) => write!(f, "use sms_from: it {error}"),
@@ -198,7 +203,7 @@ impl fmt::Display for WayError {
     }
 }
 
-impl std::error::Error for WayError {}
+impl std::error::Error for ChannelError {}
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +225,7 @@ mod tests {
             ("nothing \u{e9}".to_owned(), "nothing \u{e9}"),
             (String::new(), ""),
         ] {
-            assert_eq!(without(&code, &said), expected);
+            assert_eq!(redact_code(&code, &said), expected);
         }
     }
 }

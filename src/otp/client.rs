@@ -12,9 +12,9 @@ use crate::config::OtpSettings;
 use crate::http::client::error_chain;
 use crate::http::client::tls;
 use crate::http::safe_fetch::USER_AGENT;
-use crate::otp::agi::Asked;
-use crate::otp::http::NAME;
-use crate::otp::outcome::Answer;
+use crate::otp::agi::OtpCommand;
+use crate::otp::http::SERVER_NAME;
+use crate::otp::outcome::OtpOutcome;
 use crate::otp::phone::Phone;
 use crate::secret::{Secret, SecretError};
 
@@ -25,12 +25,12 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When it does not answer, or does not let us in.
-pub async fn ask(otp: &OtpSettings, asked: &Asked) -> Result<Answer, NotAsked> {
+pub async fn ask(otp: &OtpSettings, asked: &OtpCommand) -> Result<OtpOutcome, OtpClientError> {
     let token = otp.client_token.as_ref();
     let token = token
-        .map(|source| source.resolve_some(|name| std::env::var_os(name)))
+        .map(|source| source.resolve_nonempty(|name| std::env::var_os(name)))
         .transpose()
-        .map_err(NotAsked::Secret)?;
+        .map_err(OtpClientError::Secret)?;
     let client = Client::builder()
         .tls_backend_preconfigured(tls::without_roots())
         .user_agent(USER_AGENT)
@@ -39,14 +39,14 @@ pub async fn ask(otp: &OtpSettings, asked: &Asked) -> Result<Answer, NotAsked> {
         .retry(reqwest::retry::never())
         .timeout(TIMEOUT)
         .build()
-        .map_err(|error| NotAsked::Network(error.to_string()))?;
+        .map_err(|error| OtpClientError::Network(error.to_string()))?;
     let (phone, code) = match asked {
-        Asked::Send { phone } => (phone, None),
-        Asked::Verify { phone, code } => (phone, Some(code)),
+        OtpCommand::Send { phone } => (phone, None),
+        OtpCommand::Verify { phone, code } => (phone, Some(code)),
     };
     // What is no number may be no path either: nothing, dots, more than a head takes.
     if Phone::parse(phone).is_err() {
-        return Ok(code.map_or(Answer::NotAPhone, |_| Answer::Unknown));
+        return Ok(code.map_or(OtpOutcome::InvalidPhone, |_| OtpOutcome::Unknown));
     }
     let phone = utf8_percent_encode(phone, NON_ALPHANUMERIC);
     let url = format!("http://{}/otp/{phone}/", otp.here());
@@ -59,20 +59,20 @@ pub async fn ask(otp: &OtpSettings, asked: &Asked) -> Result<Answer, NotAsked> {
         None => asking,
     };
     let answered = asking.send().await;
-    let response = answered.map_err(|error| NotAsked::Network(error_chain(&error)))?;
+    let response = answered.map_err(|error| OtpClientError::Network(error_chain(&error)))?;
     let status = response.status().as_u16();
     let from = response.headers().get(SERVER);
-    if from.is_none_or(|from| from != NAME) {
-        return Err(NotAsked::Stranger);
+    if from.is_none_or(|from| from != SERVER_NAME) {
+        return Err(OtpClientError::OtherProgram);
     }
     let text = response.text().await;
-    let text = text.map_err(|error| NotAsked::Network(error_chain(&error)))?;
-    Answer::read(code.is_some(), status, &text).ok_or(NotAsked::Refused(status))
+    let text = text.map_err(|error| OtpClientError::Network(error_chain(&error)))?;
+    OtpOutcome::read(code.is_some(), status, &text).ok_or(OtpClientError::Refused(status))
 }
 
 /// Why the daemon could not be asked. The administrator must act.
 #[derive(Debug)]
-pub enum NotAsked {
+pub enum OtpClientError {
     /// It does not answer, in words.
     Network(String),
     /// It does not let us in, and with which status.
@@ -80,10 +80,10 @@ pub enum NotAsked {
     /// The token cannot be had.
     Secret(SecretError),
     /// Another program answers there.
-    Stranger,
+    OtherProgram,
 }
 
-impl fmt::Display for NotAsked {
+impl fmt::Display for OtpClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(error) => write!(
@@ -97,7 +97,7 @@ impl fmt::Display for NotAsked {
                  [otp], and its log"
             ),
             Self::Secret(error) => error.fmt(f),
-            Self::Stranger => f.write_str(
+            Self::OtherProgram => f.write_str(
                 "reach websmsd at listen of [otp]: another program answers there; see that \
                  websmsd runs, with this configuration",
             ),
@@ -105,4 +105,4 @@ impl fmt::Display for NotAsked {
     }
 }
 
-impl std::error::Error for NotAsked {}
+impl std::error::Error for OtpClientError {}

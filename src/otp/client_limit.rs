@@ -15,9 +15,9 @@ const TIDY: usize = 1024;
 
 /// Counts for each client.
 #[derive(Debug, Default)]
-pub struct Clients(Mutex<HashMap<IpAddr, VecDeque<Instant>>>);
+pub struct ClientLimit(Mutex<HashMap<IpAddr, VecDeque<Instant>>>);
 
-impl Clients {
+impl ClientLimit {
     /// Counts one more code of a client, if there may be one; else for how long
     /// there may be none.
     ///
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn codes_of_a_client_are_counted_for_an_hour() {
-        let clients = Clients::default();
+        let clients = ClientLimit::default();
         let (start, hour) = (Instant::now(), Duration::from_millis(WINDOW));
         let count = |client: &str, most, passed| {
             clients.count(client.parse().unwrap(), most, start + passed)
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_network_are_one_client() {
-        let clients = Clients::default();
+        let clients = ClientLimit::default();
         let now = Instant::now();
         let count = |client: &str| clients.count(client.parse().unwrap(), Some(1), now);
         assert!(count("2001:db8::1").is_ok());
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn quiet_clients_are_forgotten() {
-        let clients = Clients::default();
+        let clients = ClientLimit::default();
         let start = Instant::now();
         for client in 0..u32::try_from(TIDY).unwrap() {
             clients

@@ -46,7 +46,7 @@ fn below<E>(bound: u64, random: impl Fn() -> Result<u64, E>) -> Result<u64, E> {
 
 /// What is kept of a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct HashedCode {
     /// In hexadecimal.
     salt: String,
     /// HMAC-SHA256 of salt, phone and code, in hexadecimal.
@@ -56,9 +56,9 @@ pub struct Kept {
 /// Hashes with a key that is kept elsewhere: a code has so few digits that all of
 /// them could be tried against a hash without one.
 #[derive(Clone)]
-pub struct Hasher(Secret);
+pub struct CodeHasher(Secret);
 
-impl Hasher {
+impl CodeHasher {
     /// A hasher with this key.
     #[must_use]
     pub fn new(key: Secret) -> Self {
@@ -69,12 +69,12 @@ impl Hasher {
     ///
     /// # Errors
     /// When the system has no random numbers.
-    pub fn keep(&self, phone: &Phone, code: &Code) -> Result<Kept, getrandom::Error> {
+    pub fn hash(&self, phone: &Phone, code: &Code) -> Result<HashedCode, getrandom::Error> {
         let mut salt = [0; SALT];
         getrandom::fill(&mut salt)?;
         let salt = hex::encode(salt);
         let hash = self.of_code(&salt, phone, code.expose()).finalize();
-        Ok(Kept {
+        Ok(HashedCode {
             hash: hex::encode(hash.into_bytes()),
             salt,
         })
@@ -83,7 +83,7 @@ impl Hasher {
     /// Whether this is the code, in a time that does not depend on how much of it
     /// is right.
     #[must_use]
-    pub fn is(&self, kept: &Kept, phone: &Phone, given: &str) -> bool {
+    pub fn matches(&self, kept: &HashedCode, phone: &Phone, given: &str) -> bool {
         let hash = hex::decode(&kept.hash).unwrap_or_default();
         let given = self.of_code(&kept.salt, phone, given);
         given.verify_slice(&hash).is_ok()
@@ -91,7 +91,7 @@ impl Hasher {
 
     /// A name for a phone that does not tell its number, 32 hexadecimal digits.
     #[must_use]
-    pub fn name(&self, phone: &Phone) -> String {
+    pub fn file_name(&self, phone: &Phone) -> String {
         const BYTES: usize = 16;
         let hash = self.of(&["phone", phone.digits()]).finalize().into_bytes();
         hex::encode(hash.get(..BYTES).unwrap_or_default())

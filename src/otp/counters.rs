@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::otp::outcome::Answer;
+use crate::otp::outcome::OtpOutcome;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Counters {
     sent: AtomicU64,
     failed: AtomicU64,
     limited: AtomicU64,
@@ -19,28 +19,28 @@ pub struct Tally {
     expired: AtomicU64,
     refused: AtomicU64,
     /// Codes that counted at the last look.
-    live: AtomicUsize,
+    set_active: AtomicUsize,
 }
 
-impl Tally {
+impl Counters {
     /// Counts an answer.
-    pub fn count(&self, answer: Answer) {
+    pub fn count(&self, answer: OtpOutcome) {
         let count = match answer {
-            Answer::Sent => &self.sent,
-            Answer::NotSent | Answer::Unavailable => &self.failed,
-            Answer::Limited(_) => &self.limited,
-            Answer::Verified => &self.verified,
-            Answer::Wrong(_) => &self.wrong,
-            Answer::Locked => &self.locked,
-            Answer::Expired => &self.expired,
-            Answer::NotAPhone | Answer::NoCode | Answer::Unknown => &self.refused,
+            OtpOutcome::Sent => &self.sent,
+            OtpOutcome::NotSent | OtpOutcome::Unavailable => &self.failed,
+            OtpOutcome::Limited(_) => &self.limited,
+            OtpOutcome::Verified => &self.verified,
+            OtpOutcome::Wrong(_) => &self.wrong,
+            OtpOutcome::Locked => &self.locked,
+            OtpOutcome::Expired => &self.expired,
+            OtpOutcome::InvalidPhone | OtpOutcome::NoCode | OtpOutcome::Unknown => &self.refused,
         };
         count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// So many codes count now.
     pub fn live(&self, live: usize) {
-        self.live.store(live, Ordering::Relaxed);
+        self.set_active.store(live, Ordering::Relaxed);
     }
 
     /// All of it.
@@ -48,7 +48,7 @@ impl Tally {
     pub fn to_json(&self) -> Value {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         json!({
-            "live": self.live.load(Ordering::Relaxed),
+            "live": self.set_active.load(Ordering::Relaxed),
             "sent": count(&self.sent),
             "failed": count(&self.failed),
             "limited": count(&self.limited),

@@ -24,8 +24,8 @@ use crate::config::ServerSettings;
 use crate::http::server::client_address::client_address;
 use crate::http::server::log_limit::LogLimit;
 use crate::http::server::{self, Handler};
-use crate::otp::outcome::Answer;
-use crate::otp::service::Desk;
+use crate::otp::outcome::OtpOutcome;
+use crate::otp::service::OtpService;
 use crate::secret::Secret;
 
 /// Bytes of a body; a code has 15 digits at most.
@@ -33,10 +33,10 @@ const BODY_MAX: usize = 16 * 1024;
 
 /// What answers say that they are from, for whoever asks by AGI: other programs
 /// listen at port 3000 too.
-pub const NAME: &str = "websmsd";
+pub const SERVER_NAME: &str = "websmsd";
 
 /// Headers that proxies add.
-const PROXIED: [&str; 8] = [
+const PROXY_HEADERS: [&str; 8] = [
     "cf-connecting-ip",
     "forwarded",
     "true-client-ip",
@@ -49,76 +49,79 @@ const PROXIED: [&str; 8] = [
 
 /// Where codes are asked for by HTTP.
 #[derive(Debug)]
-pub struct Server {
-    desk: Arc<Desk>,
+pub struct OtpHandler {
+    service: Arc<OtpService>,
     token: Option<Secret>,
     proxies: Vec<IpNet>,
     proxy_header: String,
-    said: LogLimit,
+    log_limit: LogLimit,
 }
 
-impl Server {
+impl OtpHandler {
     /// Serves a desk; whoever asks must show `token`, if there is one. A proxy that
     /// nobody has named is not believed: it could name this machine, which may ask.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, token: Option<Secret>, daemon: &ServerSettings) -> Self {
+    pub fn new(desk: Arc<OtpService>, token: Option<Secret>, daemon: &ServerSettings) -> Self {
         let proxies = daemon.proxies_named.then(|| daemon.proxies.clone());
         Self {
-            desk,
+            service: desk,
             token,
             proxies: proxies.unwrap_or_default(),
             proxy_header: daemon.proxy_header.clone(),
-            said: LogLimit::default(),
+            log_limit: LogLimit::default(),
         }
     }
 
     /// The desk that it serves.
     #[must_use]
-    pub fn desk(&self) -> &Arc<Desk> {
-        &self.desk
+    pub fn desk(&self) -> &Arc<OtpService> {
+        &self.service
     }
 
-    async fn judge(&self, peer: IpAddr, request: Request<Body>) -> Result<Said, Refusal> {
+    async fn respond(&self, peer: IpAddr, request: Request<Body>) -> Result<OtpReply, OtpRefusal> {
         let client = self.client(peer, request.headers())?;
-        self.admit(client, request.headers())?;
-        let phone = phone(request.uri().path()).ok_or(Refusal::NotFound)?;
+        self.authorize(client, request.headers())?;
+        let phone = phone(request.uri().path()).ok_or(OtpRefusal::NotFound)?;
         let answer = match *request.method() {
-            Method::GET => self.desk.send(client, &phone).await,
+            Method::GET => self.service.send(client, &phone).await,
             Method::POST => {
                 let body = server::read_body(request.into_body(), BODY_MAX).await?;
-                self.desk.verify(&phone, given(&body)?).await
+                self.service.verify(&phone, code_in(&body)?).await
             }
-            _ => return Err(Refusal::Method),
+            _ => return Err(OtpRefusal::Method),
         };
-        Ok(Said { answer, phone })
+        Ok(OtpReply {
+            outcome: answer,
+            phone,
+        })
     }
 
     /// The client's address. What comes through a proxy that is not known as one
     /// would otherwise seem to come from the proxy, which is often this machine.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Refusal> {
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, OtpRefusal> {
         let name = self.proxy_header.as_str();
         // Bytes that are no text are no address either.
         let lines = headers.get_all(name).iter();
         let lines: Vec<_> = lines.map(|line| line.to_str().unwrap_or("?")).collect();
         let client = client_address(peer, name, &lines, &self.proxies)
-            .map_err(|error| Refusal::Forbidden(error.to_string()))?;
-        let proxied = PROXIED.iter().any(|name| headers.contains_key(*name));
+            .map_err(|error| OtpRefusal::Forbidden(error.to_string()))?;
+        let proxied = PROXY_HEADERS.iter().any(|name| headers.contains_key(*name));
         let known = self
             .proxies
             .iter()
             .any(|proxy| proxy.contains(&peer.to_canonical()));
         if proxied && !known {
-            return Err(Refusal::Forbidden(format!(
+            return Err(OtpRefusal::Forbidden(format!(
                 "it comes through a proxy at {peer}, which is not in proxy_addr of [websmsd]"
             )));
         }
         Ok(client)
     }
 
-    fn admit(&self, client: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
-        let permitted = &self.desk.otp().permitted;
+    fn authorize(&self, client: IpAddr, headers: &HeaderMap) -> Result<(), OtpRefusal> {
+        let permitted = &self.service.otp().permitted;
         if !permitted.iter().any(|range| range.contains(&client)) {
-            return Err(Refusal::Forbidden(format!(
+            return Err(OtpRefusal::Forbidden(format!(
                 "address {client} is not in permit_addr of [otp]"
             )));
         }
@@ -131,22 +134,22 @@ impl Server {
         let shown = shown.and_then(|value| value.split_once(' '));
         let bearer = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         match bearer {
-            Some((_, shown)) if token.is(shown.trim()) => Ok(()),
-            Some(_) => Err(Refusal::Unauthorized("another token than client_token")),
-            None => Err(Refusal::Unauthorized("no bearer token")),
+            Some((_, shown)) if token.matches(shown.trim()) => Ok(()),
+            Some(_) => Err(OtpRefusal::Unauthorized("another token than client_token")),
+            None => Err(OtpRefusal::Unauthorized("no bearer token")),
         }
     }
 }
 
-impl Handler for Server {
+impl Handler for OtpHandler {
     /// An application uses a handful, and waits while a provider is slow.
     const MAX_CONNECTIONS: usize = 128;
 
     async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
-        match self.judge(peer, request).await {
+        match self.respond(peer, request).await {
             Ok(said) => said.response(),
             Err(refusal) => {
-                if let Some(unsaid) = self.said.allow() {
+                if let Some(unsaid) = self.log_limit.allow() {
                     let status = refusal.status().as_u16();
                     warn!(%peer, status, reason = %refusal, unsaid, "request for a one-time password refused");
                 }
@@ -167,24 +170,24 @@ fn phone(path: &str) -> Option<String> {
 
 /// The code in a body, whatever its Content-Type: `{"code": "123456"}`. One that
 /// is a number is no code: no sample server takes it.
-fn given(body: &[u8]) -> Result<Option<String>, Refusal> {
+fn code_in(body: &[u8]) -> Result<Option<String>, OtpRefusal> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::NotJson)?;
+    let body: Value = serde_json::from_slice(body).map_err(|_| OtpRefusal::NotJson)?;
     Ok(body.get("code").and_then(Value::as_str).map(str::to_owned))
 }
 
 /// What is said to whoever may ask.
-struct Said {
-    answer: Answer,
+struct OtpReply {
+    outcome: OtpOutcome,
     phone: String,
 }
 
-impl Said {
+impl OtpReply {
     fn response(&self) -> Response<Full<Bytes>> {
-        let mut response = text(self.answer.status(), self.answer.text(&self.phone));
-        if let Answer::Limited(seconds) = self.answer {
+        let mut response = text(self.outcome.status(), self.outcome.text(&self.phone));
+        if let OtpOutcome::Limited(seconds) = self.outcome {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
@@ -200,13 +203,13 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     headers.insert(CONTENT_TYPE, plain);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(SERVER, HeaderValue::from_static(NAME));
+    headers.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
     response
 }
 
 /// Why nobody looks at a request. The text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Refusal {
+enum OtpRefusal {
     /// 400, 408 or 413: the body cannot be had.
     Body(server::BodyError),
     /// 403.
@@ -221,7 +224,7 @@ enum Refusal {
     Unauthorized(&'static str),
 }
 
-impl Refusal {
+impl OtpRefusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Body(server::BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -256,13 +259,13 @@ impl Refusal {
     }
 }
 
-impl From<server::BodyError> for Refusal {
+impl From<server::BodyError> for OtpRefusal {
     fn from(error: server::BodyError) -> Self {
         Self::Body(error)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for OtpRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Body(error) => error.fmt(f),
@@ -279,8 +282,8 @@ impl fmt::Display for Refusal {
 mod tests {
     use super::*;
     use crate::config;
-    use crate::otp::code::Hasher;
-    use crate::otp::store::Store;
+    use crate::otp::code::CodeHasher;
+    use crate::otp::store::OtpStore;
 
     #[test]
     fn phone_is_between_otp_and_the_end() {
@@ -315,10 +318,10 @@ mod tests {
             let text = format!("{named}[otp]\ninfo_file = /x\n");
             let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
             let (config, _) = parsed.unwrap();
-            let store = Store::open(directory.path()).unwrap();
-            let hasher = Hasher::new(Secret::new("key".to_owned()));
-            let desk = Desk::new(config.otp.unwrap(), hasher, store, Vec::new());
-            let server = Server::new(Arc::new(desk), None, &config.server);
+            let store = OtpStore::open(directory.path()).unwrap();
+            let hasher = CodeHasher::new(Secret::new("key".to_owned()));
+            let desk = OtpService::new(config.otp.unwrap(), hasher, store, Vec::new());
+            let server = OtpHandler::new(Arc::new(desk), None, &config.server);
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", HeaderValue::from_static("127.0.0.1"));
             let found = server.client("172.16.5.5".parse().unwrap(), &headers).ok();
@@ -338,10 +341,10 @@ mod tests {
             (r#"["123456"]"#, Ok(None)),
             ("", Ok(None)),
             (" \r\n", Ok(None)),
-            ("{", Err(Refusal::NotJson)),
-            ("code=123456", Err(Refusal::NotJson)),
+            ("{", Err(OtpRefusal::NotJson)),
+            ("code=123456", Err(OtpRefusal::NotJson)),
         ] {
-            let read = given(body.as_bytes());
+            let read = code_in(body.as_bytes());
             assert_eq!(read, expected.map(|code| code.map(str::to_owned)), "{body}");
         }
     }

@@ -31,40 +31,40 @@ use std::sync::Arc;
 use crate::config::{Config, OtpChannel, OtpSettings};
 use crate::http::client::json_api::ApiClientError;
 use crate::secret::{Secret, SecretError, SecretSource};
-use channels::{SmsWay, Template, Way, WayError};
-use code::Hasher;
+use channels::{ChannelError, CodeChannel, SmsChannel, WhatsappChannel};
+use code::CodeHasher;
 use meta::account::AccountError;
-use meta::template_approval::Approval;
-use service::Desk;
-use store::Store;
+use meta::template_approval::TemplateApproval;
+use service::OtpService;
+use store::OtpStore;
 
 /// A desk, and what is to be done beside it.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OtpParts {
     /// Where codes are asked for.
-    pub desk: Arc<Desk>,
+    pub service: Arc<OtpService>,
     /// What whoever asks by HTTP must show.
     pub token: Option<Secret>,
     /// Templates that are to be approved before codes can go in them.
-    pub approvals: Vec<(Approval, Template)>,
+    pub approvals: Vec<(TemplateApproval, WhatsappChannel)>,
 }
 
 /// Opens a desk as `[otp]` says; makes no connection.
 ///
 /// # Errors
 /// When something that it needs cannot be had.
-pub fn open(config: &Config, otp: &OtpSettings) -> Result<Opened, OpenError> {
+pub fn open(config: &Config, otp: &OtpSettings) -> Result<OtpParts, OpenError> {
     let prepared = prepare(config, otp)?;
-    let store = Store::open(&otp.directory).map_err(OpenError::Store)?;
+    let store = OtpStore::open(&otp.directory).map_err(OpenError::Store)?;
     let Prepared {
         key,
         token,
         ways,
         approvals,
     } = prepared;
-    let desk = Desk::new(otp.clone(), Hasher::new(key), store, ways);
-    Ok(Opened {
-        desk: Arc::new(desk),
+    let desk = OtpService::new(otp.clone(), CodeHasher::new(key), store, ways);
+    Ok(OtpParts {
+        service: Arc::new(desk),
         token,
         approvals,
     })
@@ -84,8 +84,8 @@ pub fn probe(config: &Config, otp: &OtpSettings) -> Result<(), OpenError> {
 struct Prepared {
     key: Secret,
     token: Option<Secret>,
-    ways: Vec<Way>,
-    approvals: Vec<(Approval, Template)>,
+    ways: Vec<CodeChannel>,
+    approvals: Vec<(TemplateApproval, WhatsappChannel)>,
 }
 
 fn prepare(config: &Config, otp: &OtpSettings) -> Result<Prepared, OpenError> {
@@ -95,16 +95,16 @@ fn prepare(config: &Config, otp: &OtpSettings) -> Result<Prepared, OpenError> {
     for channel in &otp.channels {
         ways.push(match channel {
             OtpChannel::Sms(sms) => {
-                let way = SmsWay::new(config, sms, minutes).map_err(OpenError::Way)?;
-                Way::Sms(Box::new(way))
+                let way = SmsChannel::new(config, sms, minutes).map_err(OpenError::Way)?;
+                CodeChannel::Sms(Box::new(way))
             }
             OtpChannel::Whatsapp(codes) => {
                 let account = meta::account::load(&codes.account).map_err(OpenError::Account)?;
-                let approval = Approval::new(codes, &account).map_err(OpenError::Client)?;
-                let template = Template::default();
+                let approval = TemplateApproval::new(codes, &account).map_err(OpenError::Client)?;
+                let template = WhatsappChannel::default();
                 approvals.push((approval, template.clone()));
                 key.get_or_insert(account.access_token);
-                Way::Whatsapp(template)
+                CodeChannel::Whatsapp(template)
             }
         });
     }
@@ -117,7 +117,7 @@ fn prepare(config: &Config, otp: &OtpSettings) -> Result<Prepared, OpenError> {
 }
 
 fn resolve(source: &SecretSource) -> Result<Secret, OpenError> {
-    let resolved = source.resolve_some(|name| std::env::var_os(name));
+    let resolved = source.resolve_nonempty(|name| std::env::var_os(name));
     resolved.map_err(OpenError::Secret)
 }
 
@@ -133,7 +133,7 @@ pub enum OpenError {
     /// The directory cannot be used.
     Store(io::Error),
     /// SMS cannot be sent.
-    Way(WayError),
+    Way(ChannelError),
 }
 
 impl fmt::Display for OpenError {

@@ -9,7 +9,7 @@ use hyper::StatusCode;
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum OtpOutcome {
     /// 200: a code is on its way.
     Sent,
     /// 500: no way took it.
@@ -17,7 +17,7 @@ pub enum Answer {
     /// 429: this phone or this client had too many, for so many seconds.
     Limited(u64),
     /// 400: that is no phone, so nothing was sent.
-    NotAPhone,
+    InvalidPhone,
     /// 200: it was the right code, which does not count any more.
     Verified,
     /// 400: no code was given.
@@ -43,7 +43,7 @@ const LIMITED: &str = "Too many requests, please try again later.";
 const NOT_SENT: &str = "Error calling send message API. Check server logs.";
 const WRONG: (&str, &str) = ("Incorrect code. ", " attempt(s) remaining.");
 
-impl Answer {
+impl OtpOutcome {
     /// Its status.
     #[must_use]
     pub fn status(self) -> StatusCode {
@@ -51,7 +51,7 @@ impl Answer {
             Self::Sent | Self::Verified => StatusCode::OK,
             Self::NotSent => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotAPhone | Self::NoCode => StatusCode::BAD_REQUEST,
+            Self::InvalidPhone | Self::NoCode => StatusCode::BAD_REQUEST,
             Self::Wrong(_) | Self::Locked | Self::Expired => StatusCode::UNAUTHORIZED,
             Self::Unknown => StatusCode::NOT_FOUND,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -65,7 +65,7 @@ impl Answer {
             Self::Sent | Self::Verified => String::new(),
             Self::NotSent => NOT_SENT.to_owned(),
             Self::Limited(_) => LIMITED.to_owned(),
-            Self::NotAPhone => NOT_A_PHONE.to_owned(),
+            Self::InvalidPhone => NOT_A_PHONE.to_owned(),
             Self::NoCode => NO_CODE.to_owned(),
             Self::Wrong(left) => format!("{}{left}{}", WRONG.0, WRONG.1),
             Self::Locked => LOCKED.to_owned(),
@@ -89,7 +89,7 @@ impl Answer {
             (200, "") if verifying => Some(Self::Verified),
             (200, "") => Some(Self::Sent),
             (400, NO_CODE) => Some(Self::NoCode),
-            (400, NOT_A_PHONE) => Some(Self::NotAPhone),
+            (400, NOT_A_PHONE) => Some(Self::InvalidPhone),
             (401, EXPIRED) => Some(Self::Expired),
             (401, LOCKED) => Some(Self::Locked),
             (401, _) => wrong(),
@@ -108,7 +108,7 @@ impl Answer {
             Self::Sent => "SENT",
             Self::NotSent | Self::Unavailable => "FAILED",
             Self::Limited(_) => "LIMITED",
-            Self::NotAPhone => "REJECTED",
+            Self::InvalidPhone => "REJECTED",
             Self::Verified => "VERIFIED",
             Self::NoCode | Self::Wrong(_) => "WRONG",
             Self::Locked => "LOCKED",
@@ -125,21 +125,21 @@ mod tests {
     #[test]
     fn answer_is_read_again_from_status_and_text() {
         for (verifying, answer) in [
-            (false, Answer::Sent),
-            (false, Answer::NotSent),
-            (false, Answer::Limited(0)),
-            (false, Answer::NotAPhone),
-            (true, Answer::Verified),
-            (true, Answer::NoCode),
-            (true, Answer::Wrong(2)),
-            (true, Answer::Locked),
-            (true, Answer::Expired),
-            (true, Answer::Unknown),
-            (true, Answer::Unavailable),
+            (false, OtpOutcome::Sent),
+            (false, OtpOutcome::NotSent),
+            (false, OtpOutcome::Limited(0)),
+            (false, OtpOutcome::InvalidPhone),
+            (true, OtpOutcome::Verified),
+            (true, OtpOutcome::NoCode),
+            (true, OtpOutcome::Wrong(2)),
+            (true, OtpOutcome::Locked),
+            (true, OtpOutcome::Expired),
+            (true, OtpOutcome::Unknown),
+            (true, OtpOutcome::Unavailable),
         ] {
             let text = answer.text("+1 555");
             let status = answer.status().as_u16();
-            assert_eq!(Answer::read(verifying, status, &text), Some(answer));
+            assert_eq!(OtpOutcome::read(verifying, status, &text), Some(answer));
         }
         for (status, text) in [
             (401, "Unauthorized"),
@@ -148,8 +148,8 @@ mod tests {
             (200, "<html></html>"),
             (200, "{}"),
         ] {
-            assert_eq!(Answer::read(true, status, text), None);
-            assert_eq!(Answer::read(false, status, text), None);
+            assert_eq!(OtpOutcome::read(true, status, text), None);
+            assert_eq!(OtpOutcome::read(false, status, text), None);
         }
     }
 }

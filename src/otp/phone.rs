@@ -19,7 +19,7 @@ impl Phone {
     ///
     /// # Errors
     /// When it is none with a country code.
-    pub fn parse(raw: &str) -> Result<Self, NotAPhone> {
+    pub fn parse(raw: &str) -> Result<Self, InvalidPhone> {
         let digits: String = raw
             .chars()
             .filter(|character| !" -.()".contains(*character))
@@ -31,7 +31,7 @@ impl Phone {
         let sound = DIGITS.contains(&bare.len())
             && bare.bytes().all(|byte| byte.is_ascii_digit())
             && !bare.starts_with('0');
-        sound.then(|| Self(bare.to_owned())).ok_or(NotAPhone)
+        sound.then(|| Self(bare.to_owned())).ok_or(InvalidPhone)
     }
 
     /// Country code and number, without the plus.
@@ -56,15 +56,15 @@ impl fmt::Debug for Phone {
 /// Something that is no number in international form. Whoever asked must write it
 /// with its country code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAPhone;
+pub struct InvalidPhone;
 
-impl fmt::Display for NotAPhone {
+impl fmt::Display for InvalidPhone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a phone number in international format")
     }
 }
 
-impl std::error::Error for NotAPhone {}
+impl std::error::Error for InvalidPhone {}
 
 #[cfg(test)]
 mod tests {
@@ -94,7 +94,7 @@ mod tests {
             "15551234567\n",
             "../15551234567",
         ] {
-            assert_eq!(Phone::parse(bad), Err(NotAPhone), "{bad:?}");
+            assert_eq!(Phone::parse(bad), Err(InvalidPhone), "{bad:?}");
         }
     }
 

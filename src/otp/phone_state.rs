@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::otp::code::Kept;
-use crate::otp::outcome::Answer;
+use crate::otp::code::HashedCode;
+use crate::otp::outcome::OtpOutcome;
 
 /// In which time codes for one phone, or of one client, are counted.
 pub const WINDOW: u64 = 60 * 60 * 1000;
@@ -13,18 +13,18 @@ const REMEMBERED: u64 = 60 * 60 * 1000;
 
 /// What is known of one phone. Times are milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct PhoneState {
     /// When codes were sent within the last hour, in order.
     sends: Vec<u64>,
     /// The code that counts, or did.
-    code: Option<Sent>,
+    code: Option<ActiveCode>,
 }
 
 /// A code that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sent {
+pub struct ActiveCode {
     /// What is kept of it.
-    pub kept: Kept,
+    pub kept: HashedCode,
     /// From when it counts.
     pub from: u64,
     /// Until when.
@@ -33,7 +33,7 @@ pub struct Sent {
     pub wrong: u32,
 }
 
-impl Entry {
+impl PhoneState {
     /// Counts one more code, if there may be one; else for how many milliseconds
     /// there may be none.
     ///
@@ -63,7 +63,7 @@ impl Entry {
     }
 
     /// Puts a code in the place of an earlier one.
-    pub fn put(&mut self, code: Sent) {
+    pub fn replace_code(&mut self, code: ActiveCode) {
         self.code = Some(code);
     }
 
@@ -75,28 +75,28 @@ impl Entry {
         given: Option<&str>,
         most_wrong: u32,
         now: u64,
-        is: impl FnOnce(&Kept, &str) -> bool,
-    ) -> Answer {
+        is: impl FnOnce(&HashedCode, &str) -> bool,
+    ) -> OtpOutcome {
         let Some(code) = &mut self.code else {
-            return Answer::Unknown;
+            return OtpOutcome::Unknown;
         };
         let Some(given) = given else {
-            return Answer::NoCode;
+            return OtpOutcome::NoCode;
         };
         let answer = if now < code.from || now >= code.until {
-            Answer::Expired
+            OtpOutcome::Expired
         } else if code.wrong >= most_wrong {
-            Answer::Locked
+            OtpOutcome::Locked
         } else if is(&code.kept, given) {
-            Answer::Verified
+            OtpOutcome::Verified
         } else {
             code.wrong += 1;
             match most_wrong - code.wrong {
-                0 => Answer::Locked,
-                left => Answer::Wrong(left),
+                0 => OtpOutcome::Locked,
+                left => OtpOutcome::Wrong(left),
             }
         };
-        if !matches!(answer, Answer::Wrong(_)) {
+        if !matches!(answer, OtpOutcome::Wrong(_)) {
             self.code = None;
         }
         answer
@@ -105,21 +105,21 @@ impl Entry {
     /// Whether nothing of it matters any more.
     #[must_use]
     pub fn is_over(&self, now: u64) -> bool {
-        let remembered = |code: &Sent| now < code.until.saturating_add(REMEMBERED);
+        let remembered = |code: &ActiveCode| now < code.until.saturating_add(REMEMBERED);
         let counted = |sent: &u64| *sent <= now && now - sent < WINDOW;
         !self.code.as_ref().is_some_and(remembered) && !self.sends.iter().any(counted)
     }
 
     /// Whether a code counts at this time and is one that `is` says yes to.
     #[must_use]
-    pub fn holds(&self, now: u64, is: impl FnOnce(&Kept) -> bool) -> bool {
+    pub fn accepts(&self, now: u64, is: impl FnOnce(&HashedCode) -> bool) -> bool {
         self.is_live(now) && self.code.as_ref().is_some_and(|code| is(&code.kept))
     }
 
     /// Whether a code counts at this time.
     #[must_use]
     pub fn is_live(&self, now: u64) -> bool {
-        let live = |code: &Sent| (code.from..code.until).contains(&now);
+        let live = |code: &ActiveCode| (code.from..code.until).contains(&now);
         self.code.as_ref().is_some_and(live)
     }
 }
@@ -127,22 +127,22 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::otp::code::{Code, Hasher};
+    use crate::otp::code::{Code, CodeHasher};
     use crate::otp::phone::Phone;
     use crate::secret::Secret;
 
     const NOW: u64 = 1_000_000_000_000;
     const MINUTES: u64 = 60 * 1000;
 
-    fn kept() -> Kept {
-        let hasher = Hasher::new(Secret::new("key".to_owned()));
+    fn kept() -> HashedCode {
+        let hasher = CodeHasher::new(Secret::new("key".to_owned()));
         let phone = Phone::parse("15551234567").unwrap();
-        hasher.keep(&phone, &Code::random(6).unwrap()).unwrap()
+        hasher.hash(&phone, &Code::random(6).unwrap()).unwrap()
     }
 
-    fn entry() -> Entry {
-        let mut entry = Entry::default();
-        entry.put(Sent {
+    fn entry() -> PhoneState {
+        let mut entry = PhoneState::default();
+        entry.replace_code(ActiveCode {
             kept: kept(),
             from: NOW,
             until: NOW + 5 * MINUTES,
@@ -152,53 +152,53 @@ mod tests {
     }
 
     /// "right" is the right one.
-    fn check(entry: &mut Entry, given: Option<&str>, now: u64) -> Answer {
+    fn check(entry: &mut PhoneState, given: Option<&str>, now: u64) -> OtpOutcome {
         entry.check(given, 3, now, |_, given| given == "right")
     }
 
     #[test]
     fn right_code_counts_once_and_until_its_time_is_over() {
         for (now, expected) in [
-            (NOW, Answer::Verified),
-            (NOW + 5 * MINUTES - 1, Answer::Verified),
-            (NOW + 5 * MINUTES, Answer::Expired),
-            (NOW - 1, Answer::Expired),
+            (NOW, OtpOutcome::Verified),
+            (NOW + 5 * MINUTES - 1, OtpOutcome::Verified),
+            (NOW + 5 * MINUTES, OtpOutcome::Expired),
+            (NOW - 1, OtpOutcome::Expired),
         ] {
             let mut entry = entry();
             assert_eq!(check(&mut entry, Some("right"), now), expected);
-            assert_eq!(check(&mut entry, Some("right"), now), Answer::Unknown);
+            assert_eq!(check(&mut entry, Some("right"), now), OtpOutcome::Unknown);
         }
     }
 
     #[test]
     fn third_wrong_code_is_the_last() {
         let mut entry = entry();
-        assert_eq!(check(&mut entry, Some("x"), NOW), Answer::Wrong(2));
-        assert_eq!(check(&mut entry, None, NOW), Answer::NoCode);
-        assert_eq!(check(&mut entry, Some(""), NOW), Answer::Wrong(1));
-        assert_eq!(check(&mut entry, Some("x"), NOW), Answer::Locked);
-        assert_eq!(check(&mut entry, Some("right"), NOW), Answer::Unknown);
+        assert_eq!(check(&mut entry, Some("x"), NOW), OtpOutcome::Wrong(2));
+        assert_eq!(check(&mut entry, None, NOW), OtpOutcome::NoCode);
+        assert_eq!(check(&mut entry, Some(""), NOW), OtpOutcome::Wrong(1));
+        assert_eq!(check(&mut entry, Some("x"), NOW), OtpOutcome::Locked);
+        assert_eq!(check(&mut entry, Some("right"), NOW), OtpOutcome::Unknown);
     }
 
     #[test]
     fn lower_bound_than_there_were_wrong_codes_locks() {
         let mut entry = entry();
-        assert_eq!(check(&mut entry, Some("x"), NOW), Answer::Wrong(2));
+        assert_eq!(check(&mut entry, Some("x"), NOW), OtpOutcome::Wrong(2));
         let answer = entry.check(Some("right"), 1, NOW, |_, _| true);
-        assert_eq!(answer, Answer::Locked);
+        assert_eq!(answer, OtpOutcome::Locked);
     }
 
     #[test]
     fn no_code_is_said_before_that_its_time_is_over() {
         let mut entry = entry();
         let late = NOW + 6 * MINUTES;
-        assert_eq!(check(&mut entry, None, late), Answer::NoCode);
-        assert_eq!(check(&mut entry, Some("x"), late), Answer::Expired);
+        assert_eq!(check(&mut entry, None, late), OtpOutcome::NoCode);
+        assert_eq!(check(&mut entry, Some("x"), late), OtpOutcome::Expired);
     }
 
     #[test]
     fn codes_for_a_phone_are_counted_for_an_hour() {
-        let mut entry = Entry::default();
+        let mut entry = PhoneState::default();
         for second in 0..5 {
             assert_eq!(entry.count(Some(5), NOW + second * 1000), Ok(()));
         }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn nothing_matters_when_code_and_count_are_over() {
-        assert!(Entry::default().is_over(NOW));
+        assert!(PhoneState::default().is_over(NOW));
         let mut entry = entry();
         assert!(entry.is_live(NOW));
         assert!(!entry.is_live(NOW + 5 * MINUTES));

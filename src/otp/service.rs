@@ -14,170 +14,177 @@ use tracing::{error, info, warn};
 
 use crate::config::OtpSettings;
 use crate::model::message::{Receipt, ReceiptState};
-use crate::otp::channels::{self, Gone, Way};
-use crate::otp::client_limit::Clients;
-use crate::otp::code::{Code, Hasher};
-use crate::otp::counters::Tally;
-use crate::otp::outcome::Answer;
+use crate::otp::channels::{self, CodeChannel, SentCode};
+use crate::otp::client_limit::ClientLimit;
+use crate::otp::code::{Code, CodeHasher};
+use crate::otp::counters::Counters;
+use crate::otp::outcome::OtpOutcome;
 use crate::otp::phone::Phone;
-use crate::otp::phone_state::{Entry, Sent};
-use crate::otp::store::Store;
+use crate::otp::phone_state::{ActiveCode, PhoneState};
+use crate::otp::store::OtpStore;
 
 /// Codes that are remembered until the provider says whether they arrived.
-const AWAITED: usize = 10_000;
+const AWAITED_MAX: usize = 10_000;
 
 /// How long to wait while other codes go to the same phone. A provider that does
 /// not answer must not let one phone fill all places at the doors, which those who
 /// write messages by `FastAGI` need too.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where codes are asked for and checked.
-pub struct Desk {
-    otp: OtpSettings,
-    hasher: Hasher,
-    store: Store,
-    ways: Vec<Way>,
-    clients: Clients,
+pub struct OtpService {
+    settings: OtpSettings,
+    hasher: CodeHasher,
+    store: OtpStore,
+    channels: Vec<CodeChannel>,
+    client_limit: ClientLimit,
     /// One code at a time for each phone, so that the last one that arrives is the
     /// one that counts.
-    turns: Mutex<HashMap<Phone, Arc<tokio::sync::Mutex<()>>>>,
+    sending: Mutex<HashMap<Phone, Arc<tokio::sync::Mutex<()>>>>,
     /// Codes that a provider took and may still say that it could not deliver, by
     /// its name for them. They are in memory alone.
-    awaited: Mutex<HashMap<String, Awaited>>,
-    tally: Tally,
+    awaited: Mutex<HashMap<String, AwaitedReceipt>>,
+    counters: Counters,
 }
 
-struct Awaited {
+struct AwaitedReceipt {
     phone: Phone,
     code: Code,
-    way: usize,
+    channel: usize,
     until: Instant,
 }
 
 /// A code that does not count.
-struct Failed {
-    answer: Answer,
+struct FailedSend {
+    answer: OtpOutcome,
     /// Whether it may be on the phone all the same.
     spent: bool,
 }
 
-impl Failed {
+impl FailedSend {
     /// One that surely did not go out.
-    fn free(answer: Answer) -> Self {
+    fn free(answer: OtpOutcome) -> Self {
         let spent = false;
         Self { answer, spent }
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for OtpService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk")
-            .field("otp", &self.otp)
+            .field("otp", &self.settings)
             .finish_non_exhaustive()
     }
 }
 
-impl Desk {
+impl OtpService {
     /// A desk with its store, its key and its ways.
     #[must_use]
-    pub fn new(otp: OtpSettings, hasher: Hasher, store: Store, ways: Vec<Way>) -> Self {
+    pub fn new(
+        otp: OtpSettings,
+        hasher: CodeHasher,
+        store: OtpStore,
+        ways: Vec<CodeChannel>,
+    ) -> Self {
         Self {
-            otp,
+            settings: otp,
             hasher,
             store,
-            ways,
-            clients: Clients::default(),
-            turns: Mutex::default(),
+            channels: ways,
+            client_limit: ClientLimit::default(),
+            sending: Mutex::default(),
             awaited: Mutex::default(),
-            tally: Tally::default(),
+            counters: Counters::default(),
         }
     }
 
     /// What `[otp]` says.
     #[must_use]
     pub fn otp(&self) -> &OtpSettings {
-        &self.otp
+        &self.settings
     }
 
     /// How often what became of requests.
     #[must_use]
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn tally(&self) -> &Counters {
+        &self.counters
     }
 
     /// Sends a code to a phone, for a client. It counts from when a provider has
     /// taken it; until then an earlier one does.
-    pub async fn send(self: &Arc<Self>, client: IpAddr, raw: &str) -> Answer {
+    pub async fn send(self: &Arc<Self>, client: IpAddr, raw: &str) -> OtpOutcome {
         let Ok(phone) = Phone::parse(raw) else {
-            return self.said(Answer::NotAPhone, None);
+            return self.count(OtpOutcome::InvalidPhone, None);
         };
         // In a task of its own: a client that hangs up must not leave a code sent
         // and not known.
         let desk = Arc::clone(self);
         let sending = tokio::spawn(async move {
             let answer = desk.send_to(client, &phone).await;
-            desk.said(answer, Some(&phone))
+            desk.count(answer, Some(&phone))
         });
-        sending.await.unwrap_or(Answer::NotSent)
+        sending.await.unwrap_or(OtpOutcome::NotSent)
     }
 
-    async fn send_to(self: &Arc<Self>, client: IpAddr, phone: &Phone) -> Answer {
-        let per_client = self.otp.per_client;
-        if let Err(wait) = self.clients.count(client, per_client, Instant::now()) {
+    async fn send_to(self: &Arc<Self>, client: IpAddr, phone: &Phone) -> OtpOutcome {
+        let per_client = self.settings.per_client;
+        if let Err(wait) = self.client_limit.count(client, per_client, Instant::now()) {
             warn!(%phone, %client, "no more codes for this client within the hour: see per_client");
-            return Answer::Limited(wait.as_secs() + 1);
+            return OtpOutcome::Limited(wait.as_secs() + 1);
         }
-        match self.send_in_turn(phone).await {
-            Ok(()) => Answer::Sent,
-            Err(Failed { answer, spent }) => {
+        match self.send_exclusively(phone).await {
+            Ok(()) => OtpOutcome::Sent,
+            Err(FailedSend { answer, spent }) => {
                 // What may have gone out, and been charged for, stays counted.
                 if !spent {
-                    self.clients.uncount(client);
+                    self.client_limit.uncount(client);
                 }
                 answer
             }
         }
     }
 
-    async fn send_in_turn(self: &Arc<Self>, phone: &Phone) -> Result<(), Failed> {
-        let Some(_turn) = self.turn(phone).await else {
+    async fn send_exclusively(self: &Arc<Self>, phone: &Phone) -> Result<(), FailedSend> {
+        let Some(_turn) = self.lock_phone(phone).await else {
             warn!(%phone, "no code: earlier ones for this phone are still on their way");
-            return Err(Failed::free(Answer::Limited(PATIENCE.as_secs())));
+            return Err(FailedSend::free(OtpOutcome::Limited(
+                LOCK_TIMEOUT.as_secs(),
+            )));
         };
-        let most = self.otp.per_phone;
-        let count = move |entry: &mut Entry, now| (entry.count(most, now), now);
+        let most = self.settings.per_phone;
+        let count = move |entry: &mut PhoneState, now| (entry.count(most, now), now);
         let counted = match self.change(phone, count).await {
             Ok((Ok(()), now)) => now,
             Ok((Err(wait), _)) => {
                 warn!(%phone, "no more codes for this phone within the hour: see per_phone");
-                return Err(Failed::free(Answer::Limited(wait / 1000 + 1)));
+                return Err(FailedSend::free(OtpOutcome::Limited(wait / 1000 + 1)));
             }
-            Err(error) => return Err(Failed::free(not_stored(phone, &error))),
+            Err(error) => return Err(FailedSend::free(not_stored(phone, &error))),
         };
         let sent = self.send_code(phone).await;
-        if let Err(Failed { spent: false, .. }) = sent {
-            let uncount = move |entry: &mut Entry, _| entry.uncount(counted);
+        if let Err(FailedSend { spent: false, .. }) = sent {
+            let uncount = move |entry: &mut PhoneState, _| entry.uncount(counted);
             let uncounted = self.change(phone, uncount).await;
-            uncounted.map_err(|error| Failed::free(not_stored(phone, &error)))?;
+            uncounted.map_err(|error| FailedSend::free(not_stored(phone, &error)))?;
         }
         sent
     }
 
-    async fn send_code(self: &Arc<Self>, phone: &Phone) -> Result<(), Failed> {
-        let made = Code::random(self.otp.code_length)
-            .and_then(|code| Ok((self.hasher.keep(phone, &code)?, code)));
+    async fn send_code(self: &Arc<Self>, phone: &Phone) -> Result<(), FailedSend> {
+        let made = Code::random(self.settings.code_length)
+            .and_then(|code| Ok((self.hasher.hash(phone, &code)?, code)));
         let (kept, code) = made.map_err(|error| {
             error!(%error, "no random numbers to be had");
-            Failed::free(Answer::NotSent)
+            FailedSend::free(OtpOutcome::NotSent)
         })?;
-        let gone = channels::send(&self.ways, 0, phone, &code).await;
-        let gone = gone.map_err(|not_gone| Failed {
-            answer: Answer::NotSent,
-            spent: not_gone.perhaps,
+        let gone = channels::send(&self.channels, 0, phone, &code).await;
+        let gone = gone.map_err(|not_gone| FailedSend {
+            answer: OtpOutcome::NotSent,
+            spent: not_gone.maybe_sent,
         })?;
-        let lifetime = u64::try_from(self.otp.lifetime.as_millis()).unwrap_or(u64::MAX);
-        let put = move |entry: &mut Entry, now: u64| {
-            entry.put(Sent {
+        let lifetime = u64::try_from(self.settings.lifetime.as_millis()).unwrap_or(u64::MAX);
+        let put = move |entry: &mut PhoneState, now: u64| {
+            entry.replace_code(ActiveCode {
                 kept,
                 from: now,
                 until: now.saturating_add(lifetime),
@@ -187,36 +194,36 @@ impl Desk {
         // Before it is stored: a receipt may be faster than the disk.
         self.await_receipt(phone, code, gone);
         let stored = self.change(phone, put).await;
-        stored.map_err(|error| Failed {
+        stored.map_err(|error| FailedSend {
             answer: not_stored(phone, &error),
             spent: true,
         })
     }
 
     /// Checks a code that somebody has typed; `None` when there was none.
-    pub async fn verify(self: &Arc<Self>, raw: &str, given: Option<String>) -> Answer {
+    pub async fn verify(self: &Arc<Self>, raw: &str, given: Option<String>) -> OtpOutcome {
         let Ok(phone) = Phone::parse(raw) else {
-            return self.said(Answer::Unknown, None);
+            return self.count(OtpOutcome::Unknown, None);
         };
         let desk = Arc::clone(self);
         let of = phone.clone();
         let checked = self.change(&phone, move |entry, now| {
-            let most = desk.otp.max_attempts;
-            let is = |kept: &_, given: &str| desk.hasher.is(kept, &of, given);
+            let most = desk.settings.max_attempts;
+            let is = |kept: &_, given: &str| desk.hasher.matches(kept, &of, given);
             entry.check(given.as_deref(), most, now, is)
         });
         let answer = match checked.await {
             Ok(answer) => answer,
             Err(error) => not_stored(&phone, &error),
         };
-        self.said(answer, Some(&phone))
+        self.count(answer, Some(&phone))
     }
 
     /// Hears what a provider says later about a message. When it is a code that it
     /// took and could not deliver, the code goes by the next way, if it still
     /// counts: one that was used, or that there is another one for, would be money
     /// for nothing and in the way of the one that counts.
-    pub fn hear(self: &Arc<Self>, receipt: &Receipt, runtime: &Handle) {
+    pub fn on_receipt(self: &Arc<Self>, receipt: &Receipt, runtime: &Handle) {
         if receipt.state == ReceiptState::Pending {
             return;
         }
@@ -226,27 +233,27 @@ impl Desk {
         if receipt.state == ReceiptState::Delivered || awaited.until <= Instant::now() {
             return;
         }
-        let next = awaited.way + 1;
+        let next = awaited.channel + 1;
         let desk = Arc::clone(self);
         runtime.spawn(async move {
-            let Awaited { phone, code, .. } = awaited;
+            let AwaitedReceipt { phone, code, .. } = awaited;
             // The code may be about to be stored, or another one on its way.
-            let turn = desk.turn(&phone).await;
-            if turn.is_none() || !desk.counts(&phone, &code).await {
+            let turn = desk.lock_phone(&phone).await;
+            if turn.is_none() || !desk.is_current(&phone, &code).await {
                 return;
             }
             warn!(%phone, "code not delivered; it goes by another way");
-            if let Ok(gone) = channels::send(&desk.ways, next, &phone, &code).await {
+            if let Ok(gone) = channels::send(&desk.channels, next, &phone, &code).await {
                 desk.await_receipt(&phone, code, gone);
             }
         });
     }
 
     /// Whether it is this code that counts.
-    async fn counts(self: &Arc<Self>, phone: &Phone, code: &Code) -> bool {
+    async fn is_current(self: &Arc<Self>, phone: &Phone, code: &Code) -> bool {
         let (desk, of, code) = (Arc::clone(self), phone.clone(), code.clone());
         let held = self.change(phone, move |entry, now| {
-            entry.holds(now, |kept| desk.hasher.is(kept, &of, code.expose()))
+            entry.accepts(now, |kept| desk.hasher.matches(kept, &of, code.expose()))
         });
         held.await.unwrap_or_else(|error| {
             not_stored(phone, &error);
@@ -254,24 +261,24 @@ impl Desk {
         })
     }
 
-    fn await_receipt(&self, phone: &Phone, code: Code, gone: Gone) {
+    fn await_receipt(&self, phone: &Phone, code: Code, gone: SentCode) {
         let Some(provider_id) = gone.provider_id else {
             return;
         };
-        if gone.way + 1 >= self.ways.len() {
+        if gone.channel + 1 >= self.channels.len() {
             return;
         }
         let now = Instant::now();
         let mut awaited = lock(&self.awaited);
-        if awaited.len() >= AWAITED {
+        if awaited.len() >= AWAITED_MAX {
             awaited.retain(|_, awaited| awaited.until > now);
         }
-        if awaited.len() < AWAITED {
-            let awaits = Awaited {
+        if awaited.len() < AWAITED_MAX {
+            let awaits = AwaitedReceipt {
                 phone: phone.clone(),
                 code,
-                way: gone.way,
-                until: now + self.otp.lifetime,
+                channel: gone.channel,
+                until: now + self.settings.lifetime,
             };
             awaited.insert(provider_id, awaits);
         }
@@ -280,9 +287,9 @@ impl Desk {
     /// Forgets what does not matter any more.
     pub async fn sweep(self: &Arc<Self>) {
         let desk = Arc::clone(self);
-        let swept = tokio::task::spawn_blocking(move || desk.store.sweep()).await;
+        let swept = tokio::task::spawn_blocking(move || desk.store.remove_expired()).await;
         match swept.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok(live) => self.tally.live(live),
+            Ok(live) => self.counters.live(live),
             Err(error) => error!(%error, "failed to look through otpdir"),
         }
         let now = Instant::now();
@@ -294,7 +301,7 @@ impl Desk {
     async fn change<T: Send + 'static>(
         self: &Arc<Self>,
         phone: &Phone,
-        act: impl FnOnce(&mut Entry, u64) -> T + Send + 'static,
+        act: impl FnOnce(&mut PhoneState, u64) -> T + Send + 'static,
     ) -> io::Result<T> {
         let (desk, phone) = (Arc::clone(self), phone.clone());
         let done =
@@ -304,20 +311,20 @@ impl Desk {
     }
 
     /// The right to send to a phone, if there is one in time.
-    async fn turn(&self, phone: &Phone) -> Option<OwnedMutexGuard<()>> {
+    async fn lock_phone(&self, phone: &Phone) -> Option<OwnedMutexGuard<()>> {
         let turn = {
-            let mut turns = lock(&self.turns);
+            let mut turns = lock(&self.sending);
             // Of those that nobody has or waits for nothing need be known.
-            if turns.len() >= AWAITED {
+            if turns.len() >= AWAITED_MAX {
                 turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             }
             Arc::clone(turns.entry(phone.clone()).or_default())
         };
-        timeout(PATIENCE, turn.lock_owned()).await.ok()
+        timeout(LOCK_TIMEOUT, turn.lock_owned()).await.ok()
     }
 
-    fn said(&self, answer: Answer, phone: Option<&Phone>) -> Answer {
-        self.tally.count(answer);
+    fn count(&self, answer: OtpOutcome, phone: Option<&Phone>) -> OtpOutcome {
+        self.counters.count(answer);
         let status = answer.status().as_u16();
         let word = answer.word();
         if let Some(phone) = phone {
@@ -332,9 +339,9 @@ impl Desk {
     }
 }
 
-fn not_stored(phone: &Phone, error: &io::Error) -> Answer {
+fn not_stored(phone: &Phone, error: &io::Error) -> OtpOutcome {
     error!(%phone, %error, "failed to store what became of a code: see otpdir");
-    Answer::Unavailable
+    OtpOutcome::Unavailable
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, warn};
 
-use crate::otp::code::Hasher;
+use crate::otp::code::CodeHasher;
 use crate::otp::phone::Phone;
-use crate::otp::phone_state::Entry;
+use crate::otp::phone_state::PhoneState;
 use crate::storage::durable::{Directory, DirectoryLock};
 
 /// Nobody's business but the daemon's.
@@ -29,15 +29,15 @@ const NAME: usize = 32;
 
 /// What is known of all phones.
 #[derive(Debug)]
-pub struct Store {
+pub struct OtpStore {
     directory: Directory,
     /// Which phone has which lock is said by the start of its name.
-    first: Mutex<()>,
-    others: [Mutex<()>; LOCKS - 1],
+    first_lock: Mutex<()>,
+    other_locks: [Mutex<()>; LOCKS - 1],
     _claim: DirectoryLock,
 }
 
-impl Store {
+impl OtpStore {
     /// Opens the directory, which is created if it is not there, and claims it.
     ///
     /// # Errors
@@ -51,8 +51,8 @@ impl Store {
         directory.remove_temporary(Duration::ZERO)?;
         Ok(Self {
             directory,
-            first: Mutex::new(()),
-            others: std::array::from_fn(|_| Mutex::new(())),
+            first_lock: Mutex::new(()),
+            other_locks: std::array::from_fn(|_| Mutex::new(())),
             _claim: claim,
         })
     }
@@ -63,11 +63,11 @@ impl Store {
     /// When the disk refuses. Then nobody knows what is known.
     pub fn change<T>(
         &self,
-        hasher: &Hasher,
+        hasher: &CodeHasher,
         phone: &Phone,
-        act: impl FnOnce(&mut Entry, u64) -> T,
+        act: impl FnOnce(&mut PhoneState, u64) -> T,
     ) -> io::Result<T> {
-        let name = hasher.name(phone);
+        let name = hasher.file_name(phone);
         let _lock = self.lock(&name);
         let now = now();
         let before = self.read(&name)?;
@@ -83,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn sweep(&self) -> io::Result<usize> {
+    pub fn remove_expired(&self) -> io::Result<usize> {
         let mut live = 0;
         for file in std::fs::read_dir(self.directory.path())? {
             let name = file?.file_name();
@@ -91,7 +91,7 @@ impl Store {
                 continue;
             };
             let _lock = self.lock(name);
-            match self.tidy(name) {
+            match self.remove_if_expired(name) {
                 Ok(is_live) => live += usize::from(is_live),
                 // The others must not stay for it.
                 Err(error) => warn!(name, %error, "failed to look at what is known of a phone"),
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Forgets one if it does not matter any more; whether its code counts.
-    fn tidy(&self, name: &str) -> io::Result<bool> {
+    fn remove_if_expired(&self, name: &str) -> io::Result<bool> {
         let (entry, now) = (self.read(name)?, now());
         if entry.is_over(now) {
             self.remove(name)?;
@@ -114,23 +114,23 @@ impl Store {
             .get(..2)
             .and_then(|start| u8::from_str_radix(start, 16).ok());
         let place = usize::from(start.unwrap_or_default()) % LOCKS;
-        let lock = self.others.get(place).unwrap_or(&self.first);
+        let lock = self.other_locks.get(place).unwrap_or(&self.first_lock);
         // A panic elsewhere has ended the process.
         lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, name: &str) -> io::Result<Entry> {
+    fn read(&self, name: &str) -> io::Result<PhoneState> {
         match std::fs::read(self.directory.path().join(name)) {
             Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
                 error!(name, %error, "what is known of a phone cannot be read and counts no more");
-                Entry::default()
+                PhoneState::default()
             })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Entry::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PhoneState::default()),
             Err(error) => Err(error),
         }
     }
 
-    fn write(&self, name: &str, entry: &Entry, now: u64) -> io::Result<()> {
+    fn write(&self, name: &str, entry: &PhoneState, now: u64) -> io::Result<()> {
         if entry.is_over(now) {
             self.remove(name)?;
         } else {

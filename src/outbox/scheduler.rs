@@ -1,6 +1,6 @@
 //! From the outbox to the providers: who goes when.
 //!
-//! One thread decides, as [`Lines`] says: each conversation in order, several
+//! One thread decides, as [`ConversationQueue`] says: each conversation in order, several
 //! side by side, and no more per second than the provider takes. Requests are
 //! made by tasks that tell it what is next. It goes by what the kernel tells of
 //! the directory, and looks for itself now and then.

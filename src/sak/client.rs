@@ -14,7 +14,7 @@ pub fn client(whatsapp: &SakSettings) -> Result<ApiClient, ApiClientError> {
 }
 
 static SAK: ApiProfile = ApiProfile {
-    parse_response: response::judge,
+    parse_response: response::parse,
     connection_lost: ErrorText {
         summary: "the gateway broke off",
         remedy: "see its log, and whether url in [whatsapp] is http where it should be https",

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::sak::response::{Created, Delivery, Session, Webhook};
+use crate::sak::response::{CreatedSession, Session, Webhook, WebhookDelivery};
 use crate::secret::Secret;
 
 /// Sessions, a line each.
@@ -45,8 +45,8 @@ pub fn session(session: &Session) -> String {
 /// A new session: comments and keys, as a part of `websms.conf`. The keys are
 /// shown nowhere else.
 #[must_use]
-pub fn created(created: &Created) -> String {
-    let Created {
+pub fn created(created: &CreatedSession) -> String {
+    let CreatedSession {
         session,
         key,
         webhook,
@@ -99,7 +99,7 @@ fn key_line(key: &str, value: &str) -> String {
 
 /// What became of the test of webhooks, and whether all is well.
 #[must_use]
-pub fn deliveries(deliveries: &[Delivery]) -> (String, bool) {
+pub fn deliveries(deliveries: &[WebhookDelivery]) -> (String, bool) {
     let word = |taken| match taken {
         None => "tried",
         Some(false) => "not taken",
@@ -107,7 +107,7 @@ pub fn deliveries(deliveries: &[Delivery]) -> (String, bool) {
     };
     let rows: Vec<_> = deliveries
         .iter()
-        .map(|Delivery { url, taken, said }| {
+        .map(|WebhookDelivery { url, taken, said }| {
             vec![url.clone(), word(*taken).to_owned(), said.clone()]
         })
         .collect();
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn keys_are_read_back_as_they_are() {
         let secret = |text: &str| Secret::new(text.to_owned());
-        let text = created(&Created {
+        let text = created(&CreatedSession {
             session: Session {
                 id: "s-1".parse().unwrap(),
                 name: "[x] = \"y\"".to_owned(),

@@ -19,12 +19,12 @@ const PLAIN: &str = "\x1b[0m";
 
 /// A code as a square of modules, with light ones around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct QrImage {
     width: usize,
     dark: Vec<bool>,
 }
 
-impl Picture {
+impl QrImage {
     /// Encodes a text. Screens lose nothing, so it is the smallest code that
     /// holds it.
     ///
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn drawing_is_square_with_light_around_it() {
-        let picture = Picture::of("https://example.com").unwrap();
+        let picture = QrImage::of("https://example.com").unwrap();
         let (side, drawn) = (picture.side(), picture.terminal());
         let rows: Vec<_> = drawn
             .lines()
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn too_long_text_has_no_picture() {
-        assert!(Picture::of(&"x".repeat(2953)).is_ok());
-        assert!(Picture::of(&"x".repeat(2954)).is_err());
+        assert!(QrImage::of(&"x".repeat(2953)).is_ok());
+        assert!(QrImage::of(&"x".repeat(2954)).is_err());
     }
 }

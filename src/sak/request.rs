@@ -17,7 +17,7 @@ const API_KEY: &str = "x-api-key";
 
 /// Something to ask of the gateway.
 #[derive(Debug, Clone, Copy)]
-pub enum Chore<'a> {
+pub enum SakRequest<'a> {
     /// Whether it is there; outside the API's prefix, or inside.
     Health {
         /// Inside it.
@@ -109,7 +109,7 @@ impl Credentials {
 /// A credential that the chore needs and the configuration does not have. The
 /// administrator must get it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingCredential {
     /// A key for messages of a session.
     MessageKey,
     /// The session that a user key is to be used for.
@@ -126,12 +126,15 @@ pub enum Missing {
 ///
 /// # Errors
 /// When it needs a credential that is not there.
-pub fn build(chore: &Chore<'_>, credentials: &Credentials) -> Result<ApiRequest, Missing> {
+pub fn build(
+    chore: &SakRequest<'_>,
+    credentials: &Credentials,
+) -> Result<ApiRequest, MissingCredential> {
     let (method, path, body) = content(chore);
     Ok(ApiRequest {
         method,
         path,
-        at_host_root: matches!(chore, Chore::Health { inside: false }),
+        at_host_root: matches!(chore, SakRequest::Health { inside: false }),
         body,
         headers: headers(chore, credentials)?,
     })
@@ -141,25 +144,27 @@ pub fn build(chore: &Chore<'_>, credentials: &Credentials) -> Result<ApiRequest,
 /// all of them.
 #[must_use]
 pub fn needs_session(credentials: &Credentials, named: Option<&SessionId>) -> bool {
-    for_messages(credentials, named) == Err(Missing::Session)
+    for_messages(credentials, named) == Err(MissingCredential::Session)
 }
 
-fn content(chore: &Chore<'_>) -> (ApiMethod, String, Option<Value>) {
+fn content(chore: &SakRequest<'_>) -> (ApiMethod, String, Option<Value>) {
     use ApiMethod::{Delete, Get, Post};
     let (method, path, body) = match *chore {
-        Chore::Health { .. } => (Get, "/health".to_owned(), None),
-        Chore::History { limit, offset, .. } => {
+        SakRequest::Health { .. } => (Get, "/health".to_owned(), None),
+        SakRequest::History { limit, offset, .. } => {
             let path = format!("/messages/history?limit={limit}&offset={offset}");
             return (Get, path, None);
         }
-        Chore::KeyCreate { name } => (Post, "/auth/api-keys".into(), Some(json!({"name": name}))),
-        Chore::KeyList => (Get, "/auth/api-keys".to_owned(), None),
-        Chore::Login { email, password } => {
+        SakRequest::KeyCreate { name } => {
+            (Post, "/auth/api-keys".into(), Some(json!({"name": name})))
+        }
+        SakRequest::KeyList => (Get, "/auth/api-keys".to_owned(), None),
+        SakRequest::Login { email, password } => {
             let body = json!({"email": email, "password": password.expose()});
             (Post, "/auth/login".to_owned(), Some(body))
         }
-        Chore::Qr { session } => (Get, format!("/sessions/{session}/qr"), None),
-        Chore::SessionCreate { name, webhook } => {
+        SakRequest::Qr { session } => (Get, format!("/sessions/{session}/qr"), None),
+        SakRequest::SessionCreate { name, webhook } => {
             let mut body = json!({"name": name});
             if let (Some(url), Some(body)) = (webhook, body.as_object_mut()) {
                 let webhook = json!({"url": url, "events": [RECEIVED]});
@@ -167,14 +172,14 @@ fn content(chore: &Chore<'_>) -> (ApiMethod, String, Option<Value>) {
             }
             (Post, "/sessions".to_owned(), Some(body))
         }
-        Chore::SessionDelete { session } => (Delete, format!("/sessions/{session}"), None),
-        Chore::SessionList => (Get, "/sessions".to_owned(), None),
-        Chore::SessionStatus { session } => (Get, format!("/sessions/{session}/status"), None),
-        Chore::WebhookRegister { session, url } => {
+        SakRequest::SessionDelete { session } => (Delete, format!("/sessions/{session}"), None),
+        SakRequest::SessionList => (Get, "/sessions".to_owned(), None),
+        SakRequest::SessionStatus { session } => (Get, format!("/sessions/{session}/status"), None),
+        SakRequest::WebhookRegister { session, url } => {
             let body = json!({"sessionId": session.as_str(), "url": url, "events": [RECEIVED]});
             (Post, "/webhooks".to_owned(), Some(body))
         }
-        Chore::WebhookTest { .. } => {
+        SakRequest::WebhookTest { .. } => {
             let body = json!({"event": RECEIVED, "message": "Test of asterisk-websms"});
             (Post, "/webhooks/test".to_owned(), Some(body))
         }
@@ -183,21 +188,21 @@ fn content(chore: &Chore<'_>) -> (ApiMethod, String, Option<Value>) {
 }
 
 fn headers(
-    chore: &Chore<'_>,
+    chore: &SakRequest<'_>,
     credentials: &Credentials,
-) -> Result<Vec<(&'static str, Secret)>, Missing> {
+) -> Result<Vec<(&'static str, Secret)>, MissingCredential> {
     match *chore {
-        Chore::Health { .. } | Chore::Login { .. } => Ok(Vec::new()),
-        Chore::KeyCreate { .. } | Chore::KeyList | Chore::WebhookRegister { .. } => {
-            let token = credentials.token.as_ref().ok_or(Missing::Token)?;
+        SakRequest::Health { .. } | SakRequest::Login { .. } => Ok(Vec::new()),
+        SakRequest::KeyCreate { .. } | SakRequest::KeyList | SakRequest::WebhookRegister { .. } => {
+            let token = credentials.token.as_ref().ok_or(MissingCredential::Token)?;
             Ok(vec![bearer(token)])
         }
-        Chore::Qr { .. }
-        | Chore::SessionCreate { .. }
-        | Chore::SessionDelete { .. }
-        | Chore::SessionList
-        | Chore::SessionStatus { .. } => for_sessions(credentials),
-        Chore::History { session, .. } | Chore::WebhookTest { session } => {
+        SakRequest::Qr { .. }
+        | SakRequest::SessionCreate { .. }
+        | SakRequest::SessionDelete { .. }
+        | SakRequest::SessionList
+        | SakRequest::SessionStatus { .. } => for_sessions(credentials),
+        SakRequest::History { session, .. } | SakRequest::WebhookTest { session } => {
             for_messages(credentials, session)
         }
     }
@@ -209,11 +214,13 @@ fn bearer(token: &Secret) -> (&'static str, Secret) {
 }
 
 /// The user key before the token, which is good for some days only.
-fn for_sessions(credentials: &Credentials) -> Result<Vec<(&'static str, Secret)>, Missing> {
+fn for_sessions(
+    credentials: &Credentials,
+) -> Result<Vec<(&'static str, Secret)>, MissingCredential> {
     let key = credentials.user_key.clone().map(|key| (API_KEY, key));
     key.or_else(|| credentials.token.as_ref().map(bearer))
         .map(|header| vec![header])
-        .ok_or(Missing::TokenOrUserKey)
+        .ok_or(MissingCredential::TokenOrUserKey)
 }
 
 /// The key of the session, which says which one it is; else that of the user,
@@ -221,24 +228,24 @@ fn for_sessions(credentials: &Credentials) -> Result<Vec<(&'static str, Secret)>
 fn for_messages(
     credentials: &Credentials,
     named: Option<&SessionId>,
-) -> Result<Vec<(&'static str, Secret)>, Missing> {
+) -> Result<Vec<(&'static str, Secret)>, MissingCredential> {
     let of_key = named.is_none() || named == credentials.session.as_ref();
     if let Some(key) = credentials.session_key.as_ref().filter(|_| of_key) {
         return Ok(vec![(API_KEY, key.clone())]);
     }
     let Some(key) = &credentials.user_key else {
         return Err(match credentials.session_key {
-            None => Missing::MessageKey,
-            Some(_) => Missing::SessionKey,
+            None => MissingCredential::MessageKey,
+            Some(_) => MissingCredential::SessionKey,
         });
     };
     let session = named.or(credentials.session.as_ref());
-    let session = session.ok_or(Missing::Session)?;
+    let session = session.ok_or(MissingCredential::Session)?;
     let session = Secret::new(session.as_str().to_owned());
     Ok(vec![(API_KEY, key.clone()), ("x-session-id", session)])
 }
 
-impl fmt::Display for Missing {
+impl fmt::Display for MissingCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::MessageKey => {
@@ -276,7 +283,9 @@ mod tests {
     }
 
     /// Header names and values.
-    fn shown(headers: Result<Vec<(&'static str, Secret)>, Missing>) -> Result<String, Missing> {
+    fn shown(
+        headers: Result<Vec<(&'static str, Secret)>, MissingCredential>,
+    ) -> Result<String, MissingCredential> {
         let line = |(name, value): (&str, Secret)| format!("{name}={}", value.expose());
         let lines: Vec<_> = headers?.into_iter().map(line).collect();
         Ok(lines.join(" "))
@@ -295,33 +304,41 @@ mod tests {
     #[test]
     fn chore_goes_under_the_credential_that_it_needs() {
         let (s, other): (SessionId, SessionId) = ("S".parse().unwrap(), "O".parse().unwrap());
-        let login = Chore::Login {
+        let login = SakRequest::Login {
             email: "e",
             password: &Secret::default(),
         };
-        let register = Chore::WebhookRegister {
+        let register = SakRequest::WebhookRegister {
             session: &s,
             url: "u",
         };
-        let test = |session| Chore::WebhookTest { session };
+        let test = |session| SakRequest::WebhookTest { session };
         let token = Ok("authorization=Bearer T");
         for (chore, have, expected) in [
             (login, "tuks", Ok("")),
-            (Chore::Health { inside: false }, "tuks", Ok("")),
+            (SakRequest::Health { inside: false }, "tuks", Ok("")),
             (register, "tuks", token),
-            (register, "uks", Err(Missing::Token)),
-            (Chore::KeyList, "t", token),
-            (Chore::KeyCreate { name: "n" }, "u", Err(Missing::Token)),
-            (Chore::SessionList, "t", token),
-            (Chore::SessionList, "tu", Ok("x-api-key=U")),
-            (Chore::SessionList, "ks", Err(Missing::TokenOrUserKey)),
+            (register, "uks", Err(MissingCredential::Token)),
+            (SakRequest::KeyList, "t", token),
+            (
+                SakRequest::KeyCreate { name: "n" },
+                "u",
+                Err(MissingCredential::Token),
+            ),
+            (SakRequest::SessionList, "t", token),
+            (SakRequest::SessionList, "tu", Ok("x-api-key=U")),
+            (
+                SakRequest::SessionList,
+                "ks",
+                Err(MissingCredential::TokenOrUserKey),
+            ),
             (test(None), "tuk", Ok("x-api-key=K")),
             (test(None), "tus", Ok("x-api-key=U x-session-id=S")),
-            (test(None), "tu", Err(Missing::Session)),
-            (test(None), "ts", Err(Missing::MessageKey)),
+            (test(None), "tu", Err(MissingCredential::Session)),
+            (test(None), "ts", Err(MissingCredential::MessageKey)),
             (test(Some(&s)), "uks", Ok("x-api-key=K")),
-            (test(Some(&s)), "k", Err(Missing::SessionKey)),
-            (test(Some(&other)), "ks", Err(Missing::SessionKey)),
+            (test(Some(&s)), "k", Err(MissingCredential::SessionKey)),
+            (test(Some(&other)), "ks", Err(MissingCredential::SessionKey)),
             (test(Some(&other)), "uks", Ok("x-api-key=U x-session-id=O")),
         ] {
             let built = build(&chore, &credentials(have)).map(|request| request.headers);
@@ -331,7 +348,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_request(chore: Chore<'_>, method: ApiMethod, path: &str, body: Option<Value>) {
+    fn assert_request(chore: SakRequest<'_>, method: ApiMethod, path: &str, body: Option<Value>) {
         let request = build(&chore, &credentials("tuks")).unwrap();
         let built = (request.method, request.path.as_str(), request.body);
         assert_eq!(built, (method, path, body));
@@ -341,22 +358,22 @@ mod tests {
     fn what_is_looked_at_is_named_in_the_path() {
         let session: SessionId = "S".parse().unwrap();
         let session = &session;
-        let history = Chore::History {
+        let history = SakRequest::History {
             session: None,
             limit: 50,
             offset: 0,
         };
         for (chore, path) in [
-            (Chore::Health { inside: true }, "/health"),
-            (Chore::KeyList, "/auth/api-keys"),
-            (Chore::SessionList, "/sessions"),
-            (Chore::SessionStatus { session }, "/sessions/S/status"),
-            (Chore::Qr { session }, "/sessions/S/qr"),
+            (SakRequest::Health { inside: true }, "/health"),
+            (SakRequest::KeyList, "/auth/api-keys"),
+            (SakRequest::SessionList, "/sessions"),
+            (SakRequest::SessionStatus { session }, "/sessions/S/status"),
+            (SakRequest::Qr { session }, "/sessions/S/qr"),
             (history, "/messages/history?limit=50&offset=0"),
         ] {
             assert_request(chore, ApiMethod::Get, path, None);
         }
-        let delete = Chore::SessionDelete { session };
+        let delete = SakRequest::SessionDelete { session };
         assert_request(delete, ApiMethod::Delete, "/sessions/S", None);
     }
 
@@ -366,16 +383,16 @@ mod tests {
         let (session, password) = (&session, &secret("p"));
         let (email, name, url) = ("e", "n", "https://h");
         let events = json!(["message.received"]);
-        let create = |webhook| Chore::SessionCreate { name, webhook };
+        let create = |webhook| SakRequest::SessionCreate { name, webhook };
         let test = "Test of asterisk-websms";
         for (chore, path, body) in [
             (
-                Chore::Login { email, password },
+                SakRequest::Login { email, password },
                 "/auth/login",
                 json!({"email": "e", "password": "p"}),
             ),
             (
-                Chore::KeyCreate { name },
+                SakRequest::KeyCreate { name },
                 "/auth/api-keys",
                 json!({"name": "n"}),
             ),
@@ -386,12 +403,12 @@ mod tests {
                 json!({"name": "n", "webhook": {"url": url, "events": events}}),
             ),
             (
-                Chore::WebhookRegister { session, url },
+                SakRequest::WebhookRegister { session, url },
                 "/webhooks",
                 json!({"sessionId": "S", "url": url, "events": events}),
             ),
             (
-                Chore::WebhookTest { session: None },
+                SakRequest::WebhookTest { session: None },
                 "/webhooks/test",
                 json!({"event": "message.received", "message": test}),
             ),

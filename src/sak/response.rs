@@ -16,7 +16,7 @@ use crate::secret::Secret;
 /// # Errors
 /// When it is not of success: by its status, by `success`, or because it is no
 /// JSON.
-pub fn judge(status: u16, body: &[u8]) -> Result<Value, ApiError> {
+pub fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let good = (200..=299).contains(&status);
     let Some(mut document) = document(body) else {
         let reason = if good {
@@ -71,7 +71,7 @@ fn detail(status: u16, code: Option<&str>, said: &str) -> String {
 }
 
 /// An answer without what was asked for.
-fn lacks(what: &str) -> ApiError {
+fn incomplete(what: &str) -> ApiError {
     ApiError::new(error_codes::INCOMPLETE, format!("it has no {what}"))
 }
 
@@ -102,7 +102,7 @@ pub fn token(data: &Value) -> Result<Secret, ApiError> {
     let names = ["token", "accessToken", "access_token", "jwt"];
     text(data, &names)
         .map(Secret::new)
-        .ok_or_else(|| lacks("token"))
+        .ok_or_else(|| incomplete("token"))
 }
 
 /// A new key of the user.
@@ -115,7 +115,7 @@ pub fn api_key(data: &Value) -> Result<Secret, ApiError> {
     let names = ["apiKey", "api_key", "key", "rawKey"];
     text(inner.unwrap_or(data), &names)
         .map(Secret::new)
-        .ok_or_else(|| lacks("API key"))
+        .ok_or_else(|| incomplete("API key"))
 }
 
 /// A session, as lists and answers show it.
@@ -138,7 +138,7 @@ pub struct Session {
 /// # Errors
 /// When it is none.
 pub fn sessions(data: &Value) -> Result<Vec<Session>, ApiError> {
-    let rows = rows(data, "sessions").ok_or_else(|| lacks("list of sessions"))?;
+    let rows = rows(data, "sessions").ok_or_else(|| incomplete("list of sessions"))?;
     rows.iter().map(session).collect()
 }
 
@@ -160,7 +160,7 @@ pub fn session(data: &Value) -> Result<Session, ApiError> {
         connected.map(word).map(str::to_owned)
     });
     Ok(Session {
-        id: id.ok_or_else(|| lacks("id of a session"))?,
+        id: id.ok_or_else(|| incomplete("id of a session"))?,
         name: text(data, &["name"]).unwrap_or_default(),
         status: status.unwrap_or_default(),
         phone: text(data, &["phoneNumber", "phone_number"]).unwrap_or_default(),
@@ -170,7 +170,7 @@ pub fn session(data: &Value) -> Result<Session, ApiError> {
 
 /// A new session, with what nobody shows again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Created {
+pub struct CreatedSession {
     /// The session.
     pub session: Session,
     /// Its key.
@@ -192,12 +192,12 @@ pub struct Webhook {
 ///
 /// # Errors
 /// When it has no id or key.
-pub fn created(data: &Value) -> Result<Created, ApiError> {
+pub fn created(data: &Value) -> Result<CreatedSession, ApiError> {
     let key = text(data, &["apiKey", "api_key"]).map(Secret::new);
     let hook = data.get("webhook");
-    Ok(Created {
+    Ok(CreatedSession {
         session: session(data)?,
-        key: key.ok_or_else(|| lacks("key of the session"))?,
+        key: key.ok_or_else(|| incomplete("key of the session"))?,
         // The key shall not be lost with a webhook that is none.
         webhook: hook.and_then(|hook| webhook(hook).ok()),
     })
@@ -211,13 +211,13 @@ pub fn webhook(data: &Value) -> Result<Webhook, ApiError> {
     let secret = text(data, &["secret"]).map(Secret::new);
     Ok(Webhook {
         url: text(data, &["url"]).unwrap_or_default(),
-        secret: secret.ok_or_else(|| lacks("secret of the webhook"))?,
+        secret: secret.ok_or_else(|| incomplete("secret of the webhook"))?,
     })
 }
 
 /// How far a session is on its way to be connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum PairingProgress {
     /// The phone scans this.
     Code(String),
     /// The phone has done so.
@@ -230,22 +230,22 @@ pub enum Progress {
 ///
 /// # Errors
 /// When the answer says neither.
-pub fn progress(data: &Value) -> Result<Progress, ApiError> {
+pub fn progress(data: &Value) -> Result<PairingProgress, ApiError> {
     let connected = data.get("connected").and_then(Value::as_bool);
     if connected == Some(true) {
-        return Ok(Progress::Connected);
+        return Ok(PairingProgress::Connected);
     }
     match data.get("qrCode") {
-        Some(Value::String(code)) if !code.is_empty() => Ok(Progress::Code(code.clone())),
-        Some(_) => Ok(Progress::NotReady),
-        None if connected.is_some() => Ok(Progress::NotReady),
-        None => Err(lacks("qrCode")),
+        Some(Value::String(code)) if !code.is_empty() => Ok(PairingProgress::Code(code.clone())),
+        Some(_) => Ok(PairingProgress::NotReady),
+        None if connected.is_some() => Ok(PairingProgress::NotReady),
+        None => Err(incomplete("qrCode")),
     }
 }
 
 /// What became of a test of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct WebhookDelivery {
     /// Where to.
     pub url: String,
     /// Whether it was taken, if that is said.
@@ -258,9 +258,9 @@ pub struct Delivery {
 ///
 /// # Errors
 /// When that is not said.
-pub fn deliveries(data: &Value) -> Result<Vec<Delivery>, ApiError> {
-    let rows = rows(data, "results").ok_or_else(|| lacks("list of results"))?;
-    let delivery = |row: &Value| Delivery {
+pub fn deliveries(data: &Value) -> Result<Vec<WebhookDelivery>, ApiError> {
+    let rows = rows(data, "results").ok_or_else(|| incomplete("list of results"))?;
+    let delivery = |row: &Value| WebhookDelivery {
         url: text(row, &["url", "webhookId", "webhook_id"]).unwrap_or_default(),
         taken: ["success", "ok", "delivered"]
             .into_iter()
@@ -308,7 +308,7 @@ fn table(
 ) -> Result<Vec<Vec<String>>, ApiError> {
     let cell = |row: &Value, names: &[&str]| text(row, names).unwrap_or_default();
     let line = |row: &Value| columns.iter().map(|names| cell(row, names)).collect();
-    let rows = rows.ok_or_else(|| lacks(what))?;
+    let rows = rows.ok_or_else(|| incomplete(what))?;
     Ok(rows.iter().map(line).collect())
 }
 
@@ -350,7 +350,7 @@ mod tests {
     use serde_json::json;
 
     fn judged(status: u16, body: &str) -> Result<Value, String> {
-        judge(status, body.as_bytes()).map_err(|trouble| trouble.to_string())
+        parse(status, body.as_bytes()).map_err(|trouble| trouble.to_string())
     }
 
     #[test]
@@ -420,12 +420,12 @@ mod tests {
     #[test]
     fn limit_says_how_long_to_wait() {
         let body = br#"{"success":false,"error":{"code":"AUTH_RATE_LIMIT","message":"x"}}"#;
-        let trouble = judge(429, body).unwrap_err();
+        let trouble = parse(429, body).unwrap_err();
         assert!(trouble.is_rate_limited());
         assert!(trouble.to_string().contains("try again in 60 seconds; "));
         let told = ApiError {
             retry_after: Some(Duration::from_secs(7)),
-            ..judge(429, b"slow down").unwrap_err()
+            ..parse(429, b"slow down").unwrap_err()
         };
         assert!(told.to_string().contains("try again in 7 seconds; "));
     }
@@ -435,17 +435,17 @@ mod tests {
         for (data, expected) in [
             (
                 json!({"qrCode": "2@x", "connected": false}),
-                Progress::Code("2@x".into()),
+                PairingProgress::Code("2@x".into()),
             ),
             (
                 json!({"qrCode": null, "connected": false}),
-                Progress::NotReady,
+                PairingProgress::NotReady,
             ),
             (
                 json!({"qrCode": "2@x", "connected": true}),
-                Progress::Connected,
+                PairingProgress::Connected,
             ),
-            (json!({"connected": false}), Progress::NotReady),
+            (json!({"connected": false}), PairingProgress::NotReady),
         ] {
             assert_eq!(progress(&data), Ok(expected));
         }

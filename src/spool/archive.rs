@@ -46,7 +46,7 @@ impl Archive {
 
     /// Asterisk is done with a file: did it deliver or give up? It moves the
     /// file first and notes that afterwards (`pbx/pbx_spool.c`,
-    /// `remove_from_queue`), so [`Self::tidy`] asks again.
+    /// `remove_from_queue`), so [`Self::remove_expired`] asks again.
     pub fn settle(&mut self, name: CallFileName) {
         if !self.is_settled(name) {
             self.unreported.push(name);

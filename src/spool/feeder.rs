@@ -1,6 +1,6 @@
 //! Call files from staging to outgoing, where Asterisk takes them.
 //!
-//! One thread moves them, as [`Lines`] says: in order within a conversation,
+//! One thread moves them, as [`ConversationQueue`] says: in order within a conversation,
 //! and never more at a time than Asterisk bears. It goes by what the kernel
 //! tells of the directory, and looks for itself now and then: events can be
 //! missed, and so can Asterisk miss a file. What Asterisk does not take up in
@@ -56,7 +56,7 @@ pub struct Feeder {
     gauges: Arc<Gauges>,
     /// How long an attempt may last in all.
     attempt_max: Duration,
-    /// Whether the last move failed; said once, not every [`PAUSE`].
+    /// Whether the last move failed; said once, not every [`DISK_RETRY`].
     stuck: bool,
     /// Which directory outgoing was at first.
     outgoing_was: Option<(u64, u64)>,

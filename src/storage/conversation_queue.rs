@@ -76,7 +76,7 @@ impl<M: Queued> ConversationQueue<M> {
         true
     }
 
-    /// Who shall go now. It counts as away from now on; [`Self::refused`] takes
+    /// Who shall go now. It counts as away from now on; [`Self::requeue_front`] takes
     /// that back.
     pub fn pop_next(&mut self) -> Option<M> {
         if self.active >= self.max_active {

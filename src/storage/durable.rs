@@ -6,7 +6,7 @@
 //! the files hold.
 //!
 //! Failure at any step leaves neither the name nor the temporary file; a crash
-//! can leave the temporary one, which [`Directory::sweep`] removes.
+//! can leave the temporary one, which [`Directory::remove_temporary`] removes.
 
 use std::ffi::OsStr;
 use std::fmt;

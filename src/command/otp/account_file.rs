@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
-use crate::command::terminal::{Failure, Place, note, say};
+use crate::command::terminal::{CommandError, OutputFile, hint, print};
 use crate::config::OtpDraft;
 use crate::config::WhatsappAccount;
 use crate::config::syntax::keys;
@@ -21,7 +21,7 @@ use crate::storage::durable::Access;
 const NAME: &str = "whatsapp-info.json";
 
 /// Where the account goes, and what of it is there already.
-pub(super) struct Home<'a> {
+pub(super) struct AccountFile<'a> {
     config: &'a Path,
     draft: &'a OtpDraft,
     info: PathBuf,
@@ -30,17 +30,17 @@ pub(super) struct Home<'a> {
     here: bool,
 }
 
-impl<'a> Home<'a> {
+impl<'a> AccountFile<'a> {
     /// Where it goes, by the configuration and the option for it.
     pub(super) fn new(
         config: &'a Path,
         draft: &'a OtpDraft,
         option: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         let whole = |path: &Path| {
             std::path::absolute(path).map_err(|error| {
                 let path = path.display();
-                Failure::usage(format!("failed to tell where {path} is: {error}"))
+                CommandError::usage(format!("failed to tell where {path} is: {error}"))
             })
         };
         let info = match (option, &draft.info_file) {
@@ -48,7 +48,7 @@ impl<'a> Home<'a> {
             (None, Some(path)) => path.clone(),
             (None, None) => whole(config)?.with_file_name(NAME),
         };
-        line(&info).map_err(Failure::usage)?;
+        line(&info).map_err(CommandError::usage)?;
         Ok(Self {
             config,
             draft,
@@ -63,16 +63,16 @@ impl<'a> Home<'a> {
     }
 
     /// Sees whether it can be written, before there is something to lose.
-    pub(super) fn probe(&self) -> Result<(), Failure> {
+    pub(super) fn probe(&self) -> Result<(), CommandError> {
         if self.here {
             return Ok(());
         }
-        self.place()?.probe()
+        self.default_path()?.probe()
     }
 
-    fn place(&self) -> Result<Place, Failure> {
+    fn default_path(&self) -> Result<OutputFile, CommandError> {
         let config = self.config.metadata().ok();
-        Place::new(&self.info, |there| of_account(there, config.as_ref()))
+        OutputFile::new(&self.info, |there| of_account(there, config.as_ref()))
     }
 
     /// Puts the account there, and says what the administrator has to do besides.
@@ -80,26 +80,26 @@ impl<'a> Home<'a> {
         &self,
         account: &WhatsappAccount<Secret>,
         token_is_new: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         if self.here {
             self.tell_lines(account, token_is_new);
         } else {
-            let text = account::info(account);
+            let text = account::to_json(account);
             let there = std::fs::read(&self.info);
             if there.is_ok_and(|there| there == text.as_bytes()) {
-                say(&format!(
+                print(&format!(
                     "the account is in {} already\n",
                     self.info.display()
                 ));
             } else {
-                self.place()?.store(text.as_bytes())?;
-                say(&format!("the account is in {}\n", self.info.display()));
+                self.default_path()?.store(text.as_bytes())?;
+                print(&format!("the account is in {}\n", self.info.display()));
             }
             self.warn_of_root();
             self.point()?;
         }
         if !self.draft.by_whatsapp {
-            say("channel in [otp] does not name whatsapp: add it, e.g. channel = whatsapp,sms\n");
+            print("channel in [otp] does not name whatsapp: add it, e.g. channel = whatsapp,sms\n");
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl<'a> Home<'a> {
         let roots = |file: &Metadata| file.uid() == 0 && file.gid() == 0;
         if self.info.metadata().as_ref().is_ok_and(roots) {
             let info = self.info.display();
-            note(&format!(
+            hint(&format!(
                 "root alone can read {info}: if websmsd runs as another user, give it to that one's \
                  group (chgrp asterisk {info})"
             ));
@@ -117,8 +117,8 @@ impl<'a> Home<'a> {
     }
 
     /// Has `[otp]` name the file. A section that is there is the administrator's.
-    fn point(&self) -> Result<(), Failure> {
-        let line = line(&self.info).map_err(Failure::usage)?;
+    fn point(&self) -> Result<(), CommandError> {
+        let line = line(&self.info).map_err(CommandError::usage)?;
         let config = self.config.display();
         if !self.draft.given {
             return self.append(&line);
@@ -126,14 +126,14 @@ impl<'a> Home<'a> {
         let keys: Vec<_> = self.draft.keys().iter().map(|key| key.name).collect();
         match &self.draft.info_file {
             Some(file) if *file == self.info => {}
-            Some(file) => say(&format!(
+            Some(file) => print(&format!(
                 "[otp] in {config} names {}: write this line in its place: {line}\n",
                 file.display()
             )),
             None if keys.is_empty() => {
-                say(&format!("add this line to [otp] in {config}: {line}\n"));
+                print(&format!("add this line to [otp] in {config}: {line}\n"));
             }
-            None => say(&format!(
+            None => print(&format!(
                 "write this line in place of {} into [otp] in {config}: {line}\n",
                 keys.join(", ")
             )),
@@ -141,20 +141,22 @@ impl<'a> Home<'a> {
         Ok(())
     }
 
-    fn append(&self, line: &str) -> Result<(), Failure> {
+    fn append(&self, line: &str) -> Result<(), CommandError> {
         let config = self.config.display();
         let appended = std::fs::read(self.config)
-            .map_err(|error| Failure::configuration(format!("failed to read {config}: {error}")))
+            .map_err(|error| {
+                CommandError::configuration(format!("failed to read {config}: {error}"))
+            })
             .and_then(|before| {
-                let place = Place::new(self.config, as_it_was)?;
+                let place = OutputFile::new(self.config, as_it_was)?;
                 place.store(&with_section(before, line))
             });
         match appended {
             Ok(()) => {
-                say(&format!("{config} has a section [otp] now, with {line}\n"));
+                print(&format!("{config} has a section [otp] now, with {line}\n"));
                 Ok(())
             }
-            Err(failure) => Err(Failure::configuration(format!(
+            Err(failure) => Err(CommandError::configuration(format!(
                 "{}; all else is done: write the lines [otp] and {line} at the end of {config}",
                 failure.text
             ))),
@@ -185,11 +187,11 @@ impl<'a> Home<'a> {
             .collect();
         let config = self.config.display();
         if !lines.is_empty() {
-            note(&format!("these lines belong into [otp] in {config}:"));
-            say(&lines.concat());
+            hint(&format!("these lines belong into [otp] in {config}:"));
+            print(&lines.concat());
         }
         if token_is_new {
-            note(&format!(
+            hint(&format!(
                 "the access token is another than that of [otp] in {config}: put it where \
                  access_token says"
             ));

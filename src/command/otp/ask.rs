@@ -7,13 +7,13 @@ use tracing::error;
 use crate::cli::Configured;
 use crate::command::load;
 use crate::exit::Exit;
-use crate::otp::agi::{self, Asked};
+use crate::otp::agi::{self, OtpCommand};
 use crate::otp::client;
-use crate::otp::outcome::Answer;
+use crate::otp::outcome::OtpOutcome;
 
 /// Asks, and tells what came of it: under `agi` the dialplan, else whoever reads
 /// stdout.
-pub(super) fn run(configured: &Configured, asked: &Asked, agi: bool) -> Exit {
+pub(super) fn run(configured: &Configured, asked: &OtpCommand, agi: bool) -> Exit {
     let answer = ask(configured, asked);
     let told = answer.as_ref().ok().copied();
     let said = if agi {
@@ -27,7 +27,7 @@ pub(super) fn run(configured: &Configured, asked: &Asked, agi: bool) -> Exit {
 }
 
 /// Asks the daemon; how the program ends when it cannot be asked.
-fn ask(configured: &Configured, asked: &Asked) -> Result<Answer, Exit> {
+fn ask(configured: &Configured, asked: &OtpCommand) -> Result<OtpOutcome, Exit> {
     let (config, _) = load(configured).ok_or(Exit::Configuration)?;
     let Some(otp) = &config.otp else {
         error!(
@@ -50,15 +50,15 @@ fn ask(configured: &Configured, asked: &Asked) -> Result<Answer, Exit> {
 }
 
 /// The status for what became of it.
-fn exit(answer: Answer) -> Exit {
+fn exit(answer: OtpOutcome) -> Exit {
     match answer {
-        Answer::Sent | Answer::Verified => Exit::Success,
-        Answer::NotSent | Answer::Limited(_) | Answer::Unavailable => Exit::Failed,
-        Answer::NotAPhone
-        | Answer::NoCode
-        | Answer::Wrong(_)
-        | Answer::Locked
-        | Answer::Expired
-        | Answer::Unknown => Exit::Rejected,
+        OtpOutcome::Sent | OtpOutcome::Verified => Exit::Success,
+        OtpOutcome::NotSent | OtpOutcome::Limited(_) | OtpOutcome::Unavailable => Exit::Failed,
+        OtpOutcome::InvalidPhone
+        | OtpOutcome::NoCode
+        | OtpOutcome::Wrong(_)
+        | OtpOutcome::Locked
+        | OtpOutcome::Expired
+        | OtpOutcome::Unknown => Exit::Rejected,
     }
 }

@@ -8,14 +8,14 @@ use std::path::Path;
 
 use tracing::error;
 
-use crate::cli::{Otp, OtpAct, OtpSetup};
+use crate::cli::{OtpAction, OtpOptions, OtpSetup};
 use crate::command::log;
 use crate::command::log_level;
 use crate::command::terminal;
 use crate::config::{self, LoadError};
 use crate::exit::Exit;
 use crate::logging;
-use crate::otp::agi::{self, Asked, BadCall};
+use crate::otp::agi::{self, InvalidCommand, OtpCommand};
 
 mod account_file;
 mod ask;
@@ -24,17 +24,17 @@ mod setup;
 /// Does what is asked; success when it could be done. Under `agi` the dialplan is
 /// told on stdout, which has nothing to set up.
 #[must_use]
-pub fn run(options: &Otp, agi: bool) -> Exit {
+pub fn run(options: &OtpOptions, agi: bool) -> Exit {
     logging::start("websms-otp", agi, log_level().as_deref());
     let text = |raw: &OsString| raw.to_string_lossy().into_owned();
-    let asked = match &options.act {
-        OtpAct::Send { phone } => Asked::Send { phone: text(phone) },
-        OtpAct::Verify { phone, code } => Asked::Verify {
+    let asked = match &options.action {
+        OtpAction::Send { phone } => OtpCommand::Send { phone: text(phone) },
+        OtpAction::Verify { phone, code } => OtpCommand::Verify {
             phone: text(phone),
             code: text(code),
         },
-        OtpAct::Setup(_) if agi => return misused(),
-        OtpAct::Setup(setup) => return set_up(&options.configured.config, setup),
+        OtpAction::Setup(_) if agi => return misused(),
+        OtpAction::Setup(setup) => return set_up(&options.configured.config, setup),
     };
     ask::run(&options.configured, &asked, agi)
 }
@@ -44,15 +44,15 @@ pub fn run(options: &Otp, agi: bool) -> Exit {
 /// is not repeated.
 #[must_use]
 pub fn misused() -> Exit {
-    terminal::note(&format!("no one-time password: {BadCall}"));
-    terminal::say(&agi::commands(None));
+    terminal::hint(&format!("no one-time password: {InvalidCommand}"));
+    terminal::print(&agi::commands(None));
     Exit::Usage
 }
 
 /// Makes what the configuration lacks, so that need not be whole.
 fn set_up(config: &Path, options: &OtpSetup) -> Exit {
     match config::load_draft(config) {
-        Ok(draft) => terminal::carry_out(setup::setup(config, &draft, options)),
+        Ok(draft) => terminal::run(setup::setup(config, &draft, options)),
         Err(LoadError::Mistakes(report)) => {
             log(&report);
             Exit::Configuration

@@ -11,18 +11,18 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::cli::OtpSetup;
-use crate::command::otp::account_file::Home;
+use crate::command::otp::account_file::AccountFile;
 use crate::command::prompt::Question;
-use crate::command::terminal::{Failure, note, say};
+use crate::command::terminal::{CommandError, hint, print};
 use crate::config::{Identifier, OtpDraft, WhatsappAccount};
 use crate::exit::Exit;
-use crate::otp::meta::Created;
-use crate::otp::meta::Graph;
-use crate::otp::meta::Kind;
+use crate::otp::meta::BusinessNumber;
+use crate::otp::meta::CreatedTemplate;
+use crate::otp::meta::GraphApi;
 use crate::otp::meta::NewTemplate;
-use crate::otp::meta::PhoneNumber;
 use crate::otp::meta::Template;
-use crate::otp::meta::account::{self, Known};
+use crate::otp::meta::TemplateKind;
+use crate::otp::meta::account::{self, PartialAccount};
 use crate::otp::meta::response;
 use crate::secret::{Secret, SecretSource};
 
@@ -49,8 +49,8 @@ pub(super) async fn setup(
     config: &Path,
     draft: &OtpDraft,
     options: &OtpSetup,
-) -> Result<(), Failure> {
-    let home = Home::new(config, draft, options.info.as_deref())?;
+) -> Result<(), CommandError> {
+    let home = AccountFile::new(config, draft, options.info.as_deref())?;
     let known = known(draft, &home, options)?;
     let waba_id = match known.waba_id {
         Some(id) => id,
@@ -59,10 +59,10 @@ pub(super) async fn setup(
     let token_is_new = options.token.is_some();
     let access_token = match known.access_token {
         Some(token) => token,
-        None => account::secret(TOKEN.secret()?.expose().trim()).map_err(Failure::usage)?,
+        None => account::secret(TOKEN.secret()?.expose().trim()).map_err(CommandError::usage)?,
     };
-    let graph = Graph::new(&draft.codes(home.info()))
-        .map_err(|error| Failure::configuration(format!("failed to {error}")))?;
+    let graph = GraphApi::new(&draft.codes(home.info()))
+        .map_err(|error| CommandError::configuration(format!("failed to {error}")))?;
     let numbers = graph.phone_numbers(&waba_id, &access_token).await?;
     let number = chosen(&numbers, known.phone_number_id.as_ref())?;
     let account = |template_id| WhatsappAccount {
@@ -74,7 +74,7 @@ pub(super) async fn setup(
     if let Some(id) = known.template_id {
         let account = account(id);
         let template = graph.template(&account).await?;
-        say(&format!("there is {}\n", shown(&template)));
+        print(&format!("there is {}\n", shown(&template)));
         home.put(&account, token_is_new)?;
         return approved(&graph, &account, template, options.wait).await;
     }
@@ -82,22 +82,26 @@ pub(super) async fn setup(
     let new = new_template(options, draft.lifetime);
     let created = graph.create(&waba_id, &access_token, &new).await?;
     let template = of(&created, &new);
-    say(&format!("made {}\n", shown(&template)));
+    print(&format!("made {}\n", shown(&template)));
     let account = account(created.id);
     home.put(&account, token_is_new).map_err(|failure| {
         let id = &account.template_id;
         let text = format!("{} (the template is made, its id is {id})", failure.text);
-        Failure { text, ..failure }
+        CommandError { text, ..failure }
     })?;
     approved(&graph, &account, template, options.wait).await
 }
 
 /// What need not be asked for: what the options say, else `[otp]`, else the file.
 /// Numbers and templates of another account do not count.
-fn known(draft: &OtpDraft, home: &Home<'_>, options: &OtpSetup) -> Result<Known, Failure> {
-    let failed = |error| Failure::configuration(format!("failed to {error}"));
-    let file = account::known(home.info()).map_err(failed)?;
-    let mut known = Known {
+fn known(
+    draft: &OtpDraft,
+    home: &AccountFile<'_>,
+    options: &OtpSetup,
+) -> Result<PartialAccount, CommandError> {
+    let failed = |error| CommandError::configuration(format!("failed to {error}"));
+    let file = account::read(home.info()).map_err(failed)?;
+    let mut known = PartialAccount {
         waba_id: draft.waba_id.clone(),
         access_token: None,
         phone_number_id: draft.phone_number_id.clone(),
@@ -107,10 +111,10 @@ fn known(draft: &OtpDraft, home: &Home<'_>, options: &OtpSetup) -> Result<Known,
         known.access_token = Some(token(source, options.token.is_some())?);
     }
     known = overlaid(known, file.unwrap_or_default());
-    let options_say = Known {
+    let options_say = PartialAccount {
         waba_id: options.waba_id.clone(),
         phone_number_id: options.phone_number_id.clone(),
-        ..Known::default()
+        ..PartialAccount::default()
     };
     known = overlaid(options_say, known);
     if options.new_template {
@@ -120,7 +124,7 @@ fn known(draft: &OtpDraft, home: &Home<'_>, options: &OtpSetup) -> Result<Known,
 }
 
 /// What is known by `first`, and of the same account by `second`.
-fn overlaid(first: Known, second: Known) -> Known {
+fn overlaid(first: PartialAccount, second: PartialAccount) -> PartialAccount {
     let same =
         first.waba_id.is_none() || second.waba_id.is_none() || { first.waba_id == second.waba_id };
     let (number, template) = if same {
@@ -128,7 +132,7 @@ fn overlaid(first: Known, second: Known) -> Known {
     } else {
         (None, None)
     };
-    Known {
+    PartialAccount {
         waba_id: first.waba_id.or(second.waba_id),
         access_token: first.access_token.or(second.access_token),
         phone_number_id: first.phone_number_id.or(number),
@@ -136,19 +140,19 @@ fn overlaid(first: Known, second: Known) -> Known {
     }
 }
 
-fn token(source: &SecretSource, by_option: bool) -> Result<Secret, Failure> {
+fn token(source: &SecretSource, by_option: bool) -> Result<Secret, CommandError> {
     let name = if by_option {
         "--token"
     } else {
         "[otp] access_token"
     };
-    if by_option && matches!(source, SecretSource::Here(_)) {
+    if by_option && matches!(source, SecretSource::Inline(_)) {
         let text = "--token: everybody on this machine can read what stands there: write the token \
                     into a file and give file:/path, or env:NAME";
-        return Err(Failure::usage(text.to_owned()));
+        return Err(CommandError::usage(text.to_owned()));
     }
-    let bad = |problem: String| Failure::configuration(format!("{name}: {problem}"));
-    let token = source.resolve_some(|name| std::env::var_os(name));
+    let bad = |problem: String| CommandError::configuration(format!("{name}: {problem}"));
+    let token = source.resolve_nonempty(|name| std::env::var_os(name));
     let token = token.map_err(|error| bad(format!("failed to {error}")))?;
     account::secret(token.expose()).map_err(bad)
 }
@@ -156,12 +160,12 @@ fn token(source: &SecretSource, by_option: bool) -> Result<Secret, Failure> {
 /// The number that codes come from: the one that is known, the only one, or the
 /// one that the administrator chooses.
 fn chosen<'a>(
-    numbers: &'a [PhoneNumber],
+    numbers: &'a [BusinessNumber],
     known: Option<&Identifier>,
-) -> Result<&'a PhoneNumber, Failure> {
+) -> Result<&'a BusinessNumber, CommandError> {
     let number = match (known, numbers) {
         (_, []) => {
-            return Err(Failure::configuration(
+            return Err(CommandError::configuration(
                 "the account has no phone number: add one in the WhatsApp Manager, or take the \
                  test number of the app's dashboard"
                     .to_owned(),
@@ -189,20 +193,20 @@ fn chosen<'a>(
         list(numbers);
         let text = "phone_number_id is none of the account's numbers: give another one with \
                     --phone-number-id";
-        return Err(Failure::configuration(text.to_owned()));
+        return Err(CommandError::configuration(text.to_owned()));
     };
-    say(&format!("codes come from {}\n", of_number(number)));
+    print(&format!("codes come from {}\n", of_number(number)));
     Ok(number)
 }
 
-fn list(numbers: &[PhoneNumber]) {
+fn list(numbers: &[BusinessNumber]) {
     for (place, number) in (1..).zip(numbers) {
-        note(&format!("{place:>3}  {}", of_number(number)));
+        hint(&format!("{place:>3}  {}", of_number(number)));
     }
 }
 
-fn of_number(number: &PhoneNumber) -> String {
-    let PhoneNumber {
+fn of_number(number: &BusinessNumber) -> String {
+    let BusinessNumber {
         id,
         display,
         verified_name,
@@ -212,10 +216,10 @@ fn of_number(number: &PhoneNumber) -> String {
 
 /// The template as it shall be.
 fn new_template(options: &OtpSetup, lifetime: Duration) -> NewTemplate {
-    let kind = options.one_tap.clone().unwrap_or(Kind::CopyCode);
+    let kind = options.one_tap.clone().unwrap_or(TemplateKind::CopyCode);
     let name = match kind {
-        Kind::CopyCode => "otp_both_copycode",
-        Kind::OneTap { .. } => "otp_both_onetap",
+        TemplateKind::CopyCode => "otp_both_copycode",
+        TemplateKind::OneTap { .. } => "otp_both_onetap",
     };
     NewTemplate {
         name: options.template.clone().unwrap_or_else(|| name.to_owned()),
@@ -226,7 +230,7 @@ fn new_template(options: &OtpSetup, lifetime: Duration) -> NewTemplate {
 }
 
 /// The new template as a list would show it.
-fn of(created: &Created, new: &NewTemplate) -> Template {
+fn of(created: &CreatedTemplate, new: &NewTemplate) -> Template {
     Template {
         id: created.id.clone(),
         name: new.name.clone(),
@@ -254,11 +258,11 @@ fn shown(template: &Template) -> String {
 
 /// Waits until Meta has made up its mind, and says which way.
 async fn approved(
-    graph: &Graph,
+    graph: &GraphApi,
     account: &WhatsappAccount<Secret>,
     mut template: Template,
     seconds: u64,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut pause = PAUSE.0;
     while template.is_pending() && Instant::now() + pause <= end {
@@ -269,23 +273,23 @@ async fn approved(
             // A new template may not be in the list yet.
             Err(trouble) if trouble.class.exit == Exit::Rejected => return Err(trouble.into()),
             Err(trouble) => {
-                note(&format!("{trouble} (asking on)"));
+                hint(&format!("{trouble} (asking on)"));
                 pause = pause.max(trouble.retry_after.unwrap_or_default());
             }
         }
     }
     let (name, status) = (&template.name, &template.status);
     if template.is_approved() {
-        say(&format!(
+        print(&format!(
             "template {name} is approved: codes can be sent, once websmsd is started anew\n"
         ));
     } else if template.is_pending() {
-        say(&format!(
+        print(&format!(
             "template {name} is still {status}: Meta looks at it, mostly within minutes; websmsd \
              looks again by itself, and this command shows what became of it\n"
         ));
     } else {
-        return Err(Failure::new(
+        return Err(CommandError::new(
             Exit::Rejected,
             format!(
                 "template {name} is {status}, so no code can be sent by it: the WhatsApp Manager \
@@ -301,9 +305,9 @@ async fn approved(
 mod tests {
     use super::*;
 
-    fn known(ids: [&str; 3]) -> Known {
+    fn known(ids: [&str; 3]) -> PartialAccount {
         let [waba_id, phone_number_id, template_id] = ids.map(|id| id.parse().ok());
-        Known {
+        PartialAccount {
             waba_id,
             access_token: None,
             phone_number_id,

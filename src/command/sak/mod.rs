@@ -8,16 +8,18 @@ use std::io;
 
 use serde_json::Value;
 
-use crate::cli::{ApiKeyAct, SessionAct, WebhookAct, Whatsapp as Options, WhatsappAct};
+use crate::cli::{
+    ApiKeyAction, SessionAction, WebhookAction, WhatsappAction, WhatsappOptions as Options,
+};
 use crate::command::load;
-use crate::command::terminal::{self, Failure, note, say};
+use crate::command::terminal::{self, CommandError, hint, print};
 use crate::config::{SakSettings, SessionId};
 use crate::exit::Exit;
 use crate::http::client::json_api::ApiClient;
 use crate::logging;
 use crate::sak::client;
 use crate::sak::print;
-use crate::sak::request::{self, Chore, Credentials, Missing};
+use crate::sak::request::{self, Credentials, MissingCredential, SakRequest};
 use crate::sak::response;
 use crate::secret::{Secret, SecretError, SecretSource};
 
@@ -32,168 +34,173 @@ pub fn run(options: &Options) -> Exit {
         return Exit::Configuration;
     };
     let Some(whatsapp) = &config.sak else {
-        return terminal::failed(&Failure::configuration(
+        return terminal::failed(&CommandError::configuration(
             "[whatsapp] url is not set: write where the gateway's API is, e.g. \
              url = http://192.0.2.1:5000/api/v1"
                 .to_owned(),
         ));
     };
-    terminal::carry_out(carry_out(whatsapp, &options.act))
+    terminal::run(execute(whatsapp, &options.action))
 }
 
-async fn carry_out(whatsapp: &SakSettings, act: &WhatsappAct) -> Result<(), Failure> {
+async fn execute(whatsapp: &SakSettings, act: &WhatsappAction) -> Result<(), CommandError> {
     match act {
         // Neither needs a credential, and the token may not be there yet.
-        WhatsappAct::Health => health(&Desk::new(whatsapp, Credentials::default())?).await,
-        WhatsappAct::Login { email } => {
-            let desk = Desk::new(whatsapp, Credentials::default())?;
+        WhatsappAction::Health => health(&SakSession::new(whatsapp, Credentials::default())?).await,
+        WhatsappAction::Login { email } => {
+            let desk = SakSession::new(whatsapp, Credentials::default())?;
             login::login(&desk, email, whatsapp.token.as_ref()).await
         }
         other => {
-            let desk = Desk::new(whatsapp, credentials(whatsapp)?)?;
+            let desk = SakSession::new(whatsapp, credentials(whatsapp)?)?;
             match other {
-                WhatsappAct::Session { act } => session(&desk, act).await,
-                WhatsappAct::Webhook { act } => webhook(&desk, act).await,
-                WhatsappAct::ApiKey { act } => api_key(&desk, act).await,
-                WhatsappAct::History {
+                WhatsappAction::Session { act } => session(&desk, act).await,
+                WhatsappAction::Webhook { act } => webhook(&desk, act).await,
+                WhatsappAction::ApiKey { act } => api_key(&desk, act).await,
+                WhatsappAction::History {
                     session,
                     limit,
                     offset,
                 } => history(&desk, session.as_ref(), *limit, *offset).await,
-                WhatsappAct::Health | WhatsappAct::Login { .. } => Ok(()),
+                WhatsappAction::Health | WhatsappAction::Login { .. } => Ok(()),
             }
         }
     }
 }
 
-async fn session(desk: &Desk, act: &SessionAct) -> Result<(), Failure> {
+async fn session(desk: &SakSession, act: &SessionAction) -> Result<(), CommandError> {
     match act {
-        SessionAct::Create { name, webhook } => create(desk, name, webhook.as_deref()).await,
-        SessionAct::List => {
-            let listed = response::sessions(&desk.ask(&Chore::SessionList).await?)?;
-            say(&print::sessions(&listed));
+        SessionAction::Create { name, webhook } => create(desk, name, webhook.as_deref()).await,
+        SessionAction::List => {
+            let listed = response::sessions(&desk.send(&SakRequest::SessionList).await?)?;
+            print(&print::sessions(&listed));
             Ok(())
         }
-        SessionAct::Status { id } => {
+        SessionAction::Status { id } => {
             let session = &desk.session(id.as_ref()).await?;
-            let data = desk.ask(&Chore::SessionStatus { session }).await?;
-            say(&print::session(&response::session(&data)?));
+            let data = desk.send(&SakRequest::SessionStatus { session }).await?;
+            print(&print::session(&response::session(&data)?));
             Ok(())
         }
-        SessionAct::Qr(options) => qr::show(desk, options).await,
-        SessionAct::Delete { id } => {
-            desk.ask(&Chore::SessionDelete { session: id }).await?;
-            say(&format!("deleted session {id}\n"));
+        SessionAction::Qr(options) => qr::show(desk, options).await,
+        SessionAction::Delete { id } => {
+            desk.send(&SakRequest::SessionDelete { session: id })
+                .await?;
+            print(&format!("deleted session {id}\n"));
             Ok(())
         }
     }
 }
 
-async fn create(desk: &Desk, name: &str, webhook: Option<&str>) -> Result<(), Failure> {
-    let data = desk.ask(&Chore::SessionCreate { name, webhook }).await?;
+async fn create(desk: &SakSession, name: &str, webhook: Option<&str>) -> Result<(), CommandError> {
+    let data = desk
+        .send(&SakRequest::SessionCreate { name, webhook })
+        .await?;
     let created = response::created(&data)?;
-    say(&print::created(&created));
+    print(&print::created(&created));
     if webhook.is_some() && created.webhook.is_none() {
         let id = &created.session.id;
         let text = format!(
             "the session is there, but its webhook is not: run `asterisk-websms whatsapp webhook \
              register {id} URL`"
         );
-        return Err(Failure::new(Exit::Rejected, text));
+        return Err(CommandError::new(Exit::Rejected, text));
     }
-    note("next: `asterisk-websms whatsapp session qr` shows the code that the phone scans");
+    hint("next: `asterisk-websms whatsapp session qr` shows the code that the phone scans");
     Ok(())
 }
 
-async fn webhook(desk: &Desk, act: &WebhookAct) -> Result<(), Failure> {
+async fn webhook(desk: &SakSession, act: &WebhookAction) -> Result<(), CommandError> {
     match act {
-        WebhookAct::Register { session, url } => {
+        WebhookAction::Register { session, url } => {
             let session = &desk.session(session.as_ref()).await?;
-            let data = desk.ask(&Chore::WebhookRegister { session, url }).await?;
-            say(&print::webhook(&response::webhook(&data)?));
+            let data = desk
+                .send(&SakRequest::WebhookRegister { session, url })
+                .await?;
+            print(&print::webhook(&response::webhook(&data)?));
             Ok(())
         }
-        WebhookAct::Test { session } => {
+        WebhookAction::Test { session } => {
             let session = &desk.of_messages(session.as_ref()).await?;
             let session = session.as_ref();
-            let data = desk.ask(&Chore::WebhookTest { session }).await?;
+            let data = desk.send(&SakRequest::WebhookTest { session }).await?;
             let (said, well) = print::deliveries(&response::deliveries(&data)?);
-            say(&said);
+            print(&said);
             if well {
                 return Ok(());
             }
             let text = "the test did not arrive: see that websmsd runs and can be reached there; \
                         `asterisk-websms whatsapp webhook register URL` sets another place";
-            Err(Failure::new(Exit::Rejected, text.to_owned()))
+            Err(CommandError::new(Exit::Rejected, text.to_owned()))
         }
     }
 }
 
-async fn api_key(desk: &Desk, act: &ApiKeyAct) -> Result<(), Failure> {
+async fn api_key(desk: &SakSession, act: &ApiKeyAction) -> Result<(), CommandError> {
     let said = match act {
-        ApiKeyAct::Create { name } => {
-            let data = desk.ask(&Chore::KeyCreate { name }).await?;
+        ApiKeyAction::Create { name } => {
+            let data = desk.send(&SakRequest::KeyCreate { name }).await?;
             print::user_key(&response::api_key(&data)?)
         }
-        ApiKeyAct::List => {
-            let keys = response::api_keys(&desk.ask(&Chore::KeyList).await?)?;
+        ApiKeyAction::List => {
+            let keys = response::api_keys(&desk.send(&SakRequest::KeyList).await?)?;
             print::table(&["NAME", "KEY", "MADE", "USED"], &keys)
         }
     };
-    say(&said);
+    print(&said);
     Ok(())
 }
 
 async fn history(
-    desk: &Desk,
+    desk: &SakSession,
     named: Option<&SessionId>,
     limit: u32,
     offset: u32,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let session = &desk.of_messages(named).await?;
-    let chore = Chore::History {
+    let chore = SakRequest::History {
         session: session.as_ref(),
         limit,
         offset,
     };
-    let messages = response::history(&desk.ask(&chore).await?)?;
+    let messages = response::history(&desk.send(&chore).await?)?;
     let headings = ["TIME", "TO", "TYPE", "STATUS", "MESSAGE"];
-    say(&print::table(&headings, &messages));
+    print(&print::table(&headings, &messages));
     Ok(())
 }
 
 /// The guide leaves open whether the prefix belongs to it.
-async fn health(desk: &Desk) -> Result<(), Failure> {
-    let mut asked = desk.ask(&Chore::Health { inside: false }).await;
-    let elsewhere = |trouble: &Failure| trouble.exit == Exit::Configuration;
+async fn health(desk: &SakSession) -> Result<(), CommandError> {
+    let mut asked = desk.send(&SakRequest::Health { inside: false }).await;
+    let elsewhere = |trouble: &CommandError| trouble.exit == Exit::Configuration;
     if asked.as_ref().is_err_and(elsewhere) {
-        asked = desk.ask(&Chore::Health { inside: true }).await;
+        asked = desk.send(&SakRequest::Health { inside: true }).await;
     }
     let status = response::health(&asked?)?;
-    say(&format!("the gateway is {status}\n"));
+    print(&format!("the gateway is {status}\n"));
     Ok(())
 }
 
 /// A gateway, and who we are to it.
-struct Desk {
+struct SakSession {
     client: ApiClient,
     credentials: Credentials,
 }
 
-impl Desk {
-    fn new(whatsapp: &SakSettings, credentials: Credentials) -> Result<Self, Failure> {
+impl SakSession {
+    fn new(whatsapp: &SakSettings, credentials: Credentials) -> Result<Self, CommandError> {
         let client = client::client(whatsapp)
-            .map_err(|error| Failure::configuration(format!("failed to {error}")))?;
+            .map_err(|error| CommandError::configuration(format!("failed to {error}")))?;
         Ok(Self {
             client,
             credentials,
         })
     }
 
-    async fn ask(&self, chore: &Chore<'_>) -> Result<Value, Failure> {
+    async fn send(&self, chore: &SakRequest<'_>) -> Result<Value, CommandError> {
         let request = request::build(chore, &self.credentials)?;
         let mut secrets: Vec<_> = self.credentials.secrets().collect();
-        if let Chore::Login { password, .. } = chore {
+        if let SakRequest::Login { password, .. } = chore {
             secrets.push(password);
         }
         Ok(self.client.send(&request, &secrets).await?)
@@ -201,27 +208,30 @@ impl Desk {
 
     /// The session that is meant: the one that is named, else the configured one,
     /// else the only one that there is.
-    async fn session(&self, named: Option<&SessionId>) -> Result<SessionId, Failure> {
+    async fn session(&self, named: Option<&SessionId>) -> Result<SessionId, CommandError> {
         if let Some(session) = named.or(self.credentials.session.as_ref()) {
             return Ok(session.clone());
         }
-        let mut listed = response::sessions(&self.ask(&Chore::SessionList).await?)?;
+        let mut listed = response::sessions(&self.send(&SakRequest::SessionList).await?)?;
         match (listed.pop(), listed.is_empty()) {
             (Some(only), true) => Ok(only.id),
-            (None, _) => Err(Failure::configuration(
+            (None, _) => Err(CommandError::configuration(
                 "there is no session: make one with `asterisk-websms whatsapp session create NAME`"
                     .to_owned(),
             )),
             (Some(last), false) => {
                 listed.push(last);
-                note(print::sessions(&listed).trim_end());
-                Err(Missing::Session.into())
+                hint(print::sessions(&listed).trim_end());
+                Err(MissingCredential::Session.into())
             }
         }
     }
 
     /// The same for messages, where a key may say which one is meant.
-    async fn of_messages(&self, named: Option<&SessionId>) -> Result<Option<SessionId>, Failure> {
+    async fn of_messages(
+        &self,
+        named: Option<&SessionId>,
+    ) -> Result<Option<SessionId>, CommandError> {
         if request::needs_session(&self.credentials, named) {
             return self.session(named).await.map(Some);
         }
@@ -230,7 +240,7 @@ impl Desk {
 }
 
 /// Gets the secrets from where they are. A token that is in no file yet is none.
-fn credentials(whatsapp: &SakSettings) -> Result<Credentials, Failure> {
+fn credentials(whatsapp: &SakSettings) -> Result<Credentials, CommandError> {
     Ok(Credentials {
         token: secret("token", whatsapp.token.as_ref())?,
         user_key: secret("user_key", whatsapp.user_key.as_ref())?,
@@ -239,7 +249,7 @@ fn credentials(whatsapp: &SakSettings) -> Result<Credentials, Failure> {
     })
 }
 
-fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, Failure> {
+fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, CommandError> {
     let Some(source) = source else {
         return Ok(None);
     };
@@ -250,14 +260,14 @@ fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, Fa
         {
             Ok(None)
         }
-        Err(error) => Err(Failure::configuration(format!(
+        Err(error) => Err(CommandError::configuration(format!(
             "[whatsapp] {key}: failed to {error}"
         ))),
     }
 }
 
-impl From<Missing> for Failure {
-    fn from(missing: Missing) -> Self {
+impl From<MissingCredential> for CommandError {
+    fn from(missing: MissingCredential) -> Self {
         Self::configuration(missing.to_string())
     }
 }

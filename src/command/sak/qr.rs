@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cli::SessionQr;
-use crate::command::sak::Desk;
-use crate::command::terminal::{Failure, note, say, store};
+use crate::command::sak::SakSession;
+use crate::command::terminal::{CommandError, hint, print, store};
 use crate::config::SessionId;
 use crate::exit::Exit;
 use crate::http::client::json_api::ApiError;
-use crate::sak::qr::Picture;
-use crate::sak::request::Chore;
-use crate::sak::response::{self, Progress};
+use crate::sak::qr::QrImage;
+use crate::sak::request::SakRequest;
+use crate::sak::response::{self, PairingProgress};
 
 /// Between two looks at the gateway; it allows 100 requests a minute.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -21,10 +21,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONG_PAUSE: Duration = Duration::from_secs(10);
 
 /// Asks for the code, shows each new one, and ends when the phone is connected.
-pub(super) async fn show(desk: &Desk, options: &SessionQr) -> Result<(), Failure> {
+pub(super) async fn show(desk: &SakSession, options: &SessionQr) -> Result<(), CommandError> {
     let end = Instant::now() + Duration::from_secs(options.wait);
     let session = &desk.session(options.id.as_ref()).await?;
-    let mut watch = Watch::default();
+    let mut watch = PairingWatch::default();
     loop {
         let asked = timeout_at(end, look(desk, session)).await;
         let Ok(asked) = asked else { break };
@@ -34,7 +34,7 @@ pub(super) async fn show(desk: &Desk, options: &SessionQr) -> Result<(), Failure
                     show_new(&new, options)?;
                 }
                 if watch.connected {
-                    tell_phone(desk, session).await;
+                    print_connected_phone(desk, session).await;
                     return Ok(());
                 }
                 watch.pause
@@ -49,13 +49,13 @@ pub(super) async fn show(desk: &Desk, options: &SessionQr) -> Result<(), Failure
     Err(watch.given_up(options.wait))
 }
 
-async fn look(desk: &Desk, session: &SessionId) -> Result<Progress, Failure> {
-    let data = desk.ask(&Chore::Qr { session }).await?;
+async fn look(desk: &SakSession, session: &SessionId) -> Result<PairingProgress, CommandError> {
+    let data = desk.send(&SakRequest::Qr { session }).await?;
     Ok(response::progress(&data)?)
 }
 
 /// What was seen so far.
-struct Watch {
+struct PairingWatch {
     code: Option<String>,
     connected: bool,
     answered: bool,
@@ -64,13 +64,13 @@ struct Watch {
 }
 
 /// A code that was not seen before.
-struct New {
+struct NewCode {
     code: String,
     /// Whether another one was shown before.
     again: bool,
 }
 
-impl Default for Watch {
+impl Default for PairingWatch {
     fn default() -> Self {
         Self {
             code: None,
@@ -82,17 +82,17 @@ impl Default for Watch {
     }
 }
 
-impl Watch {
-    fn see(&mut self, progress: Progress) -> Option<New> {
+impl PairingWatch {
+    fn see(&mut self, progress: PairingProgress) -> Option<NewCode> {
         self.answered = true;
         self.last_trouble = None;
         match progress {
-            Progress::Code(code) if self.code.as_ref() != Some(&code) => {
+            PairingProgress::Code(code) if self.code.as_ref() != Some(&code) => {
                 let again = self.code.replace(code.clone()).is_some();
-                Some(New { code, again })
+                Some(NewCode { code, again })
             }
-            Progress::Code(_) | Progress::NotReady => None,
-            Progress::Connected => {
+            PairingProgress::Code(_) | PairingProgress::NotReady => None,
+            PairingProgress::Connected => {
                 self.connected = true;
                 None
             }
@@ -101,8 +101,8 @@ impl Watch {
 
     /// How long to wait after a failure. A limit slows down for good; what may
     /// pass is borne once the gateway has answered.
-    fn bear(&mut self, failure: Failure) -> Result<Duration, Failure> {
-        let Some(trouble) = &failure.trouble else {
+    fn bear(&mut self, failure: CommandError) -> Result<Duration, CommandError> {
+        let Some(trouble) = &failure.api_error else {
             return Err(failure);
         };
         let pause = if trouble.is_rate_limited() {
@@ -114,13 +114,13 @@ impl Watch {
             return Err(failure);
         };
         if self.last_trouble.as_ref() != Some(&failure.text) {
-            note(&format!("{} (asking on)", words(trouble)));
+            hint(&format!("{} (asking on)", words(trouble)));
             self.last_trouble = Some(failure.text);
         }
         Ok(pause)
     }
 
-    fn given_up(&self, seconds: u64) -> Failure {
+    fn given_up(&self, seconds: u64) -> CommandError {
         let text = match (&self.last_trouble, &self.code) {
             (Some(trouble), _) => trouble.clone(),
             (None, None) => "there was no code to scan: see the gateway's log, or delete the \
@@ -131,7 +131,7 @@ impl Watch {
                 .to_owned(),
         };
         let text = format!("given up after {seconds} s: {text}");
-        Failure::new(Exit::Failed, text)
+        CommandError::new(Exit::Failed, text)
     }
 }
 
@@ -139,26 +139,26 @@ fn words(trouble: &ApiError) -> String {
     format!("{} ({})", trouble.class.summary, trouble.detail)
 }
 
-fn show_new(new: &New, options: &SessionQr) -> Result<(), Failure> {
-    let picture = Picture::of(&new.code).map_err(|error| {
+fn show_new(new: &NewCode, options: &SessionQr) -> Result<(), CommandError> {
+    let picture = QrImage::of(&new.code).map_err(|error| {
         let text = format!("the gateway's code cannot be drawn: {error}");
-        Failure::new(Exit::Unknown, text)
+        CommandError::new(Exit::Unknown, text)
     })?;
     if let Some(path) = &options.png {
         let file = picture.png().map_err(|error| {
-            Failure::new(Exit::Internal, format!("failed to make a PNG: {error}"))
+            CommandError::new(Exit::Internal, format!("failed to make a PNG: {error}"))
         })?;
         store(path, &file)?;
     }
     if let Some(path) = &options.svg {
         store(path, picture.svg().as_bytes())?;
     }
-    say(&told(new, options, &picture));
+    print(&describe(new, options, &picture));
     Ok(())
 }
 
 /// The code as it is drawn, or where it was written.
-fn told(new: &New, options: &SessionQr, picture: &Picture) -> String {
+fn describe(new: &NewCode, options: &SessionQr, picture: &QrImage) -> String {
     let start = if new.again {
         "The code has changed; only this one is good now.\n"
     } else {
@@ -181,12 +181,12 @@ fn told(new: &New, options: &SessionQr, picture: &Picture) -> String {
 }
 
 /// The number is nice to know, and not what was asked for.
-async fn tell_phone(desk: &Desk, session: &SessionId) {
-    let data = desk.ask(&Chore::SessionStatus { session }).await.ok();
+async fn print_connected_phone(desk: &SakSession, session: &SessionId) {
+    let data = desk.send(&SakRequest::SessionStatus { session }).await.ok();
     let known = data.and_then(|data| response::session(&data).ok());
     let phone = known
         .map(|known| known.phone)
         .filter(|phone| !phone.is_empty());
     let phone = phone.map_or_else(String::new, |phone| format!(": {phone}"));
-    say(&format!("The phone is connected{phone}\n"));
+    print(&format!("The phone is connected{phone}\n"));
 }

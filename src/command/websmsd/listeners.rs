@@ -2,25 +2,25 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use crate::cli::Websmsd;
-use crate::command::websmsd::NotStarted;
+use crate::cli::WebsmsdOptions;
+use crate::command::websmsd::StartFailure;
 use crate::config::Config;
 
 /// Where it listens.
-pub(super) struct Doors {
-    pub(super) providers: TcpListener,
+pub(super) struct Listeners {
+    pub(super) webhooks: TcpListener,
     pub(super) health: Option<TcpListener>,
     pub(super) agi: Option<TcpListener>,
     pub(super) otp: Option<TcpListener>,
 }
 
-impl Doors {
-    pub(super) fn open(options: &Websmsd, config: &Config) -> Result<Self, NotStarted> {
+impl Listeners {
+    pub(super) fn open(options: &WebsmsdOptions, config: &Config) -> Result<Self, StartFailure> {
         let address = options
             .listen
             .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)));
         let listen = |address: SocketAddr, problem| {
-            TcpListener::bind(address).map_err(|error| NotStarted {
+            TcpListener::bind(address).map_err(|error| StartFailure {
                 problem,
                 detail: format!("{address}: {error}"),
             })
@@ -29,7 +29,7 @@ impl Doors {
             address.map(|address| listen(address, problem)).transpose()
         };
         Ok(Self {
-            providers: listen(address, "cannot listen")?,
+            webhooks: listen(address, "cannot listen")?,
             health: if_wanted(config.server.health, "cannot listen at health_listen")?,
             agi: if_wanted(config.server.agi, "cannot listen at agi_listen")?,
             otp: if_wanted(

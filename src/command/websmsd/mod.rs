@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::agi::fastagi;
-use crate::cli::Websmsd;
+use crate::cli::WebsmsdOptions;
 use crate::command::{load, log, log_level};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -21,26 +21,26 @@ use crate::inbound::dedupe::Dedupe;
 use crate::inbound::{self, ReceiptRecorder, WebhookHandler};
 use crate::logging;
 use crate::media::{self, PictureRecorder};
-use crate::otp::service::Desk;
-use crate::otp::{self, Opened};
+use crate::otp::service::OtpService;
+use crate::otp::{self, OtpParts};
 use crate::outbox::RunningOutbox;
 use crate::spool::Spool;
 use crate::spool::Threads;
 use crate::spool::probe;
 use crate::storage::durable::Directory;
-use listeners::Doors;
-use otp_service::Passwords;
+use listeners::Listeners;
+use otp_service::OtpListener;
 
 mod listeners;
 mod otp_service;
 
 /// Serves until it is told to stop.
 #[must_use]
-pub fn run(options: &Websmsd) -> Exit {
+pub fn run(options: &WebsmsdOptions) -> Exit {
     logging::start("websmsd", false, log_level().as_deref());
     let daemon = match Daemon::start(options) {
         Ok(daemon) => daemon,
-        Err(NotStarted { problem, detail }) => {
+        Err(StartFailure { problem, detail }) => {
             error!(problem, detail, "not started");
             return Exit::Configuration;
         }
@@ -60,33 +60,33 @@ pub fn run(options: &Websmsd) -> Exit {
 /// Everything that the daemon has to do with while it serves.
 struct Daemon {
     config: Config,
-    doors: Doors,
+    listeners: Listeners,
     spool: Spool,
     threads: Threads,
     dedupe: Dedupe,
-    sending: Option<RunningOutbox>,
-    intake: Option<PictureRecorder>,
-    otp: Option<Opened>,
+    outbox: Option<RunningOutbox>,
+    pictures: Option<PictureRecorder>,
+    otp: Option<OtpParts>,
     runtime: Runtime,
 }
 
 /// Why the daemon did not start. The administrator must act.
-struct NotStarted {
+struct StartFailure {
     problem: &'static str,
     detail: String,
 }
 
 /// An error that keeps the daemon from starting.
-fn because<E: Display>(problem: &'static str) -> impl Fn(E) -> NotStarted {
-    move |error| NotStarted {
+fn because<E: Display>(problem: &'static str) -> impl Fn(E) -> StartFailure {
+    move |error| StartFailure {
         problem,
         detail: error.to_string(),
     }
 }
 
 impl Daemon {
-    fn start(options: &Websmsd) -> Result<Self, NotStarted> {
-        let (config, report) = load(&options.configured).ok_or_else(|| NotStarted {
+    fn start(options: &WebsmsdOptions) -> Result<Self, StartFailure> {
+        let (config, report) = load(&options.configured).ok_or_else(|| StartFailure {
             problem: "the configuration cannot be used",
             detail: String::new(),
         })?;
@@ -94,7 +94,7 @@ impl Daemon {
         secrets(&config)?;
         // The ports first: while another websmsd has them, nothing of its is
         // touched.
-        let doors = Doors::open(options, &config)?;
+        let doors = Listeners::open(options, &config)?;
         let (spool, threads) =
             Spool::open(&config.spool).map_err(because("the spool cannot be used"))?;
         let dedupe = dedupe(&config).map_err(because("cannot remember message ids"))?;
@@ -108,18 +108,18 @@ impl Daemon {
             .map_err(because("pictures cannot be kept"))?;
         let otp = config.otp.as_ref().map(|otp| otp::open(&config, otp));
         let otp = otp.transpose();
-        let otp = otp.map_err(|error| NotStarted {
+        let otp = otp.map_err(|error| StartFailure {
             problem: "one-time passwords cannot be sent",
             detail: format!("[otp] failed to {error}"),
         })?;
         Ok(Self {
             config,
-            doors,
+            listeners: doors,
             spool,
             threads,
             dedupe,
-            sending,
-            intake,
+            outbox: sending,
+            pictures: intake,
             otp,
             runtime,
         })
@@ -129,26 +129,26 @@ impl Daemon {
         let Self {
             config,
             spool,
-            sending,
+            outbox: sending,
             otp,
             runtime,
             ..
         } = self;
-        let desk = otp.as_ref().map(|otp| Arc::clone(&otp.desk));
-        let calls = self.doors.agi.map(|listener| {
+        let desk = otp.as_ref().map(|otp| Arc::clone(&otp.service));
+        let calls = self.listeners.agi.map(|listener| {
             let handle = runtime.handle().clone();
             let server = fastagi::FastAgiServer::new(config.clone(), desk.clone(), handle);
             server.map(|server| server.start(listener))
         });
         let calls = calls.transpose().map_err(io::Error::other)?;
-        let watched = self.doors.health.map(|listener| Watched {
+        let watched = self.listeners.health.map(|listener| HealthListener {
             listener,
             spool: spool.clone(),
-            desk: desk.clone(),
+            otp: desk.clone(),
         });
-        let passwords = otp.zip(self.doors.otp);
+        let passwords = otp.zip(self.listeners.otp);
         let passwords =
-            passwords.map(|(opened, listener)| Passwords::new(opened, listener, &config.server));
+            passwords.map(|(opened, listener)| OtpListener::new(opened, listener, &config.server));
         let record = recorder(sending.as_ref(), desk, runtime.handle());
         let receiver = WebhookHandler::new(
             config.incoming,
@@ -156,7 +156,7 @@ impl Daemon {
             spool,
             self.dedupe,
             record,
-            self.intake,
+            self.pictures,
             sending
                 .as_ref()
                 .filter(|_| config.reply_auto)
@@ -164,7 +164,7 @@ impl Daemon {
         );
         let receiver = receiver.map_err(io::Error::other)?;
         let served = runtime.block_on(async {
-            let served = receive(self.doors.providers, watched, passwords, receiver).await;
+            let served = receive(self.listeners.webhooks, watched, passwords, receiver).await;
             // What is on its way runs on this thread, so it must not wait here.
             let _ = tokio::task::spawn_blocking(move || finish(calls, sending)).await;
             served
@@ -192,14 +192,14 @@ fn finish(calls: Option<fastagi::RunningServer>, sending: Option<RunningOutbox>)
 /// passwords.
 fn recorder(
     sending: Option<&RunningOutbox>,
-    desk: Option<Arc<Desk>>,
+    desk: Option<Arc<OtpService>>,
     runtime: &Handle,
 ) -> ReceiptRecorder {
     let receipts = sending.map(|sending| Arc::clone(&sending.receipts));
     let runtime = runtime.clone();
     Arc::new(move |receipt| {
         if let Some(desk) = &desk {
-            desk.hear(receipt, &runtime);
+            desk.on_receipt(receipt, &runtime);
         }
         match &receipts {
             Some(receipts) => receipts.record(receipt),
@@ -209,9 +209,9 @@ fn recorder(
 }
 
 /// Nobody is served while what they must show cannot be had.
-fn secrets(config: &Config) -> Result<(), NotStarted> {
+fn secrets(config: &Config) -> Result<(), StartFailure> {
     for incoming in &config.incoming {
-        inbound::authenticator(incoming).map_err(|error| NotStarted {
+        inbound::authenticator(incoming).map_err(|error| StartFailure {
             problem: "a secret cannot be had",
             detail: format!(
                 "[websmsd] interface {}: failed to {error}",
@@ -230,32 +230,32 @@ fn dedupe(config: &Config) -> Result<Dedupe, String> {
 }
 
 /// What whoever watches over the daemon is told about.
-struct Watched {
+struct HealthListener {
     listener: TcpListener,
     spool: Spool,
-    desk: Option<Arc<Desk>>,
+    otp: Option<Arc<OtpService>>,
 }
 
 /// A line for whoever started the daemon by hand; stdout may be closed.
-fn say(line: &str) {
+fn print(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Takes messages until a signal says to stop.
 async fn receive(
     listener: TcpListener,
-    watched: Option<Watched>,
-    passwords: Option<Passwords>,
+    watched: Option<HealthListener>,
+    passwords: Option<OtpListener>,
     receiver: WebhookHandler,
 ) -> io::Result<()> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let address = listener.local_addr()?;
     let listener = asynchronous(listener)?;
-    if let Some(Watched {
+    if let Some(HealthListener {
         listener,
         spool,
-        desk,
+        otp: desk,
     }) = watched
     {
         let address = listener.local_addr()?;
@@ -266,7 +266,7 @@ async fn receive(
     let passwords = passwords.map(|passwords| tokio::spawn(passwords.serve(stopping)));
     info!(%address, "listening");
     // For whoever asked for port 0.
-    say(&format!("listening on {address}"));
+    print(&format!("listening on {address}"));
     // Both at the same time: Docker waits ten seconds in all.
     let stopped = async {
         stop(terminate, interrupt).await;

@@ -10,31 +10,31 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::info;
 
-use crate::command::websmsd::{asynchronous, say};
+use crate::command::websmsd::{asynchronous, print};
 use crate::config::ServerSettings;
 use crate::http::server;
-use crate::otp::Opened;
-use crate::otp::channels::Template;
-use crate::otp::http::Server;
-use crate::otp::meta::template_approval::Approval;
-use crate::otp::service::Desk;
+use crate::otp::OtpParts;
+use crate::otp::channels::WhatsappChannel;
+use crate::otp::http::OtpHandler;
+use crate::otp::meta::template_approval::TemplateApproval;
+use crate::otp::service::OtpService;
 
 /// How often codes are looked through for those that do not matter any more.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// One-time passwords that are asked for by HTTP.
-pub(super) struct Passwords {
+pub(super) struct OtpListener {
     listener: TcpListener,
-    server: Server,
-    approvals: Vec<(Approval, Template)>,
+    server: OtpHandler,
+    approvals: Vec<(TemplateApproval, WhatsappChannel)>,
 }
 
-impl Passwords {
+impl OtpListener {
     /// Serves a desk at this listener.
-    pub(super) fn new(opened: Opened, listener: TcpListener, daemon: &ServerSettings) -> Self {
+    pub(super) fn new(opened: OtpParts, listener: TcpListener, daemon: &ServerSettings) -> Self {
         Self {
             listener,
-            server: Server::new(opened.desk, opened.token, daemon),
+            server: OtpHandler::new(opened.service, opened.token, daemon),
             approvals: opened.approvals,
         }
     }
@@ -49,11 +49,11 @@ impl Passwords {
         tokio::spawn(async move {
             for (approval, template) in approvals {
                 let (provider, verified) = approval.wait().await;
-                template.ready(provider);
+                template.activate(provider);
                 info!("codes can go by WhatsApp");
-                say(&verified);
+                print(&verified);
             }
-            say(&format!("Sample app listening on port {}", address.port()));
+            print(&format!("Sample app listening on port {}", address.port()));
         });
         let stopped = async move {
             // It ends with an error: the sender is dropped.
@@ -64,7 +64,7 @@ impl Passwords {
     }
 }
 
-async fn sweep(desk: Arc<Desk>) {
+async fn sweep(desk: Arc<OtpService>) {
     loop {
         desk.sweep().await;
         sleep(SWEEP).await;

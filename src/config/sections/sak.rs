@@ -44,7 +44,7 @@ impl SakSettings {
         [&self.token, &self.user_key, &self.session_key]
             .into_iter()
             .flatten()
-            .any(SecretSource::is_here)
+            .any(SecretSource::is_inline)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Asks an API that speaks JSON for an administrator's chores: one request, no
 //! redirect, within a bounded time.
 //!
-//! Whose API it is says a [`Dialect`]: how it answers, and what its administrator
+//! Whose API it is says a [`ApiProfile`]: how it answers, and what its administrator
 //! reads when it does not. Nothing here logs, and what is said of a failure holds
 //! no secret that the API repeats.
 

@@ -1,7 +1,7 @@
 //! The door for whoever speaks HTTP to the daemon: how many come in, for how
 //! long, and who they are.
 //!
-//! What is behind it is a [`Room`], which answers requests. [`client_address`] finds the
+//! What is behind it is a [`Handler`], which answers requests. [`client_address`] finds the
 //! address of a client behind proxies, [`log_limit`] bounds what a stranger can make
 //! us say in the log.
 

@@ -37,11 +37,11 @@ fn number_that_would_make_others_likelier_is_thrown_away() {
 
 #[test]
 fn code_is_known_by_its_phone_key_and_salt_alone() {
-    let hasher = Hasher::new(Secret::new("key".to_owned()));
+    let hasher = CodeHasher::new(Secret::new("key".to_owned()));
     let (john, jane) = (phone("15551234567"), phone("15551234568"));
     let code = Code("123456".to_owned());
-    let kept = hasher.keep(&john, &code).unwrap();
-    assert!(hasher.is(&kept, &john, "123456"));
+    let kept = hasher.hash(&john, &code).unwrap();
+    assert!(hasher.matches(&kept, &john, "123456"));
     for (phone, given) in [
         (&john, "123457"),
         (&john, ""),
@@ -49,28 +49,28 @@ fn code_is_known_by_its_phone_key_and_salt_alone() {
         (&john, "0123456"),
         (&jane, "123456"),
     ] {
-        assert!(!hasher.is(&kept, phone, given), "{phone} {given:?}");
+        assert!(!hasher.matches(&kept, phone, given), "{phone} {given:?}");
     }
-    let other = Hasher::new(Secret::new("other".to_owned()));
-    assert!(!other.is(&kept, &john, "123456"));
-    let again = hasher.keep(&john, &code).unwrap();
+    let other = CodeHasher::new(Secret::new("other".to_owned()));
+    assert!(!other.matches(&kept, &john, "123456"));
+    let again = hasher.hash(&john, &code).unwrap();
     assert_ne!(kept, again, "the salt is another one");
-    let torn = Kept {
+    let torn = HashedCode {
         hash: String::new(),
         ..kept
     };
-    assert!(!hasher.is(&torn, &john, "123456"));
+    assert!(!hasher.matches(&torn, &john, "123456"));
 }
 
 #[test]
 fn name_of_a_phone_is_the_same_under_its_key() {
-    let hasher = Hasher::new(Secret::new("key".to_owned()));
+    let hasher = CodeHasher::new(Secret::new("key".to_owned()));
     let (john, jane) = (phone("15551234567"), phone("15551234568"));
-    assert_eq!(hasher.name(&john), hasher.name(&john));
-    assert_ne!(hasher.name(&john), hasher.name(&jane));
-    assert_eq!(hasher.name(&john).len(), 32);
-    let other = Hasher::new(Secret::new("other".to_owned()));
-    assert_ne!(hasher.name(&john), other.name(&john));
+    assert_eq!(hasher.file_name(&john), hasher.file_name(&john));
+    assert_ne!(hasher.file_name(&john), hasher.file_name(&jane));
+    assert_eq!(hasher.file_name(&john).len(), 32);
+    let other = CodeHasher::new(Secret::new("other".to_owned()));
+    assert_ne!(hasher.file_name(&john), other.file_name(&john));
 }
 
 /// Pearson's statistic of counts that should all be the same.
@@ -164,11 +164,11 @@ fn least(codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
 #[test]
 fn time_does_not_depend_on_how_much_of_a_code_is_right() {
     const DOUBTLESS: f64 = 10.0;
-    let hasher = Hasher::new(Secret::new("key".to_owned()));
+    let hasher = CodeHasher::new(Secret::new("key".to_owned()));
     let john = phone("15551234567");
-    let kept = hasher.keep(&john, &Code("123456".to_owned())).unwrap();
+    let kept = hasher.hash(&john, &Code("123456".to_owned())).unwrap();
     let is = |given: &str| {
-        black_box(hasher.is(&kept, &john, given));
+        black_box(hasher.matches(&kept, &john, given));
     };
     for right in ["123457", "123456"] {
         let t = least([right, "923457"], &is);
@@ -179,7 +179,7 @@ fn time_does_not_depend_on_how_much_of_a_code_is_right() {
         let pairs = given.bytes().zip("123456".bytes());
         let same = pairs.take_while(|(one, other)| black_box(one) == black_box(other));
         for _ in same {
-            black_box(hasher.is(&kept, &john, ""));
+            black_box(hasher.matches(&kept, &john, ""));
         }
     };
     let t = least(["123457", "923457"], &naive);

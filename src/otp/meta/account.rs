@@ -23,7 +23,7 @@ const TEMPLATE_ID: &str = "template_id";
 
 /// What is known of an account, which may not be all of it.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct PartialAccount {
     /// The `WhatsApp` Business Account.
     pub waba_id: Option<Identifier>,
     /// Its access token.
@@ -41,7 +41,7 @@ pub struct Known {
 pub fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, AccountError> {
     match source {
         AccountSource::File(path) => {
-            let known = known(path)?.ok_or_else(|| AccountError::Missing(path.clone()))?;
+            let known = read(path)?.ok_or_else(|| AccountError::Missing(path.clone()))?;
             complete(known).map_err(|missing| AccountError::Members {
                 path: path.clone(),
                 wrong: missing
@@ -52,7 +52,7 @@ pub fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, AccountEr
         AccountSource::Here(account) => {
             let token = account
                 .access_token
-                .resolve_some(|name| std::env::var_os(name));
+                .resolve_nonempty(|name| std::env::var_os(name));
             Ok(WhatsappAccount {
                 waba_id: account.waba_id.clone(),
                 access_token: token.map_err(AccountError::Token)?,
@@ -67,7 +67,7 @@ pub fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, AccountEr
 ///
 /// # Errors
 /// When it cannot be read, or holds what is no account.
-pub fn known(path: &Path) -> Result<Option<Known>, AccountError> {
+pub fn read(path: &Path) -> Result<Option<PartialAccount>, AccountError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -77,8 +77,8 @@ pub fn known(path: &Path) -> Result<Option<Known>, AccountError> {
         }
     };
     parse(&text).map(Some).map_err(|wrong| match wrong {
-        Wrong::Json => AccountError::NotJson(path.to_owned()),
-        Wrong::Members(wrong) => AccountError::Members {
+        Invalid::Json => AccountError::NotJson(path.to_owned()),
+        Invalid::Members(wrong) => AccountError::Members {
             path: path.to_owned(),
             wrong,
         },
@@ -87,7 +87,7 @@ pub fn known(path: &Path) -> Result<Option<Known>, AccountError> {
 
 /// The account as the file holds it.
 #[must_use]
-pub fn info(account: &WhatsappAccount<Secret>) -> String {
+pub fn to_json(account: &WhatsappAccount<Secret>) -> String {
     let document = json!({
         WABA_ID: account.waba_id.as_str(),
         ACCESS_TOKEN: account.access_token.expose(),
@@ -103,14 +103,16 @@ pub fn info(account: &WhatsappAccount<Secret>) -> String {
 }
 
 /// The whole account, or what is missing of it.
-fn complete(known: Known) -> Result<WhatsappAccount<Secret>, impl Iterator<Item = &'static str>> {
+fn complete(
+    known: PartialAccount,
+) -> Result<WhatsappAccount<Secret>, impl Iterator<Item = &'static str>> {
     let missing = [
         (WABA_ID, known.waba_id.is_none()),
         (ACCESS_TOKEN, known.access_token.is_none()),
         (PHONE_NUMBER_ID, known.phone_number_id.is_none()),
         (TEMPLATE_ID, known.template_id.is_none()),
     ];
-    if let Known {
+    if let PartialAccount {
         waba_id: Some(waba_id),
         access_token: Some(access_token),
         phone_number_id: Some(phone_number_id),
@@ -130,15 +132,15 @@ fn complete(known: Known) -> Result<WhatsappAccount<Secret>, impl Iterator<Item 
 
 /// What is wrong with the text of a file.
 #[derive(Debug, PartialEq, Eq)]
-enum Wrong {
+enum Invalid {
     Json,
     Members(Vec<String>),
 }
 
-fn parse(text: &str) -> Result<Known, Wrong> {
+fn parse(text: &str) -> Result<PartialAccount, Invalid> {
     // Editors of some systems put a byte order mark in front.
     let text = text.trim_start_matches('\u{feff}');
-    let document: Map<String, Value> = serde_json::from_str(text).map_err(|_| Wrong::Json)?;
+    let document: Map<String, Value> = serde_json::from_str(text).map_err(|_| Invalid::Json)?;
     let mut wrong = Vec::new();
     let mut id = |name: &str| {
         let id = member(&document, name)?.and_then(|id| id.parse::<Identifier>());
@@ -155,14 +157,14 @@ fn parse(text: &str) -> Result<Known, Wrong> {
             .ok()
     });
     if wrong.is_empty() {
-        return Ok(Known {
+        return Ok(PartialAccount {
             waba_id,
             access_token,
             phone_number_id,
             template_id,
         });
     }
-    Err(Wrong::Members(wrong))
+    Err(Invalid::Members(wrong))
 }
 
 /// What stands there, in text or as a number; `None` when nothing does.
@@ -279,7 +281,7 @@ mod tests {
         let account = load_file(WHOLE).unwrap();
         let sample = "{\n    \"waba_id\": \"1\",\n    \"access_token\": \"EAAB\",\n    \
                       \"phone_number_id\": \"2\",\n    \"template_id\": \"3\"\n}\n";
-        assert_eq!(info(&account), sample);
+        assert_eq!(to_json(&account), sample);
         assert_eq!(load_file(sample), Ok(account.clone()));
         let numbers = r#"{"waba_id":1,"access_token":"EAAB","phone_number_id":2,"template_id":3}"#;
         assert_eq!(load_file(numbers), Ok(account.clone()));
@@ -322,9 +324,9 @@ mod tests {
     #[test]
     fn file_may_hold_a_part_as_long_as_it_is_sound() {
         let (_guard, path) = file(r#"{"waba_id": "1", "template_id": null}"#);
-        let part = known(&path).unwrap().unwrap();
+        let part = read(&path).unwrap().unwrap();
         assert!(part.waba_id.is_some() && part.template_id.is_none());
-        assert!(known("/nonexistent/x".as_ref()).unwrap().is_none());
+        assert!(read("/nonexistent/x".as_ref()).unwrap().is_none());
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub mod request;
 pub mod response;
 pub mod template_approval;
 
-pub use request::{Kind, NewTemplate};
-pub use response::{Created, PhoneNumber, Template};
+pub use request::{NewTemplate, TemplateKind};
+pub use response::{BusinessNumber, CreatedTemplate, Template};
 
 /// Pages of a list that are read, each of up to 100: Meta allows no account more
 /// than 6,000 templates.
@@ -28,11 +28,11 @@ const PAGES_MAX: usize = 100;
 
 /// The API, with its pool of connections.
 #[derive(Debug)]
-pub struct Graph {
+pub struct GraphApi {
     client: ApiClient,
 }
 
-impl Graph {
+impl GraphApi {
     /// Prepares connections; makes none.
     ///
     /// # Errors
@@ -51,14 +51,14 @@ impl Graph {
         &self,
         waba: &Identifier,
         token: &Secret,
-    ) -> Result<Vec<PhoneNumber>, ApiError> {
+    ) -> Result<Vec<BusinessNumber>, ApiError> {
         let mut all = Vec::new();
         let page = |after: Option<&str>| request::phone_numbers(waba, token, after);
         let look = |data: &Value| {
             all.extend(response::phone_numbers(data)?);
             Ok(None::<()>)
         };
-        self.each(token, page, look).await?;
+        self.search_pages(token, page, look).await?;
         Ok(all)
     }
 
@@ -76,7 +76,7 @@ impl Graph {
         let mut seen = 0;
         let page = |after: Option<&str>| request::templates(waba_id, access_token, after);
         let found = self
-            .each(access_token, page, |data| {
+            .search_pages(access_token, page, |data| {
                 let templates = response::templates(data)?;
                 seen += templates.len();
                 let mut templates = templates.into_iter();
@@ -95,13 +95,13 @@ impl Graph {
         waba: &Identifier,
         token: &Secret,
         new: &NewTemplate,
-    ) -> Result<Created, ApiError> {
+    ) -> Result<CreatedTemplate, ApiError> {
         let request = request::create(waba, token, new);
         response::created(&self.client.send(&request, &[token]).await?)
     }
 
     /// Reads a list page by page until `look` has found something in it.
-    async fn each<T>(
+    async fn search_pages<T>(
         &self,
         token: &Secret,
         page: impl Fn(Option<&str>) -> ApiRequest,
@@ -123,7 +123,7 @@ impl Graph {
 }
 
 static META: ApiProfile = ApiProfile {
-    parse_response: response::judge,
+    parse_response: response::parse,
     connection_lost: ErrorText {
         summary: "Meta broke off",
         remedy: "try again; see whether api_url in [otp] is http where it should be https",

@@ -17,14 +17,14 @@ pub struct NewTemplate {
     /// In which language, as Meta writes them: `en_US`.
     pub language: String,
     /// How the code gets into the app.
-    pub kind: Kind,
+    pub kind: TemplateKind,
     /// How long a code counts, 1 to 90; the message says so.
     pub minutes: u64,
 }
 
 /// How a code gets from the message to where it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum TemplateKind {
     /// By a button that copies it.
     CopyCode,
     /// By a button that hands it to an app for Android.
@@ -75,10 +75,12 @@ pub fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> ApiReques
 
 /// Meta's sample names the app in the button itself, which `supported_apps` has
 /// taken the place of.
-fn button(kind: &Kind) -> Value {
+fn button(kind: &TemplateKind) -> Value {
     match kind {
-        Kind::CopyCode => json!({"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy code"}),
-        Kind::OneTap {
+        TemplateKind::CopyCode => {
+            json!({"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy code"})
+        }
+        TemplateKind::OneTap {
             package_name,
             signature_hash,
         } => json!({
@@ -145,13 +147,13 @@ mod tests {
     #[test]
     fn template_is_as_meta_wants_it() {
         let token = Secret::new("EAAB".to_owned());
-        let one_tap = Kind::OneTap {
+        let one_tap = TemplateKind::OneTap {
             package_name: "com.example.app".to_owned(),
             signature_hash: "K8a/AINcGX7".to_owned(),
         };
         for (kind, button) in [
             (
-                Kind::CopyCode,
+                TemplateKind::CopyCode,
                 json!({"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy code"}),
             ),
             (

@@ -52,7 +52,7 @@ const NO_END: ErrorClass = ErrorClass::new(
 /// # Errors
 /// When it is not of success: by its status, by an `error`, or because it is no
 /// JSON.
-pub fn judge(status: u16, body: &[u8]) -> Result<Value, ApiError> {
+pub fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let good = (200..=299).contains(&status);
     let document: Option<Value> = serde_json::from_slice(body).ok();
     let Some(document) = document.filter(Value::is_object) else {
@@ -119,7 +119,7 @@ fn detail(status: u16, named: &str, said: &str) -> String {
 }
 
 /// A list without what makes it one.
-fn lacks(what: &str) -> ApiError {
+fn incomplete(what: &str) -> ApiError {
     ApiError::new(ODD, format!("it has no {what}"))
 }
 
@@ -136,7 +136,7 @@ pub(super) fn endless(pages: usize) -> ApiError {
 
 /// A number of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PhoneNumber {
+pub struct BusinessNumber {
     /// What Meta calls it.
     pub id: Identifier,
     /// The number as people write it.
@@ -149,15 +149,15 @@ pub struct PhoneNumber {
 ///
 /// # Errors
 /// When it is none.
-pub fn phone_numbers(data: &Value) -> Result<Vec<PhoneNumber>, ApiError> {
+pub fn phone_numbers(data: &Value) -> Result<Vec<BusinessNumber>, ApiError> {
     let number = |row: &Value| {
-        Ok(PhoneNumber {
-            id: id(row).ok_or_else(|| lacks("id of a number"))?,
+        Ok(BusinessNumber {
+            id: id(row).ok_or_else(|| incomplete("id of a number"))?,
             display: text(row, "display_phone_number"),
             verified_name: text(row, "verified_name"),
         })
     };
-    let rows = rows(data).ok_or_else(|| lacks("list of numbers"))?;
+    let rows = rows(data).ok_or_else(|| incomplete("list of numbers"))?;
     rows.iter().map(number).collect()
 }
 
@@ -197,20 +197,20 @@ impl Template {
 pub fn templates(data: &Value) -> Result<Vec<Template>, ApiError> {
     let template = |row: &Value| {
         Ok(Template {
-            id: id(row).ok_or_else(|| lacks("id of a template"))?,
+            id: id(row).ok_or_else(|| incomplete("id of a template"))?,
             name: text(row, "name"),
             language: text(row, "language"),
             status: text(row, "status"),
             category: text(row, "category"),
         })
     };
-    let rows = rows(data).ok_or_else(|| lacks("list of templates"))?;
+    let rows = rows(data).ok_or_else(|| incomplete("list of templates"))?;
     rows.iter().map(template).collect()
 }
 
 /// A template that was not there before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Created {
+pub struct CreatedTemplate {
     /// What Meta calls it.
     pub id: Identifier,
     /// `PENDING`, or what it is already.
@@ -221,9 +221,9 @@ pub struct Created {
 ///
 /// # Errors
 /// When it has no id.
-pub fn created(data: &Value) -> Result<Created, ApiError> {
+pub fn created(data: &Value) -> Result<CreatedTemplate, ApiError> {
     let status = text(data, "status");
-    Ok(Created {
+    Ok(CreatedTemplate {
         id: id(data).ok_or_else(|| ApiError::new(INCOMPLETE, "it has no id".to_owned()))?,
         status: if status.is_empty() {
             PENDING.to_owned()
@@ -254,7 +254,7 @@ pub fn next(data: &Value) -> Result<Option<String>, ApiError> {
     let cursor = cursor.filter(|cursor| !cursor.is_empty());
     cursor
         .map(Some)
-        .ok_or_else(|| lacks("cursor of the next page"))
+        .ok_or_else(|| incomplete("cursor of the next page"))
 }
 
 fn rows(data: &Value) -> Option<&Vec<Value>> {
@@ -288,7 +288,7 @@ mod tests {
     use serde_json::json;
 
     fn judged(status: u16, body: &str) -> Result<Value, String> {
-        judge(status, body.as_bytes()).map_err(|trouble| trouble.to_string())
+        parse(status, body.as_bytes()).map_err(|trouble| trouble.to_string())
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
             let said = judged(400, &body.to_string()).unwrap_err();
             assert!(said.starts_with(expected), "{said}");
         }
-        let limit = judge(400, br#"{"error":{"code":80007}}"#).unwrap_err();
+        let limit = parse(400, br#"{"error":{"code":80007}}"#).unwrap_err();
         assert!(limit.is_rate_limited());
     }
 
@@ -381,7 +381,7 @@ mod tests {
             json!({"id": "3", "status": "PENDING", "category": "AUTHENTICATION"}),
             json!({"id": 3}),
         ] {
-            let Created { id, status } = created(&data).unwrap();
+            let CreatedTemplate { id, status } = created(&data).unwrap();
             assert_eq!((id.as_str(), status.as_str()), ("3", PENDING));
         }
         assert!(created(&json!({"success": true})).is_err());

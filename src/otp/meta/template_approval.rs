@@ -8,7 +8,7 @@ use tracing::{error, warn};
 
 use crate::config::{self, WhatsappAccount, WhatsappCodes};
 use crate::http::client::json_api::ApiClientError;
-use crate::otp::meta::{Graph, Template};
+use crate::otp::meta::{GraphApi, Template};
 use crate::outbound::{Provider, ProviderError};
 use crate::secret::Secret;
 
@@ -17,13 +17,13 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 
 /// A template that is to be approved, in an account.
 #[derive(Debug)]
-pub struct Approval {
+pub struct TemplateApproval {
     codes: WhatsappCodes,
     account: WhatsappAccount<Secret>,
-    graph: Graph,
+    api: GraphApi,
 }
 
-impl Approval {
+impl TemplateApproval {
     /// Prepares connections; makes none.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Approval {
         account: &WhatsappAccount<Secret>,
     ) -> Result<Self, ApiClientError> {
         Ok(Self {
-            graph: Graph::new(codes)?,
+            api: GraphApi::new(codes)?,
             codes: codes.clone(),
             account: account.clone(),
         })
@@ -44,7 +44,7 @@ impl Approval {
     pub async fn wait(&self) -> (Provider, String) {
         let mut wait = WAITS.0;
         loop {
-            match self.graph.template(&self.account).await {
+            match self.api.template(&self.account).await {
                 Ok(template) if template.is_approved() => match self.sender(&template) {
                     Ok(provider) => return (provider, verified(&template)),
                     Err(error) => error!(%error, "codes cannot go by WhatsApp"),

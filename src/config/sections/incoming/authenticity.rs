@@ -229,7 +229,7 @@ impl WebhookAuth<SecretSource> {
     /// Whether a secret stands in the file itself.
     pub(crate) fn holds_secret(&self) -> bool {
         let is_public = matches!(self.scheme, AuthScheme::Ed25519 { .. });
-        let here = |secret: &SecretSource| matches!(secret, SecretSource::Here(_));
+        let here = |secret: &SecretSource| matches!(secret, SecretSource::Inline(_));
         !is_public && self.secrets.iter().any(here)
     }
 }
@@ -283,7 +283,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<WebhookAuth<SecretS
 }
 
 fn is_empty(secret: &SecretSource) -> bool {
-    matches!(secret, SecretSource::Here(secret) if secret.expose().is_empty())
+    matches!(secret, SecretSource::Inline(secret) if secret.expose().is_empty())
 }
 
 fn scheme(reader: &mut Reader<'_>, word: Word) -> Option<AuthScheme> {

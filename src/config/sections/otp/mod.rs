@@ -100,7 +100,7 @@ impl OtpSettings {
             _ => None,
         });
         let others = [&self.client_token, &self.hash_key].into_iter().flatten();
-        others.chain(tokens).any(SecretSource::is_here)
+        others.chain(tokens).any(SecretSource::is_inline)
     }
 }
 
@@ -220,7 +220,7 @@ fn key_of(
     channels: &[OtpChannel],
     outgoing: &[OutgoingInterface],
 ) -> Option<Option<SecretSource>> {
-    if let Some(SecretSource::Here(key)) = &given
+    if let Some(SecretSource::Inline(key)) = &given
         && key.expose().len() < KEY_MIN
     {
         let message = "is short enough to be guessed by whoever reads otpdir: take a long one, \

@@ -38,7 +38,7 @@ pub fn sender(
     let interface = InterfaceName::parse("whatsapp-otp").unwrap_or_else(|_| name.clone());
     let outgoing = outgoing::read(&mut reader, interface);
     let auth = Auth::Bearer {
-        secret: SecretSource::Here(account.access_token.clone()),
+        secret: SecretSource::Inline(account.access_token.clone()),
     };
     let said = |problems: &[Problem]| {
         let said: Vec<_> = problems.iter().map(|problem| &problem.message).collect();

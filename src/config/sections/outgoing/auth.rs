@@ -56,7 +56,7 @@ pub enum Auth<S> {
 impl Auth<SecretSource> {
     /// Whether the secret stands in the file itself.
     pub(crate) fn holds_secret(&self) -> bool {
-        self.secret().is_some_and(SecretSource::is_here)
+        self.secret().is_some_and(SecretSource::is_inline)
     }
 }
 
@@ -153,7 +153,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
         AuthMethod::Basic => Auth::Basic {
             user: reader.needed(&keys::AUTH_USER, NEEDED, user)?,
             // A token as the user and no password is what some providers want.
-            secret: secret.unwrap_or_else(|| SecretSource::Here(Secret::default())),
+            secret: secret.unwrap_or_else(|| SecretSource::Inline(Secret::default())),
         },
         AuthMethod::Plain => Auth::Plain {
             user: (
