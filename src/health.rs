@@ -28,7 +28,7 @@ use crate::spool::{Spool, SpoolHealth};
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers until the process ends.
-pub async fn run(listener: TcpListener, spool: Spool, desk: Option<Arc<OtpService>>) {
+pub(crate) async fn run(listener: TcpListener, spool: Spool, desk: Option<Arc<OtpService>>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

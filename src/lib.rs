@@ -1,52 +1,43 @@
 //! The library behind `asterisk-websms`: a messaging bridge between Asterisk
-//! and the HTTP APIs of SMS providers.
+//! and the HTTP APIs of SMS providers and WhatsApp gateways. It is private but
+//! for what the binary and the tests need.
 //!
-//! A message from a provider flows down through
+//! The tour, in the order of the data:
 //!
-//! * [`inbound`]: HTTP request to message,
-//! * [`spool`]: message to call file, where Asterisk takes it,
-//! * [`media`]: the pictures that came with it, fetched and kept;
+//! * `command` wires the rooms for each subcommand of [`cli`], from what
+//!   [`config`] says, and ends with an [`exit`] status.
+//! * A message comes in: `http::server` takes the request, `inbound` reads it,
+//!   [`spool`] stores it and hands it to Asterisk as a call file; `media` keeps
+//!   the pictures that came with it.
+//! * A message goes out: `agi` reads one call of `websms`, `outbox` keeps the
+//!   message until it is sent, `outbound` makes the request to the provider.
+//! * `otp` verifies phones by codes that it sends through `outbound`; `sak`
+//!   manages the account at a WhatsApp gateway; `health` answers monitoring.
+//! * The ground: `http`, `storage` and `document` know no messages; [`model`] is
+//!   what is carried; `secret` and `logging` serve everybody.
 //!
-//! a message to a provider through
-//!
-//! * [`agi::submit`]: a call of `websms` to a message; [`agi::fastagi`] takes them without
-//!   a process for each,
-//! * [`outbox`]: where it waits, and is sent from by the daemon,
-//! * [`outbound`]: Asterisk's arguments to HTTP request, answer to verdict.
-//!
-//! [`otp`] verifies phones by codes that it sends, by WhatsApp or [`outbound`].
-//!
-//! [`health`] tells whoever watches over the daemon how that goes; [`sak`]
-//! looks after the account at a WhatsApp gateway; by [`outbox::reply_route`] an answer goes the
-//! way that the question came.
-//!
-//! [`command`] wires these for each subcommand, from what [`cli`] and
-//! [`config`] say. Both ways stand on the same ground: [`model`]
-//! for what is carried, [`document`] for looking into it and writing it,
-//! [`storage`] for the disk, [`http`] for the network, [`secret`],
-//! [`logging`] and [`exit`] for the administrator.
-//!
-//! A module uses those below it and none above; [`inbound`] and [`outbound`]
-//! never use each other, [`otp`] uses [`outbound`] alone, and of [`media`]
-//! [`inbound`] uses but what notes a picture. Decisions are pure functions; clock,
-//! disk, network and environment are in the `mod.rs` above them.
+//! A module uses those below it and none above. `inbound` and `outbound` never
+//! use each other. Decisions are pure functions; clock, disk, network and
+//! environment are at the edges.
 
-pub mod agi;
 pub mod cli;
 pub mod command;
 pub mod config;
-pub mod document;
 pub mod exit;
-pub mod health;
-pub mod http;
-pub mod inbound;
-pub mod logging;
-pub mod media;
-pub mod model;
-pub mod otp;
-pub mod outbound;
-pub mod outbox;
-pub mod sak;
-pub mod secret;
+
+mod agi;
+mod health;
+mod inbound;
+mod media;
+mod otp;
+mod outbound;
+mod outbox;
+mod sak;
 pub mod spool;
-pub mod storage;
+
+mod document;
+mod http;
+mod logging;
+pub mod model;
+mod secret;
+mod storage;

@@ -26,7 +26,7 @@ const PRIORITY: u8 = 16 * 8 + 5;
 /// stderr only when there is none.
 ///
 /// `level` is the most that is said: error, warn, info (the default), debug.
-pub fn start(name: &'static str, syslog: bool, level: Option<&str>) {
+pub(crate) fn start(name: &'static str, syslog: bool, level: Option<&str>) {
     let level = level
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO);
@@ -57,7 +57,7 @@ fn syslog_socket() -> Option<UnixDatagram> {
 
 /// A number or name with all but its end hidden.
 #[must_use]
-pub fn masked(party: &str) -> String {
+pub(crate) fn masked(party: &str) -> String {
     const SHOWN: usize = 4;
     let length = party.chars().count();
     let hidden = length.saturating_sub(SHOWN).max(length.div_ceil(2));

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn debug_shows_nothing_of_a_secret() {
         let source = SecretSource::parse("hunter2").unwrap();
-        assert_eq!(format!("{source:?}"), "Here(Secret(…))");
+        assert_eq!(format!("{source:?}"), "Inline(Secret(…))");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::outbound::verdict::{Outcome, Reason};
 
 /// A call of `websms`: `TO FROM BODY [INDEX [ENCODING]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The message.
     pub message: OutgoingMessage,
     /// The interface to send it by; empty means "the first".
@@ -41,7 +41,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// When they are not what `websms` takes, or there is no text.
-pub fn arguments(raw: &[OsString]) -> Result<Arguments, ArgumentError> {
+pub(crate) fn arguments(raw: &[OsString]) -> Result<Arguments, ArgumentError> {
     let (to, from, body, index, encoding) = match raw {
         [to, from, body] => (to, from, body, None, None),
         [to, from, body, index] => (to, from, body, Some(index), None),
@@ -91,7 +91,12 @@ fn base64(name: &'static str, raw: &OsString) -> Result<String, ArgumentError> {
 /// The AGI commands that tell the dialplan what became of a message and how
 /// many segments it has. Every word is ours.
 #[must_use]
-pub fn commands(id: Id, outcome: Outcome, reason: Option<Reason>, segments: usize) -> String {
+pub(crate) fn commands(
+    id: Id,
+    outcome: Outcome,
+    reason: Option<Reason>,
+    segments: usize,
+) -> String {
     let status = outcome.as_str();
     let error = reason.map_or("", Reason::text);
     format!(
@@ -105,7 +110,7 @@ pub fn commands(id: Id, outcome: Outcome, reason: Option<Reason>, segments: usiz
 /// Arguments that no message can be made of. The dialplan must be mended, or
 /// the text was too long for Asterisk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ArgumentError {
+pub(crate) enum ArgumentError {
     /// TO or FROM holds no number or name.
     Address(&'static str, InvalidAddress),
     /// Not three to five of them.
@@ -121,7 +126,7 @@ pub enum ArgumentError {
 impl ArgumentError {
     /// The words that the dialplan is told.
     #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::EmptyText => Reason::EmptyText,
             _ => Reason::BadArguments,

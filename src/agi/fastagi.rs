@@ -50,7 +50,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Serves calls of `websms`.
 #[derive(Debug)]
-pub struct FastAgiServer {
+pub(crate) struct FastAgiServer {
     config: Config,
     routes: HashMap<InterfaceName, ProviderChain>,
     /// Where one-time passwords are asked for, if they are.
@@ -61,14 +61,14 @@ pub struct FastAgiServer {
 
 /// A server that runs.
 #[derive(Debug)]
-pub struct RunningServer {
+pub(crate) struct RunningServer {
     active: Arc<AtomicUsize>,
 }
 
 impl RunningServer {
     /// Waits until the calls that are under way have been answered, within
     /// bounds.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         let end = Instant::now() + DRAIN_TIMEOUT;
         while self.active.load(Ordering::Acquire) > 0 && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
@@ -115,7 +115,7 @@ impl FastAgiServer {
     ///
     /// # Errors
     /// When a provider cannot be used.
-    pub fn new(
+    pub(crate) fn new(
         config: Config,
         desk: Option<Arc<OtpService>>,
         runtime: Handle,
@@ -136,7 +136,7 @@ impl FastAgiServer {
 
     /// Begins to serve. The threads end with the process.
     #[must_use]
-    pub fn start(self, listener: TcpListener) -> RunningServer {
+    pub(crate) fn start(self, listener: TcpListener) -> RunningServer {
         if let Ok(address) = listener.local_addr() {
             info!(%address, "taking calls by FastAGI");
         }

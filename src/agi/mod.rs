@@ -3,6 +3,6 @@
 //! [`arguments`] reads what Asterisk passes, [`submit`] queues or sends the
 //! message, [`fastagi`] does both without a process for each call.
 
-pub mod arguments;
-pub mod fastagi;
-pub mod submit;
+pub(crate) mod arguments;
+pub(crate) mod fastagi;
+pub(crate) mod submit;

@@ -19,7 +19,7 @@ use crate::outbox::reply_route;
 
 /// A message to be sent, and by which account.
 #[derive(Debug)]
-pub struct Submission<'a> {
+pub(crate) struct Submission<'a> {
     id: Id,
     config: &'a Config,
     /// The account.
@@ -31,7 +31,7 @@ pub struct Submission<'a> {
 
 /// What the caller is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubmitResult {
+pub(crate) struct SubmitResult {
     /// What became of the message.
     pub outcome: Outcome,
     /// Why, unless it was sent or queued.
@@ -43,7 +43,7 @@ pub struct SubmitResult {
 impl SubmitResult {
     /// There was no message.
     #[must_use]
-    pub fn rejected(reason: Reason) -> Self {
+    pub(crate) fn rejected(reason: Reason) -> Self {
         Self {
             outcome: reason.outcome(),
             reason: Some(reason),
@@ -56,7 +56,7 @@ impl SubmitResult {
 ///
 /// # Errors
 /// When no message can be made of it; the log says why.
-pub fn read(arguments: &[OsString], id: Id) -> Result<Arguments, Reason> {
+pub(crate) fn read(arguments: &[OsString], id: Id) -> Result<Arguments, Reason> {
     arguments::arguments(arguments).map_err(|error| {
         error!(%id, %error, "message not sent: wrong arguments");
         error.reason()
@@ -68,7 +68,7 @@ impl<'a> Submission<'a> {
     ///
     /// # Errors
     /// When there is none of that name; the log says which there are.
-    pub fn new(config: &'a Config, arguments: Arguments, id: Id) -> Result<Self, Reason> {
+    pub(crate) fn new(config: &'a Config, arguments: Arguments, id: Id) -> Result<Self, Reason> {
         let Arguments { message, index } = arguments;
         let outgoing = reply_interface(config, &message, &index);
         let outgoing = outgoing
@@ -89,7 +89,7 @@ impl<'a> Submission<'a> {
     /// Puts the message into the outbox or sends it, as the account says; in
     /// several if the account takes no text of that length. Who can make requests
     /// is asked for `send` only if one is to be made.
-    pub fn execute(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> SubmitResult {
+    pub(crate) fn execute(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> SubmitResult {
         let mut last = Err(Reason::EmptyText);
         for part in self.parts() {
             last = part.attempt(&send);
@@ -152,7 +152,7 @@ impl<'a> Submission<'a> {
     }
 
     /// Makes the request, at the account's fallbacks as well if need be.
-    pub async fn send(&self, route: &ProviderChain) -> Attempt {
+    pub(crate) async fn send(&self, route: &ProviderChain) -> Attempt {
         route.send(self.id, &self.message).await
     }
 

@@ -171,7 +171,7 @@ fn status(raw: &str) -> Result<String, String> {
 /// Whether it is `/pattern/flags`, with the flags that PHP has, and not a
 /// pointer.
 #[must_use]
-pub fn is_pattern(raw: &str) -> bool {
+pub(crate) fn is_pattern(raw: &str) -> bool {
     raw.strip_prefix('/')
         .and_then(|rest| rest.rsplit_once('/'))
         .is_some_and(|(_, flags)| flags.chars().all(|flag| "imsxuADSUXJn".contains(flag)))
@@ -181,7 +181,7 @@ pub fn is_pattern(raw: &str) -> bool {
 ///
 /// # Errors
 /// When it is not closed, or no pattern.
-pub fn pattern(raw: &str) -> Result<Regex, String> {
+pub(crate) fn pattern(raw: &str) -> Result<Regex, String> {
     let (pattern, flags) = raw
         .strip_prefix('/')
         .and_then(|rest| rest.rsplit_once('/'))

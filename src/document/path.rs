@@ -378,7 +378,7 @@ impl Document {
 
 /// Every member called `name`, at any depth, in the order of the document.
 #[must_use]
-pub fn members<'a>(value: &'a Value, name: &'a str) -> Vec<&'a Value> {
+pub(crate) fn members<'a>(value: &'a Value, name: &'a str) -> Vec<&'a Value> {
     let mut found = Vec::new();
     collect(value, name, &mut found);
     found
@@ -403,7 +403,7 @@ fn collect<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
 /// A value as text: a string as it is, a number with every digit that
 /// it was written with, `null` as nothing. Objects and arrays are no text.
 #[must_use]
-pub fn as_text(value: &Value) -> Option<String> {
+pub(crate) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::Array(_) | Value::Object(_) => None,
         Value::Bool(truth) => Some(truth.to_string()),

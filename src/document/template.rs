@@ -3,7 +3,7 @@
 /// A template with what stands in braces replaced, in one pass: what is put in
 /// is not looked at again.
 #[must_use]
-pub fn fill(template: &str, word: impl Fn(&str) -> String) -> String {
+pub(crate) fn fill(template: &str, word: impl Fn(&str) -> String) -> String {
     let mut filled = String::new();
     for piece in pieces(template) {
         match piece {
@@ -16,7 +16,7 @@ pub fn fill(template: &str, word: impl Fn(&str) -> String) -> String {
 
 /// The first word of a template that is none of `known`.
 #[must_use]
-pub fn unknown_word<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
+pub(crate) fn unknown_word<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
     pieces(template).find_map(|piece| match piece {
         Piece::Word(name) if !known.contains(&name) => Some(name),
         _ => None,
@@ -25,7 +25,7 @@ pub fn unknown_word<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
 
 /// A part of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     /// What stands for itself.
     Literal(&'a str),
     /// What stands in braces.
@@ -34,7 +34,7 @@ pub enum Piece<'a> {
 
 /// The parts of a template. A brace that is not closed makes a word of the
 /// rest.
-pub fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
+pub(crate) fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = template;
     let mut word = None;
     std::iter::from_fn(move || {

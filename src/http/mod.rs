@@ -4,6 +4,6 @@
 //! address behind proxies. [`client`] makes them: TLS, timeouts, redaction.
 //! [`safe_fetch`] makes those whose URL a stranger has chosen.
 
-pub mod client;
-pub mod safe_fetch;
-pub mod server;
+pub(crate) mod client;
+pub(crate) mod safe_fetch;
+pub(crate) mod server;

@@ -14,7 +14,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 ///
 /// # Errors
 /// When the type is none that is read here, or the body is not of that type.
-pub async fn decode(content_type: Option<&str>, body: Bytes) -> Result<Value, DecodeError> {
+pub(crate) async fn decode(content_type: Option<&str>, body: Bytes) -> Result<Value, DecodeError> {
     let content_type = content_type.unwrap_or_default();
     if is_json(content_type) {
         return json(&body);
@@ -30,27 +30,27 @@ pub async fn decode(content_type: Option<&str>, body: Bytes) -> Result<Value, De
 ///
 /// # Errors
 /// When it is none.
-pub fn json(body: &[u8]) -> Result<Value, DecodeError> {
+pub(crate) fn json(body: &[u8]) -> Result<Value, DecodeError> {
     serde_json::from_str(&String::from_utf8_lossy(body))
         .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
 }
 
 /// A Content-Type without its parameters, in lower case.
 #[must_use]
-pub fn essence(content_type: &str) -> String {
+pub(crate) fn essence(content_type: &str) -> String {
     let essence = content_type.split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
 }
 
 /// Whether a Content-Type is that of an urlencoded form.
 #[must_use]
-pub fn is_form(content_type: &str) -> bool {
+pub(crate) fn is_form(content_type: &str) -> bool {
     essence(content_type) == FORM
 }
 
 /// Whether a Content-Type is one of JSON's.
 #[must_use]
-pub fn is_json(content_type: &str) -> bool {
+pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = essence(content_type);
     essence == "application/json" || essence.ends_with("+json")
 }
@@ -58,7 +58,7 @@ pub fn is_json(content_type: &str) -> bool {
 /// The object that fields make. Of a name that is given twice the last one
 /// counts, as in PHP.
 #[must_use]
-pub fn object(fields: Vec<(String, String)>) -> Value {
+pub(crate) fn object(fields: Vec<(String, String)>) -> Value {
     fields
         .into_iter()
         .map(|(name, value)| (name, Value::String(value)))
@@ -68,14 +68,14 @@ pub fn object(fields: Vec<(String, String)>) -> Value {
 
 /// Names and values of an urlencoded form.
 #[must_use]
-pub fn form(encoded: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn form(encoded: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(encoded).into_owned().collect()
 }
 
 /// Names and values of a query. Where nothing is separated by `&` it may be by
 /// `;`, which some write.
 #[must_use]
-pub fn query(encoded: &str) -> Vec<(String, String)> {
+pub(crate) fn query(encoded: &str) -> Vec<(String, String)> {
     if encoded.contains('&') {
         form(encoded.as_bytes())
     } else {
@@ -99,7 +99,7 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Vec<(String, Strin
 
 /// A body that holds no fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// It is not what its Content-Type says.
     Malformed(String),
     /// Nothing of that Content-Type is read here.

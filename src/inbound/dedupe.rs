@@ -30,13 +30,13 @@ const SLACK: usize = 10_000;
 
 /// A message of a provider, by a digest of interface and id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MessageKey(u128);
+pub(crate) struct MessageKey(u128);
 
 impl MessageKey {
     /// The key for an id that a provider gave on an interface to a message for a
     /// number: one to several numbers may have one id.
     #[must_use]
-    pub fn new(interface: &InterfaceName, to: &PhoneNumber, id: &str) -> Self {
+    pub(crate) fn new(interface: &InterfaceName, to: &PhoneNumber, id: &str) -> Self {
         // Neither a name of an interface nor a number holds a line break.
         let digest = Sha1::digest(format!("{}\n{to}\n{id}", interface.as_str()));
         let start = digest.iter().take(16);
@@ -55,7 +55,7 @@ enum KeyState {
 
 /// What is known of all keys.
 #[derive(Debug)]
-pub struct Dedupe {
+pub(crate) struct Dedupe {
     directory: Directory,
     memory: Mutex<Memory>,
 }
@@ -70,7 +70,7 @@ struct Memory {
 /// The word to store some messages; [`Dedupe::stored`] or [`Dedupe::failed`]
 /// takes it back.
 #[derive(Debug)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// Those to be stored; the others have been.
     pub keys: Vec<MessageKey>,
     /// Whoever waits for one of them is woken when this is gone.
@@ -82,7 +82,7 @@ impl Dedupe {
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub fn open(directory: Directory) -> io::Result<Self> {
+    pub(crate) fn open(directory: Directory) -> io::Result<Self> {
         let path = directory.path().join(FILE);
         let text = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -103,7 +103,7 @@ impl Dedupe {
 
     /// Waits until nobody else is storing one of `keys`, and says which are
     /// still to be stored. A key that is given twice is named once.
-    pub async fn claim(&self, keys: &[MessageKey]) -> Claim {
+    pub(crate) async fn claim(&self, keys: &[MessageKey]) -> Claim {
         loop {
             let mut pending = match self.try_claim(keys) {
                 Ok(turn) => return turn,
@@ -146,7 +146,7 @@ impl Dedupe {
     }
 
     /// The messages are durable; their ids count for so long.
-    pub fn stored(&self, turn: &Claim, lifetime: Duration) {
+    pub(crate) fn stored(&self, turn: &Claim, lifetime: Duration) {
         if turn.keys.is_empty() {
             return;
         }
@@ -166,7 +166,7 @@ impl Dedupe {
     }
 
     /// The messages could not be stored: whoever has them next may try.
-    pub fn failed(&self, turn: &Claim) {
+    pub(crate) fn failed(&self, turn: &Claim) {
         let mut memory = self.lock();
         for key in &turn.keys {
             memory.known.remove(key);

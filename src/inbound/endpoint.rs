@@ -7,7 +7,7 @@ use crate::config::{IncomingInterface, TOKEN};
 
 /// Why a request is for no interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoEndpoint {
+pub(crate) enum NoEndpoint {
     /// No interface of that path, or none at all, permits the address.
     Address,
     /// No interface has that path.
@@ -24,7 +24,7 @@ pub enum NoEndpoint {
 ///
 /// # Errors
 /// Whether address or path was wrong.
-pub fn find<'a>(
+pub(crate) fn find<'a>(
     client: IpAddr,
     path: &str,
     interfaces: &'a [IncomingInterface],

@@ -29,7 +29,7 @@ const PICTURES_MAX: usize = 20;
 
 /// What a request holds.
 #[derive(Debug, Default)]
-pub struct Extracted {
+pub(crate) struct Extracted {
     /// The messages, in the order of the request.
     pub messages: Vec<Message>,
     /// Why others are none.
@@ -42,7 +42,7 @@ pub struct Extracted {
 
 /// The messages and receipts of a request.
 #[must_use]
-pub fn extract(document: &Document, incoming: &IncomingInterface) -> Extracted {
+pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extracted {
     let mut extracted = Extracted {
         receipts: receipts(document, incoming),
         ..Extracted::default()
@@ -151,7 +151,7 @@ fn first_number(
 
 /// A text with links behind it, a line each.
 #[must_use]
-pub fn with_links(mut text: String, links: &[String]) -> String {
+pub(crate) fn with_links(mut text: String, links: &[String]) -> String {
     for link in links {
         if !text.is_empty() {
             text.push('\n');
@@ -163,7 +163,7 @@ pub fn with_links(mut text: String, links: &[String]) -> String {
 
 /// What can be opened by whoever reads it: not what is known by an id alone.
 #[must_use]
-pub fn links(pictures: &[Picture]) -> Vec<String> {
+pub(crate) fn links(pictures: &[Picture]) -> Vec<String> {
     let open = pictures.iter().filter(|picture| !picture.lookup);
     open.map(|picture| picture.url.clone()).collect()
 }
@@ -249,7 +249,7 @@ fn path_list(places: &[FieldPath]) -> String {
 /// Fields that no message can be made of. Either the keys are configured
 /// wrongly, or this is no message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExtractError {
+pub(crate) enum ExtractError {
     /// There is no field of that name.
     Missing(String),
     /// The field of that name is neither number nor sender.

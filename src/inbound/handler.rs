@@ -33,10 +33,10 @@ use crate::secret::{Secret, SecretError, SecretSource};
 use crate::spool::{Spool, SpoolError};
 
 /// Records what a provider says later about a message that went out.
-pub type ReceiptRecorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
+pub(crate) type ReceiptRecorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
 
 /// What the daemon needs to judge and store requests.
-pub struct WebhookHandler {
+pub(crate) struct WebhookHandler {
     interfaces: Vec<IncomingInterface>,
     /// Who must show what, in the order of the interfaces.
     authenticators: Vec<Authenticator>,
@@ -54,7 +54,7 @@ impl WebhookHandler {
     ///
     /// # Errors
     /// When a secret cannot be had.
-    pub fn new(
+    pub(crate) fn new(
         interfaces: Vec<IncomingInterface>,
         daemon: ServerSettings,
         spool: Spool,
@@ -77,7 +77,7 @@ impl WebhookHandler {
 
 /// What whoever uses an interface must show, with its secrets fetched.
 #[derive(Debug)]
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     pub(super) authenticity: Option<WebhookAuth<Secret>>,
     /// The query parameter of a challenge, and what it must hold.
     challenge: Option<(String, Secret)>,
@@ -87,7 +87,7 @@ pub struct Authenticator {
 ///
 /// # Errors
 /// When a secret cannot be had, or is empty.
-pub fn authenticator(incoming: &IncomingInterface) -> Result<Authenticator, SecretError> {
+pub(crate) fn authenticator(incoming: &IncomingInterface) -> Result<Authenticator, SecretError> {
     let resolve = |secret: SecretSource| secret.resolve_nonempty(|name| std::env::var_os(name));
     let authenticity = incoming.auth.clone();
     let challenge = incoming.echo_secret.clone();

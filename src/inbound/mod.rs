@@ -11,16 +11,16 @@
 //! [`handler`] takes a request through these steps; connections are the
 //! [`door`](crate::http::server)'s.
 
-pub mod auth;
-pub mod decode;
-pub mod dedupe;
-pub mod endpoint;
-pub mod extract;
-pub mod handler;
+pub(crate) mod auth;
+pub(crate) mod decode;
+pub(crate) mod dedupe;
+pub(crate) mod endpoint;
+pub(crate) mod extract;
+pub(crate) mod handler;
 mod receipt;
-pub mod record;
-pub mod reply;
+pub(crate) mod record;
+pub(crate) mod reply;
 mod store;
-pub mod whatsapp_message;
+pub(crate) mod whatsapp_message;
 
-pub use handler::{ReceiptRecorder, WebhookHandler, authenticator};
+pub(crate) use handler::{ReceiptRecorder, WebhookHandler, authenticator};

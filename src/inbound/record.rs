@@ -13,12 +13,12 @@ use crate::document::path::{Cursor, Document, FieldPath, as_text, members};
 
 /// Elements that one request may have: each may become a file that is synced,
 /// and the other requests wait meanwhile.
-pub const RECORDS_MAX: usize = 1000;
+pub(crate) const RECORDS_MAX: usize = 1000;
 
 /// The elements of a document that could be messages; one more than [`RECORDS_MAX`] if
 /// there are more.
 #[must_use]
-pub fn find(document: &Document, incoming: &IncomingInterface) -> Vec<Cursor> {
+pub(crate) fn find(document: &Document, incoming: &IncomingInterface) -> Vec<Cursor> {
     let keys = &incoming.keys;
     if let Some(names) = names(incoming) {
         return named(&document.value, &names);
@@ -100,7 +100,7 @@ fn whole_objects<'a>(value: &'a Value, keys: &[&str; 3]) -> Vec<&'a Value> {
 
 /// The elements that the wildcards of some keys mean together.
 #[must_use]
-pub fn bound(document: &Document, keys: &[&Vec<FieldPath>]) -> Vec<Cursor> {
+pub(crate) fn bound(document: &Document, keys: &[&Vec<FieldPath>]) -> Vec<Cursor> {
     keys.iter()
         .fold(vec![Cursor::default()], |elements, places| {
             let chosen = elements
@@ -130,7 +130,7 @@ fn choices(document: &Document, places: &[FieldPath], element: &Cursor) -> Vec<C
 
 /// Whether a condition holds of an element.
 #[must_use]
-pub fn holds(condition: &Condition, document: &Document, element: &Cursor) -> bool {
+pub(crate) fn holds(condition: &Condition, document: &Document, element: &Cursor) -> bool {
     condition.holds(&Subject {
         document,
         binding: element,

@@ -21,7 +21,7 @@ const RETRY_SECONDS: &str = "30";
 
 /// Why a request is refused. The text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// 400: no message can be made of it.
     BadRequest(String),
     /// 403: not from this address.
@@ -45,7 +45,7 @@ pub enum Refusal {
 impl Refusal {
     /// The status that goes with it.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -61,7 +61,7 @@ impl Refusal {
 
     /// The answer: the status and its name, nothing of the reason.
     #[must_use]
-    pub fn response(&self) -> Response<Full<Bytes>> {
+    pub(crate) fn response(&self) -> Response<Full<Bytes>> {
         let status = self.status();
         let name = status.canonical_reason().unwrap_or_default();
         let mut response = text(status, format!("{name}\n"));
@@ -142,7 +142,7 @@ impl std::error::Error for Refusal {}
 /// The answer to a message that is durable: what `report_success` says, under
 /// the type that it looks like unless `resp_type` says another.
 #[must_use]
-pub fn accepted(acknowledgement: &Acknowledgement) -> Response<Full<Bytes>> {
+pub(crate) fn accepted(acknowledgement: &Acknowledgement) -> Response<Full<Bytes>> {
     let body = &acknowledgement.body;
     let looks_like = match body.trim_start().chars().next() {
         Some('<') => "application/xml; charset=utf-8",
@@ -158,7 +158,7 @@ pub fn accepted(acknowledgement: &Acknowledgement) -> Response<Full<Bytes>> {
 ///
 /// # Errors
 /// When what it wants to hear could be more than a token to whoever reads it.
-pub fn echo(value: &str) -> Result<Response<Full<Bytes>>, Refusal> {
+pub(crate) fn echo(value: &str) -> Result<Response<Full<Bytes>>, Refusal> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -._~:+/=".contains(&byte);
     if value.len() > ECHO_MAX || !value.bytes().all(plain) {
         return Err(Refusal::BadRequest(format!(

@@ -10,7 +10,7 @@ use crate::document::path::as_text;
 
 /// A message as text, and the picture or other file that it brings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     /// What is said.
     pub text: String,
     /// The file.
@@ -19,7 +19,7 @@ pub struct Rendered {
 
 /// A file that the gateway keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileReference {
+pub(crate) struct FileReference {
     /// What it is called there; it is fetched by that.
     pub id: String,
     /// What it is, if the message says so.
@@ -28,7 +28,7 @@ pub struct FileReference {
 
 /// What a message says.
 #[must_use]
-pub fn render(message: &Value) -> Rendered {
+pub(crate) fn render(message: &Value) -> Rendered {
     let kind = string(message, "/type");
     let content = message.pointer(&format!("/{kind}")).unwrap_or(message);
     match kind.as_str() {

@@ -33,7 +33,7 @@ const WRITE_BUFFER: usize = 256 * 1024;
 
 /// What one interface fetches with.
 #[derive(Debug, Clone)]
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     /// What is taken, and from where.
     pub settings: MediaStoreSettings,
     /// Hosts that get the credentials, in lower case.
@@ -49,7 +49,11 @@ impl Fetcher {
     ///
     /// # Errors
     /// Why it was not fetched, and whether it may be later.
-    pub async fn fetch(&self, job: &MediaJob, pending: &MediaStore) -> Result<Fetched, FetchError> {
+    pub(crate) async fn fetch(
+        &self,
+        job: &MediaJob,
+        pending: &MediaStore,
+    ) -> Result<Fetched, FetchError> {
         let fetched = timeout(TIMEOUT, self.try_fetch(job, pending)).await;
         let slow = |_| {
             Err(FetchError::Temporary(format!(
@@ -165,7 +169,7 @@ impl Fetcher {
 
 /// A picture that has been fetched and is not kept yet.
 #[derive(Debug)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// What it is in; removed when dropped.
     pub file: NamedTempFile,
     /// Its size.

@@ -107,7 +107,7 @@ impl std::error::Error for InvalidName {}
 
 /// A picture that is to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MediaJob {
+pub(crate) struct MediaJob {
     /// Where it is.
     pub url: String,
     /// Whether the URL is of a document that says where it is.
@@ -137,7 +137,11 @@ impl MediaJob {
     ///
     /// # Errors
     /// When the system has no randomness.
-    pub fn all(message: &Message, types: &[String], now: SystemTime) -> io::Result<Vec<Self>> {
+    pub(crate) fn all(
+        message: &Message,
+        types: &[String],
+        now: SystemTime,
+    ) -> io::Result<Vec<Self>> {
         let job = |picture: &Picture| {
             let told = picture.content_type.as_deref();
             let told = || media_type::extension_of(told?, types);
@@ -159,14 +163,14 @@ impl MediaJob {
 
     /// How long ago its message came. A clock that was set back makes it new.
     #[must_use]
-    pub fn age(&self, now: SystemTime) -> Duration {
+    pub(crate) fn age(&self, now: SystemTime) -> Duration {
         Duration::from_secs(seconds(now).saturating_sub(self.since))
     }
 
     /// What the phone is told when the picture cannot be had. `None` when the file
     /// names nobody.
     #[must_use]
-    pub fn notice(&self) -> Option<Message> {
+    pub(crate) fn notice(&self) -> Option<Message> {
         Some(Message {
             to: PhoneNumber::parse(&self.to).ok()?,
             from: Sender::parse(&self.from).ok()?,
@@ -180,7 +184,7 @@ impl MediaJob {
 
     /// As its file holds it.
     #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         // Strings and numbers can always be written.
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');

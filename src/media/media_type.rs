@@ -74,14 +74,14 @@ const GENERIC_TYPES: [&str; 4] = [
 
 /// Whether files with this extension are ever kept.
 #[must_use]
-pub fn is_known(extension: &str) -> bool {
+pub(crate) fn is_known(extension: &str) -> bool {
     let mut known = MEDIA_TYPES.iter().flat_map(|(_, extensions)| *extensions);
     known.any(|known| *known == extension)
 }
 
 /// The extension in the path of a URL, if it is one of `types`.
 #[must_use]
-pub fn extension(url: &str, types: &[String]) -> Option<String> {
+pub(crate) fn extension(url: &str, types: &[String]) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let (_, extension) = url.path_segments()?.next_back()?.rsplit_once('.')?;
     let extension = extension.to_ascii_lowercase();
@@ -90,7 +90,7 @@ pub fn extension(url: &str, types: &[String]) -> Option<String> {
 
 /// The first of `types` that a Content-Type goes with.
 #[must_use]
-pub fn extension_of(content_type: &str, types: &[String]) -> Option<String> {
+pub(crate) fn extension_of(content_type: &str, types: &[String]) -> Option<String> {
     let essence = content_type.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
     let (_, extensions) = MEDIA_TYPES.iter().find(|(known, _)| *known == essence)?;
@@ -101,7 +101,7 @@ pub fn extension_of(content_type: &str, types: &[String]) -> Option<String> {
 /// Whether what has this Content-Type may be kept. When that says nothing, the
 /// extension that the URL had must do.
 #[must_use]
-pub fn is_allowed(content_type: &str, extension: Option<&str>, types: &[String]) -> bool {
+pub(crate) fn is_allowed(content_type: &str, extension: Option<&str>, types: &[String]) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
     if GENERIC_TYPES.contains(&essence.as_str()) {
@@ -117,7 +117,7 @@ pub fn is_allowed(content_type: &str, extension: Option<&str>, types: &[String])
 /// Whether it starts as pages and drawings do, whatever its Content-Type says: a
 /// browser that guesses would run what is in them.
 #[must_use]
-pub fn is_markup(start: &[u8]) -> bool {
+pub(crate) fn is_markup(start: &[u8]) -> bool {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     start.trim_ascii_start().starts_with(b"<")
 }

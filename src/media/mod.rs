@@ -36,12 +36,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-pub mod fetch;
-pub mod job;
-pub mod media_type;
-pub mod recorder;
-pub mod store;
-pub mod worker;
+pub(crate) mod fetch;
+pub(crate) mod job;
+pub(crate) mod media_type;
+pub(crate) mod recorder;
+pub(crate) mod store;
+pub(crate) mod worker;
 
 use crate::config::{
     Auth, Config, IncomingInterface, MediaMode, MediaStoreSettings, OutgoingInterface,
@@ -51,13 +51,13 @@ use crate::http::safe_fetch::SafeClient;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
 use fetch::Fetcher;
-pub use recorder::PictureRecorder;
+pub(crate) use recorder::PictureRecorder;
 use store::MediaStore;
 use worker::{Downloader, MediaWorker};
 
 /// Whether an interface wants pictures to be kept.
 #[must_use]
-pub fn is_wanted(config: &Config) -> bool {
+pub(crate) fn is_wanted(config: &Config) -> bool {
     let keeps = |incoming: &IncomingInterface| incoming.media.mode == MediaMode::Store;
     config.incoming.iter().any(keeps)
 }
@@ -66,7 +66,7 @@ pub fn is_wanted(config: &Config) -> bool {
 ///
 /// # Errors
 /// What cannot be done, with its remedy.
-pub fn probe(shelf: &MediaStoreSettings) -> Result<(), MediaError> {
+pub(crate) fn probe(shelf: &MediaStoreSettings) -> Result<(), MediaError> {
     open(&shelf.directory).map(drop)
 }
 
@@ -75,7 +75,7 @@ pub fn probe(shelf: &MediaStoreSettings) -> Result<(), MediaError> {
 ///
 /// # Errors
 /// When the directory or a secret cannot be used.
-pub fn start(
+pub(crate) fn start(
     config: &Config,
     spool: Spool,
     runtime: &Handle,
@@ -193,7 +193,7 @@ fn unknown_types(shelf: &MediaStoreSettings) {
 
 /// Pictures cannot be kept. The administrator must act.
 #[derive(Debug)]
-pub enum MediaError {
+pub(crate) enum MediaError {
     /// The directory.
     Directory(PathBuf, io::Error),
     /// A secret.

@@ -15,7 +15,7 @@ use crate::model::message::Message;
 
 /// Notes pictures. Clones lead to the same worker.
 #[derive(Debug, Clone)]
-pub struct PictureRecorder {
+pub(crate) struct PictureRecorder {
     store: MediaStore,
     /// Of the directory, with a `/` at the end.
     url: Url,
@@ -26,7 +26,7 @@ pub struct PictureRecorder {
 /// Pictures that have been noted and not yet been asked for.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct RecordedPictures {
+pub(crate) struct RecordedPictures {
     /// For each message the links to what will be there.
     pub links: Vec<Vec<String>>,
     jobs: Vec<RandomName>,
@@ -35,7 +35,7 @@ pub struct RecordedPictures {
 impl PictureRecorder {
     /// Tells `orders` what is to be fetched.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         pending: MediaStore,
         shelf: &MediaStoreSettings,
         orders: UnboundedSender<RandomName>,
@@ -53,7 +53,7 @@ impl PictureRecorder {
     ///
     /// # Errors
     /// When the disk refuses; nothing is noted then.
-    pub fn record(&self, messages: &[Message]) -> io::Result<RecordedPictures> {
+    pub(crate) fn record(&self, messages: &[Message]) -> io::Result<RecordedPictures> {
         let now = SystemTime::now();
         let mut links = Vec::new();
         let mut jobs = Vec::new();
@@ -77,7 +77,7 @@ impl PictureRecorder {
     }
 
     /// Lets pictures be fetched: their messages are stored.
-    pub fn start_fetching(&self, noted: RecordedPictures) {
+    pub(crate) fn start_fetching(&self, noted: RecordedPictures) {
         for job in noted.jobs {
             // Without a worker the next start takes it up.
             let _ = self.jobs.send(job);
@@ -85,7 +85,7 @@ impl PictureRecorder {
     }
 
     /// Forgets pictures: their messages could not be stored. Blocks.
-    pub fn forget(&self, noted: &RecordedPictures) {
+    pub(crate) fn forget(&self, noted: &RecordedPictures) {
         self.store.forget_all(&noted.jobs);
     }
 }

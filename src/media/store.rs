@@ -26,7 +26,7 @@ const JOB_EXTENSION: &str = "json";
 
 /// The directories.
 #[derive(Debug, Clone)]
-pub struct MediaStore {
+pub(crate) struct MediaStore {
     pictures: Directory,
     jobs: Directory,
 }
@@ -37,7 +37,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When it cannot be looked at.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let metadata = path.metadata()?;
         let access = |mode| Access {
             mode,
@@ -52,7 +52,7 @@ impl MediaStore {
 
     /// Whether there are or were jobs.
     #[must_use]
-    pub fn has_been_used(path: &Path) -> bool {
+    pub(crate) fn has_been_used(path: &Path) -> bool {
         path.join(JOBS).is_dir()
     }
 
@@ -60,7 +60,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When another process has, or the directory for jobs cannot be made.
-    pub fn lock(&self) -> io::Result<DirectoryLock> {
+    pub(crate) fn lock(&self) -> io::Result<DirectoryLock> {
         self.pictures.create(self.jobs.path())?;
         let claim = self.jobs.lock()?;
         self.jobs.remove_temporary(Duration::ZERO)?;
@@ -71,7 +71,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// The step that failed.
-    pub fn probe(&self) -> Result<(), StoreError> {
+    pub(crate) fn probe(&self) -> Result<(), StoreError> {
         // Dropping what was written removes it again.
         self.pictures.prepare(b"probe").map(drop)
     }
@@ -80,7 +80,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When the disk refuses, or there is no randomness.
-    pub fn put(&self, jobs: &[MediaJob]) -> io::Result<Vec<RandomName>> {
+    pub(crate) fn put(&self, jobs: &[MediaJob]) -> io::Result<Vec<RandomName>> {
         let mut names = Vec::new();
         let put = self.try_put(jobs, &mut names);
         match put {
@@ -108,12 +108,12 @@ impl MediaStore {
     }
 
     /// Removes a job. One that comes back after a crash does no harm.
-    pub fn forget(&self, name: &RandomName) {
+    pub(crate) fn forget(&self, name: &RandomName) {
         let _ = self.jobs.remove(name.as_str().as_ref());
     }
 
     /// Removes several.
-    pub fn forget_all(&self, names: &[RandomName]) {
+    pub(crate) fn forget_all(&self, names: &[RandomName]) {
         for name in names {
             self.forget(name);
         }
@@ -123,7 +123,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn jobs(&self) -> io::Result<Vec<RandomName>> {
+    pub(crate) fn jobs(&self) -> io::Result<Vec<RandomName>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(self.jobs.path())? {
             let name = entry?.file_name();
@@ -137,7 +137,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When it is not there, or is none.
-    pub fn read(&self, name: &RandomName) -> io::Result<MediaJob> {
+    pub(crate) fn read(&self, name: &RandomName) -> io::Result<MediaJob> {
         let json = std::fs::read(self.jobs.path().join(name.as_str()))?;
         Ok(serde_json::from_slice(&json)?)
     }
@@ -146,13 +146,13 @@ impl MediaStore {
     ///
     /// # Errors
     /// When the disk refuses; then it is there as before.
-    pub fn update(&self, name: &RandomName, job: &MediaJob) -> Result<(), StoreError> {
+    pub(crate) fn update(&self, name: &RandomName, job: &MediaJob) -> Result<(), StoreError> {
         self.jobs.replace(&job.to_json(), name.as_str().as_ref())
     }
 
     /// Whether a picture is there.
     #[must_use]
-    pub fn has(&self, picture: &RandomName) -> bool {
+    pub(crate) fn has(&self, picture: &RandomName) -> bool {
         self.pictures.path().join(picture.as_str()).exists()
     }
 
@@ -160,7 +160,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn begin(&self) -> Result<NamedTempFile, StoreError> {
+    pub(crate) fn begin(&self) -> Result<NamedTempFile, StoreError> {
         self.jobs.begin()
     }
 
@@ -168,7 +168,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When the disk refuses, or there is one of that name; it stays as it is.
-    pub fn keep(&self, file: NamedTempFile, picture: &RandomName) -> Result<(), StoreError> {
+    pub(crate) fn keep(&self, file: NamedTempFile, picture: &RandomName) -> Result<(), StoreError> {
         let file: TempPath = self.pictures.finish(file)?;
         self.pictures.publish(file, picture.as_str().as_ref())?;
         self.pictures.sync()
@@ -178,7 +178,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When the directory is not there.
-    pub fn free(&self) -> io::Result<u64> {
+    pub(crate) fn free(&self) -> io::Result<u64> {
         self.pictures.free()
     }
 
@@ -187,7 +187,7 @@ impl MediaStore {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn remove_expired(&self, lifetime: Duration, now: SystemTime) -> io::Result<usize> {
+    pub(crate) fn remove_expired(&self, lifetime: Duration, now: SystemTime) -> io::Result<usize> {
         let mut removed = 0;
         for entry in std::fs::read_dir(self.pictures.path())? {
             let entry = entry?;

@@ -26,7 +26,7 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// What one job needs.
 #[derive(Debug)]
-pub struct Downloader {
+pub(crate) struct Downloader {
     /// Where jobs and pictures are.
     pub store: MediaStore,
     /// By the name of the interface.
@@ -44,7 +44,7 @@ pub struct Downloader {
 /// The task that decides. It ends with the runtime; what is left is taken up at
 /// the next start.
 #[derive(Debug)]
-pub struct MediaWorker {
+pub(crate) struct MediaWorker {
     downloader: Arc<Downloader>,
     jobs: UnboundedReceiver<RandomName>,
     /// Those that may be begun.
@@ -68,7 +68,7 @@ enum JobResult {
 impl MediaWorker {
     /// A worker that begins with what an earlier run left.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         desk: Downloader,
         left: Vec<RandomName>,
         orders: UnboundedReceiver<RandomName>,
@@ -86,7 +86,7 @@ impl MediaWorker {
     }
 
     /// Works until nobody can order anything any more.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         loop {
             self.promote_due(Instant::now());
             self.begin();

@@ -11,7 +11,7 @@ use crate::otp::outcome::OtpOutcome;
 
 /// What is asked.
 #[derive(Clone, PartialEq, Eq)]
-pub enum OtpCommand {
+pub(crate) enum OtpCommand {
     /// A code for a phone.
     Send {
         /// Its number.
@@ -31,7 +31,7 @@ impl OtpCommand {
     ///
     /// # Errors
     /// When it is neither.
-    pub fn parse(arguments: &[OsString]) -> Result<Self, InvalidCommand> {
+    pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, InvalidCommand> {
         let text = |raw: &OsString| raw.to_string_lossy().into_owned();
         match arguments {
             [act, phone] if act == "send" => Ok(Self::Send { phone: text(phone) }),
@@ -47,7 +47,7 @@ impl OtpCommand {
 /// The AGI commands that tell the dialplan what became of it; without an answer
 /// the daemon could not be asked.
 #[must_use]
-pub fn commands(answer: Option<OtpOutcome>) -> String {
+pub(crate) fn commands(answer: Option<OtpOutcome>) -> String {
     let word = answer.map_or("FAILED", OtpOutcome::word);
     let left = match answer {
         Some(OtpOutcome::Wrong(left)) => left,
@@ -58,7 +58,7 @@ pub fn commands(answer: Option<OtpOutcome>) -> String {
 
 /// A call that asks for nothing that there is. The dialplan must be mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidCommand;
+pub(crate) struct InvalidCommand;
 
 impl fmt::Display for InvalidCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

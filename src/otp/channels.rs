@@ -24,7 +24,7 @@ use crate::outbound::{Provider, ProviderError};
 
 /// A way by which codes go.
 #[derive(Debug)]
-pub enum CodeChannel {
+pub(crate) enum CodeChannel {
     /// By an interface of `[websms]`.
     Sms(Box<SmsChannel>),
     /// By a template of Meta's, once it is known that it can be.
@@ -33,7 +33,7 @@ pub enum CodeChannel {
 
 /// By SMS.
 #[derive(Debug)]
-pub struct SmsChannel {
+pub(crate) struct SmsChannel {
     providers: ProviderChain,
     from: Address,
     text: String,
@@ -42,11 +42,11 @@ pub struct SmsChannel {
 
 /// A template that codes go in, or not yet.
 #[derive(Debug, Clone, Default)]
-pub struct WhatsappChannel(Arc<RwLock<Option<Arc<Provider>>>>);
+pub(crate) struct WhatsappChannel(Arc<RwLock<Option<Arc<Provider>>>>);
 
 /// A code that went out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SentCode {
+pub(crate) struct SentCode {
     /// The way that it went by, from 0.
     pub channel: usize,
     /// What the provider calls it, if it says so.
@@ -55,7 +55,7 @@ pub struct SentCode {
 
 /// A code that no way is known to have taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SendFailure {
+pub(crate) struct SendFailure {
     /// Whether one may have taken it all the same: nobody knows.
     pub maybe_sent: bool,
 }
@@ -66,7 +66,11 @@ impl SmsChannel {
     ///
     /// # Errors
     /// When the provider cannot be used.
-    pub fn new(config: &Config, sms: &SmsSettings, minutes: u64) -> Result<Self, ChannelError> {
+    pub(crate) fn new(
+        config: &Config,
+        sms: &SmsSettings,
+        minutes: u64,
+    ) -> Result<Self, ChannelError> {
         let outgoing = config.outgoing(sms.interface.as_str());
         let outgoing = outgoing.map_err(|error| ChannelError::Interface(error.to_string()))?;
         Ok(Self {
@@ -93,7 +97,7 @@ impl SmsChannel {
 
 impl WhatsappChannel {
     /// From now on codes can go out in it.
-    pub fn activate(&self, provider: Provider) {
+    pub(crate) fn activate(&self, provider: Provider) {
         // A panic elsewhere has ended the process.
         let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *place = Some(Arc::new(provider));
@@ -134,7 +138,7 @@ impl CodeChannel {
 ///
 /// # Errors
 /// When none is known to have taken it.
-pub async fn send(
+pub(crate) async fn send(
     ways: &[CodeChannel],
     first: usize,
     phone: &Phone,
@@ -184,7 +188,7 @@ fn redact_code(code: &Code, said: &str) -> String {
 
 /// A way that cannot be used. The administrator must act.
 #[derive(Debug)]
-pub enum ChannelError {
+pub(crate) enum ChannelError {
     /// `sms_from` is no number.
     From(InvalidAddress),
     /// There is no such interface, in words.

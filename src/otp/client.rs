@@ -25,7 +25,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When it does not answer, or does not let us in.
-pub async fn ask(otp: &OtpSettings, asked: &OtpCommand) -> Result<OtpOutcome, OtpClientError> {
+pub(crate) async fn ask(
+    otp: &OtpSettings,
+    asked: &OtpCommand,
+) -> Result<OtpOutcome, OtpClientError> {
     let token = otp.client_token.as_ref();
     let token = token
         .map(|source| source.resolve_nonempty(|name| std::env::var_os(name)))
@@ -72,7 +75,7 @@ pub async fn ask(otp: &OtpSettings, asked: &OtpCommand) -> Result<OtpOutcome, Ot
 
 /// Why the daemon could not be asked. The administrator must act.
 #[derive(Debug)]
-pub enum OtpClientError {
+pub(crate) enum OtpClientError {
     /// It does not answer, in words.
     Network(String),
     /// It does not let us in, and with which status.

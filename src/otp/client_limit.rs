@@ -15,7 +15,7 @@ const TIDY: usize = 1024;
 
 /// Counts for each client.
 #[derive(Debug, Default)]
-pub struct ClientLimit(Mutex<HashMap<IpAddr, VecDeque<Instant>>>);
+pub(crate) struct ClientLimit(Mutex<HashMap<IpAddr, VecDeque<Instant>>>);
 
 impl ClientLimit {
     /// Counts one more code of a client, if there may be one; else for how long
@@ -23,7 +23,12 @@ impl ClientLimit {
     ///
     /// # Errors
     /// When there were as many as there may be.
-    pub fn count(&self, client: IpAddr, most: Option<u32>, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn count(
+        &self,
+        client: IpAddr,
+        most: Option<u32>,
+        now: Instant,
+    ) -> Result<(), Duration> {
         let Some(most) = most else {
             return Ok(());
         };
@@ -50,7 +55,7 @@ impl ClientLimit {
     }
 
     /// Takes back a code that was counted and not sent.
-    pub fn uncount(&self, client: IpAddr) {
+    pub(crate) fn uncount(&self, client: IpAddr) {
         // A panic elsewhere has ended the process.
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sends) = clients.get_mut(&network(client)) {

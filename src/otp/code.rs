@@ -12,7 +12,7 @@ const SALT: usize = 16;
 
 /// A code that is on its way to a phone. There is no `Debug` and no `Display`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Code(String);
+pub(crate) struct Code(String);
 
 impl Code {
     /// A code of so many digits, 1 to 18, each as likely as any other; the first
@@ -20,14 +20,14 @@ impl Code {
     ///
     /// # Errors
     /// When the system has no random numbers.
-    pub fn random(digits: u32) -> Result<Self, getrandom::Error> {
+    pub(crate) fn random(digits: u32) -> Result<Self, getrandom::Error> {
         let least = 10_u64.pow(digits.saturating_sub(1));
         below(9 * least, getrandom::u64).map(|number| Self((least + number).to_string()))
     }
 
     /// The code itself, for the phone.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -46,7 +46,7 @@ fn below<E>(bound: u64, random: impl Fn() -> Result<u64, E>) -> Result<u64, E> {
 
 /// What is kept of a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HashedCode {
+pub(crate) struct HashedCode {
     /// In hexadecimal.
     salt: String,
     /// HMAC-SHA256 of salt, phone and code, in hexadecimal.
@@ -56,12 +56,12 @@ pub struct HashedCode {
 /// Hashes with a key that is kept elsewhere: a code has so few digits that all of
 /// them could be tried against a hash without one.
 #[derive(Clone)]
-pub struct CodeHasher(Secret);
+pub(crate) struct CodeHasher(Secret);
 
 impl CodeHasher {
     /// A hasher with this key.
     #[must_use]
-    pub fn new(key: Secret) -> Self {
+    pub(crate) fn new(key: Secret) -> Self {
         Self(key)
     }
 
@@ -69,7 +69,7 @@ impl CodeHasher {
     ///
     /// # Errors
     /// When the system has no random numbers.
-    pub fn hash(&self, phone: &Phone, code: &Code) -> Result<HashedCode, getrandom::Error> {
+    pub(crate) fn hash(&self, phone: &Phone, code: &Code) -> Result<HashedCode, getrandom::Error> {
         let mut salt = [0; SALT];
         getrandom::fill(&mut salt)?;
         let salt = hex::encode(salt);
@@ -83,7 +83,7 @@ impl CodeHasher {
     /// Whether this is the code, in a time that does not depend on how much of it
     /// is right.
     #[must_use]
-    pub fn matches(&self, kept: &HashedCode, phone: &Phone, given: &str) -> bool {
+    pub(crate) fn matches(&self, kept: &HashedCode, phone: &Phone, given: &str) -> bool {
         let hash = hex::decode(&kept.hash).unwrap_or_default();
         let given = self.of_code(&kept.salt, phone, given);
         given.verify_slice(&hash).is_ok()
@@ -91,7 +91,7 @@ impl CodeHasher {
 
     /// A name for a phone that does not tell its number, 32 hexadecimal digits.
     #[must_use]
-    pub fn file_name(&self, phone: &Phone) -> String {
+    pub(crate) fn file_name(&self, phone: &Phone) -> String {
         const BYTES: usize = 16;
         let hash = self.of(&["phone", phone.digits()]).finalize().into_bytes();
         hex::encode(hash.get(..BYTES).unwrap_or_default())

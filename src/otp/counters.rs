@@ -9,7 +9,7 @@ use crate::otp::outcome::OtpOutcome;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub(crate) struct Counters {
     sent: AtomicU64,
     failed: AtomicU64,
     limited: AtomicU64,
@@ -24,7 +24,7 @@ pub struct Counters {
 
 impl Counters {
     /// Counts an answer.
-    pub fn count(&self, answer: OtpOutcome) {
+    pub(crate) fn count(&self, answer: OtpOutcome) {
         let count = match answer {
             OtpOutcome::Sent => &self.sent,
             OtpOutcome::NotSent | OtpOutcome::Unavailable => &self.failed,
@@ -39,13 +39,13 @@ impl Counters {
     }
 
     /// So many codes count now.
-    pub fn live(&self, live: usize) {
+    pub(crate) fn live(&self, live: usize) {
         self.set_active.store(live, Ordering::Relaxed);
     }
 
     /// All of it.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         json!({
             "live": self.set_active.load(Ordering::Relaxed),

@@ -33,7 +33,7 @@ const BODY_MAX: usize = 16 * 1024;
 
 /// What answers say that they are from, for whoever asks by AGI: other programs
 /// listen at port 3000 too.
-pub const SERVER_NAME: &str = "websmsd";
+pub(crate) const SERVER_NAME: &str = "websmsd";
 
 /// Headers that proxies add.
 const PROXY_HEADERS: [&str; 8] = [
@@ -49,7 +49,7 @@ const PROXY_HEADERS: [&str; 8] = [
 
 /// Where codes are asked for by HTTP.
 #[derive(Debug)]
-pub struct OtpHandler {
+pub(crate) struct OtpHandler {
     service: Arc<OtpService>,
     token: Option<Secret>,
     proxies: Vec<IpNet>,
@@ -61,7 +61,11 @@ impl OtpHandler {
     /// Serves a desk; whoever asks must show `token`, if there is one. A proxy that
     /// nobody has named is not believed: it could name this machine, which may ask.
     #[must_use]
-    pub fn new(desk: Arc<OtpService>, token: Option<Secret>, daemon: &ServerSettings) -> Self {
+    pub(crate) fn new(
+        desk: Arc<OtpService>,
+        token: Option<Secret>,
+        daemon: &ServerSettings,
+    ) -> Self {
         let proxies = daemon.proxies_named.then(|| daemon.proxies.clone());
         Self {
             service: desk,
@@ -74,7 +78,7 @@ impl OtpHandler {
 
     /// The desk that it serves.
     #[must_use]
-    pub fn desk(&self) -> &Arc<OtpService> {
+    pub(crate) fn desk(&self) -> &Arc<OtpService> {
         &self.service
     }
 

@@ -10,19 +10,19 @@
 //!
 //! Nothing that is stored or logged reveals a code or a whole number.
 
-pub mod agi;
-pub mod channels;
-pub mod client;
-pub mod client_limit;
-pub mod code;
-pub mod counters;
-pub mod http;
-pub mod meta;
-pub mod outcome;
-pub mod phone;
-pub mod phone_state;
-pub mod service;
-pub mod store;
+pub(crate) mod agi;
+pub(crate) mod channels;
+pub(crate) mod client;
+pub(crate) mod client_limit;
+pub(crate) mod code;
+pub(crate) mod counters;
+pub(crate) mod http;
+pub(crate) mod meta;
+pub(crate) mod outcome;
+pub(crate) mod phone;
+pub(crate) mod phone_state;
+pub(crate) mod service;
+pub(crate) mod store;
 
 use std::fmt;
 use std::io;
@@ -40,7 +40,7 @@ use store::OtpStore;
 
 /// A desk, and what is to be done beside it.
 #[derive(Debug)]
-pub struct OtpParts {
+pub(crate) struct OtpParts {
     /// Where codes are asked for.
     pub service: Arc<OtpService>,
     /// What whoever asks by HTTP must show.
@@ -53,7 +53,7 @@ pub struct OtpParts {
 ///
 /// # Errors
 /// When something that it needs cannot be had.
-pub fn open(config: &Config, otp: &OtpSettings) -> Result<OtpParts, OpenError> {
+pub(crate) fn open(config: &Config, otp: &OtpSettings) -> Result<OtpParts, OpenError> {
     let prepared = prepare(config, otp)?;
     let store = OtpStore::open(&otp.directory).map_err(OpenError::Store)?;
     let Prepared {
@@ -75,7 +75,7 @@ pub fn open(config: &Config, otp: &OtpSettings) -> Result<OtpParts, OpenError> {
 ///
 /// # Errors
 /// When something that it needs cannot be had.
-pub fn probe(config: &Config, otp: &OtpSettings) -> Result<(), OpenError> {
+pub(crate) fn probe(config: &Config, otp: &OtpSettings) -> Result<(), OpenError> {
     prepare(config, otp)?;
     store::probe(&otp.directory).map_err(OpenError::Store)
 }
@@ -123,7 +123,7 @@ fn resolve(source: &SecretSource) -> Result<Secret, OpenError> {
 
 /// A desk that cannot be opened. The administrator must act.
 #[derive(Debug)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     /// The account at Meta is not described.
     Account(AccountError),
     /// Meta cannot be asked.

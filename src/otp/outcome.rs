@@ -9,7 +9,7 @@ use hyper::StatusCode;
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OtpOutcome {
+pub(crate) enum OtpOutcome {
     /// 200: a code is on its way.
     Sent,
     /// 500: no way took it.
@@ -46,7 +46,7 @@ const WRONG: (&str, &str) = ("Incorrect code. ", " attempt(s) remaining.");
 impl OtpOutcome {
     /// Its status.
     #[must_use]
-    pub fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Sent | Self::Verified => StatusCode::OK,
             Self::NotSent => StatusCode::INTERNAL_SERVER_ERROR,
@@ -60,7 +60,7 @@ impl OtpOutcome {
 
     /// Its text, with the phone as whoever asked has written it.
     #[must_use]
-    pub fn text(self, phone: &str) -> String {
+    pub(crate) fn text(self, phone: &str) -> String {
         match self {
             Self::Sent | Self::Verified => String::new(),
             Self::NotSent => NOT_SENT.to_owned(),
@@ -80,7 +80,7 @@ impl OtpOutcome {
     /// a refusal at the door: many programs listen at port 3000 and have a page of
     /// status 200 for every path, which verifies nobody.
     #[must_use]
-    pub fn read(verifying: bool, status: u16, text: &str) -> Option<Self> {
+    pub(crate) fn read(verifying: bool, status: u16, text: &str) -> Option<Self> {
         let wrong = || {
             let left = text.strip_prefix(WRONG.0)?.strip_suffix(WRONG.1)?;
             left.parse().ok().map(Self::Wrong)
@@ -103,7 +103,7 @@ impl OtpOutcome {
 
     /// The word that the dialplan finds in `OTP_STATUS`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Sent => "SENT",
             Self::NotSent | Self::Unavailable => "FAILED",

@@ -11,7 +11,7 @@ const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 /// A phone by its number in international form. `Debug` and `Display` show but
 /// its end.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Phone(String);
+pub(crate) struct Phone(String);
 
 impl Phone {
     /// Reads `15551234567`, `+1 (555) 123-4567` and `0015551234567` as the same
@@ -19,7 +19,7 @@ impl Phone {
     ///
     /// # Errors
     /// When it is none with a country code.
-    pub fn parse(raw: &str) -> Result<Self, InvalidPhone> {
+    pub(crate) fn parse(raw: &str) -> Result<Self, InvalidPhone> {
         let digits: String = raw
             .chars()
             .filter(|character| !" -.()".contains(*character))
@@ -36,7 +36,7 @@ impl Phone {
 
     /// Country code and number, without the plus.
     #[must_use]
-    pub fn digits(&self) -> &str {
+    pub(crate) fn digits(&self) -> &str {
         &self.0
     }
 }
@@ -56,7 +56,7 @@ impl fmt::Debug for Phone {
 /// Something that is no number in international form. Whoever asked must write it
 /// with its country code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidPhone;
+pub(crate) struct InvalidPhone;
 
 impl fmt::Display for InvalidPhone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,14 +6,14 @@ use crate::otp::code::HashedCode;
 use crate::otp::outcome::OtpOutcome;
 
 /// In which time codes for one phone, or of one client, are counted.
-pub const WINDOW: u64 = 60 * 60 * 1000;
+pub(crate) const WINDOW: u64 = 60 * 60 * 1000;
 
 /// For how long it is still known of a code that its time is over.
 const REMEMBERED: u64 = 60 * 60 * 1000;
 
 /// What is known of one phone. Times are milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PhoneState {
+pub(crate) struct PhoneState {
     /// When codes were sent within the last hour, in order.
     sends: Vec<u64>,
     /// The code that counts, or did.
@@ -22,7 +22,7 @@ pub struct PhoneState {
 
 /// A code that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ActiveCode {
+pub(crate) struct ActiveCode {
     /// What is kept of it.
     pub kept: HashedCode,
     /// From when it counts.
@@ -39,7 +39,7 @@ impl PhoneState {
     ///
     /// # Errors
     /// When there were as many as there may be.
-    pub fn count(&mut self, most: Option<u32>, now: u64) -> Result<(), u64> {
+    pub(crate) fn count(&mut self, most: Option<u32>, now: u64) -> Result<(), u64> {
         // One of the future is none: the clock was set back.
         self.sends
             .retain(|sent| *sent <= now && now - sent < WINDOW);
@@ -56,21 +56,21 @@ impl PhoneState {
     }
 
     /// Takes back a code that was counted and could not be sent.
-    pub fn uncount(&mut self, counted: u64) {
+    pub(crate) fn uncount(&mut self, counted: u64) {
         if let Some(position) = self.sends.iter().position(|sent| *sent == counted) {
             self.sends.remove(position);
         }
     }
 
     /// Puts a code in the place of an earlier one.
-    pub fn replace_code(&mut self, code: ActiveCode) {
+    pub(crate) fn replace_code(&mut self, code: ActiveCode) {
         self.code = Some(code);
     }
 
     /// What a code makes of it: the answer, in the sample's order. `is` says whether
     /// it is the right one, and is not asked of one that does not count any more.
     /// Without `given` there was no code in the request.
-    pub fn check(
+    pub(crate) fn check(
         &mut self,
         given: Option<&str>,
         most_wrong: u32,
@@ -104,7 +104,7 @@ impl PhoneState {
 
     /// Whether nothing of it matters any more.
     #[must_use]
-    pub fn is_over(&self, now: u64) -> bool {
+    pub(crate) fn is_over(&self, now: u64) -> bool {
         let remembered = |code: &ActiveCode| now < code.until.saturating_add(REMEMBERED);
         let counted = |sent: &u64| *sent <= now && now - sent < WINDOW;
         !self.code.as_ref().is_some_and(remembered) && !self.sends.iter().any(counted)
@@ -112,13 +112,13 @@ impl PhoneState {
 
     /// Whether a code counts at this time and is one that `is` says yes to.
     #[must_use]
-    pub fn accepts(&self, now: u64, is: impl FnOnce(&HashedCode) -> bool) -> bool {
+    pub(crate) fn accepts(&self, now: u64, is: impl FnOnce(&HashedCode) -> bool) -> bool {
         self.is_live(now) && self.code.as_ref().is_some_and(|code| is(&code.kept))
     }
 
     /// Whether a code counts at this time.
     #[must_use]
-    pub fn is_live(&self, now: u64) -> bool {
+    pub(crate) fn is_live(&self, now: u64) -> bool {
         let live = |code: &ActiveCode| (code.from..code.until).contains(&now);
         self.code.as_ref().is_some_and(live)
     }

@@ -32,7 +32,7 @@ const AWAITED_MAX: usize = 10_000;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where codes are asked for and checked.
-pub struct OtpService {
+pub(crate) struct OtpService {
     settings: OtpSettings,
     hasher: CodeHasher,
     store: OtpStore,
@@ -80,7 +80,7 @@ impl fmt::Debug for OtpService {
 impl OtpService {
     /// A desk with its store, its key and its ways.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         otp: OtpSettings,
         hasher: CodeHasher,
         store: OtpStore,
@@ -100,19 +100,19 @@ impl OtpService {
 
     /// What `[otp]` says.
     #[must_use]
-    pub fn otp(&self) -> &OtpSettings {
+    pub(crate) fn otp(&self) -> &OtpSettings {
         &self.settings
     }
 
     /// How often what became of requests.
     #[must_use]
-    pub fn tally(&self) -> &Counters {
+    pub(crate) fn tally(&self) -> &Counters {
         &self.counters
     }
 
     /// Sends a code to a phone, for a client. It counts from when a provider has
     /// taken it; until then an earlier one does.
-    pub async fn send(self: &Arc<Self>, client: IpAddr, raw: &str) -> OtpOutcome {
+    pub(crate) async fn send(self: &Arc<Self>, client: IpAddr, raw: &str) -> OtpOutcome {
         let Ok(phone) = Phone::parse(raw) else {
             return self.count(OtpOutcome::InvalidPhone, None);
         };
@@ -201,7 +201,7 @@ impl OtpService {
     }
 
     /// Checks a code that somebody has typed; `None` when there was none.
-    pub async fn verify(self: &Arc<Self>, raw: &str, given: Option<String>) -> OtpOutcome {
+    pub(crate) async fn verify(self: &Arc<Self>, raw: &str, given: Option<String>) -> OtpOutcome {
         let Ok(phone) = Phone::parse(raw) else {
             return self.count(OtpOutcome::Unknown, None);
         };
@@ -223,7 +223,7 @@ impl OtpService {
     /// took and could not deliver, the code goes by the next way, if it still
     /// counts: one that was used, or that there is another one for, would be money
     /// for nothing and in the way of the one that counts.
-    pub fn on_receipt(self: &Arc<Self>, receipt: &Receipt, runtime: &Handle) {
+    pub(crate) fn on_receipt(self: &Arc<Self>, receipt: &Receipt, runtime: &Handle) {
         if receipt.state == ReceiptState::Pending {
             return;
         }
@@ -285,7 +285,7 @@ impl OtpService {
     }
 
     /// Forgets what does not matter any more.
-    pub async fn sweep(self: &Arc<Self>) {
+    pub(crate) async fn sweep(self: &Arc<Self>) {
         let desk = Arc::clone(self);
         let swept = tokio::task::spawn_blocking(move || desk.store.remove_expired()).await;
         match swept.unwrap_or_else(|error| Err(io::Error::other(error))) {

@@ -29,7 +29,7 @@ const NAME: usize = 32;
 
 /// What is known of all phones.
 #[derive(Debug)]
-pub struct OtpStore {
+pub(crate) struct OtpStore {
     directory: Directory,
     /// Which phone has which lock is said by the start of its name.
     first_lock: Mutex<()>,
@@ -42,7 +42,7 @@ impl OtpStore {
     ///
     /// # Errors
     /// When it cannot be used, or another process uses it.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let directory = Directory::open_or_create(path, MODE)?;
         let claim = directory.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => io::Error::other("another websmsd uses it"),
@@ -61,7 +61,7 @@ impl OtpStore {
     ///
     /// # Errors
     /// When the disk refuses. Then nobody knows what is known.
-    pub fn change<T>(
+    pub(crate) fn change<T>(
         &self,
         hasher: &CodeHasher,
         phone: &Phone,
@@ -83,7 +83,7 @@ impl OtpStore {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn remove_expired(&self) -> io::Result<usize> {
+    pub(crate) fn remove_expired(&self) -> io::Result<usize> {
         let mut live = 0;
         for file in std::fs::read_dir(self.directory.path())? {
             let name = file?.file_name();
@@ -154,7 +154,7 @@ impl OtpStore {
 ///
 /// # Errors
 /// The step that failed.
-pub fn probe(path: &Path) -> io::Result<()> {
+pub(crate) fn probe(path: &Path) -> io::Result<()> {
     let directory = Directory::open_or_create(path, MODE)?;
     // Dropping what was written removes it again.
     directory

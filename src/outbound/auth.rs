@@ -14,7 +14,7 @@ use crate::secret::Secret;
 
 /// The parameters that a method adds to the form.
 #[must_use]
-pub fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
+pub(crate) fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
     match auth {
         Auth::Plain {
             user,
@@ -35,7 +35,7 @@ pub fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
 /// The header that a method gives to a request for `path` with the encoded
 /// parameters `query`: its name in lower case, and its value.
 #[must_use]
-pub fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(String, String)> {
+pub(crate) fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(String, String)> {
     let authorization = |value| Some(("authorization".to_owned(), value));
     match auth {
         Auth::Basic { user, secret } => {
@@ -64,7 +64,7 @@ pub fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(String, S
 /// What a provider could repeat of the secret: itself, and what the header makes
 /// of it.
 #[must_use]
-pub fn transmitted_secrets(auth: &Auth<Secret>) -> Vec<String> {
+pub(crate) fn transmitted_secrets(auth: &Auth<Secret>) -> Vec<String> {
     match auth {
         Auth::Basic { user, secret } => {
             vec![secret.expose().to_owned(), credentials(user, secret)]

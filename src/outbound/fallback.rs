@@ -15,14 +15,14 @@ const FAILED: &str = "failed";
 
 /// An interface and its fallbacks, in the order in which they are tried.
 #[derive(Debug)]
-pub struct ProviderChain {
+pub(crate) struct ProviderChain {
     primary: Provider,
     fallbacks: Vec<Provider>,
 }
 
 /// What became of a message, and where.
 #[derive(Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The interface whose verdict it is.
     pub interface: InterfaceName,
     /// What became of the message.
@@ -34,7 +34,10 @@ impl ProviderChain {
     ///
     /// # Errors
     /// When the secret or the certificates of one cannot be had.
-    pub fn new(config: &Config, outgoing: &OutgoingInterface) -> Result<Self, ProviderError> {
+    pub(crate) fn new(
+        config: &Config,
+        outgoing: &OutgoingInterface,
+    ) -> Result<Self, ProviderError> {
         let fallback = |outgoing: &OutgoingInterface| {
             let name = outgoing.delivery.fallback.as_ref()?;
             // The configuration has no circles and no dead ends.
@@ -52,7 +55,7 @@ impl ProviderChain {
 
     /// How much a message is, as the first provider gets it.
     #[must_use]
-    pub fn size(&self, message: &OutgoingMessage) -> TextSize {
+    pub(crate) fn size(&self, message: &OutgoingMessage) -> TextSize {
         request::size(&self.primary.outgoing, message)
     }
 
@@ -60,7 +63,7 @@ impl ProviderChain {
     /// safe to repeat, or refuses with a code of `fallback_on`. When all do, the
     /// verdict is the first one's, unless a later one may take it another time. A
     /// fallback that the destination is none for is passed over.
-    pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Attempt {
+    pub(crate) async fn send(&self, id: Id, message: &OutgoingMessage) -> Attempt {
         let mut attempt = self.primary.attempt(id, message).await;
         if !self.primary.should_fall_back(&attempt.verdict) {
             return attempt;

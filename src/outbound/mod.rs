@@ -13,14 +13,14 @@ use std::time::SystemTime;
 use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
-pub mod auth;
-pub mod fallback;
-pub mod pictures;
-pub mod report;
-pub mod request;
-pub mod response;
+pub(crate) mod auth;
+pub(crate) mod fallback;
+pub(crate) mod pictures;
+pub(crate) mod report;
+pub(crate) mod request;
+pub(crate) mod response;
 mod upload;
-pub mod verdict;
+pub(crate) mod verdict;
 
 use crate::config::{Auth, OutgoingInterface, RequestMethod, ResponseId};
 use crate::http::client::tls;
@@ -37,7 +37,7 @@ const ANSWER_MAX: usize = 64 * 1024;
 
 /// A provider that messages can be sent to, with its pool of connections.
 #[derive(Debug)]
-pub struct Provider {
+pub(crate) struct Provider {
     outgoing: OutgoingInterface,
     auth: Auth<Secret>,
     client: Client,
@@ -50,7 +50,7 @@ impl Provider {
     ///
     /// # Errors
     /// When the secret or the certificates cannot be had.
-    pub fn new(outgoing: OutgoingInterface) -> Result<Self, ProviderError> {
+    pub(crate) fn new(outgoing: OutgoingInterface) -> Result<Self, ProviderError> {
         let auth = outgoing
             .auth
             .clone()
@@ -93,7 +93,7 @@ impl Provider {
 
     /// Sends a message, once. What the verdict repeats of the provider's words
     /// holds neither the secret nor the text nor whole numbers.
-    pub async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
+    pub(crate) async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
         if !request::accepts_destination(&self.outgoing, message) {
             let (outcome, reason) = (Outcome::Rejected, Reason::BadNumber);
             return Verdict::not_sent(outcome, reason, String::new());
@@ -295,7 +295,7 @@ fn transport_verdict(error: &reqwest::Error) -> Verdict {
 
 /// A provider that cannot be used. The administrator must act.
 #[derive(Debug)]
-pub enum ProviderError {
+pub(crate) enum ProviderError {
     /// The HTTP client cannot be made.
     Client(reqwest::Error),
     /// The secret cannot be had.

@@ -12,7 +12,7 @@ use crate::model::message::Text;
 /// many as go with one message. A URL counts when blanks or line ends stand
 /// around it.
 #[must_use]
-pub fn extract(text: &Text, pictures: &PictureSettings) -> (String, Vec<String>) {
+pub(crate) fn extract(text: &Text, pictures: &PictureSettings) -> (String, Vec<String>) {
     let text = text.as_str();
     if pictures.extensions.is_empty() {
         return (text.to_owned(), Vec::new());
@@ -49,7 +49,7 @@ fn extension(url: &Url) -> Option<String> {
 
 /// `{kind}` of what a URL leads to: `image`, `video`, `audio` or `document`.
 #[must_use]
-pub fn media_kind(url: &str) -> &'static str {
+pub(crate) fn media_kind(url: &str) -> &'static str {
     let extension = Url::parse(url).ok().and_then(|url| extension(&url));
     match extension.unwrap_or_default().as_str() {
         "jpg" | "jpeg" | "png" | "gif" | "webp" | "heic" => "image",
@@ -61,7 +61,7 @@ pub fn media_kind(url: &str) -> &'static str {
 
 /// The parameters for pictures: `name` as often as there are pictures, `name#`
 /// as `name1`, `name2` and so on, a pointer with `*` as elements of a list.
-pub fn parameters(key: &str, urls: &[String]) -> impl Iterator<Item = (String, Value)> {
+pub(crate) fn parameters(key: &str, urls: &[String]) -> impl Iterator<Item = (String, Value)> {
     let name = |position: usize| match (JsonPointer::parse(key), key.strip_suffix('#')) {
         (Ok(pointer), _) => pointer.numbered(position).to_string(),
         (Err(_), Some(family)) => format!("{family}{}", position + 1),

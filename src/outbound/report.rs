@@ -16,7 +16,7 @@ use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// The message that is reported on.
 #[derive(Debug, Clone, Copy)]
-pub struct MessageReport<'a> {
+pub(crate) struct MessageReport<'a> {
     /// What it is called.
     pub id: Id,
     /// The interface that it went to, or would have.
@@ -29,7 +29,7 @@ pub struct MessageReport<'a> {
 
 impl MessageReport<'_> {
     /// Says what became of it.
-    pub fn verdict(&self, verdict: &Verdict) {
+    pub(crate) fn verdict(&self, verdict: &Verdict) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
         let TextSize { encoding, segments } = self.size;
@@ -53,7 +53,7 @@ impl MessageReport<'_> {
     }
 
     /// Says that it was not sent and will be tried again.
-    pub fn retry_scheduled(&self, verdict: &Verdict, wait: Duration) {
+    pub(crate) fn retry_scheduled(&self, verdict: &Verdict, wait: Duration) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
         let (reason, seconds) = (verdict.reason.map_or("", Reason::text), wait.as_secs());
@@ -65,7 +65,7 @@ impl MessageReport<'_> {
     }
 
     /// Says that nothing is sent of it because it goes to what is no number there.
-    pub fn destination_refused(&self) {
+    pub(crate) fn destination_refused(&self) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
         error!(
@@ -75,7 +75,7 @@ impl MessageReport<'_> {
     }
 
     /// Says that nothing is sent of it because the account allows less.
-    pub fn too_long(&self, most: NonZeroU8) {
+    pub(crate) fn too_long(&self, most: NonZeroU8) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
         let TextSize { encoding, segments } = self.size;

@@ -21,7 +21,7 @@ use crate::secret::Secret;
 
 /// A message on its way to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutgoingMessage {
+pub(crate) struct OutgoingMessage {
     /// Their number.
     pub to: Address,
     /// Our number or name.
@@ -32,7 +32,7 @@ pub struct OutgoingMessage {
 
 /// What is sent to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderRequest {
+pub(crate) struct ProviderRequest {
     /// By which method.
     pub method: RequestMethod,
     /// Where to.
@@ -45,7 +45,7 @@ pub struct ProviderRequest {
 
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestBody {
+pub(crate) enum RequestBody {
     /// Fields of `multipart/form-data`; its Content-Type names a boundary that
     /// is not chosen here.
     Multipart(Vec<(String, String)>),
@@ -75,7 +75,7 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
 /// The request that hands over a picture before its message, if one is to be
 /// made.
 #[must_use]
-pub fn upload_request(
+pub(crate) fn upload_request(
     outgoing: &OutgoingInterface,
     auth: &Auth<Secret>,
     id: Id,
@@ -103,7 +103,7 @@ pub fn upload_request(
 /// Builds and signs the request for a message; its picture has been handed over
 /// and is known by `handle`, if that is how it goes.
 #[must_use]
-pub fn build(
+pub(crate) fn build(
     outgoing: &OutgoingInterface,
     auth: &Auth<Secret>,
     id: Id,
@@ -161,7 +161,7 @@ pub fn build(
 
 /// Whether the destination is one for this provider.
 #[must_use]
-pub fn accepts_destination(outgoing: &OutgoingInterface, message: &OutgoingMessage) -> bool {
+pub(crate) fn accepts_destination(outgoing: &OutgoingInterface, message: &OutgoingMessage) -> bool {
     let to = outgoing.number_format.apply(message.to.as_str());
     let pattern = outgoing.to_match.as_ref();
     pattern.is_none_or(|pattern| pattern.is_match(&to))
@@ -169,7 +169,7 @@ pub fn accepts_destination(outgoing: &OutgoingInterface, message: &OutgoingMessa
 
 /// How much the text of a message is, as the provider gets it.
 #[must_use]
-pub fn size(outgoing: &OutgoingInterface, message: &OutgoingMessage) -> TextSize {
+pub(crate) fn size(outgoing: &OutgoingInterface, message: &OutgoingMessage) -> TextSize {
     TextSize::of(&text(&outgoing.charset, message.text.as_str()))
 }
 

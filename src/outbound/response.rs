@@ -15,7 +15,7 @@ const ID_MAX: usize = 256;
 /// A server error is [`Outcome::Unknown`], because it says nothing about what
 /// was done before it; 503 and 429 say that nothing was.
 #[must_use]
-pub fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
+pub(crate) fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
     let (outcome, reason) = match status {
         200..=299 => match check {
             Some(check) if !passes(check, status, body) => {
@@ -36,7 +36,7 @@ pub fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
 
 /// What the provider says of its refusal, read as the configuration says.
 #[must_use]
-pub fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8]) -> Verdict {
+pub(crate) fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8]) -> Verdict {
     if verdict.reason.is_none() {
         return verdict;
     }
@@ -78,7 +78,7 @@ fn line(said: &str) -> String {
 
 /// What the provider calls the message that it accepted.
 #[must_use]
-pub fn provider_id(place: &ResponseId, body: &[u8]) -> Option<String> {
+pub(crate) fn provider_id(place: &ResponseId, body: &[u8]) -> Option<String> {
     let id = match place {
         ResponseId::At(places) => document(body).text(places, &Cursor::default()),
         ResponseId::Matched(pattern) => pattern
@@ -91,7 +91,7 @@ pub fn provider_id(place: &ResponseId, body: &[u8]) -> Option<String> {
 
 /// What the log says of an answer.
 #[must_use]
-pub fn detail(status: u16, said: &str) -> String {
+pub(crate) fn detail(status: u16, said: &str) -> String {
     format!("HTTP status {status}: {}", excerpt(said))
 }
 

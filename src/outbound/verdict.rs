@@ -36,7 +36,7 @@ impl Outcome {
 /// Why a message was not sent. The words are fixed: the dialplan finds them in
 /// `WEBSMS_ERROR` and may show them on a phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The command line is not `TO FROM BODY [INDEX [ENCODING]]`.
     BadArguments,
     /// The configuration cannot be used.
@@ -105,13 +105,13 @@ impl Reason {
 
     /// The reason that these words are for.
     #[must_use]
-    pub fn parse(words: &str) -> Option<Self> {
+    pub(crate) fn parse(words: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.text() == words)
     }
 
     /// What it makes of a message that no request was made for.
     #[must_use]
-    pub fn outcome(self) -> Outcome {
+    pub(crate) fn outcome(self) -> Outcome {
         match self {
             Self::BadArguments | Self::BadNumber | Self::EmptyText | Self::TextTooLong => {
                 Outcome::Rejected
@@ -122,7 +122,7 @@ impl Reason {
 
     /// The words for it.
     #[must_use]
-    pub fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::BadArguments => "bad arguments",
             Self::BadConfiguration => "bad configuration",
@@ -149,7 +149,7 @@ impl Reason {
 
 /// What became of a message, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// What became of it.
     pub outcome: Outcome,
     /// Why, unless it was sent.
@@ -170,7 +170,7 @@ pub struct Verdict {
 impl Verdict {
     /// It was sent.
     #[must_use]
-    pub fn sent(detail: String) -> Self {
+    pub(crate) fn sent(detail: String) -> Self {
         Self {
             outcome: Outcome::Sent,
             reason: None,
@@ -184,7 +184,7 @@ impl Verdict {
 
     /// It waits in the outbox.
     #[must_use]
-    pub fn queued() -> Self {
+    pub(crate) fn queued() -> Self {
         Self {
             outcome: Outcome::Queued,
             reason: None,
@@ -198,7 +198,7 @@ impl Verdict {
 
     /// It was not, or perhaps not.
     #[must_use]
-    pub fn not_sent(outcome: Outcome, reason: Reason, detail: String) -> Self {
+    pub(crate) fn not_sent(outcome: Outcome, reason: Reason, detail: String) -> Self {
         Self {
             outcome,
             reason: Some(reason),
@@ -214,7 +214,7 @@ impl Verdict {
 impl Verdict {
     /// Why it was not sent, in words for the sender.
     #[must_use]
-    pub fn reason_for_sender(&self) -> &str {
+    pub(crate) fn reason_for_sender(&self) -> &str {
         let reason = self.reason.map_or("", Reason::text);
         self.explanation.as_deref().unwrap_or(reason)
     }

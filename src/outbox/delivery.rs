@@ -25,18 +25,18 @@ const DISK_RETRY: Duration = Duration::from_secs(5);
 
 /// What an interface needs to deliver.
 #[derive(Debug)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     outbox: Outbox,
     /// `None` when the interface is no longer configured.
     route: Option<ProviderChain>,
-    delivery: DeliverySettings,
+    settings: DeliverySettings,
     notifier: Notifier,
     receipts: Arc<Tracker>,
 }
 
 /// What is to be done about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
+pub(crate) enum Disposition {
     /// It is to be tried again after a while.
     Retry(Duration),
     /// Nothing more.
@@ -46,7 +46,7 @@ pub enum Disposition {
 impl Delivery {
     /// For an interface that delivers as `delivery` says.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         outbox: Outbox,
         route: Option<ProviderChain>,
         delivery: DeliverySettings,
@@ -56,14 +56,14 @@ impl Delivery {
         Self {
             outbox,
             route,
-            delivery,
+            settings: delivery,
             notifier: teller,
             receipts,
         }
     }
 
     /// Sends a message, if it is time to, and settles it.
-    pub async fn deliver(&self, name: OutboxName) -> Disposition {
+    pub(crate) async fn deliver(&self, name: OutboxName) -> Disposition {
         let begun = self.on_disk(move |outbox| outbox.claim(name, SystemTime::now()));
         let record = match begun.await {
             Ok(Claimed::Ready(record)) => record,
@@ -86,7 +86,7 @@ impl Delivery {
             }
         };
         let age = age(name);
-        if age > self.delivery.retry.lifetime {
+        if age > self.settings.retry.lifetime {
             let verdict = expired(&record);
             self.about(name, &interface(&record), &message)
                 .verdict(&verdict);
@@ -103,7 +103,7 @@ impl Delivery {
     }
 
     /// Settles a message that was being sent when an earlier run ended.
-    pub async fn recover(&self, name: OutboxName) -> Disposition {
+    pub(crate) async fn recover(&self, name: OutboxName) -> Disposition {
         let read = self.on_disk(move |outbox| outbox.read_interrupted(name));
         let (record, message) = match read.await.map(|record| (record.message(), record)) {
             Ok((Ok(message), record)) => (record, message),
@@ -135,7 +135,7 @@ impl Delivery {
         let attempts = record.attempts.saturating_add(1);
         match next_step(
             &verdict,
-            &self.delivery,
+            &self.settings,
             attempts,
             age(name),
             random_fraction(),
@@ -192,8 +192,8 @@ impl Delivery {
     /// Tells the sender and keeps the message for the administrator.
     async fn give_up(&self, name: OutboxName, record: Record, verdict: &Verdict) -> Disposition {
         let template = match verdict.outcome {
-            Outcome::Unknown => &self.delivery.notice_unknown,
-            _ => &self.delivery.notice_failed,
+            Outcome::Unknown => &self.settings.notice_unknown,
+            _ => &self.settings.notice_failed,
         };
         let id = name.id().to_string();
         self.notifier

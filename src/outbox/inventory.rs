@@ -14,7 +14,7 @@ use crate::outbox::store::{Outbox, OutboxState, names, read};
 
 /// A message, and what can be told of it.
 #[derive(Debug)]
-pub struct OutboxEntry {
+pub(crate) struct OutboxEntry {
     /// Its name.
     pub name: OutboxName,
     /// Where it is.
@@ -28,7 +28,7 @@ pub struct OutboxEntry {
 ///
 /// # Errors
 /// When a directory cannot be read.
-pub fn list(path: &Path) -> io::Result<Vec<OutboxEntry>> {
+pub(crate) fn list(path: &Path) -> io::Result<Vec<OutboxEntry>> {
     if !path.is_dir() {
         // Made when the first message is queued.
         return Ok(Vec::new());
@@ -49,7 +49,7 @@ pub fn list(path: &Path) -> io::Result<Vec<OutboxEntry>> {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn sent(path: &Path, id: Id) -> io::Result<Option<SentMessage>> {
+pub(crate) fn sent(path: &Path, id: Id) -> io::Result<Option<SentMessage>> {
     if !path.is_dir() {
         return Ok(None);
     }
@@ -59,13 +59,13 @@ pub fn sent(path: &Path, id: Id) -> io::Result<Option<SentMessage>> {
 impl OutboxEntry {
     /// The message.
     #[must_use]
-    pub fn id(&self) -> Id {
+    pub(crate) fn id(&self) -> Id {
         self.name.id()
     }
 
     /// How it goes, in words.
     #[must_use]
-    pub fn progress(&self, now: SystemTime) -> String {
+    pub(crate) fn progress(&self, now: SystemTime) -> String {
         let Some(record) = &self.record else {
             return "cannot be read".to_owned();
         };
@@ -89,7 +89,7 @@ impl OutboxEntry {
     ///
     /// # Errors
     /// When it is gone, or the disk refuses.
-    pub fn retry(&self, path: &Path) -> io::Result<bool> {
+    pub(crate) fn retry(&self, path: &Path) -> io::Result<bool> {
         Outbox::open(path)?.retry(self.name)
     }
 
@@ -97,7 +97,7 @@ impl OutboxEntry {
     ///
     /// # Errors
     /// When it is gone, or being sent.
-    pub fn remove(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         Outbox::open(path)?.remove(self.name)
     }
 }

@@ -29,17 +29,17 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 
-pub mod delivery;
-pub mod inventory;
-pub mod name;
-pub mod notice;
-pub mod notifier;
-pub mod receipts;
-pub mod record;
-pub mod reply_route;
-pub mod retry;
-pub mod scheduler;
-pub mod store;
+pub(crate) mod delivery;
+pub(crate) mod inventory;
+pub(crate) mod name;
+pub(crate) mod notice;
+pub(crate) mod notifier;
+pub(crate) mod receipts;
+pub(crate) mod record;
+pub(crate) mod reply_route;
+pub(crate) mod retry;
+pub(crate) mod scheduler;
+pub(crate) mod store;
 mod watch;
 
 use crate::config::{Config, DeliveryMode, DeliverySettings};
@@ -57,12 +57,17 @@ use notifier::Notifier;
 use receipts::Tracker;
 use record::Record;
 use scheduler::{InterfaceQueue, OutboxEvent, Scheduler};
-pub use store::Outbox;
+pub(crate) use store::Outbox;
 
 /// Puts a message into the outbox in `path`; it is durable when this returns
 /// that it is queued.
 #[must_use]
-pub fn queue(path: &Path, id: Id, interface: &InterfaceName, message: &OutgoingMessage) -> Attempt {
+pub(crate) fn queue(
+    path: &Path,
+    id: Id,
+    interface: &InterfaceName,
+    message: &OutgoingMessage,
+) -> Attempt {
     let record = Record::new(interface, message);
     let opened = Outbox::open(path).map_err(|error| error.to_string());
     let put = opened.and_then(|outbox| {
@@ -85,7 +90,7 @@ pub fn queue(path: &Path, id: Id, interface: &InterfaceName, message: &OutgoingM
 ///
 /// # Errors
 /// What cannot be done, with its remedy.
-pub fn probe(path: &Path) -> Result<(), OutboxError> {
+pub(crate) fn probe(path: &Path) -> Result<(), OutboxError> {
     let directory = |source| OutboxError::Directory(path.to_owned(), source);
     let outbox = Outbox::open(path).map_err(directory)?;
     outbox
@@ -95,7 +100,7 @@ pub fn probe(path: &Path) -> Result<(), OutboxError> {
 
 /// The thread that sends what is in the outbox.
 #[derive(Debug)]
-pub struct RunningOutbox {
+pub(crate) struct RunningOutbox {
     reply_routes_directory: Directory,
     /// Notes what providers say later.
     pub receipts: Arc<Tracker>,
@@ -111,7 +116,7 @@ impl RunningOutbox {
     ///
     /// # Errors
     /// When the outbox or a provider cannot be used.
-    pub fn start(
+    pub(crate) fn start(
         config: &Config,
         spool: Spool,
         runtime: Handle,
@@ -157,12 +162,12 @@ impl RunningOutbox {
 
     /// Remembers who wrote by which interface.
     #[must_use]
-    pub fn reply_routes(&self) -> ReplyRoutes {
+    pub(crate) fn reply_routes(&self) -> ReplyRoutes {
         ReplyRoutes::new(self.reply_routes_directory.clone())
     }
 
     /// Ends when what is on its way has been answered, within bounds.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         // Without a worker there is nobody to be told.
         let _ = self.events.send(OutboxEvent::Stop);
         // A thread that panicked has ended the process: `panic = "abort"`.
@@ -172,7 +177,7 @@ impl RunningOutbox {
 
 /// The outbox cannot be used. The administrator must act.
 #[derive(Debug)]
-pub enum OutboxError {
+pub(crate) enum OutboxError {
     /// The directory.
     Directory(PathBuf, io::Error),
     /// A provider.

@@ -10,7 +10,7 @@ use crate::storage::conversation_queue::Queued;
 /// The name of a message's file. In the order of their text, names are in the
 /// order in which the messages were queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OutboxName {
+pub(crate) struct OutboxName {
     id: Id,
     conversation: Conversation,
 }
@@ -18,13 +18,13 @@ pub struct OutboxName {
 impl OutboxName {
     /// The name for a message.
     #[must_use]
-    pub fn new(id: Id, conversation: Conversation) -> Self {
+    pub(crate) fn new(id: Id, conversation: Conversation) -> Self {
         Self { id, conversation }
     }
 
     /// Reads a name that [`Self::to_os_string`] wrote.
     #[must_use]
-    pub fn parse(name: &OsStr) -> Option<Self> {
+    pub(crate) fn parse(name: &OsStr) -> Option<Self> {
         let stem = name.to_str()?.strip_suffix(".json")?;
         let (id, conversation) = stem.rsplit_once('-')?;
         let read = Self {
@@ -36,13 +36,13 @@ impl OutboxName {
 
     /// The message.
     #[must_use]
-    pub fn id(&self) -> Id {
+    pub(crate) fn id(self) -> Id {
         self.id
     }
 
     /// As the file is called.
     #[must_use]
-    pub fn to_os_string(&self) -> OsString {
+    pub(crate) fn to_os_string(self) -> OsString {
         self.to_string().into()
     }
 }

@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// so that it shows up in that conversation. `None` when none is wanted, or the
 /// sender is no number that a notice could go to.
 #[must_use]
-pub fn notice(record: &Record, template: &str, reason: &str) -> Option<Message> {
+pub(crate) fn notice(record: &Record, template: &str, reason: &str) -> Option<Message> {
     if template.is_empty() {
         return None;
     }
@@ -44,13 +44,13 @@ pub fn notice(record: &Record, template: &str, reason: &str) -> Option<Message> 
 /// How many notices each sender has had lately. Whoever has many messages fail
 /// at once learns it from the first ones.
 #[derive(Debug, Default)]
-pub struct NoticeLimit {
+pub(crate) struct NoticeLimit {
     senders: HashMap<String, (Instant, u32)>,
 }
 
 impl NoticeLimit {
     /// Whether this sender may get one more now.
-    pub fn allows(&mut self, sender: &str, now: Instant) -> bool {
+    pub(crate) fn allows(&mut self, sender: &str, now: Instant) -> bool {
         self.senders
             .retain(|_, (start, _)| now.saturating_duration_since(*start) < WINDOW);
         let (_, count) = self.senders.entry(sender.to_owned()).or_insert((now, 0));

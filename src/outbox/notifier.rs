@@ -12,7 +12,7 @@ use crate::spool::Spool;
 
 /// Who tells senders.
 #[derive(Debug, Clone)]
-pub struct Notifier {
+pub(crate) struct Notifier {
     spool: Spool,
     limit: Arc<Mutex<NoticeLimit>>,
 }
@@ -20,13 +20,13 @@ pub struct Notifier {
 impl Notifier {
     /// A teller whose notices go by call files.
     #[must_use]
-    pub fn new(spool: Spool) -> Self {
+    pub(crate) fn new(spool: Spool) -> Self {
         let limit = Arc::default();
         Self { spool, limit }
     }
 
     /// Tells the sender of a message why it did not arrive, as a template says.
-    pub async fn notify(&self, id: &str, record: &Record, template: &str, reason: &str) {
+    pub(crate) async fn notify(&self, id: &str, record: &Record, template: &str, reason: &str) {
         let Some(notice) = notice(record, template, reason) else {
             return info!(
                 id,

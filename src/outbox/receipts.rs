@@ -32,7 +32,7 @@ const EARLY_MAX: usize = 1000;
 
 /// A message that a provider accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SentMessage {
+pub(crate) struct SentMessage {
     /// What it is called here.
     pub id: String,
     /// What the provider calls it.
@@ -48,7 +48,7 @@ pub struct SentMessage {
 
 /// What a receipt says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedReceipt {
+pub(crate) struct RecordedReceipt {
     /// `delivered`, `undelivered` or `pending`.
     pub state: String,
     /// The provider's word for it.
@@ -76,7 +76,7 @@ impl ReceiptKey {
 
 /// Notes what providers say later.
 #[derive(Debug)]
-pub struct Tracker {
+pub(crate) struct Tracker {
     outbox: Outbox,
     /// By interface.
     interfaces: HashMap<String, OutgoingInterface>,
@@ -95,7 +95,7 @@ pub struct Tracker {
 impl Tracker {
     /// For messages that are kept in an outbox.
     #[must_use]
-    pub fn new(outbox: Outbox, config: &Config, teller: Notifier, runtime: Handle) -> Self {
+    pub(crate) fn new(outbox: Outbox, config: &Config, teller: Notifier, runtime: Handle) -> Self {
         let name = |outgoing: &OutgoingInterface| outgoing.interface.as_str().to_owned();
         let is_alone = |outgoing: &&OutgoingInterface| {
             let mut incoming = config.incoming.iter();
@@ -120,7 +120,7 @@ impl Tracker {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn track(&self, sent: &SentMessage) -> io::Result<()> {
+    pub(crate) fn track(&self, sent: &SentMessage) -> io::Result<()> {
         let account = self.interfaces.get(&sent.interface);
         if account.is_none_or(|account| account.delivery.receipt_lifetime.is_zero()) {
             return Ok(());
@@ -139,7 +139,7 @@ impl Tracker {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn record(&self, receipt: &Receipt) -> io::Result<()> {
+    pub(crate) fn record(&self, receipt: &Receipt) -> io::Result<()> {
         let keys = self.candidates(receipt);
         let _turn = self.turn();
         for key in &keys {
@@ -279,7 +279,7 @@ impl Tracker {
     }
 
     /// Removes what no receipt is waited for any more.
-    pub fn remove_expired(&self) {
+    pub(crate) fn remove_expired(&self) {
         let accounts = self.interfaces.values();
         let lifetimes = accounts.map(|account| account.delivery.receipt_lifetime);
         let lifetime = lifetimes.max().unwrap_or_default();
@@ -314,7 +314,7 @@ impl Tracker {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn find(directory: &std::path::Path, id: Id) -> io::Result<Option<SentMessage>> {
+pub(crate) fn find(directory: &std::path::Path, id: Id) -> io::Result<Option<SentMessage>> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         entries => entries?,

@@ -14,7 +14,7 @@ use crate::outbox::name::OutboxName;
 
 /// A message, and what has become of it so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub(crate) struct Record {
     /// The interface to send it by; empty is the one of a file without indexes.
     pub interface: String,
     /// Their number.
@@ -36,7 +36,7 @@ pub struct Record {
 
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastAttempt {
+pub(crate) struct LastAttempt {
     /// `FAILED`, `REJECTED` or `UNKNOWN`.
     pub outcome: String,
     /// Why, in the words of `WEBSMS_ERROR`.
@@ -48,7 +48,7 @@ pub struct LastAttempt {
 impl Record {
     /// A message that has not been tried.
     #[must_use]
-    pub fn new(interface: &InterfaceName, message: &OutgoingMessage) -> Self {
+    pub(crate) fn new(interface: &InterfaceName, message: &OutgoingMessage) -> Self {
         Self {
             interface: interface.as_str().to_owned(),
             to: message.to.as_str().to_owned(),
@@ -62,7 +62,7 @@ impl Record {
 
     /// What its file is called.
     #[must_use]
-    pub fn name(&self, id: Id) -> OutboxName {
+    pub(crate) fn name(&self, id: Id) -> OutboxName {
         let conversation = Conversation::between(&self.to, &self.from, &self.interface);
         OutboxName::new(id, conversation)
     }
@@ -71,7 +71,7 @@ impl Record {
     ///
     /// # Errors
     /// When somebody has edited the file, and not well.
-    pub fn message(&self) -> Result<OutgoingMessage, InvalidAddress> {
+    pub(crate) fn message(&self) -> Result<OutgoingMessage, InvalidAddress> {
         Ok(OutgoingMessage {
             to: Address::parse(&self.to)?,
             from: Address::parse(&self.from)?,
@@ -82,7 +82,7 @@ impl Record {
     /// The same after an attempt, to be tried again after a while or not at
     /// all.
     #[must_use]
-    pub fn after_attempt(
+    pub(crate) fn after_attempt(
         mut self,
         verdict: &Verdict,
         again: Option<Duration>,
@@ -101,7 +101,7 @@ impl Record {
 
     /// The same as if it had never been tried.
     #[must_use]
-    pub fn reset(mut self) -> Self {
+    pub(crate) fn reset(mut self) -> Self {
         self.attempts = 0;
         self.not_before = None;
         self
@@ -109,14 +109,14 @@ impl Record {
 
     /// How long it is not to be tried yet.
     #[must_use]
-    pub fn wait(&self, now: SystemTime) -> Duration {
+    pub(crate) fn wait(&self, now: SystemTime) -> Duration {
         let due = UNIX_EPOCH + Duration::from_secs(self.not_before.unwrap_or(0));
         due.duration_since(now).unwrap_or_default()
     }
 
     /// As the file holds it.
     #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         // Strings and numbers can always be written.
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');
@@ -127,7 +127,7 @@ impl Record {
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json)
     }
 }

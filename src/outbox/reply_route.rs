@@ -19,7 +19,7 @@ const CACHE_MAX: usize = 10_000;
 
 /// Remembers interfaces.
 #[derive(Debug)]
-pub struct ReplyRoutes {
+pub(crate) struct ReplyRoutes {
     directory: Directory,
     cache: Mutex<HashMap<String, InterfaceName>>,
 }
@@ -27,7 +27,7 @@ pub struct ReplyRoutes {
 impl ReplyRoutes {
     /// In a directory of the outbox, which must be there.
     #[must_use]
-    pub fn new(directory: Directory) -> Self {
+    pub(crate) fn new(directory: Directory) -> Self {
         let known = Mutex::default();
         Self {
             directory,
@@ -39,7 +39,12 @@ impl ReplyRoutes {
     ///
     /// # Errors
     /// When it cannot be written down.
-    pub fn record(&self, ours: &str, theirs: &str, interface: &InterfaceName) -> io::Result<()> {
+    pub(crate) fn record(
+        &self,
+        ours: &str,
+        theirs: &str,
+        interface: &InterfaceName,
+    ) -> io::Result<()> {
         let name = file(ours, theirs);
         // A panic elsewhere has ended the process.
         let mut known = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,14 +65,14 @@ impl ReplyRoutes {
 
 /// Where it is remembered for an outbox.
 #[must_use]
-pub fn directory(outbox: &Path) -> PathBuf {
+pub(crate) fn directory(outbox: &Path) -> PathBuf {
     outbox.join("last")
 }
 
 /// The interface on which somebody last wrote to a number of ours, if that is
 /// remembered.
 #[must_use]
-pub fn lookup(outbox: &Path, ours: &str, theirs: &str) -> Option<String> {
+pub(crate) fn lookup(outbox: &Path, ours: &str, theirs: &str) -> Option<String> {
     let path = directory(outbox).join(file(ours, theirs));
     let name = std::fs::read_to_string(path).ok()?;
     Some(name.trim_end().to_owned())

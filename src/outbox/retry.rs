@@ -7,7 +7,7 @@ use crate::outbound::verdict::{Outcome, Verdict};
 
 /// What is next for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NextStep {
+pub(crate) enum NextStep {
     /// It is tried again after a while.
     Retry(Duration),
     /// It has been sent.
@@ -20,7 +20,7 @@ pub enum NextStep {
 /// ago. `chance`, of 0 to 1, moves the wait by up to a quarter either way, so
 /// that those that failed together do not come again together.
 #[must_use]
-pub fn next_step(
+pub(crate) fn next_step(
     verdict: &Verdict,
     delivery: &DeliverySettings,
     attempts: u32,

@@ -31,7 +31,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What the worker is told.
 #[derive(Debug)]
-pub enum OutboxEvent {
+pub(crate) enum OutboxEvent {
     /// A file has come into the outbox.
     Appeared(OsString),
     /// Something was missed: time to look for oneself.
@@ -44,7 +44,7 @@ pub enum OutboxEvent {
 
 /// An interface, its lines and its pace.
 #[derive(Debug)]
-pub struct InterfaceQueue {
+pub(crate) struct InterfaceQueue {
     delivery: Arc<Delivery>,
     queue: ConversationQueue<OutboxName>,
     /// Time between two messages.
@@ -56,7 +56,7 @@ pub struct InterfaceQueue {
 impl InterfaceQueue {
     /// For at most `concurrency` requests at a time and `rate` per second.
     #[must_use]
-    pub fn new(desk: Delivery, concurrency: usize, rate: Option<u32>) -> Self {
+    pub(crate) fn new(desk: Delivery, concurrency: usize, rate: Option<u32>) -> Self {
         Self {
             delivery: Arc::new(desk),
             queue: ConversationQueue::new(concurrency),
@@ -76,7 +76,7 @@ struct TrackedMessage {
 
 /// The thread that decides.
 #[derive(Debug)]
-pub struct Scheduler {
+pub(crate) struct Scheduler {
     outbox: Outbox,
     /// By the name of the interface.
     interfaces: HashMap<String, InterfaceQueue>,
@@ -96,7 +96,7 @@ impl Scheduler {
     /// A worker with a channel for each interface, and one for messages of
     /// interfaces that are not configured any more.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         outbox: Outbox,
         channels: HashMap<String, InterfaceQueue>,
         stray: InterfaceQueue,
@@ -119,7 +119,7 @@ impl Scheduler {
 
     /// Works until it is told to end, and then until what is on its way has
     /// been answered, within bounds.
-    pub fn run(mut self, happened: &Receiver<OutboxEvent>) {
+    pub(crate) fn run(mut self, happened: &Receiver<OutboxEvent>) {
         self.recover();
         let mut next_look = Instant::now();
         let mut next_tidy = next_look;

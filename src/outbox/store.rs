@@ -17,7 +17,7 @@ const WRITING: Duration = Duration::from_secs(60);
 
 /// The directories of the outbox.
 #[derive(Debug, Clone)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     queued: Directory,
     sending: Directory,
     failed: Directory,
@@ -27,7 +27,7 @@ pub struct Outbox {
 
 /// A message that is to be sent.
 #[derive(Debug)]
-pub enum Claimed {
+pub(crate) enum Claimed {
     /// Somebody has taken it out.
     Missing,
     /// It is marked as being sent.
@@ -42,7 +42,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When it cannot be created or looked at.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let queued = Directory::open_or_create(path, MODE)?;
         let inner = |name: &str| {
             let path = path.join(name);
@@ -61,7 +61,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When another process has, or the directories cannot be made.
-    pub fn lock(&self) -> io::Result<DirectoryLock> {
+    pub(crate) fn lock(&self) -> io::Result<DirectoryLock> {
         let claim = self.queued.lock()?;
         for inner in [
             &self.sending,
@@ -81,19 +81,19 @@ impl Outbox {
 
     /// Where messages wait.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.queued.path()
     }
 
     /// Where messages wait for what the provider says later.
     #[must_use]
-    pub fn kept(&self) -> &Directory {
+    pub(crate) fn kept(&self) -> &Directory {
         &self.awaiting_receipt
     }
 
     /// Where it is remembered who wrote by which interface.
     #[must_use]
-    pub fn last(&self) -> &Directory {
+    pub(crate) fn last(&self) -> &Directory {
         &self.reply_routes
     }
 
@@ -101,7 +101,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The step that failed.
-    pub fn probe(&self) -> Result<(), StoreError> {
+    pub(crate) fn probe(&self) -> Result<(), StoreError> {
         // Dropping what was written removes it again.
         self.queued.prepare(b"probe").map(drop)
     }
@@ -110,7 +110,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the disk refuses; nothing is stored then.
-    pub fn put(&self, name: OutboxName, record: &Record) -> Result<(), StoreError> {
+    pub(crate) fn put(&self, name: OutboxName, record: &Record) -> Result<(), StoreError> {
         let name = name.to_os_string();
         let file = self.queued.prepare(&record.to_json())?;
         self.queued.publish(file, &name)?;
@@ -128,7 +128,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn queued(&self) -> io::Result<Vec<OutboxName>> {
+    pub(crate) fn queued(&self) -> io::Result<Vec<OutboxName>> {
         names(self.queued.path())
     }
 
@@ -137,7 +137,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn interrupted(&self) -> io::Result<Vec<OutboxName>> {
+    pub(crate) fn interrupted(&self) -> io::Result<Vec<OutboxName>> {
         let mut names = names(self.sending.path())?;
         names.retain(|name| {
             let file = name.to_os_string();
@@ -153,19 +153,11 @@ impl Outbox {
         Ok(names)
     }
 
-    /// What has failed, in order.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    pub fn failed(&self) -> io::Result<Vec<OutboxName>> {
-        names(self.failed.path())
-    }
-
     /// Reads a message that waits.
     ///
     /// # Errors
     /// When it is not there or no record.
-    pub fn read(&self, name: OutboxName) -> io::Result<Record> {
+    pub(crate) fn read(&self, name: OutboxName) -> io::Result<Record> {
         read(self.queued.path(), name)
     }
 
@@ -173,7 +165,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When it is not there or no record.
-    pub fn read_interrupted(&self, name: OutboxName) -> io::Result<Record> {
+    pub(crate) fn read_interrupted(&self, name: OutboxName) -> io::Result<Record> {
         read(self.sending.path(), name)
     }
 
@@ -182,7 +174,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When it is no record, or the disk refuses; it waits as before.
-    pub fn claim(&self, name: OutboxName, now: SystemTime) -> io::Result<Claimed> {
+    pub(crate) fn claim(&self, name: OutboxName, now: SystemTime) -> io::Result<Claimed> {
         let record = match self.read(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Claimed::Missing),
             record => record?,
@@ -208,7 +200,7 @@ impl Outbox {
     /// # Errors
     /// When its file cannot be removed: the next start takes it for one that
     /// may have been sent.
-    pub fn sent(&self, name: OutboxName) -> io::Result<()> {
+    pub(crate) fn sent(&self, name: OutboxName) -> io::Result<()> {
         self.sending.remove(&name.to_os_string())
     }
 
@@ -218,7 +210,7 @@ impl Outbox {
     /// # Errors
     /// When that is not possible either: the next start takes it for one that
     /// may have been sent.
-    pub fn requeue(&self, name: OutboxName, record: &Record) -> io::Result<()> {
+    pub(crate) fn requeue(&self, name: OutboxName, record: &Record) -> io::Result<()> {
         let file = name.to_os_string();
         match self.settle(&self.queued, name, record) {
             Ok(()) => Ok(()),
@@ -231,7 +223,7 @@ impl Outbox {
     /// # Errors
     /// When it cannot be kept: the next start takes it for one that may have
     /// been sent.
-    pub fn fail(&self, name: OutboxName, record: &Record) -> io::Result<()> {
+    pub(crate) fn fail(&self, name: OutboxName, record: &Record) -> io::Result<()> {
         let file = name.to_os_string();
         match self.settle(&self.failed, name, record) {
             Ok(()) => Ok(()),
@@ -252,7 +244,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When it cannot be moved.
-    pub fn quarantine(&self, name: OutboxName) -> io::Result<()> {
+    pub(crate) fn quarantine(&self, name: OutboxName) -> io::Result<()> {
         let file = name.to_os_string();
         self.queued.move_file_to(self.failed.path(), &file)
     }
@@ -263,7 +255,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When it is not there, or the disk refuses.
-    pub fn retry(&self, name: OutboxName) -> io::Result<bool> {
+    pub(crate) fn retry(&self, name: OutboxName) -> io::Result<bool> {
         let file = name.to_os_string();
         self.queued.create(self.failed.path())?;
         // Out of the sender's reach first: one that is taken up while it is
@@ -291,7 +283,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When there is none.
-    pub fn remove(&self, name: OutboxName) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: OutboxName) -> io::Result<()> {
         let file = name.to_os_string();
         match self.queued.remove(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.failed.remove(&file),
@@ -301,7 +293,7 @@ impl Outbox {
 
     /// Where a message's file is, by the state that it is in.
     #[must_use]
-    pub fn directories(&self) -> [(OutboxState, PathBuf); 3] {
+    pub(crate) fn directories(&self) -> [(OutboxState, PathBuf); 3] {
         [
             (OutboxState::Queued, self.queued.path().to_owned()),
             (OutboxState::Sending, self.sending.path().to_owned()),
@@ -312,7 +304,7 @@ impl Outbox {
 
 /// Where a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutboxState {
+pub(crate) enum OutboxState {
     /// It is not tried any more.
     Failed,
     /// It waits for its turn, or for its next attempt.
@@ -372,7 +364,7 @@ mod tests {
         outbox.quarantine(name).unwrap();
         assert!(outbox.retry(name).unwrap());
         assert_eq!(outbox.queued().unwrap(), [name]);
-        assert_eq!(outbox.failed().unwrap(), []);
+        assert_eq!(names(outbox.failed.path()).unwrap(), []);
     }
 
     #[test]

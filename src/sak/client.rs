@@ -8,7 +8,7 @@ use crate::sak::response;
 ///
 /// # Errors
 /// When the certificates cannot be had.
-pub fn client(whatsapp: &SakSettings) -> Result<ApiClient, ApiClientError> {
+pub(crate) fn client(whatsapp: &SakSettings) -> Result<ApiClient, ApiClientError> {
     let (url, timeout) = (whatsapp.url.clone(), whatsapp.timeout);
     ApiClient::new(url, timeout, whatsapp.ca_file.as_deref(), &SAK)
 }

@@ -24,16 +24,16 @@ const LOGINS_LIMITED: ErrorClass = ErrorClass::rate_limited(
     "it allows few attempts a minute",
 );
 /// It lacks what was asked for.
-pub const INCOMPLETE: ErrorClass = ErrorClass::new(
+pub(crate) const INCOMPLETE: ErrorClass = ErrorClass::new(
     Exit::Unknown,
     "the gateway's answer is not as the guide of the API has it",
     "see whether it was done, and whether the gateway is of another version",
 );
 /// It says so itself.
-pub const UNWELL: ErrorClass =
+pub(crate) const UNWELL: ErrorClass =
     ErrorClass::new(Exit::Failed, "the gateway is not well", "see its log");
 /// Something else answers there.
-pub const NO_JSON: ErrorClass = ErrorClass::new(
+pub(crate) const NO_JSON: ErrorClass = ErrorClass::new(
     Exit::Configuration,
     "what answers is not the gateway's API: the answer is not JSON",
     "see url in [whatsapp], which ends with the API's prefix, usually /api/v1",
@@ -156,14 +156,14 @@ const CODES: [(&str, ErrorClass); 16] = [
 /// The reason for a code of the API, and for a status that comes without one
 /// that is known.
 #[must_use]
-pub fn of(code: Option<&str>, status: u16) -> ErrorClass {
+pub(crate) fn of(code: Option<&str>, status: u16) -> ErrorClass {
     let known = CODES.iter().find(|(known, _)| Some(*known) == code);
     known.map_or_else(|| of_status(status), |(_, reason)| *reason)
 }
 
 /// The reason for a status that comes without a code.
 #[must_use]
-pub fn of_status(status: u16) -> ErrorClass {
+pub(crate) fn of_status(status: u16) -> ErrorClass {
     match status {
         300..=399 => ErrorClass::new(
             Exit::Configuration,

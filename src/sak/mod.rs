@@ -9,9 +9,9 @@
 //! does the asking, what is this API's own. Nothing here logs, and keys appear
 //! only where they are shown once because nobody can get them again.
 
-pub mod client;
-pub mod error_codes;
-pub mod print;
-pub mod qr;
-pub mod request;
-pub mod response;
+pub(crate) mod client;
+pub(crate) mod error_codes;
+pub(crate) mod print;
+pub(crate) mod qr;
+pub(crate) mod request;
+pub(crate) mod response;

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 
 /// Sessions, a line each.
 #[must_use]
-pub fn sessions(sessions: &[Session]) -> String {
+pub(crate) fn sessions(sessions: &[Session]) -> String {
     let rows: Vec<_> = sessions
         .iter()
         .map(|session| {
@@ -27,7 +27,7 @@ pub fn sessions(sessions: &[Session]) -> String {
 
 /// One session.
 #[must_use]
-pub fn session(session: &Session) -> String {
+pub(crate) fn session(session: &Session) -> String {
     let Session {
         id,
         name,
@@ -45,7 +45,7 @@ pub fn session(session: &Session) -> String {
 /// A new session: comments and keys, as a part of `websms.conf`. The keys are
 /// shown nowhere else.
 #[must_use]
-pub fn created(created: &CreatedSession) -> String {
+pub(crate) fn created(created: &CreatedSession) -> String {
     let CreatedSession {
         session,
         key,
@@ -66,7 +66,7 @@ pub fn created(created: &CreatedSession) -> String {
 
 /// A new webhook, in the same way.
 #[must_use]
-pub fn webhook(webhook: &Webhook) -> String {
+pub(crate) fn webhook(webhook: &Webhook) -> String {
     let lines = webhook_lines(webhook);
     format!("; The gateway shows this secret this once: keep it, in websms.conf.\n{lines}")
 }
@@ -82,7 +82,7 @@ fn webhook_lines(webhook: &Webhook) -> String {
 
 /// A new key of the user, in the same way.
 #[must_use]
-pub fn user_key(key: &Secret) -> String {
+pub(crate) fn user_key(key: &Secret) -> String {
     let line = key_line("user_key", key.expose());
     format!("; The gateway shows this key this once: keep it, in websms.conf.\n[whatsapp]\n{line}")
 }
@@ -99,7 +99,7 @@ fn key_line(key: &str, value: &str) -> String {
 
 /// What became of the test of webhooks, and whether all is well.
 #[must_use]
-pub fn deliveries(deliveries: &[WebhookDelivery]) -> (String, bool) {
+pub(crate) fn deliveries(deliveries: &[WebhookDelivery]) -> (String, bool) {
     let word = |taken| match taken {
         None => "tried",
         Some(false) => "not taken",
@@ -120,7 +120,7 @@ pub fn deliveries(deliveries: &[WebhookDelivery]) -> (String, bool) {
 
 /// Rows under their headings, and how many there are.
 #[must_use]
-pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
     let lines: Vec<&Vec<String>> = std::iter::once(&headings).chain(rows).collect();
     let width = |column: usize| {

@@ -19,7 +19,7 @@ const PLAIN: &str = "\x1b[0m";
 
 /// A code as a square of modules, with light ones around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QrImage {
+pub(crate) struct QrImage {
     width: usize,
     dark: Vec<bool>,
 }
@@ -30,7 +30,7 @@ impl QrImage {
     ///
     /// # Errors
     /// When no code is large enough.
-    pub fn of(text: &str) -> Result<Self, QrError> {
+    pub(crate) fn of(text: &str) -> Result<Self, QrError> {
         let code = QrCode::with_error_correction_level(text, EcLevel::L)?;
         Ok(Self {
             width: code.width(),
@@ -44,7 +44,7 @@ impl QrImage {
 
     /// Modules on a side, with those around it.
     #[must_use]
-    pub fn side(&self) -> usize {
+    pub(crate) fn side(&self) -> usize {
         self.width + 2 * QUIET
     }
 
@@ -57,7 +57,7 @@ impl QrImage {
     /// As characters, each of which is two modules, one above the other. The
     /// colours are the code's own: a terminal may be dark or light.
     #[must_use]
-    pub fn terminal(&self) -> String {
+    pub(crate) fn terminal(&self) -> String {
         let mut drawn = String::new();
         for y in (0..self.side()).step_by(2) {
             let row =
@@ -77,7 +77,7 @@ impl QrImage {
 
     /// As SVG, a unit for each module.
     #[must_use]
-    pub fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let side = self.side();
         let mut path = String::new();
         for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
@@ -99,7 +99,7 @@ impl QrImage {
     /// # Errors
     /// When it cannot be written, which only a picture beyond all sizes could
     /// bring about.
-    pub fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
+    pub(crate) fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
         let side = self.side() * SCALE;
         let pixels: Vec<u8> = (0..side)
             .flat_map(|y| (0..side).map(move |x| (x / SCALE, y / SCALE)))

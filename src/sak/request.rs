@@ -17,7 +17,7 @@ const API_KEY: &str = "x-api-key";
 
 /// Something to ask of the gateway.
 #[derive(Debug, Clone, Copy)]
-pub enum SakRequest<'a> {
+pub(crate) enum SakRequest<'a> {
     /// Whether it is there; outside the API's prefix, or inside.
     Health {
         /// Inside it.
@@ -86,7 +86,7 @@ pub enum SakRequest<'a> {
 
 /// What the configuration says of who we are.
 #[derive(Debug, Clone, Default)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// The JWT.
     pub token: Option<Secret>,
     /// API key of the user.
@@ -99,7 +99,7 @@ pub struct Credentials {
 
 impl Credentials {
     /// What nobody shall read.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         [&self.token, &self.user_key, &self.session_key]
             .into_iter()
             .flatten()
@@ -109,7 +109,7 @@ impl Credentials {
 /// A credential that the chore needs and the configuration does not have. The
 /// administrator must get it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MissingCredential {
+pub(crate) enum MissingCredential {
     /// A key for messages of a session.
     MessageKey,
     /// The session that a user key is to be used for.
@@ -126,7 +126,7 @@ pub enum MissingCredential {
 ///
 /// # Errors
 /// When it needs a credential that is not there.
-pub fn build(
+pub(crate) fn build(
     chore: &SakRequest<'_>,
     credentials: &Credentials,
 ) -> Result<ApiRequest, MissingCredential> {
@@ -143,7 +143,7 @@ pub fn build(
 /// Whether a chore of messages needs to know the session: a user key is good for
 /// all of them.
 #[must_use]
-pub fn needs_session(credentials: &Credentials, named: Option<&SessionId>) -> bool {
+pub(crate) fn needs_session(credentials: &Credentials, named: Option<&SessionId>) -> bool {
     for_messages(credentials, named) == Err(MissingCredential::Session)
 }
 

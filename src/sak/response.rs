@@ -16,7 +16,7 @@ use crate::secret::Secret;
 /// # Errors
 /// When it is not of success: by its status, by `success`, or because it is no
 /// JSON.
-pub fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
+pub(crate) fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let good = (200..=299).contains(&status);
     let Some(mut document) = document(body) else {
         let reason = if good {
@@ -83,7 +83,7 @@ fn text_of(body: &[u8]) -> String {
 ///
 /// # Errors
 /// When that is not well.
-pub fn health(data: &Value) -> Result<String, ApiError> {
+pub(crate) fn health(data: &Value) -> Result<String, ApiError> {
     let status = text(data, &["status"]).unwrap_or_else(|| "there".to_owned());
     if ["healthy", "ok", "up", "there"].contains(&status.to_lowercase().as_str()) {
         return Ok(status);
@@ -98,7 +98,7 @@ pub fn health(data: &Value) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// When there is none.
-pub fn token(data: &Value) -> Result<Secret, ApiError> {
+pub(crate) fn token(data: &Value) -> Result<Secret, ApiError> {
     let names = ["token", "accessToken", "access_token", "jwt"];
     text(data, &names)
         .map(Secret::new)
@@ -109,7 +109,7 @@ pub fn token(data: &Value) -> Result<Secret, ApiError> {
 ///
 /// # Errors
 /// When there is none.
-pub fn api_key(data: &Value) -> Result<Secret, ApiError> {
+pub(crate) fn api_key(data: &Value) -> Result<Secret, ApiError> {
     // The key may be beside what describes it, or in the midst of it.
     let inner = data.get("apiKey").filter(|inner| inner.is_object());
     let names = ["apiKey", "api_key", "key", "rawKey"];
@@ -120,7 +120,7 @@ pub fn api_key(data: &Value) -> Result<Secret, ApiError> {
 
 /// A session, as lists and answers show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub(crate) struct Session {
     /// What the gateway calls it.
     pub id: SessionId,
     /// What its user calls it.
@@ -137,7 +137,7 @@ pub struct Session {
 ///
 /// # Errors
 /// When it is none.
-pub fn sessions(data: &Value) -> Result<Vec<Session>, ApiError> {
+pub(crate) fn sessions(data: &Value) -> Result<Vec<Session>, ApiError> {
     let rows = rows(data, "sessions").ok_or_else(|| incomplete("list of sessions"))?;
     rows.iter().map(session).collect()
 }
@@ -146,7 +146,7 @@ pub fn sessions(data: &Value) -> Result<Vec<Session>, ApiError> {
 ///
 /// # Errors
 /// When it has no id that is one.
-pub fn session(data: &Value) -> Result<Session, ApiError> {
+pub(crate) fn session(data: &Value) -> Result<Session, ApiError> {
     let id = text(data, &["sessionId", "session_id", "id"]).and_then(|id| id.parse().ok());
     let connected = data.get("connected").and_then(Value::as_bool);
     let status = text(data, &["status"]).or_else(|| {
@@ -170,7 +170,7 @@ pub fn session(data: &Value) -> Result<Session, ApiError> {
 
 /// A new session, with what nobody shows again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreatedSession {
+pub(crate) struct CreatedSession {
     /// The session.
     pub session: Session,
     /// Its key.
@@ -181,7 +181,7 @@ pub struct CreatedSession {
 
 /// A webhook, with what nobody shows again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
+pub(crate) struct Webhook {
     /// Where messages are posted to.
     pub url: String,
     /// What they are signed with.
@@ -192,7 +192,7 @@ pub struct Webhook {
 ///
 /// # Errors
 /// When it has no id or key.
-pub fn created(data: &Value) -> Result<CreatedSession, ApiError> {
+pub(crate) fn created(data: &Value) -> Result<CreatedSession, ApiError> {
     let key = text(data, &["apiKey", "api_key"]).map(Secret::new);
     let hook = data.get("webhook");
     Ok(CreatedSession {
@@ -207,7 +207,7 @@ pub fn created(data: &Value) -> Result<CreatedSession, ApiError> {
 ///
 /// # Errors
 /// When it has no secret.
-pub fn webhook(data: &Value) -> Result<Webhook, ApiError> {
+pub(crate) fn webhook(data: &Value) -> Result<Webhook, ApiError> {
     let secret = text(data, &["secret"]).map(Secret::new);
     Ok(Webhook {
         url: text(data, &["url"]).unwrap_or_default(),
@@ -217,7 +217,7 @@ pub fn webhook(data: &Value) -> Result<Webhook, ApiError> {
 
 /// How far a session is on its way to be connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PairingProgress {
+pub(crate) enum PairingProgress {
     /// The phone scans this.
     Code(String),
     /// The phone has done so.
@@ -230,7 +230,7 @@ pub enum PairingProgress {
 ///
 /// # Errors
 /// When the answer says neither.
-pub fn progress(data: &Value) -> Result<PairingProgress, ApiError> {
+pub(crate) fn progress(data: &Value) -> Result<PairingProgress, ApiError> {
     let connected = data.get("connected").and_then(Value::as_bool);
     if connected == Some(true) {
         return Ok(PairingProgress::Connected);
@@ -245,7 +245,7 @@ pub fn progress(data: &Value) -> Result<PairingProgress, ApiError> {
 
 /// What became of a test of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookDelivery {
+pub(crate) struct WebhookDelivery {
     /// Where to.
     pub url: String,
     /// Whether it was taken, if that is said.
@@ -258,7 +258,7 @@ pub struct WebhookDelivery {
 ///
 /// # Errors
 /// When that is not said.
-pub fn deliveries(data: &Value) -> Result<Vec<WebhookDelivery>, ApiError> {
+pub(crate) fn deliveries(data: &Value) -> Result<Vec<WebhookDelivery>, ApiError> {
     let rows = rows(data, "results").ok_or_else(|| incomplete("list of results"))?;
     let delivery = |row: &Value| WebhookDelivery {
         url: text(row, &["url", "webhookId", "webhook_id"]).unwrap_or_default(),
@@ -274,7 +274,7 @@ pub fn deliveries(data: &Value) -> Result<Vec<WebhookDelivery>, ApiError> {
 ///
 /// # Errors
 /// When it is no list.
-pub fn api_keys(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
+pub(crate) fn api_keys(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
     const COLUMNS: [&[&str]; 4] = [
         &["name"],
         &["id", "keyId", "key_id"],
@@ -289,7 +289,7 @@ pub fn api_keys(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
 ///
 /// # Errors
 /// When it is no list.
-pub fn history(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
+pub(crate) fn history(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
     const COLUMNS: [&[&str]; 5] = [
         &["created_at", "createdAt", "timestamp"],
         &["to_number", "toNumber", "to"],

@@ -21,7 +21,7 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// The directories that finished call files are in.
 #[derive(Debug)]
-pub struct Archive {
+pub(crate) struct Archive {
     /// `None` when Asterisk keeps nothing.
     done: Option<PathBuf>,
     failed: PathBuf,
@@ -34,7 +34,7 @@ pub struct Archive {
 impl Archive {
     /// As the configuration says.
     #[must_use]
-    pub fn new(queue: &SpoolSettings) -> Self {
+    pub(crate) fn new(queue: &SpoolSettings) -> Self {
         Self {
             done: queue.call_file.archive.then(|| queue.done.clone()),
             failed: queue.failed.clone(),
@@ -47,7 +47,7 @@ impl Archive {
     /// Asterisk is done with a file: did it deliver or give up? It moves the
     /// file first and notes that afterwards (`pbx/pbx_spool.c`,
     /// `remove_from_queue`), so [`Self::remove_expired`] asks again.
-    pub fn settle(&mut self, name: CallFileName) {
+    pub(crate) fn settle(&mut self, name: CallFileName) {
         if !self.is_settled(name) {
             self.unreported.push(name);
         }
@@ -84,7 +84,7 @@ impl Archive {
 
     /// Settles what could not be when it left, removes what was delivered long
     /// ago, and settles what an earlier run could not.
-    pub fn remove_expired(&mut self) {
+    pub(crate) fn remove_expired(&mut self) {
         // Few, and for good only where Asterisk was killed in between.
         let mut untold = std::mem::take(&mut self.unreported);
         untold.retain(|name| !self.is_settled(*name));

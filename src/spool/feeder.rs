@@ -47,7 +47,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The thread that moves.
 #[derive(Debug)]
-pub struct Feeder {
+pub(crate) struct Feeder {
     staging: Directory,
     outgoing: PathBuf,
     archive: Archive,
@@ -67,7 +67,7 @@ pub struct Feeder {
 /// Where the administrator puts what shall be tried again, beside staging's
 /// own files.
 #[must_use]
-pub fn retry_directory(staging: &Path) -> PathBuf {
+pub(crate) fn retry_directory(staging: &Path) -> PathBuf {
     staging.join("retry")
 }
 
@@ -76,7 +76,7 @@ pub fn retry_directory(staging: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn waiting_in(staging: &Directory) -> io::Result<Vec<CallFileName>> {
+pub(crate) fn waiting_in(staging: &Directory) -> io::Result<Vec<CallFileName>> {
     let swept = staging.remove_temporary(Duration::ZERO)?;
     let names = call_files_in(staging.path())?;
     let (whole, torn): (Vec<_>, Vec<_>) = names
@@ -107,7 +107,7 @@ pub fn waiting_in(staging: &Directory) -> io::Result<Vec<CallFileName>> {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn call_files_in(directory: &Path) -> io::Result<Vec<CallFileName>> {
+pub(crate) fn call_files_in(directory: &Path) -> io::Result<Vec<CallFileName>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         names.extend(CallFileName::parse(&entry?.file_name()));
@@ -119,7 +119,7 @@ pub fn call_files_in(directory: &Path) -> io::Result<Vec<CallFileName>> {
 impl Feeder {
     /// A feeder that starts with what an earlier run left.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         queue: &SpoolSettings,
         staging: Directory,
         file_left: Vec<CallFileName>,
@@ -149,7 +149,7 @@ impl Feeder {
 
     /// Works until nothing more will be stored. What waits then stays in
     /// staging for the next start.
-    pub fn run(mut self, events: &Receiver<SpoolEvent>) {
+    pub(crate) fn run(mut self, events: &Receiver<SpoolEvent>) {
         let mut next_look = Instant::now();
         loop {
             if Instant::now() >= next_look {

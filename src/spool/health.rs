@@ -12,7 +12,7 @@ use super::probe;
 
 /// What the feeder tells of its work.
 #[derive(Debug, Default)]
-pub struct Gauges {
+pub(crate) struct Gauges {
     /// Files that wait in staging.
     pub waiting: AtomicUsize,
     /// Whether the last move to Asterisk failed.
@@ -22,7 +22,7 @@ pub struct Gauges {
 
 /// What was seen when everything was last looked at.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// Files that are with Asterisk.
     pub with_asterisk: usize,
     /// When the oldest message came that has not been delivered.

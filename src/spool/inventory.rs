@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::callfile::{self, CallFileContent};
 use super::feeder::{call_files_in, retry_directory};
@@ -20,7 +20,7 @@ use crate::storage::durable::{Directory, StoreError};
 
 /// Where a call file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpoolState {
+pub(crate) enum SpoolState {
     /// In `failed`: Asterisk has given up.
     Failed,
     /// In `outgoing`: with Asterisk.
@@ -58,7 +58,7 @@ impl fmt::Display for SpoolState {
 
 /// A call file, and what can be told of it.
 #[derive(Debug)]
-pub struct SpoolEntry {
+pub(crate) struct SpoolEntry {
     /// Its name.
     pub name: CallFileName,
     /// Where it is.
@@ -80,7 +80,7 @@ pub struct SpoolEntry {
 ///
 /// # Errors
 /// When a directory cannot be read.
-pub fn list(queue: &SpoolSettings) -> io::Result<Vec<SpoolEntry>> {
+pub(crate) fn list(queue: &SpoolSettings) -> io::Result<Vec<SpoolEntry>> {
     let mut entries = Vec::new();
     for state in SpoolState::ALL {
         let directory = state.directory(queue);
@@ -114,19 +114,13 @@ fn entry(name: CallFileName, state: SpoolState, path: PathBuf) -> io::Result<Spo
 impl SpoolEntry {
     /// The message that it belongs to.
     #[must_use]
-    pub fn id(&self) -> Id {
+    pub(crate) fn id(&self) -> Id {
         self.name.id()
-    }
-
-    /// How long ago it was accepted.
-    #[must_use]
-    pub fn age(&self, now: SystemTime) -> Duration {
-        now.duration_since(self.id().time()).unwrap_or_default()
     }
 
     /// The file as it is, with what Asterisk has noted in it.
     #[must_use]
-    pub fn content(&self) -> &str {
+    pub(crate) fn content(&self) -> &str {
         &self.content
     }
 
@@ -136,7 +130,7 @@ impl SpoolEntry {
     ///
     /// # Errors
     /// When a file cannot be written or removed; then nothing has changed.
-    pub fn retry(&self, queue: &SpoolSettings) -> Result<bool, QueueActionError> {
+    pub(crate) fn retry(&self, queue: &SpoolSettings) -> Result<bool, QueueActionError> {
         match self.state {
             SpoolState::Retry | SpoolState::Staging => return Ok(false),
             SpoolState::Outgoing => {
@@ -162,14 +156,14 @@ impl SpoolEntry {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn remove(&self) -> Result<(), QueueActionError> {
+    pub(crate) fn remove(&self) -> Result<(), QueueActionError> {
         Ok(std::fs::remove_file(&self.path)?)
     }
 }
 
 /// An act that did not succeed.
 #[derive(Debug)]
-pub enum QueueActionError {
+pub(crate) enum QueueActionError {
     /// A file could not be moved or removed.
     Io(io::Error),
     /// The spool is not what it should be.

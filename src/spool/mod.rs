@@ -12,10 +12,10 @@
 //! Guarantee: a message that [`Spool::store`] accepted is durable. A crash can
 //! deliver it twice, never lose it and never deliver half of it.
 //!
-//! [`callfile`] renders, [`writer`] stores, [`feeder`] moves as [`crate::storage::conversation_queue`] says
-//! and [`watch`] and [`progress`] tell, [`archive`] keeps what Asterisk gave up
-//! on, [`inventory`] shows all of it to the administrator, [`probe`] makes sure
-//! beforehand that all this can work, and [`health`] that it still does.
+//! [`callfile`] renders, `writer` stores, `feeder` moves as `crate::storage::conversation_queue` says
+//! and `watch` and `progress` tell, `archive` keeps what Asterisk gave up
+//! on, `inventory` shows all of it to the administrator, `probe` makes sure
+//! beforehand that all this can work, and `health` that it still does.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -24,16 +24,16 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-pub mod archive;
+pub(crate) mod archive;
 pub mod callfile;
-pub mod feeder;
-pub mod health;
-pub mod inventory;
-pub mod name;
-pub mod probe;
-pub mod progress;
-pub mod watch;
-pub mod writer;
+pub(crate) mod feeder;
+pub(crate) mod health;
+pub(crate) mod inventory;
+pub(crate) mod name;
+pub(crate) mod probe;
+pub(crate) mod progress;
+pub(crate) mod watch;
+pub(crate) mod writer;
 
 use crate::config::SpoolSettings;
 use crate::model::id::Id;
@@ -41,7 +41,7 @@ use crate::model::message::Message;
 use crate::storage::durable::DirectoryLock;
 use feeder::Feeder;
 use health::Gauges;
-pub use health::SpoolHealth;
+pub(crate) use health::SpoolHealth;
 use writer::{RenderedMessage, StoreJob, Writer};
 
 /// Requests that may wait for the disk; who comes after them waits before it.

@@ -10,7 +10,7 @@ use crate::storage::conversation_queue::Queued;
 /// The name of a call file. In the order of their text, names are in the order
 /// in which the files shall reach Asterisk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallFileName {
+pub(crate) struct CallFileName {
     id: Id,
     part: u16,
     parts: u16,
@@ -19,7 +19,11 @@ pub struct CallFileName {
 
 impl CallFileName {
     /// The names for the parts of a message, in order.
-    pub fn all(id: Id, parts: u16, conversation: Conversation) -> impl Iterator<Item = Self> {
+    pub(crate) fn all(
+        id: Id,
+        parts: u16,
+        conversation: Conversation,
+    ) -> impl Iterator<Item = Self> {
         (1..=parts).map(move |part| Self {
             id,
             part,
@@ -30,7 +34,7 @@ impl CallFileName {
 
     /// Reads a name that [`Self::to_os_string`] wrote.
     #[must_use]
-    pub fn parse(name: &OsStr) -> Option<Self> {
+    pub(crate) fn parse(name: &OsStr) -> Option<Self> {
         let stem = name.to_str()?.strip_suffix(".call")?;
         let (rest, conversation) = stem.rsplit_once('-')?;
         let (id, part) = rest.rsplit_once('-')?;
@@ -47,25 +51,25 @@ impl CallFileName {
     /// Whether it is the last part of its message. It is stored last; without
     /// it the others are not a whole message.
     #[must_use]
-    pub fn is_last(&self) -> bool {
+    pub(crate) fn is_last(&self) -> bool {
         self.part == self.parts
     }
 
     /// Which part of how many, as `1/3`.
     #[must_use]
-    pub fn part_of(&self) -> String {
+    pub(crate) fn part_of(&self) -> String {
         format!("{}/{}", self.part, self.parts)
     }
 
     /// The message.
     #[must_use]
-    pub fn id(&self) -> Id {
+    pub(crate) fn id(&self) -> Id {
         self.id
     }
 
     /// The name as the file system has it.
     #[must_use]
-    pub fn to_os_string(&self) -> OsString {
+    pub(crate) fn to_os_string(self) -> OsString {
         self.to_string().into()
     }
 }

@@ -22,7 +22,7 @@ use crate::storage::durable::{Access, Directory, DirectoryLock};
 ///
 /// # Errors
 /// The first step that fails, with its remedy.
-pub fn probe(queue: &SpoolSettings) -> Result<Directory, ProbeError> {
+pub(crate) fn probe(queue: &SpoolSettings) -> Result<Directory, ProbeError> {
     let access = access(queue)?;
     metadata(&queue.staging, "stagingdir")?;
     let staging = Directory::new(&queue.staging, access);
@@ -50,7 +50,7 @@ pub fn probe(queue: &SpoolSettings) -> Result<Directory, ProbeError> {
 ///
 /// # Errors
 /// When one does.
-pub fn claim(staging: &Directory) -> Result<DirectoryLock, ProbeError> {
+pub(crate) fn claim(staging: &Directory) -> Result<DirectoryLock, ProbeError> {
     staging.lock().map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => ProbeError {
             problem: format!("use {}: another websmsd uses it", staging.path().display()),
@@ -65,7 +65,10 @@ pub fn claim(staging: &Directory) -> Result<DirectoryLock, ProbeError> {
 ///
 /// # Errors
 /// When one cannot be created.
-pub fn directories(queue: &SpoolSettings, staging: &Directory) -> Result<PathBuf, ProbeError> {
+pub(crate) fn directories(
+    queue: &SpoolSettings,
+    staging: &Directory,
+) -> Result<PathBuf, ProbeError> {
     let retry = retry_directory(&queue.staging);
     for path in [&retry, &queue.failed] {
         staging
@@ -98,7 +101,7 @@ fn metadata(path: &Path, key: &str) -> Result<Metadata, ProbeError> {
 ///
 /// # Errors
 /// When `outgoingdir` is not there, or nobody has that name.
-pub fn access(queue: &SpoolSettings) -> Result<Access, ProbeError> {
+pub(crate) fn access(queue: &SpoolSettings) -> Result<Access, ProbeError> {
     let outgoing = metadata(&queue.outgoing, "outgoingdir")?;
     let (user, group) = match &queue.file_owner {
         None => (outgoing.uid(), outgoing.gid()),

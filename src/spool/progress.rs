@@ -3,7 +3,7 @@
 
 /// How far a call file has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Asterisk has not begun with it.
     Untouched,
     /// An attempt was begun at this time, in seconds since 1970, and has not
@@ -19,7 +19,7 @@ pub enum Progress {
 
 /// Reads how far a call file has come; the last word in it counts.
 #[must_use]
-pub fn progress(content: &str) -> Progress {
+pub(crate) fn progress(content: &str) -> Progress {
     content
         .lines()
         .filter_map(|line| line.split_once(": "))
@@ -46,14 +46,14 @@ fn time(rest: &str) -> u64 {
 
 /// How often Asterisk has begun an attempt.
 #[must_use]
-pub fn attempts(content: &str) -> usize {
+pub(crate) fn attempts(content: &str) -> usize {
     let begun = |line: &&str| line.starts_with("StartRetry: ");
     content.lines().filter(begun).count()
 }
 
 /// The call file as it was before Asterisk wrote into it.
 #[must_use]
-pub fn without_attempts(content: &str) -> String {
+pub(crate) fn without_attempts(content: &str) -> String {
     const WRITTEN: [&str; 5] = [
         "StartRetry: ",
         "EndRetry: ",

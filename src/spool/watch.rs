@@ -9,7 +9,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 
 /// What the feeder is told.
 #[derive(Debug)]
-pub enum SpoolEvent {
+pub(crate) enum SpoolEvent {
     /// The writer has made a call file durable.
     Stored(super::name::CallFileName),
     /// A file has left outgoing.
@@ -30,7 +30,7 @@ pub enum SpoolEvent {
 /// # Errors
 /// When the kernel has no watch to give (`fs.inotify.max_user_instances`), or a
 /// directory is not there.
-pub fn watch(outgoing: &Path, retry: &Path, events: Sender<SpoolEvent>) -> io::Result<()> {
+pub(crate) fn watch(outgoing: &Path, retry: &Path, events: Sender<SpoolEvent>) -> io::Result<()> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
     let left = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM;
     let itself = AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;

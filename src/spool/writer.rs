@@ -19,7 +19,7 @@ use crate::storage::durable::{Directory, StoreError};
 
 /// Messages to be stored together, and whom to tell.
 #[derive(Debug)]
-pub struct StoreJob {
+pub(crate) struct StoreJob {
     /// The messages.
     pub messages: Vec<RenderedMessage>,
     /// Gets the names of the messages once they are durable.
@@ -36,7 +36,7 @@ impl StoreJob {
 
 /// A message as call files.
 #[derive(Debug)]
-pub struct RenderedMessage {
+pub(crate) struct RenderedMessage {
     /// The conversation that it belongs to.
     pub conversation: Conversation,
     /// The contents of its call files, in order.
@@ -45,7 +45,7 @@ pub struct RenderedMessage {
 
 /// The thread that writes.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     staging: Directory,
     min_free: u64,
     last: Option<Id>,
@@ -63,7 +63,7 @@ impl Writer {
     /// A writer into `staging` that leaves `min_free` bytes of the disk alone,
     /// whose names come after `last`, and that tells `events` what it stores.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         staging: Directory,
         min_free: u64,
         last: Option<Id>,
@@ -78,7 +78,7 @@ impl Writer {
     }
 
     /// Works until nobody can send another job.
-    pub fn run(mut self, mut jobs: tokio::sync::mpsc::Receiver<StoreJob>) {
+    pub(crate) fn run(mut self, mut jobs: tokio::sync::mpsc::Receiver<StoreJob>) {
         let mut waiting = Vec::new();
         while jobs.blocking_recv_many(&mut waiting, super::JOBS_MAX) > 0 {
             let jobs = std::mem::take(&mut waiting);

@@ -10,14 +10,14 @@ use crate::model::message::Conversation;
 
 /// What stands in a line: the name of a file. The order of names is the order
 /// in which they came.
-pub trait Queued: Copy + Ord {
+pub(crate) trait Queued: Copy + Ord {
     /// The conversation that it belongs to.
     fn conversation(&self) -> Conversation;
 }
 
 /// Those that wait, and those that are away.
 #[derive(Debug)]
-pub struct ConversationQueue<M> {
+pub(crate) struct ConversationQueue<M> {
     /// How many may be away at a time.
     max_active: usize,
     waiting: HashMap<Conversation, VecDeque<M>>,
@@ -41,7 +41,7 @@ struct InFlight<M> {
 impl<M: Queued> ConversationQueue<M> {
     /// Empty lines, of which at most so many may be away.
     #[must_use]
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             max_active: most,
             waiting: HashMap::new(),
@@ -53,7 +53,7 @@ impl<M: Queued> ConversationQueue<M> {
     }
 
     /// One has come to the end of its line.
-    pub fn push(&mut self, name: M) {
+    pub(crate) fn push(&mut self, name: M) {
         let conversation = name.conversation();
         let line = self.waiting.entry(conversation).or_default();
         if line.is_empty() && !self.in_flight.contains_key(&conversation) {
@@ -66,7 +66,7 @@ impl<M: Queued> ConversationQueue<M> {
     /// One is away that this did not send: an earlier run did, or the
     /// administrator. `false` when another one of its conversation is away; then
     /// it is left to itself.
-    pub fn mark_in_flight(&mut self, name: M) -> bool {
+    pub(crate) fn mark_in_flight(&mut self, name: M) -> bool {
         let conversation = name.conversation();
         if self.in_flight.contains_key(&conversation) {
             return self.is_in_flight(name);
@@ -78,7 +78,7 @@ impl<M: Queued> ConversationQueue<M> {
 
     /// Who shall go now. It counts as away from now on; [`Self::requeue_front`] takes
     /// that back.
-    pub fn pop_next(&mut self) -> Option<M> {
+    pub(crate) fn pop_next(&mut self) -> Option<M> {
         if self.active >= self.max_active {
             return None;
         }
@@ -107,7 +107,7 @@ impl<M: Queued> ConversationQueue<M> {
 
     /// One could not go, or shall go again: it is first in its line again, and
     /// its line first of all.
-    pub fn requeue_front(&mut self, name: M) {
+    pub(crate) fn requeue_front(&mut self, name: M) {
         if self.remove(name) {
             let conversation = name.conversation();
             self.waiting
@@ -121,7 +121,7 @@ impl<M: Queued> ConversationQueue<M> {
     }
 
     /// One is no longer away. `false` when it was not.
-    pub fn complete(&mut self, name: M) -> bool {
+    pub(crate) fn complete(&mut self, name: M) -> bool {
         self.remove(name)
     }
 
@@ -142,7 +142,7 @@ impl<M: Queued> ConversationQueue<M> {
 
     /// One is put off until its next attempt, or is taken up again. Whoever is
     /// put off holds up its conversation and nobody else.
-    pub fn set_deferred(&mut self, name: M, parked: bool) {
+    pub(crate) fn set_deferred(&mut self, name: M, parked: bool) {
         if let Some(away) = self.in_flight.get_mut(&name.conversation())
             && away.name == name
             && away.deferred != parked
@@ -157,13 +157,13 @@ impl<M: Queued> ConversationQueue<M> {
     }
 
     /// Who is away.
-    pub fn away(&self) -> impl Iterator<Item = M> {
+    pub(crate) fn away(&self) -> impl Iterator<Item = M> {
         self.in_flight.values().map(|away| away.name)
     }
 
     /// Whether this one is away.
     #[must_use]
-    pub fn is_in_flight(&self, name: M) -> bool {
+    pub(crate) fn is_in_flight(&self, name: M) -> bool {
         self.in_flight
             .get(&name.conversation())
             .is_some_and(|away| away.name == name)
@@ -171,14 +171,14 @@ impl<M: Queued> ConversationQueue<M> {
 
     /// The oldest of all, whether it waits or is away.
     #[must_use]
-    pub fn oldest(&self) -> Option<M> {
+    pub(crate) fn oldest(&self) -> Option<M> {
         let heads = self.waiting.values().filter_map(VecDeque::front).copied();
         heads.chain(self.away()).min()
     }
 
     /// How many wait.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting_count
     }
 }

@@ -33,7 +33,7 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// Who owns the files and who may read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
+pub(crate) struct Access {
     /// Permission bits.
     pub mode: u32,
     /// Numeric user.
@@ -46,21 +46,21 @@ pub struct Access {
 /// that what is synced is what was written to, whatever an administrator does
 /// to directories meanwhile.
 #[derive(Debug, Clone)]
-pub struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
     access: Access,
 }
 
 /// The word that nobody else stores into a directory, as long as it is held.
 #[derive(Debug)]
-pub struct DirectoryLock {
+pub(crate) struct DirectoryLock {
     _lock: Flock<File>,
 }
 
 impl Directory {
     /// A directory that exists.
     #[must_use]
-    pub fn new(path: &Path, access: Access) -> Self {
+    pub(crate) fn new(path: &Path, access: Access) -> Self {
         Self {
             path: path.to_owned(),
             access,
@@ -72,7 +72,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it cannot be looked at.
-    pub fn with_owner_of(path: &Path, mode: u32) -> io::Result<Self> {
+    pub(crate) fn with_owner_of(path: &Path, mode: u32) -> io::Result<Self> {
         let metadata = path.metadata()?;
         let (user, group) = (metadata.uid(), metadata.gid());
         Ok(Self::new(path, Access { mode, user, group }))
@@ -83,7 +83,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it cannot be created or looked at.
-    pub fn open_or_create(path: &Path, mode: u32) -> io::Result<Self> {
+    pub(crate) fn open_or_create(path: &Path, mode: u32) -> io::Result<Self> {
         if !path.is_dir() {
             let parent = path.parent().unwrap_or(path);
             match Self::with_owner_of(parent, mode)?.create(path) {
@@ -97,7 +97,7 @@ impl Directory {
 
     /// Another directory whose files have the same owner and mode.
     #[must_use]
-    pub fn at(&self, path: &Path) -> Self {
+    pub(crate) fn at(&self, path: &Path) -> Self {
         Self::new(path, self.access)
     }
 
@@ -105,7 +105,7 @@ impl Directory {
     ///
     /// # Errors
     /// When another process has claimed it, or it cannot be opened.
-    pub fn lock(&self) -> io::Result<DirectoryLock> {
+    pub(crate) fn lock(&self) -> io::Result<DirectoryLock> {
         let handle = File::open(&self.path)?;
         match Flock::lock(handle, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(DirectoryLock { _lock: lock }),
@@ -115,7 +115,7 @@ impl Directory {
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -123,7 +123,7 @@ impl Directory {
     ///
     /// # Errors
     /// When any step fails; nothing is left behind then.
-    pub fn prepare(&self, content: &[u8]) -> Result<TempPath, StoreError> {
+    pub(crate) fn prepare(&self, content: &[u8]) -> Result<TempPath, StoreError> {
         let mut file = self.begin()?;
         file.write_all(content).map_err(|source| StoreError {
             step: "write",
@@ -137,7 +137,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn begin(&self) -> Result<NamedTempFile, StoreError> {
+    pub(crate) fn begin(&self) -> Result<NamedTempFile, StoreError> {
         Builder::new()
             .prefix(TEMPORARY.0)
             .suffix(TEMPORARY.1)
@@ -153,7 +153,7 @@ impl Directory {
     ///
     /// # Errors
     /// When any step fails; nothing is left behind then.
-    pub fn finish(&self, file: NamedTempFile) -> Result<TempPath, StoreError> {
+    pub(crate) fn finish(&self, file: NamedTempFile) -> Result<TempPath, StoreError> {
         self.give_away(file.as_file())?;
         file.as_file().sync_all().map_err(|source| StoreError {
             step: "sync the file",
@@ -166,7 +166,10 @@ impl Directory {
     /// [`Self::prepare`] for several sets of files, side by side: of each set all
     /// or none. One set can fail and the others be well.
     #[must_use]
-    pub fn prepare_all(&self, sets: &[Vec<&[u8]>]) -> Vec<Result<Vec<TempPath>, StoreError>> {
+    pub(crate) fn prepare_all(
+        &self,
+        sets: &[Vec<&[u8]>],
+    ) -> Vec<Result<Vec<TempPath>, StoreError>> {
         let prepare = |sets: &[Vec<&[u8]>]| -> Vec<_> {
             let set = |set: &Vec<&[u8]>| set.iter().map(|content| self.prepare(content)).collect();
             sets.iter().map(set).collect()
@@ -211,7 +214,7 @@ impl Directory {
     ///
     /// # Errors
     /// When there is a file of that name; it stays as it is.
-    pub fn publish(&self, file: TempPath, name: &OsStr) -> Result<(), StoreError> {
+    pub(crate) fn publish(&self, file: TempPath, name: &OsStr) -> Result<(), StoreError> {
         file.persist_noclobber(self.path.join(name))
             .map_err(|error| StoreError {
                 step: "rename",
@@ -224,7 +227,7 @@ impl Directory {
     ///
     /// # Errors
     /// The step that failed; then the old file is there as before.
-    pub fn replace(&self, content: &[u8], name: &OsStr) -> Result<(), StoreError> {
+    pub(crate) fn replace(&self, content: &[u8], name: &OsStr) -> Result<(), StoreError> {
         let path = self.path.join(name);
         let new = self.prepare(content)?;
         new.persist(path).map_err(|error| StoreError {
@@ -238,7 +241,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it is not there, or the name is taken; then nothing has changed.
-    pub fn move_file_to(&self, other: &Path, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn move_file_to(&self, other: &Path, name: &OsStr) -> io::Result<()> {
         move_to(&self.path.join(name), &other.join(name))
     }
 
@@ -246,7 +249,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
         std::fs::remove_file(self.path.join(name))
     }
 
@@ -254,7 +257,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the disk says so; then none of them can be relied on.
-    pub fn sync(&self) -> Result<(), StoreError> {
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
         File::open(&self.path)
             .and_then(|directory| directory.sync_all())
             .map_err(|source| StoreError {
@@ -267,7 +270,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the directory is not there.
-    pub fn free(&self) -> io::Result<u64> {
+    pub(crate) fn free(&self) -> io::Result<u64> {
         let disk = statvfs(&self.path)?;
         Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
     }
@@ -277,7 +280,7 @@ impl Directory {
     ///
     /// # Errors
     /// When it cannot be created or given away.
-    pub fn create(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn create(&self, path: &Path) -> io::Result<()> {
         if path.is_dir() {
             return Ok(());
         }
@@ -296,7 +299,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the directory cannot be read or a file not removed.
-    pub fn remove_temporary(&self, age: Duration) -> io::Result<usize> {
+    pub(crate) fn remove_temporary(&self, age: Duration) -> io::Result<usize> {
         let mut swept = 0;
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -321,7 +324,7 @@ impl Directory {
 ///
 /// # Errors
 /// When it is not there, or the name is taken; then nothing has changed.
-pub fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
     let flags = RenameFlags::RENAME_NOREPLACE;
     Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, flags)?)
 }
@@ -334,7 +337,7 @@ fn is_temporary(name: &OsStr) -> bool {
 /// A file that could not be stored. What it held is lost unless whoever sent
 /// it sends it again; the administrator must look at the disk.
 #[derive(Debug)]
-pub struct StoreError {
+pub(crate) struct StoreError {
     step: &'static str,
     source: io::Error,
 }

@@ -3,5 +3,5 @@
 //! [`durable`] writes files that survive a crash; [`conversation_queue`] keeps
 //! the order inside each conversation. Neither knows what a message is.
 
-pub mod conversation_queue;
-pub mod durable;
+pub(crate) mod conversation_queue;
+pub(crate) mod durable;

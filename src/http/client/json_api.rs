@@ -24,7 +24,7 @@ const ANSWER_MAX: usize = 4 * 1024 * 1024;
 
 /// How something is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApiMethod {
+pub(crate) enum ApiMethod {
     /// Removes.
     Delete,
     /// Looks.
@@ -34,7 +34,7 @@ pub enum ApiMethod {
 }
 
 /// What goes to the API. There is no `Debug`: a body may hold a password.
-pub struct ApiRequest {
+pub(crate) struct ApiRequest {
     /// By which method.
     pub method: ApiMethod,
     /// Behind the API's URL, or behind its host.
@@ -49,7 +49,7 @@ pub struct ApiRequest {
 
 /// Why a chore was not done, in the fixed words of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorClass {
+pub(crate) struct ErrorClass {
     /// How the program ends.
     pub exit: Exit,
     /// What is wrong.
@@ -64,7 +64,7 @@ pub struct ErrorClass {
 impl ErrorClass {
     /// A reason that is more than having asked too often.
     #[must_use]
-    pub const fn new(exit: Exit, words: &'static str, remedy: &'static str) -> Self {
+    pub(crate) const fn new(exit: Exit, words: &'static str, remedy: &'static str) -> Self {
         Self {
             exit,
             summary: words,
@@ -75,7 +75,11 @@ impl ErrorClass {
 
     /// It was only asked too often, and nothing was done.
     #[must_use]
-    pub const fn rate_limited(pause: Duration, words: &'static str, remedy: &'static str) -> Self {
+    pub(crate) const fn rate_limited(
+        pause: Duration,
+        words: &'static str,
+        remedy: &'static str,
+    ) -> Self {
         Self {
             exit: Exit::Failed,
             summary: words,
@@ -87,7 +91,7 @@ impl ErrorClass {
 
 /// A chore that was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// Why.
     pub class: ErrorClass,
     /// What it was seen by: the API's words, or the network's.
@@ -99,7 +103,7 @@ pub struct ApiError {
 impl ApiError {
     /// Trouble for this reason.
     #[must_use]
-    pub fn new(reason: ErrorClass, detail: String) -> Self {
+    pub(crate) fn new(reason: ErrorClass, detail: String) -> Self {
         Self {
             class: reason,
             detail,
@@ -109,13 +113,13 @@ impl ApiError {
 
     /// Whether it was only asked too often.
     #[must_use]
-    pub fn is_rate_limited(&self) -> bool {
+    pub(crate) fn is_rate_limited(&self) -> bool {
         self.class.default_retry_after.is_some()
     }
 
     /// Whether it may be over soon by itself.
     #[must_use]
-    pub fn is_temporary(&self) -> bool {
+    pub(crate) fn is_temporary(&self) -> bool {
         matches!(self.class.exit, Exit::Failed | Exit::Unknown)
     }
 }
@@ -139,7 +143,7 @@ impl fmt::Display for ApiError {
 
 /// What is an API's own.
 #[derive(Debug)]
-pub struct ApiProfile {
+pub(crate) struct ApiProfile {
     /// What status and body hold of what was asked for, or why they do not. It
     /// judges a failure once more when the secrets in it are hidden.
     pub parse_response: fn(u16, &[u8]) -> Result<Value, ApiError>,
@@ -159,7 +163,7 @@ pub struct ApiProfile {
 
 /// What is said of what happens in the network.
 #[derive(Debug, Clone, Copy)]
-pub struct ErrorText {
+pub(crate) struct ErrorText {
     /// What is wrong.
     pub summary: &'static str,
     /// What the administrator does about it.
@@ -175,7 +179,7 @@ impl ErrorText {
 
 /// An API, with its pool of connections.
 #[derive(Debug)]
-pub struct ApiClient {
+pub(crate) struct ApiClient {
     url: Url,
     profile: &'static ApiProfile,
     http: reqwest::Client,
@@ -187,7 +191,7 @@ impl ApiClient {
     ///
     /// # Errors
     /// When the certificates cannot be had.
-    pub fn new(
+    pub(crate) fn new(
         url: Url,
         timeout: Duration,
         ca_file: Option<&Path>,
@@ -219,7 +223,11 @@ impl ApiClient {
     ///
     /// # Errors
     /// When there is no answer, or none of success.
-    pub async fn send(&self, request: &ApiRequest, secrets: &[&Secret]) -> Result<Value, ApiError> {
+    pub(crate) async fn send(
+        &self,
+        request: &ApiRequest,
+        secrets: &[&Secret],
+    ) -> Result<Value, ApiError> {
         self.try_send(request, secrets)
             .await
             .map_err(|mut trouble| {
@@ -323,7 +331,7 @@ impl ApiClient {
 
 /// An API that cannot be asked. The administrator must act.
 #[derive(Debug)]
-pub enum ApiClientError {
+pub(crate) enum ApiClientError {
     /// The HTTP client cannot be made.
     Http(reqwest::Error),
     /// The certificates cannot be had.

@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-pub mod json_api;
-pub mod tls;
+pub(crate) mod json_api;
+pub(crate) mod tls;
 
 /// Why nobody answered. As long as there was no connection nothing was done;
 /// after that nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransportError {
+pub(crate) enum TransportError {
     /// There was a connection, and it ended too soon.
     ConnectionLost,
     /// The time was over.
@@ -28,7 +28,7 @@ pub enum TransportError {
 impl TransportError {
     /// Why nobody answered, by the error that there was instead.
     #[must_use]
-    pub fn classify(error: &reqwest::Error) -> Self {
+    pub(crate) fn classify(error: &reqwest::Error) -> Self {
         if error.is_builder() {
             Self::InvalidRequest
         } else if error.is_connect() && is_tls(error) {
@@ -46,7 +46,7 @@ impl TransportError {
 /// An error with all its causes in one line. The URL is left out: it may hold
 /// what is none of the log's business.
 #[must_use]
-pub fn error_chain(error: &reqwest::Error) -> String {
+pub(crate) fn error_chain(error: &reqwest::Error) -> String {
     let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
     if texts.is_empty() {
         return if error.is_timeout() {
@@ -62,7 +62,7 @@ pub fn error_chain(error: &reqwest::Error) -> String {
 /// When to ask again: `Retry-After` in seconds or as a date (RFC 9110, section
 /// 10.2.3).
 #[must_use]
-pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -75,7 +75,7 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// or as forms and JSON write it. What is too short to be told apart is left
 /// alone.
 #[must_use]
-pub fn redact(said: &str, private: &str, replacement: &str) -> String {
+pub(crate) fn redact(said: &str, private: &str, replacement: &str) -> String {
     const LEAST: usize = 4;
     if private.len() < LEAST {
         return said.to_owned();

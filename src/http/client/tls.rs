@@ -14,7 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 ///
 /// # Errors
 /// When there is no authority to trust.
-pub fn with_roots(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+pub(crate) fn with_roots(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
@@ -34,7 +34,7 @@ pub fn with_roots(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
 /// The TLS settings for a provider behind plain `http`: reading the system's
 /// authorities takes longer than the whole message, and none is needed.
 #[must_use]
-pub fn without_roots() -> ClientConfig {
+pub(crate) fn without_roots() -> ClientConfig {
     with(RootCertStore::empty())
 }
 
@@ -66,7 +66,7 @@ fn unusable(path: &Path, error: &dyn fmt::Display) -> TrustError {
 
 /// Nobody can be trusted. The administrator must act.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrustError {
+pub(crate) enum TrustError {
     /// The `ca_file` cannot be used.
     CaFile {
         /// The file.

@@ -10,21 +10,21 @@ use ipnet::IpNet;
 /// Whether a picture may be fetched from this address: it is one of the public
 /// internet, or the administrator permits it.
 #[must_use]
-pub fn is_allowed(address: IpAddr, permitted: &[IpNet]) -> bool {
+pub(crate) fn is_allowed(address: IpAddr, permitted: &[IpNet]) -> bool {
     is_permitted(address, permitted) || is_public(address)
 }
 
 /// Whether the administrator names this address. A v4 address in v6 dress is the
 /// v4 address.
 #[must_use]
-pub fn is_permitted(address: IpAddr, permitted: &[IpNet]) -> bool {
+pub(crate) fn is_permitted(address: IpAddr, permitted: &[IpNet]) -> bool {
     let address = address.to_canonical();
     permitted.iter().any(|network| network.contains(&address))
 }
 
 /// Whether this address is one of the public internet.
 #[must_use]
-pub fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// How long it is tried.
-pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wait after the first attempt; each one after that is twice as long.
 const WAIT_LEAST: Duration = Duration::from_secs(5);
@@ -14,7 +14,7 @@ const WAIT_MOST: Duration = Duration::from_secs(10 * 60);
 
 /// Why a picture was not fetched. The text holds nothing of a URL but the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// It never will be.
     Permanent(String),
     /// It may be later.
@@ -24,20 +24,20 @@ pub enum FetchError {
 impl FetchError {
     /// It never will be.
     #[must_use]
-    pub fn permanent(why: &str) -> Self {
+    pub(crate) fn permanent(why: &str) -> Self {
         Self::Permanent(why.to_owned())
     }
 
     /// It may be later.
     #[must_use]
-    pub fn temporary(why: &str) -> Self {
+    pub(crate) fn temporary(why: &str) -> Self {
         Self::Temporary(why.to_owned())
     }
 
     /// How long to wait before the next attempt, after `tries` of them and `age`
     /// after the message came; `None` when there is none.
     #[must_use]
-    pub fn wait(&self, tries: u32, age: Duration) -> Option<Duration> {
+    pub(crate) fn wait(&self, tries: u32, age: Duration) -> Option<Duration> {
         let left = LIFETIME.saturating_sub(age);
         if matches!(self, Self::Permanent(_)) || left.is_zero() {
             return None;
@@ -60,7 +60,7 @@ impl std::error::Error for FetchError {}
 
 /// What an answer's status says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchStatus {
+pub(crate) enum FetchStatus {
     /// Here it is.
     Found,
     /// It is elsewhere.
@@ -71,7 +71,7 @@ pub enum FetchStatus {
 
 /// What an answer's status says.
 #[must_use]
-pub fn classify(code: u16) -> FetchStatus {
+pub(crate) fn classify(code: u16) -> FetchStatus {
     let why = || format!("HTTP status {code}");
     match code {
         // It is being prepared, or there is nothing: no body to be kept.

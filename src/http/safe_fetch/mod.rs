@@ -20,22 +20,22 @@ use reqwest::{Client, Response, Url, redirect};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
-pub mod address;
-pub mod failure;
-pub mod redirects;
+pub(crate) mod address;
+pub(crate) mod failure;
+pub(crate) mod redirects;
 
 use failure::{FetchError, FetchStatus, classify};
 use redirects::RedirectChain;
 
 /// Who we say that we are.
-pub const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
 
 /// For name resolution, and for connection and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whom may be asked, and whom to believe.
 #[derive(Debug, Clone)]
-pub struct SafeClient {
+pub(crate) struct SafeClient {
     /// Private addresses that may be asked.
     pub permitted: Vec<IpNet>,
     /// Certificates that are believed.
@@ -44,7 +44,7 @@ pub struct SafeClient {
 
 /// The header that shows who we are, for where a way has led to, if that is to
 /// know; it is also told whether the host there is a permitted private one.
-pub type CredentialsFor<'a> =
+pub(crate) type CredentialsFor<'a> =
     &'a (dyn Fn(&RedirectChain, bool) -> Option<(HeaderName, String)> + Sync);
 
 impl SafeClient {
@@ -52,7 +52,11 @@ impl SafeClient {
     ///
     /// # Errors
     /// Why it cannot be had, and whether it may be later.
-    pub async fn get(&self, url: &str, shown: CredentialsFor<'_>) -> Result<Response, FetchError> {
+    pub(crate) async fn get(
+        &self,
+        url: &str,
+        shown: CredentialsFor<'_>,
+    ) -> Result<Response, FetchError> {
         let mut way = RedirectChain::start(url)?;
         loop {
             let response = self.request(&way, shown).await?;
@@ -162,7 +166,7 @@ fn without_user(mut url: Url) -> Url {
 
 /// An error with all its causes and without the URL, which may hold a token.
 #[must_use]
-pub fn transport_error(error: reqwest::Error) -> FetchError {
+pub(crate) fn transport_error(error: reqwest::Error) -> FetchError {
     let error = error.without_url();
     let mut said = error.to_string();
     let mut cause = error.source();

@@ -12,7 +12,7 @@ const REDIRECTS_MAX: u32 = 5;
 
 /// The way so far.
 #[derive(Debug, Clone)]
-pub struct RedirectChain {
+pub(crate) struct RedirectChain {
     url: Url,
     redirects: u32,
     /// It has led to another host, port or scheme than it began with.
@@ -24,7 +24,7 @@ impl RedirectChain {
     ///
     /// # Errors
     /// When it is none that is fetched.
-    pub fn start(url: &str) -> Result<Self, FetchError> {
+    pub(crate) fn start(url: &str) -> Result<Self, FetchError> {
         let url = Url::parse(url).map_err(|_| FetchError::permanent("it has no URL"))?;
         fetchable(url).map(|url| Self {
             url,
@@ -37,7 +37,7 @@ impl RedirectChain {
     ///
     /// # Errors
     /// When that is nowhere, or too far.
-    pub fn follow(&mut self, location: &str) -> Result<(), FetchError> {
+    pub(crate) fn follow(&mut self, location: &str) -> Result<(), FetchError> {
         self.redirects += 1;
         if self.redirects > REDIRECTS_MAX {
             return Err(FetchError::permanent("there are too many redirects"));
@@ -52,20 +52,20 @@ impl RedirectChain {
 
     /// Where it has led to.
     #[must_use]
-    pub fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
     /// The host there, for the log, which the rest of the URL is not for: it may
     /// hold a token.
     #[must_use]
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
     /// The address there, when the URL has one in place of a name.
     #[must_use]
-    pub fn address(&self) -> Option<IpAddr> {
+    pub(crate) fn address(&self) -> Option<IpAddr> {
         self.host().trim_matches(['[', ']']).parse().ok()
     }
 
@@ -73,7 +73,7 @@ impl RedirectChain {
     /// names it in `hosts`, the way began there, and nobody listens, by TLS or
     /// because it is a `near` one.
     #[must_use]
-    pub fn may_receive_credentials(&self, hosts: &[String], near: bool) -> bool {
+    pub(crate) fn may_receive_credentials(&self, hosts: &[String], near: bool) -> bool {
         let secure = near || self.url.scheme() == "https";
         secure && !self.left_origin && hosts.iter().any(|host| host == self.host())
     }

@@ -19,7 +19,7 @@ const FORWARDED: &str = "forwarded";
 /// # Errors
 /// When a trusted proxy sends an entry that is no address (`unknown`,
 /// `_hidden`, nothing). Guessing would open the door to whoever can write it.
-pub fn client_address(
+pub(crate) fn client_address(
     peer: IpAddr,
     header_name: &str,
     header: &[&str],
@@ -85,7 +85,7 @@ fn parse_address(entry: &str) -> Option<IpAddr> {
 /// An entry of the proxy header that is no address. Whoever runs the proxy
 /// must see to it that it sends addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MalformedProxyHeader(String);
+pub(crate) struct MalformedProxyHeader(String);
 
 impl fmt::Display for MalformedProxyHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// At most ten lines a second, and how many were left out.
 #[derive(Debug, Default)]
-pub struct LogLimit(Mutex<Window>);
+pub(crate) struct LogLimit(Mutex<Window>);
 
 #[derive(Debug, Default)]
 struct Window {
@@ -22,7 +22,7 @@ struct Window {
 impl LogLimit {
     /// Whether one more line may be said, and how many have not been since the
     /// last one.
-    pub fn allow(&self) -> Option<u64> {
+    pub(crate) fn allow(&self) -> Option<u64> {
         // A panic elsewhere has ended the process; a poisoned lock is as good.
         let mut window = self
             .0

@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
-pub mod client_address;
-pub mod log_limit;
+pub(crate) mod client_address;
+pub(crate) mod log_limit;
 
 /// For a request's head, from the first byte of the connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +49,7 @@ const HEADERS_MAX: usize = 100;
 const HEAD_MAX: usize = 16 * 1024;
 
 /// What is behind the door.
-pub trait Handler: Send + Sync + 'static {
+pub(crate) trait Handler: Send + Sync + 'static {
     /// Connections at a time; the rest waits to be accepted and takes no memory.
     /// All rooms together must leave some of the 1,024 descriptors that systemd
     /// gives a process to files, calls and requests.
@@ -65,7 +65,11 @@ pub trait Handler: Send + Sync + 'static {
 
 /// Serves until `shutdown` is over, then finishes what is under way, within
 /// bounds. The caller owns socket and signals.
-pub async fn run<R: Handler>(listener: TcpListener, room: R, shutdown: impl Future<Output = ()>) {
+pub(crate) async fn run<R: Handler>(
+    listener: TcpListener,
+    room: R,
+    shutdown: impl Future<Output = ()>,
+) {
     let room = Arc::new(room);
     let places = Arc::new(Semaphore::new(R::MAX_CONNECTIONS));
     let (stop, stopping) = watch::channel(());
@@ -160,7 +164,7 @@ fn log_end(peer: IpAddr, ended: &hyper::Result<()>) {
 ///
 /// # Errors
 /// Why it cannot be had.
-pub async fn read_body(body: Body, most: usize) -> Result<Bytes, BodyError> {
+pub(crate) async fn read_body(body: Body, most: usize) -> Result<Bytes, BodyError> {
     match timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
@@ -171,7 +175,7 @@ pub async fn read_body(body: Body, most: usize) -> Result<Bytes, BodyError> {
 
 /// A body that cannot be had. Whoever sent it may send it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BodyError {
+pub(crate) enum BodyError {
     /// The peer ended it early, and how that was seen.
     Incomplete(String),
     /// It has more bytes than are taken.

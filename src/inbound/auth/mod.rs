@@ -25,7 +25,7 @@ use crate::secret::Secret;
 
 /// A request as it came, as far as somebody could sign it.
 #[derive(Debug, Clone, Copy)]
-pub struct SignedRequest<'a> {
+pub(crate) struct SignedRequest<'a> {
     /// `POST`, `GET` or `PUT`.
     pub method: &'a str,
     /// The path, as it came.
@@ -42,7 +42,7 @@ pub struct SignedRequest<'a> {
 
 /// What may be believed of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrustScope {
+pub(crate) enum TrustScope {
     /// Everything: who knows the secret has sent it.
     All,
     /// What it says, but for its headers.
@@ -55,7 +55,7 @@ pub enum TrustScope {
 ///
 /// # Errors
 /// What is missing or does not fit. It is for the log; the peer is told nothing.
-pub fn verify(
+pub(crate) fn verify(
     authenticity: &WebhookAuth<Secret>,
     request: &SignedRequest<'_>,
     now: u64,
@@ -303,7 +303,7 @@ impl fmt::Display for AuthLocation {
 
 /// A request that is not shown to be the provider's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuthError {
+pub(crate) enum AuthError {
     /// The signature, token or password is another one.
     Mismatch,
     /// Something is not there, or is there twice.

@@ -23,7 +23,7 @@ const TEMPLATE_ID: &str = "template_id";
 
 /// What is known of an account, which may not be all of it.
 #[derive(Debug, Clone, Default)]
-pub struct PartialAccount {
+pub(crate) struct PartialAccount {
     /// The `WhatsApp` Business Account.
     pub waba_id: Option<Identifier>,
     /// Its access token.
@@ -38,7 +38,7 @@ pub struct PartialAccount {
 ///
 /// # Errors
 /// When a file or variable cannot be read, or does not hold all of it.
-pub fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, AccountError> {
+pub(crate) fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, AccountError> {
     match source {
         AccountSource::File(path) => {
             let known = read(path)?.ok_or_else(|| AccountError::Missing(path.clone()))?;
@@ -67,7 +67,7 @@ pub fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, AccountEr
 ///
 /// # Errors
 /// When it cannot be read, or holds what is no account.
-pub fn read(path: &Path) -> Result<Option<PartialAccount>, AccountError> {
+pub(crate) fn read(path: &Path) -> Result<Option<PartialAccount>, AccountError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -87,7 +87,7 @@ pub fn read(path: &Path) -> Result<Option<PartialAccount>, AccountError> {
 
 /// The account as the file holds it.
 #[must_use]
-pub fn to_json(account: &WhatsappAccount<Secret>) -> String {
+pub(crate) fn to_json(account: &WhatsappAccount<Secret>) -> String {
     let document = json!({
         WABA_ID: account.waba_id.as_str(),
         ACCESS_TOKEN: account.access_token.expose(),
@@ -182,7 +182,7 @@ fn member(document: &Map<String, Value>, name: &str) -> Option<Result<String, St
 ///
 /// # Errors
 /// When it cannot.
-pub fn secret(token: &str) -> Result<Secret, String> {
+pub(crate) fn secret(token: &str) -> Result<Secret, String> {
     if token.bytes().all(|byte| byte.is_ascii_graphic()) && !token.is_empty() {
         Ok(Secret::new(token.to_owned()))
     } else {
@@ -192,7 +192,7 @@ pub fn secret(token: &str) -> Result<Secret, String> {
 
 /// An account that is not there or is none. The administrator must act.
 #[derive(Debug)]
-pub enum AccountError {
+pub(crate) enum AccountError {
     /// What the file holds is no account.
     Members {
         /// The file.

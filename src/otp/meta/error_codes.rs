@@ -124,7 +124,12 @@ const DISABLED: ErrorClass = ErrorClass::new(
 /// What goes wrong, by Meta's code and its subcode, by whether Meta calls it
 /// transient, and else by the status of HTTP.
 #[must_use]
-pub fn of(code: Option<u64>, subcode: Option<u64>, transient: bool, status: u16) -> ErrorClass {
+pub(crate) fn of(
+    code: Option<u64>,
+    subcode: Option<u64>,
+    transient: bool,
+    status: u16,
+) -> ErrorClass {
     let find = |table: &[(u64, ErrorClass)], code: Option<u64>| {
         let found = table.iter().find(|(known, _)| Some(*known) == code);
         found.map(|(_, reason)| *reason)
@@ -142,7 +147,7 @@ pub fn of(code: Option<u64>, subcode: Option<u64>, transient: bool, status: u16)
 
 /// What goes wrong when nobody gives a code.
 #[must_use]
-pub fn of_status(status: u16) -> ErrorClass {
+pub(crate) fn of_status(status: u16) -> ErrorClass {
     match status {
         300..=399 => ErrorClass::new(
             Exit::Configuration,

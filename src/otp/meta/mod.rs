@@ -13,14 +13,14 @@ use crate::http::client::json_api::{
 };
 use crate::secret::Secret;
 
-pub mod account;
-pub mod error_codes;
-pub mod request;
-pub mod response;
-pub mod template_approval;
+pub(crate) mod account;
+pub(crate) mod error_codes;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod template_approval;
 
-pub use request::{NewTemplate, TemplateKind};
-pub use response::{BusinessNumber, CreatedTemplate, Template};
+pub(crate) use request::{NewTemplate, TemplateKind};
+pub(crate) use response::{BusinessNumber, CreatedTemplate, Template};
 
 /// Pages of a list that are read, each of up to 100: Meta allows no account more
 /// than 6,000 templates.
@@ -28,7 +28,7 @@ const PAGES_MAX: usize = 100;
 
 /// The API, with its pool of connections.
 #[derive(Debug)]
-pub struct GraphApi {
+pub(crate) struct GraphApi {
     client: ApiClient,
 }
 
@@ -37,7 +37,7 @@ impl GraphApi {
     ///
     /// # Errors
     /// When the certificates cannot be had.
-    pub fn new(codes: &WhatsappCodes) -> Result<Self, ApiClientError> {
+    pub(crate) fn new(codes: &WhatsappCodes) -> Result<Self, ApiClientError> {
         let (url, timeout) = (codes.api.clone(), codes.timeout);
         let client = ApiClient::new(url, timeout, codes.ca_file.as_deref(), &META)?;
         Ok(Self { client })
@@ -47,7 +47,7 @@ impl GraphApi {
     ///
     /// # Errors
     /// When there is no answer, or none of success.
-    pub async fn phone_numbers(
+    pub(crate) async fn phone_numbers(
         &self,
         waba: &Identifier,
         token: &Secret,
@@ -66,7 +66,10 @@ impl GraphApi {
     ///
     /// # Errors
     /// When there is no answer, none of success, or no such template.
-    pub async fn template(&self, account: &WhatsappAccount<Secret>) -> Result<Template, ApiError> {
+    pub(crate) async fn template(
+        &self,
+        account: &WhatsappAccount<Secret>,
+    ) -> Result<Template, ApiError> {
         let WhatsappAccount {
             waba_id,
             access_token,
@@ -90,7 +93,7 @@ impl GraphApi {
     ///
     /// # Errors
     /// When there is no answer, or none of success.
-    pub async fn create(
+    pub(crate) async fn create(
         &self,
         waba: &Identifier,
         token: &Secret,

@@ -11,7 +11,7 @@ const PAGE: u32 = 100;
 
 /// A template for codes that there shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewTemplate {
+pub(crate) struct NewTemplate {
     /// What it is called: small letters, digits and `_`.
     pub name: String,
     /// In which language, as Meta writes them: `en_US`.
@@ -38,21 +38,21 @@ pub enum TemplateKind {
 
 /// Which numbers the account has; the page behind a cursor.
 #[must_use]
-pub fn phone_numbers(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
+pub(crate) fn phone_numbers(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
     let fields = "id,display_phone_number,verified_name";
     list(&format!("/{waba}/phone_numbers"), fields, token, after)
 }
 
 /// Which templates the account has; the page behind a cursor.
 #[must_use]
-pub fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
+pub(crate) fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
     let fields = "id,name,language,status,category";
     list(&format!("/{waba}/message_templates"), fields, token, after)
 }
 
 /// A new template.
 #[must_use]
-pub fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> ApiRequest {
+pub(crate) fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> ApiRequest {
     let components = json!([
         {"type": "BODY", "add_security_recommendation": true},
         {"type": "FOOTER", "code_expiration_minutes": new.minutes},

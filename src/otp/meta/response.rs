@@ -13,7 +13,7 @@ use crate::otp::meta::error_codes;
 const SHOWN: usize = 300;
 
 /// The category of templates with codes.
-pub const AUTHENTICATION: &str = "AUTHENTICATION";
+pub(crate) const AUTHENTICATION: &str = "AUTHENTICATION";
 
 /// What a template is when messages can be made of it.
 const APPROVED: &str = "APPROVED";
@@ -52,7 +52,7 @@ const NO_END: ErrorClass = ErrorClass::new(
 /// # Errors
 /// When it is not of success: by its status, by an `error`, or because it is no
 /// JSON.
-pub fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
+pub(crate) fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let good = (200..=299).contains(&status);
     let document: Option<Value> = serde_json::from_slice(body).ok();
     let Some(document) = document.filter(Value::is_object) else {
@@ -136,7 +136,7 @@ pub(super) fn endless(pages: usize) -> ApiError {
 
 /// A number of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BusinessNumber {
+pub(crate) struct BusinessNumber {
     /// What Meta calls it.
     pub id: Identifier,
     /// The number as people write it.
@@ -149,7 +149,7 @@ pub struct BusinessNumber {
 ///
 /// # Errors
 /// When it is none.
-pub fn phone_numbers(data: &Value) -> Result<Vec<BusinessNumber>, ApiError> {
+pub(crate) fn phone_numbers(data: &Value) -> Result<Vec<BusinessNumber>, ApiError> {
     let number = |row: &Value| {
         Ok(BusinessNumber {
             id: id(row).ok_or_else(|| incomplete("id of a number"))?,
@@ -163,7 +163,7 @@ pub fn phone_numbers(data: &Value) -> Result<Vec<BusinessNumber>, ApiError> {
 
 /// A template of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
+pub(crate) struct Template {
     /// What Meta calls it.
     pub id: Identifier,
     /// What messages call it.
@@ -179,13 +179,13 @@ pub struct Template {
 impl Template {
     /// Whether messages can be made of it.
     #[must_use]
-    pub fn is_approved(&self) -> bool {
+    pub(crate) fn is_approved(&self) -> bool {
         self.status == APPROVED
     }
 
     /// Whether Meta has not made up its mind.
     #[must_use]
-    pub fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         [PENDING, "IN_APPEAL"].contains(&self.status.as_str())
     }
 }
@@ -194,7 +194,7 @@ impl Template {
 ///
 /// # Errors
 /// When it is none.
-pub fn templates(data: &Value) -> Result<Vec<Template>, ApiError> {
+pub(crate) fn templates(data: &Value) -> Result<Vec<Template>, ApiError> {
     let template = |row: &Value| {
         Ok(Template {
             id: id(row).ok_or_else(|| incomplete("id of a template"))?,
@@ -210,7 +210,7 @@ pub fn templates(data: &Value) -> Result<Vec<Template>, ApiError> {
 
 /// A template that was not there before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreatedTemplate {
+pub(crate) struct CreatedTemplate {
     /// What Meta calls it.
     pub id: Identifier,
     /// `PENDING`, or what it is already.
@@ -221,7 +221,7 @@ pub struct CreatedTemplate {
 ///
 /// # Errors
 /// When it has no id.
-pub fn created(data: &Value) -> Result<CreatedTemplate, ApiError> {
+pub(crate) fn created(data: &Value) -> Result<CreatedTemplate, ApiError> {
     let status = text(data, "status");
     Ok(CreatedTemplate {
         id: id(data).ok_or_else(|| ApiError::new(INCOMPLETE, "it has no id".to_owned()))?,
@@ -237,7 +237,7 @@ pub fn created(data: &Value) -> Result<CreatedTemplate, ApiError> {
 ///
 /// # Errors
 /// When there is another page and no cursor to it.
-pub fn next(data: &Value) -> Result<Option<String>, ApiError> {
+pub(crate) fn next(data: &Value) -> Result<Option<String>, ApiError> {
     let paging = data.get("paging");
     let next = paging.and_then(|paging| paging.get("next"));
     let Some(next) = next.and_then(Value::as_str) else {

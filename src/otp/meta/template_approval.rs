@@ -17,7 +17,7 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 
 /// A template that is to be approved, in an account.
 #[derive(Debug)]
-pub struct TemplateApproval {
+pub(crate) struct TemplateApproval {
     codes: WhatsappCodes,
     account: WhatsappAccount<Secret>,
     api: GraphApi,
@@ -28,7 +28,7 @@ impl TemplateApproval {
     ///
     /// # Errors
     /// When the certificates cannot be had.
-    pub fn new(
+    pub(crate) fn new(
         codes: &WhatsappCodes,
         account: &WhatsappAccount<Secret>,
     ) -> Result<Self, ApiClientError> {
@@ -41,7 +41,7 @@ impl TemplateApproval {
 
     /// Waits until the template is approved, however long that takes; then who sends
     /// it, and what the administrator reads.
-    pub async fn wait(&self) -> (Provider, String) {
+    pub(crate) async fn wait(&self) -> (Provider, String) {
         let mut wait = WAITS.0;
         loop {
             match self.api.template(&self.account).await {
