@@ -13,7 +13,7 @@
 //!   message until it is sent, `outbound` makes the request to the provider.
 //! * `otp` verifies phones by codes that it sends through `outbound`; `sak`
 //!   manages the account at a WhatsApp gateway; `health` answers monitoring.
-//! * The ground: `http`, `storage` and `document` know no messages; [`model`] is
+//! * The ground: `http`, `storage`, `resilience` and `document` know no messages; [`model`] is
 //!   what is carried; `secret` and `logging` serve everybody.
 //!
 //! A module uses those below it and none above. `inbound` and `outbound` never
@@ -39,5 +39,6 @@ mod document;
 mod http;
 mod logging;
 pub mod model;
+mod resilience;
 mod secret;
 mod storage;

@@ -1,71 +1,56 @@
-//! How many codes each client has had sent within the last hour.
+//! How many codes each client has requested within the last hour.
 //!
-//! It is counted in memory: a restart forgets it, and what bounds the cost for a
-//! phone, which is stored, goes on.
+//! It is counted in memory: a restart forgets it. The limit of each phone, which
+//! is stored, bounds the cost all the same.
 
-use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::otp::phone_state::WINDOW;
+use crate::otp::phone_state::PERIOD;
+use crate::resilience::rate_limit::KeyedRateLimit;
 
-/// Clients after which those are looked for that have been quiet for an hour.
-const TIDY: usize = 1024;
+/// Counts codes for each client.
+#[derive(Debug)]
+pub(crate) struct ClientLimit(Mutex<KeyedRateLimit<IpAddr>>);
 
-/// Counts for each client.
-#[derive(Debug, Default)]
-pub(crate) struct ClientLimit(Mutex<HashMap<IpAddr, VecDeque<Instant>>>);
+impl Default for ClientLimit {
+    fn default() -> Self {
+        Self(Mutex::new(KeyedRateLimit::new(PERIOD)))
+    }
+}
 
 impl ClientLimit {
-    /// Counts one more code of a client, if there may be one; else for how long
-    /// there may be none.
+    /// Counts one more code of a client, unless `max` were sent within the last
+    /// hour; without `max` nothing is counted.
     ///
     /// # Errors
-    /// When there were as many as there may be.
+    /// How long it takes until one more is allowed.
     pub(crate) fn count(
         &self,
         client: IpAddr,
-        most: Option<u32>,
+        max: Option<u32>,
         now: Instant,
     ) -> Result<(), Duration> {
-        let Some(most) = most else {
+        let Some(max) = max.and_then(|max| usize::try_from(max).ok()) else {
             return Ok(());
         };
-        let window = Duration::from_millis(WINDOW);
-        let old = |sent: &Instant| now.duration_since(*sent) >= window;
-        // A panic elsewhere has ended the process.
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if clients.len() >= TIDY {
-            clients.retain(|_, sends| sends.back().is_some_and(|sent| !old(sent)));
-        }
-        let sends = clients.entry(network(client)).or_default();
-        while sends.front().is_some_and(old) {
-            sends.pop_front();
-        }
-        match sends.front() {
-            Some(first) if sends.len() >= usize::try_from(most).unwrap_or(usize::MAX) => {
-                Err(window.saturating_sub(now.duration_since(*first)))
-            }
-            _ => {
-                sends.push_back(now);
-                Ok(())
-            }
-        }
+        self.lock().admit(network(client), max, now)
     }
 
     /// Takes back a code that was counted and not sent.
     pub(crate) fn uncount(&self, client: IpAddr) {
+        self.lock().revoke(&network(client));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, KeyedRateLimit<IpAddr>> {
         // A panic elsewhere has ended the process.
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sends) = clients.get_mut(&network(client)) {
-            sends.pop_back();
-        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whose address it is: whoever has an IPv6 address has 2^64 of them, but for those
-/// that stand for IPv4 addresses where a socket takes both.
+/// The client that an address belongs to: one IPv6 client has the 2^64 addresses of
+/// its network. IPv4 addresses written as IPv6 are IPv4 addresses.
 fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -83,7 +68,7 @@ mod tests {
     #[test]
     fn codes_of_a_client_are_counted_for_an_hour() {
         let clients = ClientLimit::default();
-        let (start, hour) = (Instant::now(), Duration::from_millis(WINDOW));
+        let (start, hour) = (Instant::now(), PERIOD);
         let count = |client: &str, most, passed| {
             clients.count(client.parse().unwrap(), most, start + passed)
         };
@@ -113,21 +98,5 @@ mod tests {
         assert!(count("::ffff:192.0.2.2").is_ok());
         assert!(count("192.0.2.1").is_err());
         assert!(count("::1").is_ok());
-    }
-
-    #[test]
-    fn quiet_clients_are_forgotten() {
-        let clients = ClientLimit::default();
-        let start = Instant::now();
-        for client in 0..u32::try_from(TIDY).unwrap() {
-            clients
-                .count(IpAddr::V4(client.into()), Some(1), start)
-                .unwrap();
-        }
-        let later = start + Duration::from_millis(WINDOW);
-        clients
-            .count("192.0.2.1".parse().unwrap(), Some(1), later)
-            .unwrap();
-        assert_eq!(clients.0.lock().unwrap().len(), 1);
     }
 }

@@ -1,12 +1,15 @@
 //! What is known of one phone, and what a request makes of it. Pure.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::otp::code::HashedCode;
 use crate::otp::outcome::OtpOutcome;
+use crate::resilience::rate_limit::SlidingWindow;
 
-/// In which time codes for one phone, or of one client, are counted.
-pub(crate) const WINDOW: u64 = 60 * 60 * 1000;
+/// The period in which codes for one phone, or of one client, are counted.
+pub(crate) const PERIOD: Duration = Duration::from_secs(60 * 60);
 
 /// For how long it is still known of a code that its time is over.
 const REMEMBERED: u64 = 60 * 60 * 1000;
@@ -14,8 +17,8 @@ const REMEMBERED: u64 = 60 * 60 * 1000;
 /// What is known of one phone. Times are milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PhoneState {
-    /// When codes were sent within the last hour, in order.
-    sends: Vec<u64>,
+    /// When codes were sent within the last hour.
+    sends: SlidingWindow<u64>,
     /// The code that counts, or did.
     code: Option<ActiveCode>,
 }
@@ -34,32 +37,18 @@ pub(crate) struct ActiveCode {
 }
 
 impl PhoneState {
-    /// Counts one more code, if there may be one; else for how many milliseconds
-    /// there may be none.
+    /// Counts one more code, unless `max` were sent within the last hour.
     ///
     /// # Errors
-    /// When there were as many as there may be.
-    pub(crate) fn count(&mut self, most: Option<u32>, now: u64) -> Result<(), u64> {
-        // One of the future is none: the clock was set back.
-        self.sends
-            .retain(|sent| *sent <= now && now - sent < WINDOW);
-        let most = most.map_or(usize::MAX, |most| {
-            usize::try_from(most).unwrap_or(usize::MAX)
-        });
-        match self.sends.first() {
-            Some(first) if self.sends.len() >= most => Err(first + WINDOW - now),
-            _ => {
-                self.sends.push(now);
-                Ok(())
-            }
-        }
+    /// How long it takes until one more is allowed.
+    pub(crate) fn count(&mut self, max: Option<u32>, now: u64) -> Result<(), Duration> {
+        let max = max.and_then(|max| usize::try_from(max).ok());
+        self.sends.admit(max.unwrap_or(usize::MAX), PERIOD, now)
     }
 
     /// Takes back a code that was counted and could not be sent.
     pub(crate) fn uncount(&mut self, counted: u64) {
-        if let Some(position) = self.sends.iter().position(|sent| *sent == counted) {
-            self.sends.remove(position);
-        }
+        self.sends.revoke(counted);
     }
 
     /// Puts a code in the place of an earlier one.
@@ -106,8 +95,7 @@ impl PhoneState {
     #[must_use]
     pub(crate) fn is_over(&self, now: u64) -> bool {
         let remembered = |code: &ActiveCode| now < code.until.saturating_add(REMEMBERED);
-        let counted = |sent: &u64| *sent <= now && now - sent < WINDOW;
-        !self.code.as_ref().is_some_and(remembered) && !self.sends.iter().any(counted)
+        !self.code.as_ref().is_some_and(remembered) && self.sends.is_quiet(PERIOD, now)
     }
 
     /// Whether a code counts at this time and is one that `is` says yes to.
@@ -133,6 +121,7 @@ mod tests {
 
     const NOW: u64 = 1_000_000_000_000;
     const MINUTES: u64 = 60 * 1000;
+    const WINDOW: u64 = 60 * MINUTES;
 
     fn kept() -> HashedCode {
         let hasher = CodeHasher::new(Secret::new("key".to_owned()));
@@ -202,10 +191,16 @@ mod tests {
         for second in 0..5 {
             assert_eq!(entry.count(Some(5), NOW + second * 1000), Ok(()));
         }
-        assert_eq!(entry.count(Some(5), NOW + 10_000), Err(WINDOW - 10_000));
+        assert_eq!(
+            entry.count(Some(5), NOW + 10_000),
+            Err(PERIOD.saturating_sub(Duration::from_secs(10)))
+        );
         entry.uncount(NOW + 1000);
         assert_eq!(entry.count(Some(5), NOW + 10_000), Ok(()));
-        assert_eq!(entry.count(Some(5), NOW + WINDOW - 1), Err(1));
+        assert_eq!(
+            entry.count(Some(5), NOW + WINDOW - 1),
+            Err(Duration::from_millis(1))
+        );
         assert_eq!(entry.count(Some(5), NOW + WINDOW), Ok(()));
         assert_eq!(entry.count(None, NOW + WINDOW), Ok(()));
         // The clock was set back.

@@ -157,7 +157,7 @@ impl OtpService {
             Ok((Ok(()), now)) => now,
             Ok((Err(wait), _)) => {
                 warn!(%phone, "no more codes for this phone within the hour: see per_phone");
-                return Err(FailedSend::free(OtpOutcome::Limited(wait / 1000 + 1)));
+                return Err(FailedSend::free(OtpOutcome::Limited(wait.as_secs() + 1)));
             }
             Err(error) => return Err(FailedSend::free(not_stored(phone, &error))),
         };

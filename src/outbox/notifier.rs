@@ -2,26 +2,33 @@
 //! phones.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use crate::outbox::notice::{NoticeLimit, notice};
+use crate::outbox::notice::notice;
 use crate::outbox::record::Record;
+use crate::resilience::rate_limit::KeyedRateLimit;
 use crate::spool::Spool;
+
+/// Notices that one sender gets within [`PERIOD`]. A sender whose messages fail
+/// by the hundred learns it from the first ones.
+const NOTICES_MAX: usize = 20;
+
+const PERIOD: Duration = Duration::from_secs(60);
 
 /// Who tells senders.
 #[derive(Debug, Clone)]
 pub(crate) struct Notifier {
     spool: Spool,
-    limit: Arc<Mutex<NoticeLimit>>,
+    limit: Arc<Mutex<KeyedRateLimit<String>>>,
 }
 
 impl Notifier {
     /// A teller whose notices go by call files.
     #[must_use]
     pub(crate) fn new(spool: Spool) -> Self {
-        let limit = Arc::default();
+        let limit = Arc::new(Mutex::new(KeyedRateLimit::new(PERIOD)));
         Self { spool, limit }
     }
 
@@ -35,7 +42,8 @@ impl Notifier {
         };
         let allowed = {
             let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-            limit.allows(notice.to.as_str(), Instant::now())
+            let sender = notice.to.as_str().to_owned();
+            limit.admit(sender, NOTICES_MAX, Instant::now()).is_ok()
         };
         if !allowed {
             return warn!(

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::DeliverySettings;
 use crate::outbound::verdict::{Outcome, Verdict};
+use crate::resilience::backoff::Backoff;
 
 /// What is next for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +43,8 @@ pub(crate) fn next_step(
     if left.is_zero() || wanted > left {
         return NextStep::GiveUp;
     }
-    let doubled = retry.least * 2_u32.saturating_pow(attempts.saturating_sub(1).min(20));
-    let wait = doubled.min(retry.most).mul_f64(0.75 + chance / 2.0);
+    let backoff = Backoff::new(retry.least, retry.most);
+    let wait = backoff.after(attempts).mul_f64(0.75 + chance / 2.0);
     // The last attempt is made when the time is over, not one wait before.
     NextStep::Retry(wait.max(wanted).min(left))
 }

@@ -16,18 +16,16 @@ use crate::command::prompt::Question;
 use crate::command::terminal::{CommandError, hint, print};
 use crate::config::{Identifier, OtpDraft, WhatsappAccount};
 use crate::exit::Exit;
-use crate::otp::meta::BusinessNumber;
-use crate::otp::meta::CreatedTemplate;
-use crate::otp::meta::GraphApi;
-use crate::otp::meta::NewTemplate;
-use crate::otp::meta::Template;
-use crate::otp::meta::TemplateKind;
 use crate::otp::meta::account::{self, PartialAccount};
 use crate::otp::meta::response;
+use crate::otp::meta::{
+    BusinessNumber, CreatedTemplate, GraphApi, NewTemplate, Template, TemplateKind,
+};
+use crate::resilience::backoff::Backoff;
 use crate::secret::{Secret, SecretSource};
 
-/// Between two looks at a template: the first pause, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+/// Between two looks at a template.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 
 /// Seconds that Meta counts as one.
 const MINUTE: u64 = 60;
@@ -264,10 +262,12 @@ async fn approved(
     seconds: u64,
 ) -> Result<(), CommandError> {
     let end = Instant::now() + Duration::from_secs(seconds);
-    let mut pause = PAUSE.0;
+    let mut attempts = 1;
+    let mut pause = BACKOFF.after(attempts);
     while template.is_pending() && Instant::now() + pause <= end {
         sleep(pause).await;
-        pause = (pause * 2).min(PAUSE.1);
+        attempts += 1;
+        pause = BACKOFF.after(attempts);
         match graph.template(account).await {
             Ok(now) => template = now,
             // A new template may not be in the list yet.

@@ -3,14 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::resilience::backoff::Backoff;
+
 /// How long it is tried.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The wait after the first attempt; each one after that is twice as long.
-const WAIT_LEAST: Duration = Duration::from_secs(5);
-
-/// The longest wait.
-const WAIT_MOST: Duration = Duration::from_secs(10 * 60);
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(10 * 60));
 
 /// Why a picture was not fetched. The text holds nothing of a URL but the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +36,10 @@ impl FetchError {
     /// after the message came; `None` when there is none.
     #[must_use]
     pub(crate) fn wait(&self, tries: u32, age: Duration) -> Option<Duration> {
-        let left = LIFETIME.saturating_sub(age);
-        if matches!(self, Self::Permanent(_)) || left.is_zero() {
-            return None;
+        match self {
+            Self::Permanent(_) => None,
+            Self::Temporary(_) => BACKOFF.within(tries, LIFETIME.saturating_sub(age)),
         }
-        let doubled = WAIT_LEAST * 2_u32.saturating_pow(tries.saturating_sub(1).min(20));
-        // The last attempt is made when the time is over, not one wait before.
-        Some(doubled.min(WAIT_MOST).min(left))
     }
 }
 

@@ -1,51 +1,41 @@
-//! How much of what a stranger can trigger at will is said.
+//! Limits the log lines that a stranger can cause at will.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines in one window.
-const LINES_MAX: u32 = 10;
+use crate::resilience::rate_limit::SlidingWindow;
 
-const WINDOW: Duration = Duration::from_secs(1);
+/// Lines within one [`PERIOD`].
+const LINES_MAX: usize = 10;
 
-/// At most ten lines a second, and how many were left out.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Allows ten lines a second and counts those that were suppressed.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimit(Mutex<Window>);
+pub(crate) struct LogLimit(Mutex<Counted>);
 
 #[derive(Debug, Default)]
-struct Window {
-    start: Option<Instant>,
-    allowed: u32,
+struct Counted {
+    allowed: SlidingWindow<Instant>,
     suppressed: u64,
 }
 
 impl LogLimit {
-    /// Whether one more line may be said, and how many have not been since the
-    /// last one.
+    /// Whether one more line may be logged; the number is how many were
+    /// suppressed since the last one.
     pub(crate) fn allow(&self) -> Option<u64> {
         // A panic elsewhere has ended the process; a poisoned lock is as good.
-        let mut window = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        window.take(Instant::now())
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.allow(Instant::now())
     }
 }
 
-impl Window {
-    fn take(&mut self, now: Instant) -> Option<u64> {
-        let over = self
-            .start
-            .is_none_or(|start| now.duration_since(start) >= WINDOW);
-        if over {
-            self.start = Some(now);
-            self.allowed = 0;
-        }
-        if self.allowed >= LINES_MAX {
+impl Counted {
+    fn allow(&mut self, now: Instant) -> Option<u64> {
+        if self.allowed.admit(LINES_MAX, PERIOD, now).is_err() {
             self.suppressed += 1;
             return None;
         }
-        self.allowed += 1;
         Some(std::mem::take(&mut self.suppressed))
     }
 }
@@ -56,11 +46,11 @@ mod tests {
 
     #[test]
     fn flood_is_ten_lines_a_second_and_a_count() {
-        let mut window = Window::default();
+        let mut counted = Counted::default();
         let start = Instant::now();
-        let said = (0..1000).filter(|_| window.take(start).is_some()).count();
-        assert_eq!(said, 10);
-        assert_eq!(window.take(start + WINDOW), Some(990));
-        assert_eq!(window.take(start + WINDOW), Some(0));
+        let allowed = (0..1000).filter(|_| counted.allow(start).is_some()).count();
+        assert_eq!(allowed, 10);
+        assert_eq!(counted.allow(start + PERIOD), Some(990));
+        assert_eq!(counted.allow(start + PERIOD), Some(0));
     }
 }

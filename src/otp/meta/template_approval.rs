@@ -10,10 +10,11 @@ use crate::config::{self, WhatsappAccount, WhatsappCodes};
 use crate::http::client::json_api::ApiClientError;
 use crate::otp::meta::{GraphApi, Template};
 use crate::outbound::{Provider, ProviderError};
+use crate::resilience::backoff::Backoff;
 use crate::secret::Secret;
 
-/// How long to wait before the first further look, and at most.
-const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// Between two looks at a template that is not approved yet.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60));
 
 /// A template that is to be approved, in an account.
 #[derive(Debug)]
@@ -42,8 +43,9 @@ impl TemplateApproval {
     /// Waits until the template is approved, however long that takes; then who sends
     /// it, and what the administrator reads.
     pub(crate) async fn wait(&self) -> (Provider, String) {
-        let mut wait = WAITS.0;
+        let mut attempts: u32 = 0;
         loop {
+            attempts = attempts.saturating_add(1);
             match self.api.template(&self.account).await {
                 Ok(template) if template.is_approved() => match self.sender(&template) {
                     Ok(provider) => return (provider, verified(&template)),
@@ -60,8 +62,7 @@ impl TemplateApproval {
                 }
                 Err(trouble) => error!(%trouble, "codes cannot go by WhatsApp yet"),
             }
-            sleep(wait).await;
-            wait = WAITS.1.min(2 * wait);
+            sleep(BACKOFF.after(attempts)).await;
         }
     }
 
