@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::config::{Auth, MediaStoreSettings};
 use crate::document::path::as_text;
+use crate::http::client::read_bounded;
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::redirects::RedirectChain;
 use crate::http::safe_fetch::{SafeClient, transport_error};
@@ -151,7 +152,11 @@ impl Fetcher {
     ) -> Result<(Vec<u8>, bool), FetchError> {
         let mut part = Vec::new();
         while part.len() < WRITE_BUFFER {
-            let Some(chunk) = response.chunk().await.map_err(transport_error)? else {
+            let Some(chunk) = response
+                .chunk()
+                .await
+                .map_err(|error| transport_error(&error))?
+            else {
                 return Ok((part, true));
             };
             part.extend_from_slice(&chunk);
@@ -179,14 +184,9 @@ pub(crate) struct Fetched {
 /// Where a picture is, as a document says in its member `url`.
 async fn address_in(mut response: Response) -> Result<String, FetchError> {
     const LONGEST: usize = 64 * 1024;
-    let mut said = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
-        said.extend_from_slice(&chunk);
-        if said.len() > LONGEST {
-            break;
-        }
-    }
-    let document: Value = serde_json::from_slice(&said).unwrap_or_default();
+    let body = read_bounded(&mut response, LONGEST).await;
+    let body = body.map_err(|error| transport_error(&error))?;
+    let document: Value = serde_json::from_slice(&body.bytes).unwrap_or_default();
     let url = document.get("url").and_then(as_text);
     url.ok_or_else(|| FetchError::permanent("nothing says where it is"))
 }

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::SERVER;
-use reqwest::{Client, redirect};
 use serde_json::json;
 
 use crate::config::OtpSettings;
-use crate::http::client::error_chain;
 use crate::http::client::tls;
-use crate::http::safe_fetch::USER_AGENT;
+use crate::http::client::{self, error_chain};
 use crate::otp::agi::OtpCommand;
 use crate::otp::http::SERVER_NAME;
 use crate::otp::outcome::OtpOutcome;
@@ -34,12 +32,8 @@ pub(crate) async fn ask(
         .map(|source| source.resolve_nonempty(|name| std::env::var_os(name)))
         .transpose()
         .map_err(OtpClientError::Secret)?;
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls::without_roots())
-        .user_agent(USER_AGENT)
+    let client = client::builder(tls::without_roots())
         .no_proxy()
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
         .timeout(TIMEOUT)
         .build()
         .map_err(|error| OtpClientError::Network(error.to_string()))?;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use reqwest::multipart::Form;
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Client, RequestBuilder, Response};
 
 pub(crate) mod auth;
 pub(crate) mod fallback;
@@ -25,7 +25,7 @@ pub(crate) mod verdict;
 use crate::config::{Auth, OutgoingInterface, RequestMethod, ResponseId};
 use crate::http::client::tls;
 use crate::http::client::{self, TransportError, redact};
-use crate::http::safe_fetch::{SafeClient, USER_AGENT};
+use crate::http::safe_fetch::SafeClient;
 use crate::logging::masked;
 use crate::model::id::Id;
 use crate::secret::{Secret, SecretError};
@@ -56,11 +56,8 @@ impl Provider {
             .clone()
             .try_map(|secret| secret.resolve(|name| std::env::var_os(name)))
             .map_err(ProviderError::Secret)?;
-        let tls = if outgoing.host.scheme() == "https" {
-            tls::with_roots(outgoing.ca_file.as_deref()).map_err(ProviderError::Trust)?
-        } else {
-            tls::without_roots()
-        };
+        let tls = tls::for_url(&outgoing.host, outgoing.ca_file.as_deref());
+        let tls = tls.map_err(ProviderError::Trust)?;
         let asker = SafeClient {
             permitted: outgoing
                 .pictures
@@ -73,12 +70,7 @@ impl Provider {
                 tls::without_roots()
             },
         };
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
+        let client = client::builder(tls)
             .connect_timeout(outgoing.connect_timeout)
             .timeout(outgoing.timeout)
             .build()
@@ -268,15 +260,8 @@ fn nothing_sent(verdict: Verdict) -> Verdict {
 
 /// The answer's body, as much of it as is read.
 async fn read(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
-    while body.len() < ANSWER_MAX {
-        match response.chunk().await? {
-            Some(chunk) => body.extend_from_slice(&chunk),
-            None => break,
-        }
-    }
-    body.truncate(ANSWER_MAX);
-    Ok(body)
+    let body = client::read_bounded(response, ANSWER_MAX).await?;
+    Ok(body.bytes)
 }
 
 /// What became of a message that nobody answered. As long as there was no

@@ -4,6 +4,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::multipart::{Form, Part};
 use tokio::time::timeout;
 
+use crate::http::client::read_bounded;
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::{SafeClient, transport_error};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
@@ -43,16 +44,14 @@ async fn fetch(url: &str, asker: &SafeClient) -> Result<Part, FetchError> {
     let content_type = content_type
         .unwrap_or("application/octet-stream")
         .to_owned();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > FILE_MAX {
-            return Err(FetchError::Permanent(format!(
-                "it has more than {FILE_MAX} bytes"
-            )));
-        }
+    let file = read_bounded(&mut response, FILE_MAX).await;
+    let file = file.map_err(|error| transport_error(&error))?;
+    if !file.is_complete {
+        return Err(FetchError::Permanent(format!(
+            "it has more than {FILE_MAX} bytes"
+        )));
     }
-    let part = Part::bytes(bytes).file_name(name(url));
+    let part = Part::bytes(file.bytes).file_name(name(url));
     part.mime_str(&content_type)
         .map_err(|_| FetchError::permanent("its Content-Type is none"))
 }

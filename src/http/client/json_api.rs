@@ -10,13 +10,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{RequestBuilder, Response, Url, redirect};
+use reqwest::{RequestBuilder, Response, Url};
 use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::http::client::tls;
 use crate::http::client::{self, TransportError};
-use crate::http::safe_fetch::USER_AGENT;
 use crate::secret::Secret;
 
 /// As much of an answer as is read; a list of a thousand is less.
@@ -197,17 +196,8 @@ impl ApiClient {
         ca_file: Option<&Path>,
         dialect: &'static ApiProfile,
     ) -> Result<Self, ApiClientError> {
-        let tls = if url.scheme() == "https" {
-            tls::with_roots(ca_file).map_err(ApiClientError::Trust)?
-        } else {
-            tls::without_roots()
-        };
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
+        let tls = tls::for_url(&url, ca_file).map_err(ApiClientError::Trust)?;
+        let http = client::builder(tls)
             .timeout(timeout)
             .build()
             .map_err(ApiClientError::Http)?;
@@ -295,17 +285,14 @@ impl ApiClient {
     }
 
     async fn read(&self, response: &mut Response) -> Result<Vec<u8>, ApiError> {
-        let mut body = Vec::new();
-        let broken = |error| self.transport_error(&error);
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > ANSWER_MAX {
-                let reason = self.profile.too_large.with(Exit::Unknown);
-                let detail = format!("more than {ANSWER_MAX} bytes");
-                return Err(ApiError::new(reason, detail));
-            }
+        let body = client::read_bounded(response, ANSWER_MAX).await;
+        let body = body.map_err(|error| self.transport_error(&error))?;
+        if body.is_complete {
+            return Ok(body.bytes);
         }
-        Ok(body)
+        let class = self.profile.too_large.with(Exit::Unknown);
+        let detail = format!("more than {ANSWER_MAX} bytes");
+        Err(ApiError::new(class, detail))
     }
 
     /// What became of a request that nobody answered.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use reqwest::Url;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -29,6 +30,19 @@ pub(crate) fn with_roots(ca_file: Option<&Path>) -> Result<ClientConfig, TrustEr
         return Err(TrustError::NoAuthority);
     }
     Ok(with(roots))
+}
+
+/// The TLS settings for a server at this URL: [`with_roots`] for `https`, else
+/// [`without_roots`].
+///
+/// # Errors
+/// When there is no authority to trust.
+pub(crate) fn for_url(url: &Url, ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+    if url.scheme() == "https" {
+        with_roots(ca_file)
+    } else {
+        Ok(without_roots())
+    }
 }
 
 /// The TLS settings for a provider behind plain `http`: reading the system's

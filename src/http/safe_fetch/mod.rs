@@ -16,7 +16,7 @@ use hickory_resolver::config::LookupIpStrategy;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderName, LOCATION};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, Response, Url};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
@@ -24,11 +24,9 @@ pub(crate) mod address;
 pub(crate) mod failure;
 pub(crate) mod redirects;
 
+use crate::http::client;
 use failure::{FetchError, FetchStatus, classify};
 use redirects::RedirectChain;
-
-/// Who we say that we are.
-pub(crate) const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
 
 /// For name resolution, and for connection and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,22 +83,17 @@ impl SafeClient {
                 .header(name, value.into_bytes()),
             None => client.get(url),
         };
-        asking.send().await.map_err(transport_error)
+        asking.send().await.map_err(|error| transport_error(&error))
     }
 
     /// A client that connects to these addresses, whatever the name.
     fn client(&self, addresses: Vec<IpAddr>) -> Result<Client, FetchError> {
-        Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
-            .user_agent(USER_AGENT)
+        client::builder(self.tls.clone())
             .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .dns_resolver(Arc::new(PinnedResolver(addresses)))
             .build()
-            .map_err(transport_error)
+            .map_err(|error| transport_error(&error))
     }
 }
 
@@ -164,18 +157,10 @@ fn without_user(mut url: Url) -> Url {
     url
 }
 
-/// An error with all its causes and without the URL, which may hold a token.
+/// A request that got no response may get one later.
 #[must_use]
-pub(crate) fn transport_error(error: reqwest::Error) -> FetchError {
-    let error = error.without_url();
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said.push_str(": ");
-        said.push_str(&error.to_string());
-        cause = error.source();
-    }
-    FetchError::Temporary(said)
+pub(crate) fn transport_error(error: &reqwest::Error) -> FetchError {
+    FetchError::Temporary(client::error_chain(error))
 }
 
 #[cfg(test)]
