@@ -11,9 +11,9 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::{Mutex, MutexGuard};
 use sha1::{Digest as _, Sha1};
 use tokio::sync::watch;
 use tracing::warn;
@@ -174,8 +174,7 @@ impl Dedupe {
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
-        // A panic elsewhere has ended the process.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock()
     }
 }
 

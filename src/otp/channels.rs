@@ -5,8 +5,9 @@
 //! that is stored shall hold it.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tracing::{info, warn};
 
 use crate::config::{Config, SmsSettings};
@@ -98,17 +99,11 @@ impl SmsChannel {
 impl WhatsappChannel {
     /// From now on codes can go out in it.
     pub(crate) fn activate(&self, provider: Provider) {
-        // A panic elsewhere has ended the process.
-        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *place = Some(Arc::new(provider));
+        *self.0.write() = Some(Arc::new(provider));
     }
 
     async fn send(&self, id: Id, to: Address, code: &Code) -> Verdict {
-        let place = self
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let place = self.0.read().clone();
         let Some(provider) = place else {
             let detail = "the template has not been found to be approved yet".to_owned();
             return Verdict::not_sent(Outcome::Failed, Reason::BadConfiguration, detail);

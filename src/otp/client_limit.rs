@@ -4,8 +4,9 @@
 //! is stored, bounds the cost all the same.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::otp::phone_state::PERIOD;
 use crate::resilience::rate_limit::KeyedRateLimit;
@@ -35,17 +36,12 @@ impl ClientLimit {
         let Some(max) = max.and_then(|max| usize::try_from(max).ok()) else {
             return Ok(());
         };
-        self.lock().admit(network(client), max, now)
+        self.0.lock().admit(network(client), max, now)
     }
 
     /// Takes back a code that was counted and not sent.
     pub(crate) fn uncount(&self, client: IpAddr) {
-        self.lock().revoke(&network(client));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, KeyedRateLimit<IpAddr>> {
-        // A panic elsewhere has ended the process.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().revoke(&network(client));
     }
 }
 

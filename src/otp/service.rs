@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -227,7 +228,7 @@ impl OtpService {
         if receipt.state == ReceiptState::Pending {
             return;
         }
-        let Some(awaited) = lock(&self.awaited).remove(&receipt.provider_id) else {
+        let Some(awaited) = self.awaited.lock().remove(&receipt.provider_id) else {
             return;
         };
         if receipt.state == ReceiptState::Delivered || awaited.until <= Instant::now() {
@@ -269,7 +270,7 @@ impl OtpService {
             return;
         }
         let now = Instant::now();
-        let mut awaited = lock(&self.awaited);
+        let mut awaited = self.awaited.lock();
         if awaited.len() >= AWAITED_MAX {
             awaited.retain(|_, awaited| awaited.until > now);
         }
@@ -293,7 +294,7 @@ impl OtpService {
             Err(error) => error!(%error, "failed to look through otpdir"),
         }
         let now = Instant::now();
-        lock(&self.awaited).retain(|_, awaited| awaited.until > now);
+        self.awaited.lock().retain(|_, awaited| awaited.until > now);
     }
 
     /// Changes what is known of a phone. The disk may take its time; others must not
@@ -313,7 +314,7 @@ impl OtpService {
     /// The right to send to a phone, if there is one in time.
     async fn lock_phone(&self, phone: &Phone) -> Option<OwnedMutexGuard<()>> {
         let turn = {
-            let mut turns = lock(&self.sending);
+            let mut turns = self.sending.lock();
             // Of those that nobody has or waits for nothing need be known.
             if turns.len() >= AWAITED_MAX {
                 turns.retain(|_, turn| Arc::strong_count(turn) > 1);
@@ -342,9 +343,4 @@ impl OtpService {
 fn not_stored(phone: &Phone, error: &io::Error) -> OtpOutcome {
     error!(%phone, %error, "failed to store what became of a code: see otpdir");
     OtpOutcome::Unavailable
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere has ended the process.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

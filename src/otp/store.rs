@@ -8,9 +8,9 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::{Mutex, MutexGuard};
 use tracing::{error, warn};
 
 use crate::otp::code::CodeHasher;
@@ -115,8 +115,7 @@ impl OtpStore {
             .and_then(|start| u8::from_str_radix(start, 16).ok());
         let place = usize::from(start.unwrap_or_default()) % LOCKS;
         let lock = self.other_locks.get(place).unwrap_or(&self.first_lock);
-        // A panic elsewhere has ended the process.
-        lock.lock().unwrap_or_else(PoisonError::into_inner)
+        lock.lock()
     }
 
     fn read(&self, name: &str) -> io::Result<PhoneState> {

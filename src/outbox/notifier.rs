@@ -1,9 +1,10 @@
 //! Tells senders what became of their messages, by the way that texts take to
 //! phones.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
 use crate::outbox::notice::notice;
@@ -41,7 +42,7 @@ impl Notifier {
             );
         };
         let allowed = {
-            let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut limit = self.limit.lock();
             let sender = notice.to.as_str().to_owned();
             limit.admit(sender, NOTICES_MAX, Instant::now()).is_ok()
         };

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 use tokio::runtime::Handle;
@@ -126,9 +126,9 @@ impl Tracker {
             return Ok(());
         }
         let key = ReceiptKey::new(&sent.interface, &sent.provider_id);
-        let _turn = self.turn();
+        let _turn = self.turn.lock();
         self.write(&key, sent)?;
-        let early = self.lock_early().remove(&key);
+        let early = self.early.lock().remove(&key);
         match early {
             Some((_, receipt)) => self.apply(&key, sent.clone(), &receipt),
             None => Ok(()),
@@ -141,7 +141,7 @@ impl Tracker {
     /// When the disk refuses.
     pub(crate) fn record(&self, receipt: &Receipt) -> io::Result<()> {
         let keys = self.candidates(receipt);
-        let _turn = self.turn();
+        let _turn = self.turn.lock();
         for key in &keys {
             if let Some(sent) = self.read(key)? {
                 return self.apply(key, sent, receipt);
@@ -150,7 +150,7 @@ impl Tracker {
         let (interface, status) = (&receipt.interface, &receipt.status);
         debug!(%interface, status, "receipt for a message that is not known");
         let now = Instant::now();
-        let mut early = self.lock_early();
+        let mut early = self.early.lock();
         early.retain(|_, (since, _)| now.saturating_duration_since(*since) < EARLY);
         if early.len() + keys.len() <= EARLY_MAX {
             early.extend(keys.into_iter().map(|key| (key, (now, receipt.clone()))));
@@ -298,15 +298,6 @@ impl Tracker {
             // Next time, if not now.
             let _ = std::fs::remove_file(entry.path());
         }
-    }
-
-    fn turn(&self) -> std::sync::MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_early(&self) -> std::sync::MutexGuard<'_, HashMap<ReceiptKey, (Instant, Receipt)>> {
-        // A panic elsewhere has ended the process.
-        self.early.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use sha1::{Digest as _, Sha1};
 
 use crate::model::message::InterfaceName;
@@ -46,8 +46,7 @@ impl ReplyRoutes {
         interface: &InterfaceName,
     ) -> io::Result<()> {
         let name = file(ours, theirs);
-        // A panic elsewhere has ended the process.
-        let mut known = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.cache.lock();
         if known.get(&name) == Some(interface) {
             return Ok(());
         }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
+
+use parking_lot::Mutex;
 
 use crate::config::SpoolSettings;
 use crate::storage::durable::Directory;
@@ -33,11 +34,11 @@ pub(crate) struct Snapshot {
 
 impl Gauges {
     pub(super) fn update(&self, looked: Snapshot) {
-        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = looked;
+        *self.snapshot.lock() = looked;
     }
 
     fn looked(&self) -> Snapshot {
-        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.snapshot.lock()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Limits the log lines that a stranger can cause at will.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::resilience::rate_limit::SlidingWindow;
 
@@ -24,9 +25,7 @@ impl LogLimit {
     /// Whether one more line may be logged; the number is how many were
     /// suppressed since the last one.
     pub(crate) fn allow(&self) -> Option<u64> {
-        // A panic elsewhere has ended the process; a poisoned lock is as good.
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.allow(Instant::now())
+        self.0.lock().allow(Instant::now())
     }
 }
 
