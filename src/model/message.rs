@@ -10,6 +10,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 
 /// Longest number: E.164 has at most 15 digits, the rest is for prefixes.
@@ -127,8 +128,22 @@ impl fmt::Display for InvalidParty {
 impl std::error::Error for InvalidParty {}
 
 /// The name of a configured provider account: the `[index]` of its keys.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+///
+/// Records hold it as its text; the empty text is the unnamed interface.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct InterfaceName(String);
+
+impl TryFrom<String> for InterfaceName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if name.is_empty() {
+            return Ok(Self::unnamed());
+        }
+        Self::parse(&name)
+    }
+}
 
 impl InterfaceName {
     /// Reads a name of 1 to 64 printable ASCII characters.
@@ -319,6 +334,22 @@ mod tests {
         }
         let text = one.conversation().to_string();
         assert_eq!((text.len(), text.parse()), (16, Ok(one.conversation())));
+    }
+
+    #[test]
+    fn interface_name_is_stored_as_its_text() {
+        for (name, json) in [
+            (InterfaceName::unnamed(), r#""""#),
+            (InterfaceName::parse("api-1").unwrap(), r#""api-1""#),
+        ] {
+            assert_eq!(serde_json::to_string(&name).unwrap(), json);
+            let read: InterfaceName = serde_json::from_str(json).unwrap();
+            assert_eq!(read, name);
+        }
+        let long = format!("\"{}\"", "x".repeat(65));
+        for bad in [r#""a\nb""#, r#""\u00e4""#, "null", "1", &long] {
+            assert!(serde_json::from_str::<InterfaceName>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
