@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -18,9 +19,8 @@ use tracing_subscriber::fmt::format::FmtSpan;
 /// Where syslog listens.
 const SYSLOG: &str = "/dev/log";
 
-/// Facility local0 and severity notice (RFC 3164, section 4.1.1), which the
-/// reference used.
-const PRIORITY: u8 = 16 * 8 + 5;
+/// Facility local0 (RFC 5424, section 6.2.1), which the PHP WebSMS used.
+const FACILITY: u8 = 16;
 
 /// Starts logging. With `syslog` lines go there under the name `name`, and to
 /// stderr only when there is none.
@@ -55,6 +55,13 @@ fn syslog_socket() -> Option<UnixDatagram> {
     Some(socket)
 }
 
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
 /// A number or name with all but its end hidden.
 #[must_use]
 pub(crate) fn masked(party: &str) -> String {
@@ -74,22 +81,39 @@ struct LogWriter {
 }
 
 /// One event; the formatter writes it in one go.
-struct LogLine<'a>(&'a LogWriter);
+struct LogLine<'a> {
+    writer: &'a LogWriter,
+    level: Level,
+}
 
 impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = LogLine<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        LogLine(self)
+        let level = Level::INFO;
+        LogLine {
+            writer: self,
+            level,
+        }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        let level = *metadata.level();
+        LogLine {
+            writer: self,
+            level,
+        }
     }
 }
 
 impl Write for LogLine<'_> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let line = printable(event);
-        match &self.0.socket {
+        let LogWriter { name, socket } = self.writer;
+        match socket {
             Some(socket) => {
-                let tag = format!("<{PRIORITY}>{}[{}]: ", self.0.name, std::process::id());
+                let priority = FACILITY * 8 + severity(self.level);
+                let tag = format!("<{priority}>{name}[{}]: ", std::process::id());
                 socket.send(&[tag.as_bytes(), &line].concat())?;
             }
             None => io::stderr().write_all(&[&line, &b"\n"[..]].concat())?,
@@ -99,6 +123,16 @@ impl Write for LogLine<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The severity of an event (RFC 5424, section 6.2.1), so that syslog can filter.
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
     }
 }
 
@@ -129,5 +163,27 @@ mod tests {
     #[test]
     fn line_has_no_control_characters() {
         assert_eq!(printable(b"a\n\x1b[31mb\r\x7f\n"), b"a??[31mb??");
+    }
+
+    #[test]
+    fn syslog_gets_the_severity_of_the_event() {
+        let (socket, syslog) = UnixDatagram::pair().unwrap();
+        let writer = LogWriter {
+            name: "test",
+            socket: Some(socket),
+        };
+        let logging = fmt().without_time().with_writer(writer).finish();
+        tracing::subscriber::with_default(logging, || {
+            tracing::error!("a");
+            tracing::warn!("b");
+            tracing::info!("c");
+        });
+        for (priority, text) in [("<131>", "a"), ("<132>", "b"), ("<134>", "c")] {
+            let mut line = [0; 256];
+            let length = syslog.recv(&mut line).unwrap();
+            let line = String::from_utf8_lossy(&line[..length]);
+            assert!(line.starts_with(&format!("{priority}test[")), "{line}");
+            assert!(line.ends_with(text), "{line}");
+        }
     }
 }
