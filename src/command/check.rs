@@ -7,7 +7,7 @@ use crate::config::{
     self, Config, DeliveryMode, LoadError, OutgoingInterface, Report, SakSettings, Severity,
 };
 use crate::exit::Exit;
-use crate::inbound;
+use crate::inbound::endpoint::Endpoint;
 use crate::media;
 use crate::otp;
 use crate::outbound::Provider;
@@ -78,7 +78,7 @@ fn surroundings(config: &Config, findings: &mut Findings) {
         }
     }
     for incoming in &config.incoming {
-        if let Err(error) = inbound::authenticator(incoming) {
+        if let Err(error) = Endpoint::new(incoming.clone()) {
             let interface = &incoming.interface;
             findings.error(&format!(
                 "[websmsd] interface {interface}: failed to {error}"

@@ -1,7 +1,5 @@
 //! Body of a request to fields, by its Content-Type.
 
-use std::fmt;
-
 use http_body_util::{BodyDataStream, Full};
 use hyper::body::Bytes;
 use multer::Multipart;
@@ -9,35 +7,55 @@ use serde_json::{Map, Value};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Reads a body: a JSON document, or an object of the fields of a form. Bytes
-/// that are not UTF-8 become U+FFFD.
+/// What a request says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Content {
+    /// Fields of an urlencoded form, in the order of the body.
+    Form(Vec<(String, String)>),
+    /// A JSON document.
+    Json(Value),
+    /// Fields of a multipart form, in the order of the body.
+    Parts(Vec<(String, String)>),
+    /// Parameters of the query.
+    Query(Vec<(String, String)>),
+}
+
+impl Content {
+    /// One JSON document, whatever it was: the fields of a form are the members
+    /// of an object.
+    pub(crate) fn into_value(self) -> Value {
+        match self {
+            Self::Form(fields) | Self::Parts(fields) | Self::Query(fields) => object(fields),
+            Self::Json(value) => value,
+        }
+    }
+}
+
+/// Reads a body. Bytes that are not UTF-8 become U+FFFD.
 ///
 /// # Errors
-/// When the type is none that is read here, or the body is not of that type.
-pub(crate) async fn decode(content_type: Option<&str>, body: Bytes) -> Result<Value, DecodeError> {
-    let content_type = content_type.unwrap_or_default();
+/// When the type is not supported, or the body is not of that type.
+pub(crate) async fn decode(content_type: &str, body: &Bytes) -> Result<Content, DecodeError> {
     if is_json(content_type) {
-        return json(&body);
+        return json(body).map(Content::Json);
     }
     match essence(content_type).as_str() {
-        FORM => Ok(object(form(&body))),
-        "multipart/form-data" => multipart(content_type, body).await.map(object),
+        FORM => Ok(Content::Form(form(body))),
+        "multipart/form-data" => {
+            let fields = multipart(content_type, body.clone()).await?;
+            Ok(Content::Parts(fields))
+        }
         other => Err(DecodeError::Type(other.chars().take(60).collect())),
     }
 }
 
-/// Reads a JSON document.
-///
-/// # Errors
-/// When it is none.
-pub(crate) fn json(body: &[u8]) -> Result<Value, DecodeError> {
+fn json(body: &[u8]) -> Result<Value, DecodeError> {
     serde_json::from_str(&String::from_utf8_lossy(body))
         .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
 }
 
 /// A Content-Type without its parameters, in lower case.
-#[must_use]
-pub(crate) fn essence(content_type: &str) -> String {
+fn essence(content_type: &str) -> String {
     let essence = content_type.split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
 }
@@ -48,7 +66,8 @@ pub(crate) fn is_form(content_type: &str) -> bool {
     essence(content_type) == FORM
 }
 
-/// Whether a Content-Type is one of JSON's.
+/// Whether a Content-Type is that of JSON: `application/json`, or anything that
+/// ends with `+json` (RFC 6839).
 #[must_use]
 pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = essence(content_type);
@@ -57,8 +76,7 @@ pub(crate) fn is_json(content_type: &str) -> bool {
 
 /// The object that fields make. Of a name that is given twice the last one
 /// counts, as in PHP.
-#[must_use]
-pub(crate) fn object(fields: Vec<(String, String)>) -> Value {
+fn object(fields: Vec<(String, String)>) -> Value {
     fields
         .into_iter()
         .map(|(name, value)| (name, Value::String(value)))
@@ -67,8 +85,7 @@ pub(crate) fn object(fields: Vec<(String, String)>) -> Value {
 }
 
 /// Names and values of an urlencoded form.
-#[must_use]
-pub(crate) fn form(encoded: &[u8]) -> Vec<(String, String)> {
+fn form(encoded: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(encoded).into_owned().collect()
 }
 
@@ -97,28 +114,19 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Vec<(String, Strin
     Ok(fields)
 }
 
-/// A body that holds no fields.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A body that cannot be read. The provider must send what the interface
+/// describes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeError {
     /// It is not what its Content-Type says.
+    #[error("decode the body: it is {0}")]
     Malformed(String),
-    /// Nothing of that Content-Type is read here.
+    /// This Content-Type is not supported.
+    #[error(
+        "decode the body: the Content-Type is {0:?} (expected a form, multipart/form-data or JSON)"
+    )]
     Type(String),
 }
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(problem) => write!(f, "the body is {problem}"),
-            Self::Type(given) => write!(
-                f,
-                "the Content-Type is {given:?} (expected a form, multipart/form-data or JSON)"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
 
 #[cfg(test)]
 mod tests {
@@ -129,7 +137,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        runtime.block_on(decode(Some(content_type), body))
+        let content = runtime.block_on(decode(content_type, &body));
+        content.map(Content::into_value)
     }
 
     fn form_of(pairs: &[(&str, &str)]) -> Value {

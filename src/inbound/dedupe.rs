@@ -1,10 +1,10 @@
-//! A provider that does not hear our answer posts a message again. It is known
-//! by the id that the provider gives it, and stored once.
+//! Ignores messages that were stored before. A provider that does not get our
+//! response posts a message again, with the same id.
 //!
-//! What has been stored is remembered in a file, so that a restart forgets
-//! nothing: a line for each id, the second until which it counts and a digest.
-//! The line is written after the message is durable and before the answer; a
-//! crash in between can deliver a message twice.
+//! Stored ids are kept in a file, so that a restart forgets nothing: a line for
+//! each, with the second until which it counts and a digest. The line is written
+//! after the message is durable and before the response; a crash in between can
+//! deliver a message twice.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sha1::{Digest as _, Sha1};
 use tokio::sync::watch;
 use tracing::warn;
@@ -33,8 +33,8 @@ const SLACK: usize = 10_000;
 pub(crate) struct MessageKey(u128);
 
 impl MessageKey {
-    /// The key for an id that a provider gave on an interface to a message for a
-    /// number: one to several numbers may have one id.
+    /// The key of a provider's id, which counts for its interface and for one
+    /// number: a message to several numbers may have one id.
     #[must_use]
     pub(crate) fn new(interface: &InterfaceName, to: &PhoneNumber, id: &str) -> Self {
         // Neither a name of an interface nor a number holds a line break.
@@ -44,16 +44,15 @@ impl MessageKey {
     }
 }
 
-/// What is known of a key.
 #[derive(Debug)]
 enum KeyState {
-    /// It has been stored and counts until this second since 1970.
+    /// Stored; counts until this second since 1970.
     Stored(u64),
-    /// Somebody is storing it; the channel closes when that is decided.
+    /// Being stored; the channel closes when that is decided.
     Pending(watch::Receiver<()>),
 }
 
-/// What is known of all keys.
+/// The ids of messages that were stored or are being stored.
 #[derive(Debug)]
 pub(crate) struct Dedupe {
     directory: Directory,
@@ -67,18 +66,19 @@ struct Memory {
     lines: usize,
 }
 
-/// The word to store some messages; [`Dedupe::stored`] or [`Dedupe::failed`]
-/// takes it back.
+/// A claim on message ids. It ends by [`Claim::stored`]; dropped before that, it
+/// lets others store them.
 #[derive(Debug)]
-pub(crate) struct Claim {
-    /// Those to be stored; the others have been.
+pub(crate) struct Claim<'a> {
+    dedupe: &'a Dedupe,
+    /// The ids to be stored; the others have been stored before.
     pub keys: Vec<MessageKey>,
-    /// Whoever waits for one of them is woken when this is gone.
+    /// Dropped with the claim, which wakes those who wait for one of the ids.
     _waiting: watch::Sender<()>,
 }
 
 impl Dedupe {
-    /// Reads what an earlier run has stored.
+    /// Reads the ids that an earlier run has stored.
     ///
     /// # Errors
     /// When the file cannot be read or written.
@@ -101,12 +101,12 @@ impl Dedupe {
         Ok(Self { directory, memory })
     }
 
-    /// Waits until nobody else is storing one of `keys`, and says which are
-    /// still to be stored. A key that is given twice is named once.
-    pub(crate) async fn claim(&self, keys: &[MessageKey]) -> Claim {
+    /// Waits until nobody else is storing one of `keys`, and claims those that were
+    /// not stored. A key that is given twice is claimed once.
+    pub(crate) async fn claim(&self, keys: &[MessageKey]) -> Claim<'_> {
         loop {
             let mut pending = match self.try_claim(keys) {
-                Ok(turn) => return turn,
+                Ok(claim) => return claim,
                 Err(pending) => pending,
             };
             // It ends with an error: the sender is dropped.
@@ -114,8 +114,8 @@ impl Dedupe {
         }
     }
 
-    fn try_claim(&self, keys: &[MessageKey]) -> Result<Claim, watch::Receiver<()>> {
-        let mut memory = self.lock();
+    fn try_claim(&self, keys: &[MessageKey]) -> Result<Claim<'_>, watch::Receiver<()>> {
+        let mut memory = self.memory.lock();
         let now = seconds(SystemTime::now());
         let pending = keys.iter().find_map(|key| match memory.known.get(key) {
             Some(KeyState::Pending(pending)) => Some(pending.clone()),
@@ -140,46 +140,48 @@ impl Dedupe {
             }
         }
         Ok(Claim {
+            dedupe: self,
             keys: fresh,
             _waiting: waiting,
         })
     }
+}
 
-    /// The messages are durable; their ids count for so long.
-    pub(crate) fn stored(&self, turn: &Claim, lifetime: Duration) {
-        if turn.keys.is_empty() {
+impl Claim<'_> {
+    /// Ends the claim: the messages are durable, and their ids count for
+    /// `lifetime`.
+    pub(crate) fn stored(mut self, lifetime: Duration) {
+        let keys = std::mem::take(&mut self.keys);
+        if keys.is_empty() {
             return;
         }
-        let mut memory = self.lock();
+        let mut memory = self.dedupe.memory.lock();
         let until = seconds(SystemTime::now()).saturating_add(lifetime.as_secs());
         let mut lines = String::new();
-        for key in &turn.keys {
+        for key in &keys {
             memory.known.insert(*key, KeyState::Stored(until));
             line(&mut lines, *key, until);
         }
-        memory.lines += turn.keys.len();
+        memory.lines += keys.len();
         let written = memory.file.write_all(lines.as_bytes());
-        let written = written.and_then(|()| memory.compact(&self.directory));
+        let written = written.and_then(|()| memory.compact(&self.dedupe.directory));
         if let Err(error) = written {
-            warn!(%error, "failed to remember message ids; after a restart a message may come twice");
+            warn!(%error, "message ids not written; after a restart a message may arrive twice");
         }
     }
+}
 
-    /// The messages could not be stored: whoever has them next may try.
-    pub(crate) fn failed(&self, turn: &Claim) {
-        let mut memory = self.lock();
-        for key in &turn.keys {
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut memory = self.dedupe.memory.lock();
+        for key in &self.keys {
             memory.known.remove(key);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock()
     }
 }
 
 impl Memory {
-    /// Forgets what no longer counts, when that is worth the trouble.
+    /// Drops ids that no longer count, once they are many.
     fn compact(&mut self, directory: &Directory) -> io::Result<()> {
         if self.lines < 2 * self.known.len() + SLACK && self.lines < self.known.capacity() + SLACK {
             return Ok(());
@@ -193,7 +195,7 @@ impl Memory {
     }
 }
 
-/// Writes the file anew with what counts, and opens it for more.
+/// Writes the file anew with the ids that count, and opens it for more.
 fn rewrite(directory: &Directory, known: &HashMap<MessageKey, KeyState>) -> io::Result<File> {
     let mut text = String::new();
     for (key, known) in known {
@@ -214,7 +216,7 @@ fn line(text: &mut String, key: MessageKey, until: u64) {
     let _ = writeln!(text, "{until} {:032x}", key.0);
 }
 
-/// One line; `None` for one that a crash has cut off.
+/// Reads a line; `None` for one that a crash has cut off.
 fn read(line: &str) -> Option<(MessageKey, u64)> {
     let (until, key) = line.split_once(' ')?;
     if key.len() != 32 {
@@ -256,48 +258,43 @@ mod tests {
         MessageKey::new(&InterfaceName::unnamed(), &number(), id)
     }
 
-    fn turn(dedupe: &Dedupe, ids: &[&str]) -> Claim {
+    fn claim<'a>(dedupe: &'a Dedupe, ids: &[&str]) -> Claim<'a> {
         let keys: Vec<_> = ids.iter().map(|id| key(id)).collect();
-        dedupe.try_claim(&keys).expect("nobody is at it")
+        dedupe.try_claim(&keys).expect("nobody is storing them")
     }
 
     #[test]
-    fn stored_id_is_known_until_its_time_is_over_and_across_restarts() {
+    fn stored_id_counts_until_its_time_is_over_and_across_restarts() {
         let folder = tempfile::tempdir().unwrap();
         let dedupe = Dedupe::open(directory(folder.path())).unwrap();
-        let first = turn(&dedupe, &["a", "b", "a"]);
+        let first = claim(&dedupe, &["a", "b", "a"]);
         assert_eq!(first.keys, [key("a"), key("b")]);
-        dedupe.stored(&first, DAY);
-        drop(first);
-        assert_eq!(turn(&dedupe, &["a"]).keys, []);
-        let brief = turn(&dedupe, &["brief"]);
-        dedupe.stored(&brief, Duration::ZERO);
-        drop(brief);
-        let again = turn(&dedupe, &["brief"]);
-        assert_eq!(again.keys, [key("brief")]);
-        dedupe.failed(&again);
+        first.stored(DAY);
+        assert_eq!(claim(&dedupe, &["a"]).keys, []);
+        claim(&dedupe, &["brief"]).stored(Duration::ZERO);
+        assert_eq!(claim(&dedupe, &["brief"]).keys, [key("brief")]);
         drop(dedupe);
         // A crash in the middle of a line.
         let path = folder.path().join(FILE);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"99999999999 00ff").unwrap();
         let dedupe = Dedupe::open(directory(folder.path())).unwrap();
-        assert_eq!(turn(&dedupe, &["a", "b", "c"]).keys, [key("c")]);
+        assert_eq!(claim(&dedupe, &["a", "b", "c"]).keys, [key("c")]);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
     }
 
     #[test]
-    fn id_that_failed_may_be_tried_by_the_next_one() {
+    fn id_whose_claim_was_dropped_can_be_claimed_again() {
         let folder = tempfile::tempdir().unwrap();
         let dedupe = Dedupe::open(directory(folder.path())).unwrap();
-        let first = turn(&dedupe, &["a"]);
-        assert!(dedupe.try_claim(&[key("a")]).is_err(), "somebody is at it");
-        dedupe.failed(&first);
-        assert_eq!(turn(&dedupe, &["a"]).keys, [key("a")]);
+        let first = claim(&dedupe, &["a"]);
+        assert!(dedupe.try_claim(&[key("a")]).is_err(), "it is claimed");
+        drop(first);
+        assert_eq!(claim(&dedupe, &["a"]).keys, [key("a")]);
     }
 
     #[test]
-    fn same_id_of_another_interface_is_another_message() {
+    fn same_id_on_another_interface_is_another_message() {
         let named = InterfaceName::parse("api-1").unwrap();
         assert_ne!(MessageKey::new(&named, &number(), "a"), key("a"));
         let other = PhoneNumber::parse("+2").unwrap();

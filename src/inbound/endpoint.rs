@@ -1,45 +1,90 @@
-//! Which interface is a request for? Decided by the client's address and the
-//! path.
+//! A configured interface of `[websmsd]` with its secrets, and which one a
+//! request is for.
 
 use std::net::IpAddr;
 
-use crate::config::{IncomingInterface, TOKEN};
+use crate::config::{EchoSecret, IncomingInterface, WebhookAuth};
+use crate::inbound::path_template;
+use crate::secret::{Secret, SecretError, SecretSource};
 
-/// Why a request is for no interface.
+/// An interface that messages come in on.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub settings: IncomingInterface,
+    /// How its requests are authenticated; `None` when the address is enough.
+    pub auth: Option<WebhookAuth<Secret>>,
+    /// The query parameter of an echo challenge, and the secret it must hold.
+    pub challenge: Option<(String, Secret)>,
+}
+
+impl Endpoint {
+    /// Resolves the secrets of an interface.
+    ///
+    /// # Errors
+    /// When one cannot be read, or is empty.
+    pub(crate) fn new(settings: IncomingInterface) -> Result<Self, SecretError> {
+        let resolve = |secret: SecretSource| secret.resolve_nonempty(|name| std::env::var_os(name));
+        let auth = settings.auth.clone();
+        let challenge = settings.echo_secret.clone();
+        Ok(Self {
+            auth: auth.map(|auth| auth.try_map(resolve)).transpose()?,
+            challenge: challenge
+                .map(|EchoSecret { parameter, secret }| Ok((parameter, resolve(secret)?)))
+                .transpose()?,
+            settings,
+        })
+    }
+
+    /// What stands in the path in the place of the token.
+    pub(crate) fn token<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let mut templates = self.settings.paths.iter().flatten();
+        templates.find_map(|template| path_template::matched(template, path)?.token)
+    }
+
+    fn permits(&self, client: IpAddr) -> bool {
+        let permitted = self.settings.permitted.as_ref();
+        permitted.is_none_or(|networks| networks.iter().any(|network| network.contains(&client)))
+    }
+
+    fn has_path(&self, path: &str) -> bool {
+        let is_it = |template: &String| path_template::matched(template, path).is_some();
+        let paths = self.settings.paths.as_ref();
+        paths.is_none_or(|paths| paths.iter().any(is_it))
+    }
+}
+
+/// Why no interface takes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoEndpoint {
-    /// No interface of that path, or none at all, permits the address.
+    /// No interface with that path, or none at all, permits the address.
     Address,
     /// No interface has that path.
     Path,
 }
 
-/// The interface that a request is for. The path is compared as it came, byte
-/// for byte and without the query: what is encoded or has a slash more is
-/// another path.
+/// Finds the interface that a request is for. The path is compared byte for byte
+/// and without the query: another encoding or a further slash makes another path.
 ///
-/// When several interfaces permit the address and the path, those that name
-/// the path come before those that take any, then those that name the address;
-/// then the last one in the file, as in the reference.
+/// When several interfaces permit the address and the path, those that name the
+/// path come before those that take any, then those that name the address; then
+/// the last one in the file, as in the PHP WebSMS.
 ///
 /// # Errors
 /// Whether address or path was wrong.
 pub(crate) fn find<'a>(
     client: IpAddr,
     path: &str,
-    interfaces: &'a [IncomingInterface],
-) -> Result<&'a IncomingInterface, NoEndpoint> {
-    let permitted = |incoming: &&IncomingInterface| permits(incoming, client);
-    let here = || {
-        interfaces
-            .iter()
-            .filter(|incoming| has_path(incoming, path))
-    };
-    let found = here()
-        .filter(permitted)
-        .max_by_key(|incoming| (incoming.paths.is_some(), incoming.permitted.is_some()));
+    endpoints: &'a [Endpoint],
+) -> Result<&'a Endpoint, NoEndpoint> {
+    let with_path = || endpoints.iter().filter(|endpoint| endpoint.has_path(path));
+    let found = with_path()
+        .filter(|endpoint| endpoint.permits(client))
+        .max_by_key(|Endpoint { settings, .. }| {
+            (settings.paths.is_some(), settings.permitted.is_some())
+        });
     found.ok_or_else(|| {
-        if interfaces.iter().any(|incoming| permits(incoming, client)) && here().next().is_none() {
+        let is_permitted = endpoints.iter().any(|endpoint| endpoint.permits(client));
+        if is_permitted && with_path().next().is_none() {
             NoEndpoint::Path
         } else {
             NoEndpoint::Address
@@ -47,40 +92,12 @@ pub(crate) fn find<'a>(
     })
 }
 
-fn permits(incoming: &IncomingInterface, client: IpAddr) -> bool {
-    incoming
-        .permitted
-        .as_ref()
-        .is_none_or(|networks| networks.iter().any(|network| network.contains(&client)))
-}
-
-fn has_path(incoming: &IncomingInterface, path: &str) -> bool {
-    incoming.paths.as_ref().is_none_or(|paths| {
-        paths
-            .iter()
-            .any(|configured| matches_template(configured, path))
-    })
-}
-
-/// Whether a path is the configured one; in the place of the token anything may
-/// stand, which is looked at later.
-fn matches_template(configured: &str, path: &str) -> bool {
-    if !configured.contains(TOKEN) {
-        return configured == path;
-    }
-    let (configured, path) = (configured.split('/'), path.split('/'));
-    configured.clone().count() == path.clone().count()
-        && configured
-            .zip(path)
-            .all(|(configured, given)| configured == TOKEN || configured == given)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
+    use crate::config::{self, TOKEN};
 
-    fn interface(name: &str, permitted: &[&str], paths: &[&str]) -> IncomingInterface {
+    fn endpoint(name: &str, permitted: &[&str], paths: &[&str]) -> Endpoint {
         let token = if paths.iter().any(|path| path.contains(TOKEN)) {
             "auth = token\nauth_place = path\nauth_secret = s"
         } else {
@@ -92,65 +109,39 @@ mod tests {
             paths.join(",")
         );
         let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
-        parsed.unwrap().0.incoming.remove(0)
+        Endpoint::new(parsed.unwrap().0.incoming.remove(0)).unwrap()
     }
 
-    fn routed(
-        interfaces: &[IncomingInterface],
-        client: &str,
-        path: &str,
-    ) -> Result<String, NoEndpoint> {
-        find(client.parse().unwrap(), path, interfaces)
-            .map(|incoming| incoming.interface.as_str().to_owned())
+    fn found(endpoints: &[Endpoint], client: &str, path: &str) -> Result<String, NoEndpoint> {
+        find(client.parse().unwrap(), path, endpoints)
+            .map(|endpoint| endpoint.settings.interface.as_str().to_owned())
     }
 
     #[test]
-    fn anything_may_stand_in_the_place_of_a_token() {
-        let interfaces = [interface("a", &[], &["/hook/{token}/in"])];
-        for (path, found) in [
-            ("/hook/x/in", true),
-            ("/hook//in", true),
-            ("/hook/x/y/in", false),
-            ("/hook/x", false),
-            ("/hook/x/out", false),
-        ] {
-            assert_eq!(
-                routed(&interfaces, "192.0.2.1", path).is_ok(),
-                found,
-                "{path}"
-            );
+    fn token_is_read_from_the_path() {
+        let endpoint = endpoint("a", &[], &["/{token}/out", "/hook/{token}/in"]);
+        assert_eq!(endpoint.token("/hook/x/in"), Some("x"));
+        assert_eq!(endpoint.token("/y/out"), Some("y"));
+        assert_eq!(endpoint.token("/hook/x/other"), None);
+    }
+
+    #[test]
+    fn unknown_path_is_not_found() {
+        let endpoints = [endpoint("a", &[], &["/hook/1", "/hook/2"])];
+        for path in ["/hook/1", "/hook/2"] {
+            assert_eq!(found(&endpoints, "192.0.2.1", path), Ok("a".to_owned()));
+        }
+        for path in ["/hook/1/", "/hook/3", "/", ""] {
+            let result = found(&endpoints, "192.0.2.1", path);
+            assert_eq!(result, Err(NoEndpoint::Path), "{path}");
         }
     }
 
     #[test]
-    fn path_is_compared_byte_for_byte() {
-        let interfaces = [interface("a", &[], &["/hook/1", "/hook/2"])];
-        for (path, found) in [
-            ("/hook/1", true),
-            ("/hook/2", true),
-            ("/hook/1/", false),
-            ("/hook%2f1", false),
-            ("/hook//1", false),
-            ("/hook/../hook/1", false),
-            ("/HOOK/1", false),
-            ("/hook/10", false),
-            ("/", false),
-            ("", false),
-        ] {
-            let expected = if found {
-                Ok("a".to_owned())
-            } else {
-                Err(NoEndpoint::Path)
-            };
-            assert_eq!(routed(&interfaces, "192.0.2.1", path), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn address_of_one_provider_reaches_no_other() {
-        let interfaces = [
-            interface("a", &["192.0.2.0/24"], &["/a"]),
-            interface("b", &["198.51.100.0/24"], &["/b"]),
+    fn address_of_one_provider_reaches_no_other_interface() {
+        let endpoints = [
+            endpoint("a", &["192.0.2.0/24"], &["/a"]),
+            endpoint("b", &["198.51.100.0/24"], &["/b"]),
         ];
         for (client, path, expected) in [
             ("192.0.2.1", "/a", Ok("a")),
@@ -159,29 +150,25 @@ mod tests {
             ("198.51.100.1", "/a", Err(NoEndpoint::Address)),
             ("192.0.2.1", "/c", Err(NoEndpoint::Path)),
             ("203.0.113.1", "/a", Err(NoEndpoint::Address)),
-            // Who may post nothing learns nothing about paths.
+            // An address that is not permitted learns nothing about paths.
             ("203.0.113.1", "/c", Err(NoEndpoint::Address)),
         ] {
             let expected = expected.map(str::to_owned);
-            assert_eq!(
-                routed(&interfaces, client, path),
-                expected,
-                "{client} {path}"
-            );
+            assert_eq!(found(&endpoints, client, path), expected, "{client} {path}");
         }
     }
 
     #[test]
-    fn more_particular_interface_comes_first() {
-        let interfaces = [
-            interface("path", &[], &["/a"]),
-            interface("address", &["192.0.2.0/24"], &[]),
-            interface("any", &[], &[]),
+    fn more_specific_interface_comes_first() {
+        let endpoints = [
+            endpoint("path", &[], &["/a"]),
+            endpoint("address", &["192.0.2.0/24"], &[]),
+            endpoint("any", &[], &[]),
         ];
-        assert_eq!(routed(&interfaces, "192.0.2.1", "/a").unwrap(), "path");
-        assert_eq!(routed(&interfaces, "192.0.2.1", "/b").unwrap(), "address");
-        assert_eq!(routed(&interfaces, "203.0.113.1", "/b").unwrap(), "any");
-        let same = [interface("first", &[], &[]), interface("last", &[], &[])];
-        assert_eq!(routed(&same, "192.0.2.1", "/").unwrap(), "last");
+        assert_eq!(found(&endpoints, "192.0.2.1", "/a").unwrap(), "path");
+        assert_eq!(found(&endpoints, "192.0.2.1", "/b").unwrap(), "address");
+        assert_eq!(found(&endpoints, "203.0.113.1", "/b").unwrap(), "any");
+        let same = [endpoint("first", &[], &[]), endpoint("last", &[], &[])];
+        assert_eq!(found(&same, "192.0.2.1", "/").unwrap(), "last");
     }
 }

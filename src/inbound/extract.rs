@@ -1,8 +1,6 @@
 //! Document to messages and receipts: which value is what, as the interface's
 //! keys say. The text of a message is never interpreted.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -14,7 +12,7 @@ use crate::document::condition::Condition;
 use crate::document::path::{Cursor, Document, FieldPath, as_text};
 use crate::document::template;
 use crate::inbound::receipt::receipts;
-use crate::inbound::record::{self, holds};
+use crate::inbound::record::{self, RECORDS_MAX, holds};
 use crate::inbound::whatsapp_message::{self, FileReference, Rendered};
 use crate::model::message::{InvalidParty, Message, PhoneNumber, Picture, Receipt, Sender, Text};
 
@@ -48,7 +46,7 @@ pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extr
         ..Extracted::default()
     };
     let elements = record::find(document, incoming);
-    if elements.len() > record::RECORDS_MAX {
+    if elements.len() > RECORDS_MAX {
         extracted
             .rejected
             .push(ExtractError::TooMany(elements.len()));
@@ -246,47 +244,25 @@ fn path_list(places: &[FieldPath]) -> String {
     places.join(", ")
 }
 
-/// Fields that no message can be made of. Either the keys are configured
-/// wrongly, or this is no message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A record that no message can be read from. Either the keys are configured
+/// wrongly, or the provider has sent something else.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ExtractError {
-    /// There is no field of that name.
+    #[error("read the message: field {0:?} is missing")]
     Missing(String),
-    /// The field of that name is neither number nor sender.
-    Party(String, InvalidParty),
-    /// The text has so many bytes.
+    #[error("read field {0:?}")]
+    Party(String, #[source] InvalidParty),
+    #[error("read the message: the text has {0} bytes (the limit is {TEXT_MAX})")]
     TooLong(usize),
-    /// There are so many messages.
+    #[error("read the messages: the request holds {0} (the limit is {RECORDS_MAX})")]
     TooMany(usize),
 }
-
-impl fmt::Display for ExtractError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(key) => write!(f, "there is no field {key:?}"),
-            Self::Party(key, error) => write!(f, "field {key:?}: {error}"),
-            Self::TooLong(bytes) => {
-                write!(
-                    f,
-                    "the text has {bytes} bytes (at most {TEXT_MAX} are taken)"
-                )
-            }
-            Self::TooMany(count) => write!(
-                f,
-                "the request holds {count} messages (at most {} are taken)",
-                record::RECORDS_MAX
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ExtractError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config;
-    use crate::inbound::decode::object;
+    use crate::inbound::decode::Content;
     use crate::model::message::ReceiptState;
 
     /// What `[websmsd]` says, with these lines besides.
@@ -303,7 +279,7 @@ mod tests {
 
     fn form(pairs: &[(&str, &str)]) -> Value {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        object(pairs.iter().map(owned).collect())
+        Content::Form(pairs.iter().map(owned).collect()).into_value()
     }
 
     fn json(text: &str) -> Value {
@@ -325,7 +301,7 @@ mod tests {
             ..
         } = extracted(fields, "");
         if let Some(error) = refused.first() {
-            return Err(error.to_string());
+            return Err(crate::logging::chain(error));
         }
         Ok(messages
             .iter()
@@ -362,28 +338,28 @@ mod tests {
         for (fields, expected) in [
             (
                 form(&[("From", "+2"), ("Body", "a")]),
-                "there is no field \"To\"",
+                "read the message: field \"To\" is missing",
             ),
             (
                 form(&[("To", "+1"), ("Body", "a")]),
-                "there is no field \"From\"",
+                "read the message: field \"From\" is missing",
             ),
             (
                 form(&[("To", "+1"), ("From", "+2")]),
-                "there is no field \"Body\"",
+                "read the message: field \"Body\" is missing",
             ),
-            (form(&[]), "there is no field \"To\""),
+            (form(&[]), "read the message: field \"To\" is missing"),
             (
                 form(&[("To", "h"), ("From", "+2"), ("Body", "a")]),
-                "field \"To\": \"h\" is not a phone number",
+                "read field \"To\": \"h\" is not a phone number",
             ),
             (
                 form(&[("To", "+1"), ("From", "a\nb"), ("Body", "a")]),
-                "field \"From\": \"a\\nb\" is not a number or sender name",
+                "read field \"From\": \"a\\nb\" is not a number or sender name",
             ),
-            (json("{}"), "there is no field \"To\""),
-            (json("[]"), "there is no field \"To\""),
-            (json("\"To\""), "there is no field \"To\""),
+            (json("{}"), "read the message: field \"To\" is missing"),
+            (json("[]"), "read the message: field \"To\" is missing"),
+            (json("\"To\""), "read the message: field \"To\" is missing"),
         ] {
             assert_eq!(texts(&fields).unwrap_err(), expected);
         }
@@ -613,9 +589,8 @@ mod tests {
         let message = |text: &str| form(&[("To", "+1"), ("From", "+2"), ("Body", text)]);
         assert!(texts(&message(&"x".repeat(TEXT_MAX))).is_ok());
         assert!(texts(&message(&"x".repeat(TEXT_MAX + 1))).is_err());
-        let many =
-            vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); record::RECORDS_MAX + 1];
+        let many = vec![serde_json::json!({"To": 1, "From": 2, "Body": ""}); RECORDS_MAX + 1];
         let many = Value::Array(many);
-        assert!(texts(&many).unwrap_err().contains("1001 messages"));
+        assert!(texts(&many).unwrap_err().contains("holds 1001 "));
     }
 }

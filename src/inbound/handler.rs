@@ -1,4 +1,4 @@
-//! A request and its way: judged, read, stored, answered.
+//! Takes a webhook through all steps: judged, read, stored, answered.
 
 use std::fmt;
 use std::io;
@@ -6,181 +6,126 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming as Body};
-use hyper::http::request::Parts;
-use hyper::{Method, Request, Response};
+use hyper::body::Incoming as Body;
+use hyper::{Method, Request};
 use tracing::{error, info, warn};
 
-use crate::config::{
-    AllowedMethod, AuthScheme, EchoSecret, IncomingInterface, ServerSettings, WebhookAuth,
-};
+use crate::config::{AllowedMethod, AuthScheme, IncomingInterface};
 use crate::document::path::Document;
-use crate::http::server;
-use crate::http::server::client_address::client_address;
+use crate::http::server::client_address::TrustedProxies;
 use crate::http::server::log_limit::LogLimit;
-use crate::inbound::auth::{self, AuthError, SignedRequest, TrustScope};
-use crate::inbound::decode;
-use crate::inbound::dedupe::Dedupe;
-use crate::inbound::endpoint::{self, NoEndpoint};
+use crate::http::server::reply::Reply;
+use crate::http::server::{Handler, read_body};
+use crate::inbound::auth::{self, AuthError, TrustScope};
+use crate::inbound::decode::{self, Content};
+use crate::inbound::endpoint::{self, Endpoint, NoEndpoint};
 use crate::inbound::extract::{self, Extracted};
 use crate::inbound::reply::{self, Refusal};
+use crate::inbound::request::WebhookRequest;
 use crate::inbound::store::MessageStore;
-use crate::media::PictureRecorder;
 use crate::model::message::{Message, Receipt};
-use crate::outbox::reply_route::ReplyRoutes;
-use crate::secret::{Secret, SecretError, SecretSource};
-use crate::spool::{Spool, SpoolError};
+use crate::spool::SpoolError;
 
 /// Records what a provider says later about a message that went out.
 pub(crate) type ReceiptRecorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
 
-/// What the daemon needs to judge and store requests.
+/// Answers the providers' webhooks.
 pub(crate) struct WebhookHandler {
-    interfaces: Vec<IncomingInterface>,
-    /// Who must show what, in the order of the interfaces.
-    authenticators: Vec<Authenticator>,
-    daemon: ServerSettings,
+    endpoints: Vec<Endpoint>,
+    proxies: TrustedProxies,
+    /// Largest body of a request in bytes.
+    max_body: usize,
     record: ReceiptRecorder,
-    /// Shared with what stores messages, which ends later than a request that
+    /// Shared with the tasks that store messages, which outlive a request that
     /// was cut off.
     store: Arc<MessageStore>,
     log_limit: LogLimit,
 }
 
 impl WebhookHandler {
-    /// Takes what `[websmsd]` says, where messages go, who records receipts and
-    /// where pictures are noted that are to be kept.
-    ///
-    /// # Errors
-    /// When a secret cannot be had.
     pub(crate) fn new(
-        interfaces: Vec<IncomingInterface>,
-        daemon: ServerSettings,
-        spool: Spool,
-        dedupe: Dedupe,
+        endpoints: Vec<Endpoint>,
+        proxies: TrustedProxies,
+        max_body: usize,
         record: ReceiptRecorder,
-        intake: Option<PictureRecorder>,
-        lately: Option<ReplyRoutes>,
-    ) -> Result<Self, SecretError> {
-        let guards = interfaces.iter().map(authenticator);
-        Ok(Self {
-            authenticators: guards.collect::<Result<_, _>>()?,
-            interfaces,
-            daemon,
+        store: MessageStore,
+    ) -> Self {
+        Self {
+            endpoints,
+            proxies,
+            max_body,
             record,
-            store: Arc::new(MessageStore::new(spool, dedupe, intake, lately)),
+            store: Arc::new(store),
             log_limit: LogLimit::default(),
-        })
-    }
-}
-
-/// What whoever uses an interface must show, with its secrets fetched.
-#[derive(Debug)]
-pub(crate) struct Authenticator {
-    pub(super) authenticity: Option<WebhookAuth<Secret>>,
-    /// The query parameter of a challenge, and what it must hold.
-    challenge: Option<(String, Secret)>,
-}
-
-/// The guard of an interface.
-///
-/// # Errors
-/// When a secret cannot be had, or is empty.
-pub(crate) fn authenticator(incoming: &IncomingInterface) -> Result<Authenticator, SecretError> {
-    let resolve = |secret: SecretSource| secret.resolve_nonempty(|name| std::env::var_os(name));
-    let authenticity = incoming.auth.clone();
-    let challenge = incoming.echo_secret.clone();
-    Ok(Authenticator {
-        authenticity: authenticity
-            .map(|authenticity| authenticity.try_map(resolve))
-            .transpose()?,
-        challenge: challenge
-            .map(|EchoSecret { parameter, secret }| Ok((parameter, resolve(secret)?)))
-            .transpose()?,
-    })
-}
-
-impl fmt::Debug for WebhookHandler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver")
-            .field("interfaces", &self.interfaces)
-            .finish_non_exhaustive()
-    }
-}
-
-impl server::Handler for WebhookHandler {
-    /// Providers use a handful.
-    const MAX_CONNECTIONS: usize = 512;
-
-    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
-        match self.respond(peer, request).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                self.log_refusal(peer, &refusal);
-                refusal.response()
-            }
         }
     }
-}
 
-impl WebhookHandler {
-    async fn respond(
-        &self,
-        peer: IpAddr,
-        request: Request<Body>,
-    ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let client = self.client(peer, &request)?;
-        let (incoming, guard) = self.interface(client, request.uri().path())?;
+    async fn respond(&self, peer: IpAddr, request: Request<Body>) -> Result<Reply, Refusal> {
+        let client = self.proxies.client(peer, request.headers())?;
+        let endpoint = self.endpoint(client, request.uri().path())?;
         if request.method() == Method::GET
-            && let Some(value) = challenge(&request, incoming, guard)?
+            && let Some(value) = challenge(&request, endpoint)?
         {
             let response = reply::echo(&value)?;
-            if let Some(unsaid) = self.log_limit.allow() {
-                let interface = &incoming.interface;
-                info!(%client, %interface, unsaid, "answered a challenge");
+            if let Some(suppressed) = self.log_limit.allow() {
+                let interface = &endpoint.settings.interface;
+                info!(%client, %interface, suppressed, "echo challenge answered");
             }
             return Ok(response);
         }
-        check_method(request.method(), incoming)?;
+        check_method(request.method(), &endpoint.settings)?;
         let (head, body) = request.into_parts();
-        let body = server::read_body(body, self.daemon.max_body).await?;
-        let authenticity = guard.authenticity.as_ref();
-        let covered = authenticate(&head, &body, incoming, authenticity)?;
-        let document = document(head, body, covered).await?;
-        let extracted = extract::extract(&document, incoming);
-        self.store_extracted(peer, client, incoming, extracted)
+        let body = read_body(body, self.max_body).await?;
+        let request = WebhookRequest::read(&head, body, endpoint.token(head.uri.path())).await;
+        let scope = authenticate(&request, endpoint)?;
+        let document = document(request, scope)?;
+        let extracted = extract::extract(&document, &endpoint.settings);
+        self.store(peer, client, &endpoint.settings, extracted)
             .await?;
-        Ok(reply::accepted(&incoming.acknowledgement))
+        Ok(reply::accepted(&endpoint.settings.acknowledgement))
     }
 
-    /// Records receipts and stores messages. What was refused beside messages
-    /// that were stored is but logged: posting them again would not help.
-    async fn store_extracted(
+    fn endpoint(&self, client: IpAddr, path: &str) -> Result<&Endpoint, Refusal> {
+        endpoint::find(client, path, &self.endpoints).map_err(|error| {
+            let path = loggable_path(path);
+            match error {
+                NoEndpoint::Address => Refusal::Forbidden(format!(
+                    "address {client} is not in permit_addr of an interface for path {path:?}"
+                )),
+                NoEndpoint::Path => Refusal::NotFound(format!(
+                    "path {path:?} is not in request_uri of an interface that permits {client}"
+                )),
+            }
+        })
+    }
+
+    /// Records receipts and stores messages. A record that was rejected beside
+    /// messages that were stored is only logged: posting it again would not help.
+    async fn store(
         &self,
         peer: IpAddr,
         client: IpAddr,
-        incoming: &IncomingInterface,
+        interface: &IncomingInterface,
         extracted: Extracted,
     ) -> Result<(), Refusal> {
         let Extracted {
             messages,
-            rejected: refused,
+            rejected,
             receipts,
-            ignored: passed_over,
+            ignored,
         } = extracted;
         let none = messages.is_empty() && receipts.is_empty();
-        if none && refused.is_empty() && passed_over > 0 {
-            if let Some(unsaid) = self.log_limit.allow() {
-                let interface = &incoming.interface;
-                info!(%client, %interface, passed_over, unsaid, "not a message, as match and ignore say");
+        if none && rejected.is_empty() && ignored > 0 {
+            if let Some(suppressed) = self.log_limit.allow() {
+                let interface = &interface.interface;
+                info!(%client, %interface, ignored, suppressed, "event ignored by match/ignore rules");
             }
             return Ok(());
         }
-        self.record(receipts).await?;
-        self.store(client, messages, incoming.dedupe_lifetime)
+        self.record_receipts(receipts).await?;
+        self.store_messages(client, messages, interface.dedupe_lifetime)
             .await?;
-        for error in refused {
+        for error in rejected {
             let refusal = Refusal::from(error);
             if none {
                 return Err(refusal);
@@ -190,7 +135,7 @@ impl WebhookHandler {
         Ok(())
     }
 
-    async fn record(&self, receipts: Vec<Receipt>) -> Result<(), Refusal> {
+    async fn record_receipts(&self, receipts: Vec<Receipt>) -> Result<(), Refusal> {
         if receipts.is_empty() {
             return Ok(());
         }
@@ -205,73 +150,63 @@ impl WebhookHandler {
             .map_err(|error| Refusal::Unavailable(format!("failed to record a receipt: {error}")))
     }
 
-    fn client(&self, peer: IpAddr, request: &Request<Body>) -> Result<IpAddr, Refusal> {
-        let name = self.daemon.proxy_header.as_str();
-        // Bytes that are no text are no address either.
-        let header: Vec<_> = request
-            .headers()
-            .get_all(name)
-            .iter()
-            .map(|value| value.to_str().unwrap_or("?"))
-            .collect();
-        client_address(peer, name, &header, &self.daemon.proxies)
-            .map_err(|error| Refusal::Forbidden(error.to_string()))
-    }
-
-    fn interface(
-        &self,
-        client: IpAddr,
-        path: &str,
-    ) -> Result<(&IncomingInterface, &Authenticator), Refusal> {
-        let found = endpoint::find(client, path, &self.interfaces).map_err(|error| {
-            let path = loggable_path(path);
-            match error {
-                NoEndpoint::Address => Refusal::Forbidden(format!(
-                    "address {client} is not in permit_addr of an interface for path {path:?}"
-                )),
-                NoEndpoint::Path => Refusal::NotFound(format!(
-                    "path {path:?} is not in request_uri of an interface that permits {client}"
-                )),
-            }
-        })?;
-        let mut both = self.interfaces.iter().zip(&self.authenticators);
-        both.find(|(incoming, _)| incoming.interface == found.interface)
-            .ok_or_else(|| Refusal::Unavailable("an interface has gone".to_owned()))
-    }
-
     /// Stores messages in a task of its own: a client that hangs up meanwhile
-    /// must not leave it undone whether its message is known.
-    async fn store(
+    /// must not leave it undecided whether its message was stored.
+    async fn store_messages(
         &self,
         client: IpAddr,
         messages: Vec<Message>,
         lifetime: Duration,
     ) -> Result<(), Refusal> {
         let store = Arc::clone(&self.store);
-        tokio::spawn(async move { store.store_once(client, messages, lifetime).await })
-            .await
-            .unwrap_or(Err(SpoolError::Closed))
-            .map_err(|error| Refusal::Unavailable(error.to_string()))
+        let stored =
+            tokio::spawn(async move { store.store_once(client, messages, lifetime).await });
+        Ok(stored.await.unwrap_or(Err(SpoolError::Closed))?)
     }
 
     fn log_refusal(&self, peer: IpAddr, refusal: &Refusal) {
         let status = refusal.status().as_u16();
         if let Refusal::Unavailable(reason) = refusal {
             error!(%peer, status, %reason, "message not stored");
-        } else if let Some(unsaid) = self.log_limit.allow() {
-            warn!(%peer, status, reason = %refusal, unsaid, "request refused");
+        } else if let Some(suppressed) = self.log_limit.allow() {
+            warn!(%peer, status, reason = %refusal, suppressed, "request refused");
         }
     }
 }
 
-/// Whether an interface takes messages by this method.
-fn check_method(method: &Method, incoming: &IncomingInterface) -> Result<(), Refusal> {
-    let name = |taken: &AllowedMethod| match taken {
+impl fmt::Debug for WebhookHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookHandler")
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Handler for WebhookHandler {
+    /// Providers use a handful.
+    const MAX_CONNECTIONS: usize = 512;
+
+    /// A provider whose request is not answered by then sends it again.
+    const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+
+    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Reply {
+        match self.respond(peer, request).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                self.log_refusal(peer, &refusal);
+                refusal.response()
+            }
+        }
+    }
+}
+
+fn check_method(method: &Method, interface: &IncomingInterface) -> Result<(), Refusal> {
+    let name = |allowed: &AllowedMethod| match allowed {
         AllowedMethod::Get => Method::GET,
         AllowedMethod::Post => Method::POST,
         AllowedMethod::Put => Method::PUT,
     };
-    let allowed: Vec<_> = incoming.methods.iter().map(name).collect();
+    let allowed: Vec<_> = interface.methods.iter().map(name).collect();
     if allowed.contains(method) {
         return Ok(());
     }
@@ -279,67 +214,33 @@ fn check_method(method: &Method, incoming: &IncomingInterface) -> Result<(), Ref
     Err(Refusal::MethodNotAllowed(allowed.join(", ")))
 }
 
-/// Whether a request is the provider's, as far as the interface asks.
-fn authenticate(
-    head: &Parts,
-    body: &Bytes,
-    incoming: &IncomingInterface,
-    authenticity: Option<&WebhookAuth<Secret>>,
-) -> Result<TrustScope, Refusal> {
-    let Some(authenticity) = authenticity else {
+/// Authenticates a request, as far as the interface asks for it.
+fn authenticate(request: &WebhookRequest, endpoint: &Endpoint) -> Result<TrustScope, Refusal> {
+    let Some(auth) = &endpoint.auth else {
         return Ok(TrustScope::All);
     };
-    let signed = SignedRequest {
-        method: head.method.as_str(),
-        path: head.uri.path(),
-        query: head.uri.query(),
-        headers: &headers(head),
-        body,
-        paths: incoming.paths.as_deref().unwrap_or_default(),
-    };
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let verified = auth::verify(authenticity, &signed, now.unwrap_or_default().as_secs());
-    verified.map_err(|error| match authenticity.scheme {
-        AuthScheme::Basic { .. } => Refusal::Unauthorized(error.to_string()),
+    let verified = auth::verify(auth, request, now.unwrap_or_default().as_secs());
+    verified.map_err(|error| match auth.scheme {
+        AuthScheme::Basic { .. } => Refusal::Unauthorized(reply::failed(&error)),
         _ => Refusal::from(error),
     })
 }
 
-/// What a request says, as far as it is vouched for.
-pub(super) async fn document(
-    head: Parts,
-    body: Bytes,
-    covered: TrustScope,
-) -> Result<Document, Refusal> {
-    let mut headers = headers(&head);
-    let mut value = if head.method == Method::GET {
-        decode::object(decode::query(head.uri.query().unwrap_or_default()))
-    } else {
-        let content_type = headers.iter().find(|(name, _)| name == "content-type");
-        decode::decode(content_type.map(|(_, value)| value.as_str()), body).await?
-    };
-    // Commonly nobody signs a header.
-    if covered != TrustScope::All {
+/// The document that messages are read from: what can be trusted of a request.
+pub(super) fn document(request: WebhookRequest, scope: TrustScope) -> Result<Document, Refusal> {
+    let mut headers = request.headers;
+    let mut value = request.content.map(Content::into_value)?;
+    // Hardly anybody signs a header.
+    if scope != TrustScope::All {
         headers.clear();
     }
-    if let TrustScope::Fields(names) = covered {
-        let fields = value
-            .as_object_mut()
-            .ok_or(AuthError::Uncovered("what is no object of fields"))?;
+    if let TrustScope::Fields(names) = scope {
+        let neither = AuthError::Uncovered("a body that is not an object of fields");
+        let fields = value.as_object_mut().ok_or(neither)?;
         fields.retain(|name, _| names.contains(name));
     }
     Ok(Document { value, headers })
-}
-
-/// Headers, by name in lower case; bytes that are no text are replaced.
-fn headers(head: &Parts) -> Vec<(String, String)> {
-    head.headers
-        .iter()
-        .map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            (name.as_str().to_owned(), value)
-        })
-        .collect()
 }
 
 /// A path as it may be logged: a long part of it could be a token that somebody
@@ -353,20 +254,17 @@ fn loggable_path(path: &str) -> String {
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
-/// The value that a provider wants to hear to know that this is us, if it knows
-/// what it must.
-fn challenge(
-    request: &Request<Body>,
-    incoming: &IncomingInterface,
-    guard: &Authenticator,
-) -> Result<Option<String>, Refusal> {
+/// The value of an echo challenge, by which a provider checks that the URL is
+/// ours, if it shows the secret for it.
+fn challenge(request: &Request<Body>, endpoint: &Endpoint) -> Result<Option<String>, Refusal> {
     let query = decode::query(request.uri().query().unwrap_or_default());
     let parameter = |wanted: &str| {
         let mut found = query.iter().filter(|(name, _)| name == wanted);
         found.next().map(|(_, value)| value.clone())
     };
-    let value = incoming.key_echo.as_ref().and_then(|key| parameter(key));
-    if let (Some(_), Some((name, secret))) = (&value, &guard.challenge)
+    let key = endpoint.settings.key_echo.as_ref();
+    let value = key.and_then(|key| parameter(key));
+    if let (Some(_), Some((name, secret))) = (&value, &endpoint.challenge)
         && !parameter(name).is_some_and(|given| secret.matches(&given))
     {
         return Err(Refusal::Forbidden(format!(
@@ -374,4 +272,100 @@ fn challenge(
         )));
     }
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::Path;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config;
+    use crate::inbound::dedupe::Dedupe;
+    use crate::model::message::{InterfaceName, PhoneNumber, Sender, Text};
+    use crate::spool::Spool;
+    use crate::storage::durable::{Access, Directory};
+
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn message() -> Message {
+        Message {
+            to: PhoneNumber::parse("+1").unwrap(),
+            from: Sender::parse("+2").unwrap(),
+            text: Text::new("x"),
+            interface: InterfaceName::unnamed(),
+            provider_id: Some("id".to_owned()),
+            pictures: Vec::new(),
+        }
+    }
+
+    /// A handler whose spool is in this folder.
+    fn handler(folder: &Path) -> WebhookHandler {
+        let [staging, outgoing] = ["staging", "outgoing"].map(|name| folder.join(name));
+        std::fs::create_dir(&staging).unwrap();
+        std::fs::create_dir(&outgoing).unwrap();
+        let text = format!(
+            "[astqueue]\nstagingdir = {}\noutgoingdir = {}\nmin_free = 0\n",
+            staging.display(),
+            outgoing.display()
+        );
+        let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
+        let (spool, _threads) = Spool::open(&parsed.unwrap().0.spool).unwrap();
+        let metadata = staging.metadata().unwrap();
+        let access = Access {
+            mode: 0o600,
+            user: metadata.uid(),
+            group: metadata.gid(),
+        };
+        let dedupe = Dedupe::open(Directory::new(&staging, access)).unwrap();
+        let proxies = TrustedProxies {
+            networks: Vec::new(),
+            header: String::new(),
+        };
+        let store = MessageStore::new(spool, dedupe, None, None);
+        WebhookHandler::new(Vec::new(), proxies, 0, Arc::new(|_| Ok(())), store)
+    }
+
+    fn call_files(folder: &Path) -> usize {
+        let files = |name: &str| std::fs::read_dir(folder.join(name)).unwrap();
+        let files = files("staging").chain(files("outgoing"));
+        let is_call = |path: &Path| {
+            path.extension()
+                .is_some_and(|extension| extension == "call")
+        };
+        files
+            .filter(|file| is_call(&file.as_ref().unwrap().path()))
+            .count()
+    }
+
+    /// A request is dropped when its connection is cut off. Its message is known
+    /// all the same when the provider posts it again.
+    #[test]
+    fn message_of_a_dropped_request_is_stored_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let handler = handler(folder.path());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            {
+                let mut first = pin!(handler.store_messages(CLIENT, vec![message()], DAY));
+                std::future::poll_fn(|context| {
+                    assert!(first.as_mut().poll(context).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+            }
+            let again = handler.store_messages(CLIENT, vec![message()], DAY);
+            let stored = timeout(Duration::from_secs(10), again).await;
+            assert_eq!(stored.expect("the id is not claimed for ever"), Ok(()));
+        });
+        assert_eq!(call_files(folder.path()), 1);
+    }
 }

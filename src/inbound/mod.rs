@@ -1,15 +1,18 @@
-//! From a provider's request to a stored message.
+//! From a provider's webhook to a stored message.
 //!
-//! A request is judged in this order, and refused at the first step that says
-//! no: [`crate::http::server::client_address`] finds the client's address, [`endpoint`] the interface, then
-//! method and size, [`auth`] says whether it is the provider's, [`decode`]
-//! reads the body, [`extract`] finds the messages in its [`record`]s and what is
-//! a receipt, [`dedupe`] knows which of them came before. Only when the spool
-//! says that they are durable is the answer 200. What the peer is told is in
-//! [`reply`]; the reason is in the log.
+//! [`handler`] takes a request through these steps; the first one that refuses
+//! it ends it:
 //!
-//! [`handler`] takes a request through these steps; connections are the
-//! [`door`](crate::http::server)'s.
+//! 1. the client's address ([`crate::http::server::client_address`]),
+//! 2. the interface, by address and path ([`endpoint`], [`path_template`]),
+//! 3. method, size and body, read once ([`request`], [`decode`]),
+//! 4. signature or token ([`auth`]),
+//! 5. messages and receipts ([`extract`], [`record`], [`receipt`],
+//!    [`whatsapp_message`]),
+//! 6. ids that were stored before ([`dedupe`]), pictures, spool ([`store`]).
+//!
+//! The response is 200 only when the spool says that the messages are durable.
+//! What the peer is told is in [`reply`]; the reason is in the log.
 
 pub(crate) mod auth;
 pub(crate) mod decode;
@@ -17,10 +20,13 @@ pub(crate) mod dedupe;
 pub(crate) mod endpoint;
 pub(crate) mod extract;
 pub(crate) mod handler;
-mod receipt;
+pub(crate) mod path_template;
+pub(crate) mod receipt;
 pub(crate) mod record;
 pub(crate) mod reply;
-mod store;
+pub(crate) mod request;
+pub(crate) mod store;
 pub(crate) mod whatsapp_message;
 
-pub(crate) use handler::{ReceiptRecorder, WebhookHandler, authenticator};
+pub(crate) use handler::{ReceiptRecorder, WebhookHandler};
+pub(crate) use store::MessageStore;

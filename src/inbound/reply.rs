@@ -1,17 +1,17 @@
-//! What a peer is told. It is little: the reasons are for the log.
+//! What a peer is told: a status and its name. The reason is for the log.
 
-use std::fmt;
-
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use hyper::{Response, StatusCode};
+use hyper::StatusCode;
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::config::Acknowledgement;
 use crate::http::server::BodyError;
+use crate::http::server::client_address::MalformedProxyHeader;
+use crate::http::server::reply::{self, Reply};
 use crate::inbound::auth::AuthError;
 use crate::inbound::decode::DecodeError;
 use crate::inbound::extract::ExtractError;
+use crate::logging::chain;
+use crate::spool::SpoolError;
 
 /// Longest value that is echoed; providers send a few digits.
 const ECHO_MAX: usize = 256;
@@ -20,31 +20,38 @@ const ECHO_MAX: usize = 256;
 const RETRY_SECONDS: &str = "30";
 
 /// Why a request is refused. The text is for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// 400: no message can be made of it.
+    /// 400: no message can be read from it.
+    #[error("{0}")]
     BadRequest(String),
-    /// 403: not from this address.
+    /// 403: the address, signature or token is wrong.
+    #[error("{0}")]
     Forbidden(String),
-    /// 405: not with this method, but with those.
+    /// 405, with the methods that are allowed.
+    #[error("the method is not allowed (expected {0})")]
     MethodNotAllowed(String),
-    /// 404: not at this path.
+    /// 404: no interface has this path.
+    #[error("{0}")]
     NotFound(String),
-    /// 408: it did not come in time.
+    /// 408.
+    #[error("the body did not arrive in time")]
     TooSlow,
-    /// 413: more than is taken.
+    /// 413.
+    #[error("{0}")]
     TooLarge(String),
-    /// 401: without user and password.
+    /// 401: user and password are missing or wrong.
+    #[error("{0}")]
     Unauthorized(String),
-    /// 503: it could not be stored; the one refusal that is our fault.
+    /// 503: the message could not be stored; the one refusal that is our fault.
+    #[error("{0}")]
     Unavailable(String),
-    /// 415: nothing of this Content-Type is read here.
+    /// 415.
+    #[error("{0}")]
     UnsupportedMediaType(String),
 }
 
 impl Refusal {
-    /// The status that goes with it.
-    #[must_use]
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
@@ -59,12 +66,11 @@ impl Refusal {
         }
     }
 
-    /// The answer: the status and its name, nothing of the reason.
-    #[must_use]
-    pub(crate) fn response(&self) -> Response<Full<Bytes>> {
+    /// The status and its name, nothing of the reason.
+    pub(crate) fn response(&self) -> Reply {
         let status = self.status();
         let name = status.canonical_reason().unwrap_or_default();
-        let mut response = text(status, format!("{name}\n"));
+        let mut response = reply::text(status, format!("{name}\n"));
         let headers = response.headers_mut();
         match self {
             Self::MethodNotAllowed(allowed) => {
@@ -86,8 +92,8 @@ impl Refusal {
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         match error {
-            DecodeError::Malformed(_) => Self::BadRequest(error.to_string()),
-            DecodeError::Type(_) => Self::UnsupportedMediaType(error.to_string()),
+            DecodeError::Malformed(_) => Self::BadRequest(failed(&error)),
+            DecodeError::Type(_) => Self::UnsupportedMediaType(failed(&error)),
         }
     }
 }
@@ -95,12 +101,8 @@ impl From<DecodeError> for Refusal {
 impl From<ExtractError> for Refusal {
     fn from(error: ExtractError) -> Self {
         match error {
-            ExtractError::Missing(_) | ExtractError::Party(..) => {
-                Self::BadRequest(error.to_string())
-            }
-            ExtractError::TooLong(_) | ExtractError::TooMany(_) => {
-                Self::TooLarge(error.to_string())
-            }
+            ExtractError::Missing(_) | ExtractError::Party(..) => Self::BadRequest(failed(&error)),
+            ExtractError::TooLong(_) | ExtractError::TooMany(_) => Self::TooLarge(failed(&error)),
         }
     }
 }
@@ -108,7 +110,7 @@ impl From<ExtractError> for Refusal {
 impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::Incomplete(_) => Self::BadRequest(error.to_string()),
+            BodyError::Incomplete(_) => Self::BadRequest(failed(&error)),
             BodyError::TooLarge => Self::TooLarge("the body is larger than max_body".to_owned()),
             BodyError::TimedOut => Self::TooSlow,
         }
@@ -117,32 +119,29 @@ impl From<BodyError> for Refusal {
 
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
-        Self::Forbidden(error.to_string())
+        Self::Forbidden(failed(&error))
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadRequest(reason)
-            | Self::Forbidden(reason)
-            | Self::NotFound(reason)
-            | Self::TooLarge(reason)
-            | Self::Unauthorized(reason)
-            | Self::Unavailable(reason)
-            | Self::UnsupportedMediaType(reason) => f.write_str(reason),
-            Self::MethodNotAllowed(allowed) => write!(f, "messages are taken by {allowed} alone"),
-            Self::TooSlow => f.write_str("the body did not arrive in time"),
-        }
+impl From<MalformedProxyHeader> for Refusal {
+    fn from(error: MalformedProxyHeader) -> Self {
+        Self::Forbidden(failed(&error))
     }
 }
 
-impl std::error::Error for Refusal {}
+impl From<SpoolError> for Refusal {
+    fn from(error: SpoolError) -> Self {
+        Self::Unavailable(failed(&error))
+    }
+}
 
-/// The answer to a message that is durable: what `report_success` says, under
-/// the type that it looks like unless `resp_type` says another.
-#[must_use]
-pub(crate) fn accepted(acknowledgement: &Acknowledgement) -> Response<Full<Bytes>> {
+pub(super) fn failed(error: &dyn std::error::Error) -> String {
+    format!("failed to {}", chain(error))
+}
+
+/// The response to a message that is durable: what `report_success` says, with
+/// the type that it looks like unless `resp_type` gives another.
+pub(crate) fn accepted(acknowledgement: &Acknowledgement) -> Reply {
     let body = &acknowledgement.body;
     let looks_like = match body.trim_start().chars().next() {
         Some('<') => "application/xml; charset=utf-8",
@@ -150,15 +149,18 @@ pub(crate) fn accepted(acknowledgement: &Acknowledgement) -> Response<Full<Bytes
         _ => "text/plain; charset=utf-8",
     };
     let content_type = acknowledgement.content_type.as_deref();
+    // What is not a header value was refused when the file was read.
+    let content_type = HeaderValue::from_str(content_type.unwrap_or(looks_like))
+        .unwrap_or(HeaderValue::from_static("text/plain"));
     let status = StatusCode::from_u16(acknowledgement.status).unwrap_or(StatusCode::OK);
-    answer(status, content_type.unwrap_or(looks_like), body.clone())
+    reply::with_type(status, content_type, body.clone())
 }
 
-/// The answer to a provider that tests whether somebody is here.
+/// The response to a provider's echo challenge.
 ///
 /// # Errors
-/// When what it wants to hear could be more than a token to whoever reads it.
-pub(crate) fn echo(value: &str) -> Result<Response<Full<Bytes>>, Refusal> {
+/// When the value could be more than a token, such as a page, to its reader.
+pub(crate) fn echo(value: &str) -> Result<Reply, Refusal> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -._~:+/=".contains(&byte);
     if value.len() > ECHO_MAX || !value.bytes().all(plain) {
         return Err(Refusal::BadRequest(format!(
@@ -166,33 +168,17 @@ pub(crate) fn echo(value: &str) -> Result<Response<Full<Bytes>>, Refusal> {
              blanks and - . _ ~ : + / ="
         )));
     }
-    Ok(text(StatusCode::OK, value.to_owned()))
-}
-
-fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    answer(status, "text/plain; charset=utf-8", body)
-}
-
-fn answer(status: StatusCode, content_type: &str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    // One that no header can carry was refused when the file was read.
-    headers.extend(HeaderValue::from_str(content_type).map(|value| (CONTENT_TYPE, value)));
-    // No browser shall see a page in what we echo.
-    headers.insert(
-        HeaderName::from_static("x-content-type-options"),
-        HeaderValue::from_static("nosniff"),
-    );
-    response
+    Ok(reply::text(StatusCode::OK, value.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::CONTENT_TYPE;
+
     use super::*;
 
     #[test]
-    fn answer_has_the_type_that_it_looks_like() {
+    fn response_has_the_type_that_its_body_looks_like() {
         for (body, content_type, expected) in [
             (
                 "<Response></Response>",
@@ -215,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn echo_gives_back_tokens_alone() {
+    fn echo_returns_only_tokens() {
         for token in ["abc 123", "", "a-b_c.d~e:f+g/h=", &"x".repeat(256)] {
             assert_eq!(echo(token).unwrap().status(), StatusCode::OK);
         }

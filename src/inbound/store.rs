@@ -1,4 +1,4 @@
-//! Messages to the spool, each once.
+//! Stores messages in the spool, each once.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,33 +18,34 @@ use crate::model::message::{Message, Text};
 use crate::outbox::reply_route::ReplyRoutes;
 use crate::spool::{Spool, SpoolError};
 
-/// Where messages go, and which have gone there already.
+/// The spool, and which messages it has had already.
 #[derive(Debug)]
-pub(super) struct MessageStore {
+pub(crate) struct MessageStore {
     spool: Spool,
     dedupe: Dedupe,
-    /// Where pictures are noted that are to be kept.
+    /// Records the pictures that are to be kept.
     pictures: Option<PictureRecorder>,
-    /// Where it is remembered who wrote by which interface.
+    /// Records who wrote by which interface.
     reply_routes: Option<Arc<ReplyRoutes>>,
 }
 
 impl MessageStore {
-    pub(super) fn new(
+    pub(crate) fn new(
         spool: Spool,
         dedupe: Dedupe,
-        intake: Option<PictureRecorder>,
-        lately: Option<ReplyRoutes>,
+        pictures: Option<PictureRecorder>,
+        reply_routes: Option<ReplyRoutes>,
     ) -> Self {
         Self {
             spool,
             dedupe,
-            pictures: intake,
-            reply_routes: lately.map(Arc::new),
+            pictures,
+            reply_routes: reply_routes.map(Arc::new),
         }
     }
 
-    /// Stores what has not been stored before; its ids count for `lifetime`.
+    /// Stores the messages that were not stored before; their ids count for
+    /// `lifetime`.
     pub(super) async fn store_once(
         &self,
         client: IpAddr,
@@ -52,77 +53,71 @@ impl MessageStore {
         lifetime: Duration,
     ) -> Result<(), SpoolError> {
         let keys: Vec<_> = messages.iter().filter_map(key).collect();
-        let turn = self.dedupe.claim(&keys).await;
-        let mut unclaimed = turn.keys.clone();
-        let (fresh, known): (Vec<_>, Vec<_>) = messages
+        let claim = self.dedupe.claim(&keys).await;
+        let mut claimed = claim.keys.clone();
+        let (fresh, duplicates): (Vec<_>, Vec<_>) = messages
             .into_iter()
-            .partition(|message| key(message).is_none_or(|key| claim(&mut unclaimed, key)));
-        for message in known {
+            .partition(|message| key(message).is_none_or(|key| take(&mut claimed, key)));
+        for message in duplicates {
             let (interface, id) = (&message.interface, &message.provider_id);
-            info!(%client, %interface, provider_id = ?id, "message known already");
+            info!(%client, %interface, provider_id = ?id, "duplicate message ignored");
         }
         if fresh.is_empty() {
             return Ok(());
         }
         // First, because a phone may answer as soon as it has the text.
         self.record_reply_routes(&fresh).await;
-        let stored = self.store(&fresh).await;
-        match &stored {
-            Ok(ids) => {
-                self.dedupe.stored(&turn, lifetime);
-                log(client, &fresh, ids);
-            }
-            Err(_) => self.dedupe.failed(&turn),
-        }
-        stored.map(|_| ())
+        let ids = self.store(&fresh).await?;
+        claim.stored(lifetime);
+        log(client, &fresh, &ids);
+        Ok(())
     }
 
-    /// Remembers who wrote by which interface; without that, answers go by the
+    /// Records who wrote by which interface. If that fails, answers go by the
     /// first one.
     async fn record_reply_routes(&self, messages: &[Message]) {
-        let Some(lately) = self.reply_routes.clone() else {
+        let Some(routes) = self.reply_routes.clone() else {
             return;
         };
         let messages = messages.to_vec();
-        let noted = spawn_blocking(move || {
+        let recorded = spawn_blocking(move || {
             messages.iter().try_for_each(|message| {
-                lately.record(
-                    message.to.as_str(),
-                    message.from.as_str(),
-                    &message.interface,
-                )
+                let Message {
+                    to,
+                    from,
+                    interface,
+                    ..
+                } = message;
+                routes.record(to.as_str(), from.as_str(), interface)
             })
         });
-        if let Err(error) = noted.await.map_err(io::Error::other).flatten() {
-            warn!(%error, "failed to remember who wrote by which interface");
+        if let Err(error) = recorded.await.map_err(io::Error::other).flatten() {
+            warn!(%error, "reply route not recorded");
         }
     }
 
-    /// Notes the pictures of messages and stores them with links to what will be
-    /// there. What links promise is noted first.
+    /// Records the pictures of messages and stores the messages with links to
+    /// where they will be. The pictures first: a link is a promise.
     async fn store(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
         if messages.iter().all(|message| message.pictures.is_empty()) {
             return self.spool.store(messages).await;
         }
-        let Some(intake) = &self.pictures else {
+        let Some(recorder) = &self.pictures else {
             let links = messages.iter().map(|message| links(&message.pictures));
             let linked = append_links(messages, &links.collect::<Vec<_>>());
             return self.spool.store(&linked).await;
         };
-        let noted = record_pictures(intake.clone(), messages.to_vec()).await?;
-        let stored = self
-            .spool
-            .store(&append_links(messages, &noted.links))
-            .await;
-        match stored {
+        let pictures = record_pictures(recorder.clone(), messages.to_vec()).await?;
+        let linked = append_links(messages, &pictures.links);
+        match self.spool.store(&linked).await {
             Ok(ids) => {
-                intake.start_fetching(noted);
+                recorder.start_fetching(pictures);
                 Ok(ids)
             }
             Err(error) => {
-                let intake = intake.clone();
-                // If this is cut off, a picture is fetched in vain.
-                let _ = spawn_blocking(move || intake.forget(&noted)).await;
+                let recorder = recorder.clone();
+                // If this does not happen, a picture is fetched that nobody needs.
+                let _ = spawn_blocking(move || recorder.forget(&pictures)).await;
                 Err(error)
             }
         }
@@ -130,15 +125,15 @@ impl MessageStore {
 }
 
 async fn record_pictures(
-    intake: PictureRecorder,
+    recorder: PictureRecorder,
     messages: Vec<Message>,
 ) -> Result<RecordedPictures, SpoolError> {
-    let noted = spawn_blocking(move || intake.record(&messages)).await;
-    let noted = noted.map_err(io::Error::other).flatten();
-    noted.map_err(|error| SpoolError::Disk(format!("note its pictures in media_dir: {error}")))
+    let pictures = spawn_blocking(move || recorder.record(&messages)).await;
+    let pictures = pictures.map_err(io::Error::other).flatten();
+    pictures.map_err(|error| SpoolError::Disk(format!("record its pictures in media_dir: {error}")))
 }
 
-/// Messages with links in place of pictures.
+/// The messages with links in place of pictures.
 fn append_links(messages: &[Message], links: &[Vec<String>]) -> Vec<Message> {
     let linked = |(message, links): (&Message, &Vec<String>)| Message {
         text: Text::new(&with_links(message.text.as_str().to_owned(), links)),
@@ -153,8 +148,8 @@ fn key(message: &Message) -> Option<MessageKey> {
     Some(MessageKey::new(&message.interface, &message.to, id))
 }
 
-/// Takes a key out of the list; `false` when it is not there.
-fn claim(keys: &mut Vec<MessageKey>, key: MessageKey) -> bool {
+/// Takes a key out of the list; `false` when it is not in it.
+fn take(keys: &mut Vec<MessageKey>, key: MessageKey) -> bool {
     let found = keys.iter().position(|other| *other == key);
     found.map(|position| keys.swap_remove(position)).is_some()
 }

@@ -7,22 +7,22 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming as Body};
+use hyper::body::Incoming as Body;
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SERVER,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, SERVER,
+    WWW_AUTHENTICATE,
 };
-use hyper::{Method, Request, Response, StatusCode};
-use ipnet::IpNet;
+use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tracing::warn;
 
 use crate::config::ServerSettings;
-use crate::http::server::client_address::client_address;
+use crate::http::server::client_address::TrustedProxies;
 use crate::http::server::log_limit::LogLimit;
+use crate::http::server::reply::{self, Reply};
 use crate::http::server::{self, Handler};
 use crate::otp::outcome::OtpOutcome;
 use crate::otp::service::OtpService;
@@ -52,8 +52,7 @@ const PROXY_HEADERS: [&str; 8] = [
 pub(crate) struct OtpHandler {
     service: Arc<OtpService>,
     token: Option<Secret>,
-    proxies: Vec<IpNet>,
-    proxy_header: String,
+    proxies: TrustedProxies,
     log_limit: LogLimit,
 }
 
@@ -66,12 +65,14 @@ impl OtpHandler {
         token: Option<Secret>,
         daemon: &ServerSettings,
     ) -> Self {
-        let proxies = daemon.proxies_named.then(|| daemon.proxies.clone());
+        let networks = daemon.proxies_named.then(|| daemon.proxies.clone());
         Self {
             service: desk,
             token,
-            proxies: proxies.unwrap_or_default(),
-            proxy_header: daemon.proxy_header.clone(),
+            proxies: TrustedProxies {
+                networks: networks.unwrap_or_default(),
+                header: daemon.proxy_header.clone(),
+            },
             log_limit: LogLimit::default(),
         }
     }
@@ -103,18 +104,10 @@ impl OtpHandler {
     /// The client's address. What comes through a proxy that is not known as one
     /// would otherwise seem to come from the proxy, which is often this machine.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, OtpRefusal> {
-        let name = self.proxy_header.as_str();
-        // Bytes that are no text are no address either.
-        let lines = headers.get_all(name).iter();
-        let lines: Vec<_> = lines.map(|line| line.to_str().unwrap_or("?")).collect();
-        let client = client_address(peer, name, &lines, &self.proxies)
-            .map_err(|error| OtpRefusal::Forbidden(error.to_string()))?;
+        let client = self.proxies.client(peer, headers);
+        let client = client.map_err(|error| OtpRefusal::Forbidden(error.to_string()))?;
         let proxied = PROXY_HEADERS.iter().any(|name| headers.contains_key(*name));
-        let known = self
-            .proxies
-            .iter()
-            .any(|proxy| proxy.contains(&peer.to_canonical()));
-        if proxied && !known {
+        if proxied && !self.proxies.trust(peer) {
             return Err(OtpRefusal::Forbidden(format!(
                 "it comes through a proxy at {peer}, which is not in proxy_addr of [websmsd]"
             )));
@@ -149,7 +142,10 @@ impl Handler for OtpHandler {
     /// An application uses a handful, and waits while a provider is slow.
     const MAX_CONNECTIONS: usize = 128;
 
-    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Response<Full<Bytes>> {
+    /// Docker waits ten seconds in all.
+    const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+
+    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Reply {
         match self.respond(peer, request).await {
             Ok(said) => said.response(),
             Err(refusal) => {
@@ -189,7 +185,7 @@ struct OtpReply {
 }
 
 impl OtpReply {
-    fn response(&self) -> Response<Full<Bytes>> {
+    fn response(&self) -> Reply {
         let mut response = text(self.outcome.status(), self.outcome.text(&self.phone));
         if let OtpOutcome::Limited(seconds) = self.outcome {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -198,14 +194,10 @@ impl OtpReply {
     }
 }
 
-fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
+fn text(status: StatusCode, text: String) -> Reply {
     // The phone in a text is whatever the client wrote.
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(CONTENT_TYPE, plain);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let mut response = reply::text(status, text);
+    let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
     response
@@ -241,7 +233,7 @@ impl OtpRefusal {
         }
     }
 
-    fn response(&self) -> Response<Full<Bytes>> {
+    fn response(&self) -> Reply {
         let status = self.status();
         let said = match self {
             Self::Method => "Method not allowed",

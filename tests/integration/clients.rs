@@ -85,6 +85,37 @@ fn client_that_resets_leaves_a_whole_message_or_none() {
     assert!(status.success(), "{log}");
 }
 
+/// A provider that did not get its response posts the message again.
+#[test]
+fn message_of_a_client_that_reset_can_be_posted_again_and_arrives_once() {
+    const COUNT: usize = 100;
+    let daemon = Daemon::start("[websmsd]\nkey_id = id\n");
+    let form = |number: usize| {
+        let from = format!("+1{number:06}");
+        let mut form = http::message(TO, &from, &text(&from));
+        form.extend(format!("&id=m{number}").bytes());
+        form
+    };
+    thread::scope(|scope| {
+        for number in 0..COUNT {
+            let (daemon, form) = (&daemon, &form);
+            scope.spawn(move || {
+                let request = http::request("POST", "/", &[FORM], &form(number));
+                let mut stream = resetting(daemon.address);
+                stream.write_all(&request).unwrap();
+            });
+        }
+    });
+    for number in 0..COUNT {
+        let response = daemon.post("/", &[FORM], &form(number));
+        assert_eq!(response.status, 200, "{number}");
+    }
+    daemon.spool.drain();
+    let arrived = whole(&daemon.spool.all()).unwrap();
+    let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
+    assert_eq!((arrived.len(), texts.len()), (COUNT, COUNT));
+}
+
 #[test]
 fn daemon_that_is_told_to_stop_under_load_loses_nothing() {
     let spool = Spool::new();

@@ -37,7 +37,10 @@ fn repeated_id_is_answered_as_before_and_stored_once() {
     assert_eq!(daemon.post("/", &[FORM], &form("SM2", "last")).status, 200);
     daemon.spool.wait_for(2);
     assert_eq!(daemon.spool.take().len(), 2);
-    assert_eq!(daemon.log().matches("message known already").count(), 99);
+    assert_eq!(
+        daemon.log().matches("duplicate message ignored").count(),
+        99
+    );
 }
 
 #[test]
@@ -56,7 +59,7 @@ fn repeated_id_is_known_after_a_restart() {
         assert_eq!(daemon.post("/", &[FORM], &form(id, "x")).status, 200);
     }
     daemon.spool.wait_for(3);
-    assert_eq!(daemon.log().matches("message known already").count(), 2);
+    assert_eq!(daemon.log().matches("duplicate message ignored").count(), 2);
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn each_message_of_a_request_has_its_own_id() {
     post(&[1, 2, 1]);
     post(&[2, 3]);
     assert_eq!(daemon.spool.wait_for(3).len(), 3);
-    assert_eq!(daemon.log().matches("message known already").count(), 2);
+    assert_eq!(daemon.log().matches("duplicate message ignored").count(), 2);
 }
 
 #[test]

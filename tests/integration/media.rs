@@ -612,7 +612,7 @@ fn message_is_not_stored_when_its_pictures_cannot_be_noted() {
     fs::rename(&pending, setup.pictures.join("aside")).unwrap();
     let url = format!("{}/a.gif", server.url());
     assert_eq!(send(&daemon, "id", "Look", &[&url]), 503);
-    daemon.wait_for_log("note its pictures in media_dir");
+    daemon.wait_for_log("record its pictures in media_dir");
     // One without pictures is none the worse.
     assert_eq!(send(&daemon, "", "other", &[]), 200);
     assert_eq!(texts(&daemon, 1), ["other"]);

@@ -130,7 +130,7 @@ fn refusal_is_bland_outside_and_told_in_the_log() {
             request("POST", "/hook", &[FORM], b"From=2&Body=x"),
             400,
             "Bad Request\n",
-            "there is no field \"To\"",
+            "field \"To\" is missing",
         ),
         (
             request("POST", "/other", &[FORM], b""),
@@ -148,7 +148,7 @@ fn refusal_is_bland_outside_and_told_in_the_log() {
             request("GET", "/hook", &[], b""),
             405,
             "Method Not Allowed\n",
-            "messages are taken by POST alone",
+            "the method is not allowed (expected POST)",
         ),
     ] {
         let response = daemon.say(&raw);
@@ -353,7 +353,7 @@ fn more_than_a_request_may_hold_is_refused() {
     let many = vec![r#"{"To":"1","From":"2","Body":""}"#; 1001].join(",");
     let response = daemon.post("/", &[JSON], format!("[{many}]").as_bytes());
     assert_eq!(response.status, 413);
-    daemon.wait_for_log("1001 messages");
+    daemon.wait_for_log("the request holds 1001");
     let long = http::message(TO, FROM, &"x".repeat(65_537));
     assert_eq!(daemon.post("/", &[FORM], &long).status, 413);
     daemon.wait_for_log("65537 bytes");

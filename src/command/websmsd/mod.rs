@@ -13,12 +13,14 @@ use tracing::{error, info};
 use crate::agi::fastagi;
 use crate::cli::WebsmsdOptions;
 use crate::command::{load, log, log_level};
-use crate::config::Config;
+use crate::config::{Config, ServerSettings};
 use crate::exit::Exit;
 use crate::health;
 use crate::http::server;
+use crate::http::server::client_address::TrustedProxies;
 use crate::inbound::dedupe::Dedupe;
-use crate::inbound::{self, ReceiptRecorder, WebhookHandler};
+use crate::inbound::endpoint::Endpoint;
+use crate::inbound::{MessageStore, ReceiptRecorder, WebhookHandler};
 use crate::logging;
 use crate::media::{self, PictureRecorder};
 use crate::otp::service::OtpService;
@@ -60,6 +62,7 @@ pub fn run(options: &WebsmsdOptions) -> Exit {
 /// Everything that the daemon has to do with while it serves.
 struct Daemon {
     config: Config,
+    endpoints: Vec<Endpoint>,
     listeners: Listeners,
     spool: Spool,
     threads: Threads,
@@ -91,7 +94,7 @@ impl Daemon {
             detail: String::new(),
         })?;
         log(&report);
-        secrets(&config)?;
+        let endpoints = endpoints(&config)?;
         // The ports first: while another websmsd has them, nothing of its is
         // touched.
         let doors = Listeners::open(options, &config)?;
@@ -114,6 +117,7 @@ impl Daemon {
         })?;
         Ok(Self {
             config,
+            endpoints,
             listeners: doors,
             spool,
             threads,
@@ -150,19 +154,12 @@ impl Daemon {
         let passwords =
             passwords.map(|(opened, listener)| OtpListener::new(opened, listener, &config.server));
         let record = recorder(sending.as_ref(), desk, runtime.handle());
-        let receiver = WebhookHandler::new(
-            config.incoming,
-            config.server,
-            spool,
-            self.dedupe,
-            record,
-            self.pictures,
-            sending
-                .as_ref()
-                .filter(|_| config.reply_auto)
-                .map(RunningOutbox::reply_routes),
-        );
-        let receiver = receiver.map_err(io::Error::other)?;
+        let routes = sending.as_ref().filter(|_| config.reply_auto);
+        let routes = routes.map(RunningOutbox::reply_routes);
+        let store = MessageStore::new(spool, self.dedupe, self.pictures, routes);
+        let proxies = trusted_proxies(&config.server);
+        let max_body = config.server.max_body;
+        let receiver = WebhookHandler::new(self.endpoints, proxies, max_body, record, store);
         let served = runtime.block_on(async {
             let served = receive(self.listeners.webhooks, watched, passwords, receiver).await;
             // What is on its way runs on this thread, so it must not wait here.
@@ -208,18 +205,24 @@ fn recorder(
     })
 }
 
-/// Nobody is served while what they must show cannot be had.
-fn secrets(config: &Config) -> Result<(), StartFailure> {
-    for incoming in &config.incoming {
-        inbound::authenticator(incoming).map_err(|error| StartFailure {
-            problem: "a secret cannot be had",
-            detail: format!(
-                "[websmsd] interface {}: failed to {error}",
-                incoming.interface
-            ),
-        })?;
+/// Resolves the secrets of all interfaces: nothing is served without them.
+fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailure> {
+    let interfaces = config.incoming.iter().cloned();
+    let endpoint = |settings: crate::config::IncomingInterface| {
+        let interface = settings.interface.clone();
+        Endpoint::new(settings).map_err(|error| StartFailure {
+            problem: "a secret cannot be read",
+            detail: format!("[websmsd] interface {interface}: failed to {error}"),
+        })
+    };
+    interfaces.map(endpoint).collect()
+}
+
+fn trusted_proxies(settings: &ServerSettings) -> TrustedProxies {
+    TrustedProxies {
+        networks: settings.proxies.clone(),
+        header: settings.proxy_header.clone(),
     }
-    Ok(())
 }
 
 /// What is known of messages that came before.

@@ -1,25 +1,51 @@
-//! Who is the client? The TCP peer, or whom a trusted proxy says it is.
+//! Finds the client's address: the TCP peer, or what trusted proxies say.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use hyper::HeaderMap;
 use ipnet::IpNet;
 
-/// The header of RFC 7239; every other one is a list of addresses.
+/// The header of RFC 7239; every other one holds a list of addresses.
 const FORWARDED: &str = "forwarded";
 
-/// The address of the client.
+/// The proxies that are trusted to name the client, and the header they use.
+#[derive(Debug, Clone)]
+pub(crate) struct TrustedProxies {
+    pub networks: Vec<IpNet>,
+    /// In lower case.
+    pub header: String,
+}
+
+impl TrustedProxies {
+    /// The address of the client that a request came from.
+    ///
+    /// # Errors
+    /// When a trusted proxy sends an entry that is not an address.
+    pub(crate) fn client(
+        &self,
+        peer: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<IpAddr, MalformedProxyHeader> {
+        let lines = headers.get_all(&self.header).iter();
+        // Bytes that are not text are not an address either.
+        let lines: Vec<_> = lines.map(|line| line.to_str().unwrap_or("?")).collect();
+        client_address(peer, &self.header, &lines, &self.networks)
+    }
+
+    /// Whether the peer is a trusted proxy.
+    pub(crate) fn trust(&self, peer: IpAddr) -> bool {
+        is_trusted(peer.to_canonical(), &self.networks)
+    }
+}
+
+/// Walks the lines of the proxy header, which are in the order of the request,
+/// from the right: each entry was written by the proxy whose address stands to
+/// the right of it, and the rightmost one by the peer. The first address that is
+/// not a trusted proxy is the client; if all are trusted, the leftmost is.
 ///
-/// `header` holds all lines of the proxy header in the order of the request.
-/// It is believed only when the peer is a trusted proxy, and then from the
-/// right: each entry was written by the proxy whose address stands to the
-/// right of it. The first one that is no trusted proxy is the client; if all
-/// are, the leftmost is.
-///
-/// # Errors
-/// When a trusted proxy sends an entry that is no address (`unknown`,
-/// `_hidden`, nothing). Guessing would open the door to whoever can write it.
-pub(crate) fn client_address(
+/// An entry that is not an address (`unknown`, `_hidden`, nothing) is an error:
+/// guessing would let in everybody who can write it.
+fn client_address(
     peer: IpAddr,
     header_name: &str,
     header: &[&str],
@@ -82,18 +108,11 @@ fn parse_address(entry: &str) -> Option<IpAddr> {
     parsed.map(|address: IpAddr| address.to_canonical())
 }
 
-/// An entry of the proxy header that is no address. Whoever runs the proxy
-/// must see to it that it sends addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An entry of the proxy header that is not an address. The proxy's
+/// administrator must make it send addresses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("find the client's address: {0:?} in the proxy header is not an address")]
 pub(crate) struct MalformedProxyHeader(String);
-
-impl fmt::Display for MalformedProxyHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the proxy header's entry {:?} is not an address", self.0)
-    }
-}
-
-impl std::error::Error for MalformedProxyHeader {}
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,7 @@ use tracing::{debug, error, info, warn};
 
 pub(crate) mod client_address;
 pub(crate) mod log_limit;
+pub(crate) mod reply;
 
 /// For a request's head, from the first byte of the connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,9 +36,6 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// For the request that is under way when a connection's time is over.
 const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// For requests under way when the daemon is told to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// For a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -54,6 +52,9 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// All rooms together must leave some of the 1,024 descriptors that systemd
     /// gives a process to files, calls and requests.
     const MAX_CONNECTIONS: usize;
+
+    /// For requests in progress when the daemon is told to stop.
+    const DRAIN_TIMEOUT: Duration;
 
     /// The answer to a request from a peer.
     fn handle(
@@ -102,12 +103,12 @@ pub(crate) async fn run<R: Handler>(
     }
     drop(listener);
     drop(stop);
-    drain(connections).await;
+    drain(connections, R::DRAIN_TIMEOUT).await;
 }
 
-async fn drain(mut connections: JoinSet<()>) {
+async fn drain(mut connections: JoinSet<()>, time: Duration) {
     let under_way = connections.len();
-    let finished = timeout(DRAIN_TIMEOUT, async {
+    let finished = timeout(time, async {
         while connections.join_next().await.is_some() {}
     });
     if finished.await.is_ok() {

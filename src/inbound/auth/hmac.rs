@@ -10,22 +10,23 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::config::{self, AuthLocation, DigestEncoding, HmacDigest, WebhookAuth};
 use crate::document::template::{Piece, pieces};
-use crate::inbound::auth::{AuthError, SignedRequest, TrustScope, constant_time_eq, once};
+use crate::inbound::auth::{AuthError, TrustScope, constant_time_eq};
+use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
 
 /// What is signed: the template, filled.
 pub(super) fn signed(
     hmac: &config::HmacScheme,
-    authenticity: &WebhookAuth<Secret>,
-    request: &SignedRequest<'_>,
+    auth: &WebhookAuth<Secret>,
+    request: &WebhookRequest,
     now: u64,
 ) -> Result<Vec<u8>, AuthError> {
     let timestamp = timestamp_or_nonce(hmac, hmac.timestamp.as_ref(), request)?;
     if hmac.timestamp.is_some() {
-        authenticity.fresh(&timestamp, now)?;
+        auth.check_age(&timestamp, now)?;
     }
     let nonce = timestamp_or_nonce(hmac, hmac.nonce.as_ref(), request)?;
-    let url = request.url(authenticity);
+    let url = request.url(auth);
     let mut signed = Vec::new();
     for piece in pieces(&hmac.template) {
         let word = match piece {
@@ -36,12 +37,12 @@ pub(super) fn signed(
             Piece::Word(word) => word,
         };
         match word {
-            "body" => signed.extend_from_slice(request.body),
-            "body_sha256" => signed.extend_from_slice(&Sha256::digest(request.body)),
+            "body" => signed.extend_from_slice(&request.body),
+            "body_sha256" => signed.extend_from_slice(&Sha256::digest(&request.body)),
             "body_sha256_hex" => {
-                signed.extend_from_slice(hex::encode(Sha256::digest(request.body)).as_bytes());
+                signed.extend_from_slice(hex::encode(Sha256::digest(&request.body)).as_bytes());
             }
-            "method" => signed.extend_from_slice(request.method.as_bytes()),
+            "method" => signed.extend_from_slice(request.method.as_str().as_bytes()),
             "nonce" => signed.extend_from_slice(nonce.as_bytes()),
             "timestamp" => signed.extend_from_slice(timestamp.as_bytes()),
             "url" => signed.extend_from_slice(url.as_bytes()),
@@ -52,7 +53,8 @@ pub(super) fn signed(
             "fields_sorted" => signed.extend_from_slice(sorted(request)?.as_bytes()),
             field => {
                 let name = field.strip_prefix("field:").unwrap_or(field);
-                let value = once(&request.fields()?, name)
+                let fields = request.fields()?;
+                let value = once(&fields, name)
                     .ok_or_else(|| AuthError::Missing(format!("field {name}")))?;
                 signed.extend_from_slice(value.as_bytes());
             }
@@ -65,28 +67,28 @@ pub(super) fn signed(
 /// stand in it, or it could take over the end of what is its neighbour.
 fn timestamp_or_nonce(
     hmac: &config::HmacScheme,
-    place: Option<&AuthLocation>,
-    request: &SignedRequest<'_>,
+    location: Option<&AuthLocation>,
+    request: &WebhookRequest,
 ) -> Result<String, AuthError> {
-    let Some(place) = place else {
+    let Some(location) = location else {
         return Ok(String::new());
     };
-    let value = request.value_at(place)?;
+    let value = request.value_at(location)?;
     let divides = |piece: Piece<'_>| match piece {
         Piece::Literal(text) => value.contains(|c| text.contains(c)),
         Piece::Word(_) => false,
     };
     if value.is_empty() || pieces(&hmac.template).any(divides) {
-        return Err(AuthError::Missing(place.to_string()));
+        return Err(AuthError::Missing(location.to_string()));
     }
     Ok(value)
 }
 
 /// Names and values of the form, sorted, one behind the other, as Plivo's V3
 /// signs them.
-fn sorted(request: &SignedRequest<'_>) -> Result<String, AuthError> {
+fn sorted(request: &WebhookRequest) -> Result<String, AuthError> {
     if !request.is_form() {
-        return Err(AuthError::Uncovered("a body that is no form"));
+        return Err(AuthError::Uncovered("a body that is not a form"));
     }
     let mut fields = request.fields()?;
     fields.sort();
@@ -126,10 +128,10 @@ pub(super) fn matches(
 /// as Plivo's V2, the signature is but a token: it says who has sent the request.
 pub(super) fn trust_scope(
     hmac: &config::HmacScheme,
-    request: &SignedRequest<'_>,
+    request: &WebhookRequest,
 ) -> Result<TrustScope, AuthError> {
     let words: Vec<_> = hmac.words().collect();
-    if request.method == "GET" && words.contains(&"url") {
+    if request.is_get() && words.contains(&"url") {
         return Ok(TrustScope::Content);
     }
     if words.iter().any(|word| word.starts_with("body")) {
@@ -137,7 +139,7 @@ pub(super) fn trust_scope(
     }
     let fields = words.iter().filter_map(|word| word.strip_prefix("field:"));
     let fields: Vec<_> = fields.map(str::to_owned).collect();
-    if fields.is_empty() && request.method != "GET" {
+    if fields.is_empty() && !request.is_get() {
         return Ok(TrustScope::Content);
     }
     Ok(TrustScope::Fields(fields))

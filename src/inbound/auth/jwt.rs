@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::WebhookAuth;
-use crate::inbound::auth::{AuthError, SignedRequest, TrustScope, constant_time_eq};
+use crate::inbound::auth::{AuthError, TrustScope, WebhookRequest, constant_time_eq};
 use crate::secret::Secret;
 
 /// How far two clocks may be apart, in seconds.
@@ -40,12 +40,12 @@ pub(super) fn claims(secret: &Secret, token: &str) -> Option<Claims> {
 /// Whether it says so of this request, and now.
 pub(super) fn check(
     claims: &Claims,
-    authenticity: &WebhookAuth<Secret>,
-    request: &SignedRequest<'_>,
+    auth: &WebhookAuth<Secret>,
+    request: &WebhookRequest,
     url: &str,
     now: u64,
 ) -> Result<TrustScope, AuthError> {
-    check_times(claims, authenticity.max_age, now)?;
+    check_times(claims, auth.max_age, now)?;
     let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     let fits = |claim: &String, expected: String| {
         constant_time_eq(expected.as_bytes(), claim.to_ascii_lowercase().as_bytes())
@@ -55,15 +55,15 @@ pub(super) fn check(
     if payload.is_none() && !request.body.is_empty() {
         return Err(AuthError::Uncovered("the body (no payload_hash)"));
     }
-    if url_hash.is_none() && request.method == "GET" {
+    if url_hash.is_none() && request.is_get() {
         return Err(AuthError::Uncovered("the URL (no url_hash)"));
     }
-    if payload.is_some_and(|claim| !fits(claim, hash(request.body)))
+    if payload.is_some_and(|claim| !fits(claim, hash(&request.body)))
         || url_hash.is_some_and(|claim| !fits(claim, hash(url.as_bytes())))
     {
         return Err(AuthError::Mismatch);
     }
-    if request.method == "GET" {
+    if request.is_get() {
         return Ok(TrustScope::Content);
     }
     request.body_scope()

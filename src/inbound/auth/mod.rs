@@ -1,9 +1,9 @@
-//! Is a request the provider's? One function for each scheme; all of them work
-//! on the bytes as they came, compare in constant time, and say no when in
-//! doubt. Pure: the time is an argument.
+//! Authenticates webhooks: one function for each scheme. All of them work on the
+//! bytes as they came, compare in constant time, and refuse when in doubt. Pure:
+//! the time is an argument.
 //!
-//! Whoever signs a part of a request vouches for that part alone: [`verify`]
-//! says which fields may be believed.
+//! A signature over a part of a request vouches for that part alone: [`verify`]
+//! says which fields can be trusted.
 
 use std::fmt;
 
@@ -18,55 +18,38 @@ mod jwt;
 mod twilio;
 mod vonage;
 
-use crate::config::{AuthLocation, AuthScheme, TOKEN, WebhookAuth};
+use crate::config::{AuthLocation, AuthScheme, WebhookAuth};
 use crate::document::path::as_text;
-use crate::inbound::decode;
+use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
 
-/// A request as it came, as far as somebody could sign it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SignedRequest<'a> {
-    /// `POST`, `GET` or `PUT`.
-    pub method: &'a str,
-    /// The path, as it came.
-    pub path: &'a str,
-    /// What stands behind the `?`, if there is one.
-    pub query: Option<&'a str>,
-    /// Names in lower case and values.
-    pub headers: &'a [(String, String)],
-    /// The body.
-    pub body: &'a [u8],
-    /// The paths that the interface takes, with the place of the token.
-    pub paths: &'a [String],
-}
-
-/// What may be believed of a request.
+/// What can be trusted in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TrustScope {
-    /// Everything: who knows the secret has sent it.
+    /// Everything: the sender knows the secret.
     All,
-    /// What it says, but for its headers.
+    /// Everything but the headers.
     Content,
-    /// The fields of these names.
+    /// The fields with these names.
     Fields(Vec<String>),
 }
 
-/// Whether a request is the provider's, at `now`, in seconds since 1970.
+/// Authenticates a request at `now`, in seconds since 1970.
 ///
 /// # Errors
-/// What is missing or does not fit. It is for the log; the peer is told nothing.
+/// What is missing or does not match.
 pub(crate) fn verify(
-    authenticity: &WebhookAuth<Secret>,
-    request: &SignedRequest<'_>,
+    auth: &WebhookAuth<Secret>,
+    request: &WebhookRequest,
     now: u64,
 ) -> Result<TrustScope, AuthError> {
     let WebhookAuth {
         scheme, secrets, ..
-    } = authenticity;
-    let any = |fits: &dyn Fn(&Secret) -> bool| {
-        // Each is looked at, so that the time does not tell which one it was.
-        let fitting = secrets.iter().filter(|secret| fits(secret)).count();
-        if fitting > 0 {
+    } = auth;
+    let any = |matches: &dyn Fn(&Secret) -> bool| {
+        // All are compared, so that the time does not tell which one matched.
+        let matching = secrets.iter().filter(|secret| matches(secret)).count();
+        if matching > 0 {
             Ok(TrustScope::All)
         } else {
             Err(AuthError::Mismatch)
@@ -74,7 +57,7 @@ pub(crate) fn verify(
     };
     match scheme {
         AuthScheme::Basic { user } => {
-            let given = request.header("authorization")?;
+            let given = request.required_header("authorization")?;
             any(&|secret| basic(user, secret, given))
         }
         AuthScheme::Token { place } => {
@@ -83,34 +66,34 @@ pub(crate) fn verify(
         }
         AuthScheme::Ed25519 { place, timestamp } => {
             let (given, timestamp) = (request.value_at(place)?, request.value_at(timestamp)?);
-            authenticity.fresh(&timestamp, now)?;
-            any(&|key| ed25519(key, &given, &timestamp, request.body))?;
+            auth.check_age(&timestamp, now)?;
+            any(&|key| ed25519(key, &given, &timestamp, &request.body))?;
             request.body_scope()
         }
         AuthScheme::Hmac(hmac) => {
             let given = request.value_at(&hmac.place)?;
-            let signed = hmac::signed(hmac, authenticity, request, now)?;
+            let signed = hmac::signed(hmac, auth, request, now)?;
             any(&|secret| hmac::matches(hmac, secret, &signed, &given))?;
             hmac::trust_scope(hmac, request)
         }
         AuthScheme::Jwt { place } => {
             let given = request.value_at(place)?;
             let token = given.strip_prefix("Bearer ").unwrap_or(&given);
-            let url = request.url(authenticity);
-            let fitting = secrets
+            let url = request.url(auth);
+            let matching = secrets
                 .iter()
                 .find_map(|secret| jwt::claims(secret, token))
                 .ok_or(AuthError::Mismatch)?;
-            jwt::check(&fitting, authenticity, request, &url, now)
+            jwt::check(&matching, auth, request, &url, now)
         }
         AuthScheme::Twilio { place } => {
             let given = request.value_at(place)?;
-            let signed = twilio::signed(authenticity, request)?;
+            let signed = twilio::signed(auth, request)?;
             any(&|secret| twilio::matches(secret, &signed, &given))?;
             twilio::trust_scope(request)
         }
         AuthScheme::Vonage { digest, place } => {
-            let signed = vonage::signed(request, place, authenticity, now)?;
+            let signed = vonage::signed(request, place, auth, now)?;
             any(&|secret| vonage::matches(*digest, secret, &signed))?;
             Ok(TrustScope::Content)
         }
@@ -145,8 +128,8 @@ fn constant_time_eq(expected: &[u8], given: &[u8]) -> bool {
 }
 
 impl WebhookAuth<Secret> {
-    /// Whether a timestamp, in seconds or milliseconds since 1970, is recent.
-    fn fresh(&self, timestamp: &str, now: u64) -> Result<(), AuthError> {
+    /// Checks that a timestamp, in seconds or milliseconds since 1970, is recent.
+    fn check_age(&self, timestamp: &str, now: u64) -> Result<(), AuthError> {
         const MILLISECONDS: u64 = 100_000_000_000;
         let Some(max_age) = self.max_age else {
             return Ok(());
@@ -165,77 +148,45 @@ impl WebhookAuth<Secret> {
     }
 }
 
-impl SignedRequest<'_> {
-    /// A header that is given once.
-    fn header(&self, wanted: &str) -> Result<&str, AuthError> {
-        let mut values = self.headers.iter().filter(|(name, _)| name == wanted);
-        match (values.next(), values.next()) {
-            (Some((_, value)), None) => Ok(value),
-            _ => Err(AuthError::Missing(format!("header {wanted}"))),
-        }
+impl WebhookRequest {
+    /// A header that must be given once.
+    fn required_header(&self, name: &str) -> Result<&str, AuthError> {
+        let value = self.header(name);
+        value.ok_or_else(|| AuthError::Missing(format!("header {name}")))
     }
 
-    /// The value at a place.
-    fn value_at(&self, place: &AuthLocation) -> Result<String, AuthError> {
-        let found = match place {
-            AuthLocation::Header(name) => return self.header(name).map(str::to_owned),
-            AuthLocation::Field(name) => once(&self.fields()?, name),
-            AuthLocation::Query(name) => once(&self.parameters(), name),
-            AuthLocation::Path => self.token(),
+    fn value_at(&self, location: &AuthLocation) -> Result<String, AuthError> {
+        let found = match location {
+            AuthLocation::Header(name) => self.required_header(name).ok().map(str::to_owned),
+            AuthLocation::Field(name) => once(&self.fields()?, name).map(str::to_owned),
+            AuthLocation::Query(name) => once(&self.parameters, name).map(str::to_owned),
+            AuthLocation::Path => self.token.clone(),
         };
-        found.ok_or_else(|| AuthError::Missing(place.to_string()))
+        found.ok_or_else(|| AuthError::Missing(location.to_string()))
     }
 
-    /// What stands in the place of the token in the path.
-    fn token(&self) -> Option<String> {
-        let parts: Vec<_> = self.path.split('/').collect();
-        self.paths.iter().find_map(|path| {
-            let template: Vec<_> = path.split('/').collect();
-            let position = template.iter().position(|part| *part == TOKEN)?;
-            let fits = template.len() == parts.len()
-                && (0..parts.len()).all(|at| at == position || template.get(at) == parts.get(at));
-            let token = parts.get(position).filter(|_| fits)?;
-            Some((*token).to_owned())
-        })
-    }
-
-    /// The parameters of the query.
-    fn parameters(&self) -> Vec<(String, String)> {
-        decode::query(self.query.unwrap_or_default())
-    }
-
-    /// What the request says: the query of a GET, else the fields of the form or
-    /// the top-level members of the JSON document that are values. They are read
-    /// as [`decode`] reads them for a message, or not at all.
+    /// Names and texts of what the request says; what is no text is left out.
     fn fields(&self) -> Result<Vec<(String, String)>, AuthError> {
         let text = |(name, value): (String, Value)| Some((name, as_text(&value)?));
-        Ok(self.members()?.into_iter().filter_map(text).collect())
+        Ok(self
+            .signed_members()?
+            .into_iter()
+            .filter_map(text)
+            .collect())
     }
 
-    /// The same, with what else stands in the JSON document.
-    fn members(&self) -> Result<Vec<(String, Value)>, AuthError> {
-        let texts = |fields: Vec<(String, String)>| {
-            let value = |(name, value)| (name, Value::String(value));
-            Ok(fields.into_iter().map(value).collect())
-        };
-        if self.method == "GET" {
-            return texts(self.parameters());
-        }
-        if self.is_form() {
-            return texts(decode::form(self.body));
-        }
-        match decode::json(self.body) {
-            Ok(Value::Object(members)) if self.is_json() => Ok(members.into_iter().collect()),
-            _ => Err(AuthError::Uncovered("what is no form and no JSON object")),
-        }
+    /// Names and values of what the request says, as a message is read from it.
+    fn signed_members(&self) -> Result<Vec<(String, Value)>, AuthError> {
+        let neither = "a body that is neither a form nor a JSON object";
+        self.members().ok_or(AuthError::Uncovered(neither))
     }
 
-    /// What is covered when the bytes of the body are signed. Its type is not,
-    /// and neither is the query: what looks like another type could be a signed
-    /// body under a name that makes other fields of it.
+    /// What is covered when the bytes of the body are signed. Its type is not, and
+    /// neither is the query: a signed body under another Content-Type could be read
+    /// as other fields.
     fn body_scope(&self) -> Result<TrustScope, AuthError> {
-        if self.method == "GET" {
-            return Err(AuthError::Uncovered("the URL, and a GET says all there"));
+        if self.is_get() {
+            return Err(AuthError::Uncovered("the query of a GET"));
         }
         let start = self.body.first().copied().unwrap_or_default();
         let resembles = if self.is_form() {
@@ -252,16 +203,6 @@ impl SignedRequest<'_> {
         }
     }
 
-    fn is_json(&self) -> bool {
-        let content_type = self.header("content-type").unwrap_or_default();
-        decode::is_json(content_type)
-    }
-
-    fn is_form(&self) -> bool {
-        let content_type = self.header("content-type").unwrap_or_default();
-        decode::is_form(content_type)
-    }
-
     /// The Host header, unless it holds more than a host.
     fn host(&self) -> &str {
         let host = self.header("host").unwrap_or_default();
@@ -270,23 +211,13 @@ impl SignedRequest<'_> {
     }
 
     /// The URL, as the provider has it.
-    fn url(&self, authenticity: &WebhookAuth<Secret>) -> String {
-        let base = match &authenticity.public_url {
+    fn url(&self, auth: &WebhookAuth<Secret>) -> String {
+        let base = match &auth.public_url {
             Some(url) => url.clone(),
             None => format!("http://{}", self.host()),
         };
-        let query = self.query.map(|query| format!("?{query}"));
+        let query = self.query.as_ref().map(|query| format!("?{query}"));
         format!("{base}{}{}", self.path, query.unwrap_or_default())
-    }
-}
-
-/// The value of a name that is given once: of two nobody knows which one is
-/// meant.
-fn once(pairs: &[(String, String)], wanted: &str) -> Option<String> {
-    let mut values = pairs.iter().filter(|(name, _)| name == wanted);
-    match (values.next(), values.next()) {
-        (Some((_, value)), None) => Some(value.clone()),
-        _ => None,
     }
 }
 
@@ -301,36 +232,27 @@ impl fmt::Display for AuthLocation {
     }
 }
 
-/// A request that is not shown to be the provider's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A request that was not authenticated. The text is for the log; the peer
+/// learns nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AuthError {
-    /// The signature, token or password is another one.
+    /// The signature, token or password is wrong.
+    #[error(
+        "authenticate the request: the signature or token does not match; compare auth_secret \
+         with the provider's, and public_url with the URL that it posts to"
+    )]
     Mismatch,
-    /// Something is not there, or is there twice.
+    #[error("authenticate the request: {0} is missing, or given more than once")]
     Missing(String),
-    /// It was signed at another time.
+    /// The signature is too old or from the future.
+    #[error(
+        "authenticate the request: it was signed too long ago or in the future (auth_max_age); \
+         check both clocks"
+    )]
     Time,
-    /// Something is not covered by the signature.
+    #[error("authenticate the request: the signature does not cover {0}")]
     Uncovered(&'static str),
 }
-
-impl fmt::Display for AuthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mismatch => f.write_str(
-                "the signature or token does not fit: compare auth_secret with the provider's, \
-                 and public_url with the URL that it posts to",
-            ),
-            Self::Missing(what) => write!(f, "there is no {what}, or more than one"),
-            Self::Time => f.write_str(
-                "it was signed at another time (auth_max_age), or the clock of one of us is wrong",
-            ),
-            Self::Uncovered(what) => write!(f, "the signature does not cover {what}"),
-        }
-    }
-}
-
-impl std::error::Error for AuthError {}
 
 #[cfg(test)]
 mod tests;

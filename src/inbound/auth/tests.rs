@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config;
-use crate::inbound::authenticator;
+use crate::inbound::endpoint::Endpoint;
 
 mod forged;
 
@@ -72,23 +72,28 @@ impl Recorded {
     }
 
     fn at(&self, incoming: &config::IncomingInterface, now: u64) -> Result<TrustScope, AuthError> {
+        let endpoint = Endpoint::new(incoming.clone()).unwrap();
+        let request = self.request(&endpoint);
+        verify(&endpoint.auth.unwrap(), &request, now)
+    }
+
+    /// The request as the daemon reads it.
+    fn request(&self, endpoint: &Endpoint) -> WebhookRequest {
         let (path, query) = match self.target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (self.target.as_str(), None),
         };
-        let signed = SignedRequest {
-            method: &self.method,
-            path,
-            query,
-            headers: &self.headers,
-            body: &self.body,
-            paths: incoming.paths.as_deref().unwrap_or_default(),
-        };
-        verify(
-            &authenticator(incoming).unwrap().authenticity.unwrap(),
-            &signed,
-            now,
-        )
+        let read = WebhookRequest::decode(
+            self.method.parse().unwrap(),
+            (path, query),
+            self.headers.clone(),
+            self.body.clone().into(),
+            endpoint.token(path),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(read)
     }
 
     fn verified(&self) -> Result<TrustScope, AuthError> {

@@ -10,23 +10,23 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::{HmacDigest, WebhookAuth};
 use crate::inbound::auth::hmac::keyed_digest;
-use crate::inbound::auth::{AuthError, SignedRequest, TrustScope, constant_time_eq, once};
-use crate::inbound::decode;
+use crate::inbound::auth::{AuthError, TrustScope, constant_time_eq};
+use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
 
 /// What could be signed: with and without the port, because Twilio is not
 /// always of one mind about it.
 pub(super) fn signed(
-    authenticity: &WebhookAuth<Secret>,
-    request: &SignedRequest<'_>,
+    auth: &WebhookAuth<Secret>,
+    request: &WebhookRequest,
 ) -> Result<Vec<String>, AuthError> {
     let parameters = if request.is_form() || request.body.is_empty() {
-        sorted(request.body)
+        sorted(request.form())
     } else {
         body_is_in_url(request)?;
         String::new()
     };
-    let urls = with_and_without_port(&request.url(authenticity));
+    let urls = with_and_without_port(&request.url(auth));
     Ok(urls.into_iter().map(|url| url + &parameters).collect())
 }
 
@@ -43,14 +43,14 @@ pub(super) fn matches(secret: &Secret, signed: &[String], given: &str) -> bool {
 
 /// Of a name with several values their order is not signed, and so not which
 /// one counts.
-pub(super) fn trust_scope(request: &SignedRequest<'_>) -> Result<TrustScope, AuthError> {
-    if request.method == "GET" {
+pub(super) fn trust_scope(request: &WebhookRequest) -> Result<TrustScope, AuthError> {
+    if request.is_get() {
         return Ok(TrustScope::Content);
     }
     if !request.is_form() {
         return request.body_scope();
     }
-    let mut parameters = decode::form(request.body);
+    let mut parameters = request.form().to_vec();
     parameters.sort();
     parameters.dedup();
     let mut names: Vec<_> = parameters.into_iter().map(|(name, _)| name).collect();
@@ -60,8 +60,8 @@ pub(super) fn trust_scope(request: &SignedRequest<'_>) -> Result<TrustScope, Aut
 }
 
 /// Names and values, sorted, without repetitions.
-fn sorted(body: &[u8]) -> String {
-    let mut parameters = decode::form(body);
+fn sorted(fields: &[(String, String)]) -> String {
+    let mut parameters = fields.to_vec();
     parameters.sort();
     parameters.dedup();
     parameters
@@ -70,10 +70,10 @@ fn sorted(body: &[u8]) -> String {
         .collect()
 }
 
-fn body_is_in_url(request: &SignedRequest<'_>) -> Result<(), AuthError> {
+fn body_is_in_url(request: &WebhookRequest) -> Result<(), AuthError> {
     let uncovered = AuthError::Uncovered("the body (the URL has no bodySHA256)");
-    let given = once(&request.parameters(), "bodySHA256").ok_or(uncovered)?;
-    let digest = hex::encode(Sha256::digest(request.body));
+    let given = once(&request.parameters, "bodySHA256").ok_or(uncovered)?;
+    let digest = hex::encode(Sha256::digest(&request.body));
     if constant_time_eq(digest.as_bytes(), given.to_ascii_lowercase().as_bytes()) {
         Ok(())
     } else {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::config::{AuthLocation, VonageDigest, WebhookAuth};
 use crate::document::path::as_text;
 use crate::inbound::auth::hmac::keyed_digest;
-use crate::inbound::auth::{AuthError, SignedRequest, constant_time_eq};
+use crate::inbound::auth::{AuthError, constant_time_eq};
+use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
 
 /// What is signed, and the signature.
@@ -20,20 +21,20 @@ pub(super) struct SignedParameters {
 /// The parameters but the signature, sorted, with `&` before each; what would
 /// be read as the end of one is replaced.
 pub(super) fn signed(
-    request: &SignedRequest<'_>,
-    place: &AuthLocation,
-    authenticity: &WebhookAuth<Secret>,
+    request: &WebhookRequest,
+    location: &AuthLocation,
+    auth: &WebhookAuth<Secret>,
     now: u64,
 ) -> Result<SignedParameters, AuthError> {
-    let given = request.value_at(place)?;
-    let mut fields = flat(request.members()?)?;
-    if let AuthLocation::Field(name) = place {
+    let given = request.value_at(location)?;
+    let mut fields = flat(request.signed_members()?)?;
+    if let AuthLocation::Field(name) = location {
         fields.retain(|(field, _)| field != name);
     }
-    let timestamp = crate::inbound::auth::once(&fields, "timestamp");
-    if authenticity.max_age.is_some() {
+    let timestamp = once(&fields, "timestamp");
+    if auth.max_age.is_some() {
         let missing = || AuthError::Missing("field timestamp".to_owned());
-        authenticity.fresh(&timestamp.ok_or_else(missing)?, now)?;
+        auth.check_age(timestamp.ok_or_else(missing)?, now)?;
     }
     fields.sort();
     let mut text = String::new();

@@ -4,21 +4,10 @@ use super::*;
 
 /// What a message would be read from.
 fn believed(recorded: &Recorded) -> Option<Value> {
-    let covered = recorded.verified().ok()?;
-    let mut request = hyper::Request::builder()
-        .method(recorded.method.as_str())
-        .uri(&recorded.target);
-    for (name, value) in &recorded.headers {
-        request = request.header(name, value);
-    }
-    let (head, ()) = request.body(()).unwrap().into_parts();
-    let body = recorded.body.clone().into();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let document = runtime
-        .block_on(crate::inbound::handler::document(head, body, covered))
-        .ok()?;
+    let scope = recorded.verified().ok()?;
+    let endpoint = Endpoint::new(recorded.incoming(&[&recorded.secret])).unwrap();
+    let request = recorded.request(&endpoint);
+    let document = crate::inbound::handler::document(request, scope).ok()?;
     Some(document.value)
 }
 
@@ -60,7 +49,7 @@ fn body_is_read_as_it_was_signed_or_not_at_all() {
         }
     }
     // Of two members of a name the last one counts, for both.
-    let result = decode::form(&form).swap_remove(0).1;
+    let result = form_urlencoded::parse(&form).next().unwrap().1.into_owned();
     let member = serde_json::json!({ "result": result }).to_string();
     for more in [r#"{"result":{},"#, r#"{"result":"{}","#] {
         let json = member.replacen('{', more, 1);

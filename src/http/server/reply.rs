@@ -1,0 +1,30 @@
+//! Responses: a status, a body and a type that no browser guesses anew.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Response, StatusCode};
+
+/// A whole response.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// A plain text.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+    with_type(status, PLAIN, body)
+}
+
+/// A body of any type.
+pub(crate) fn with_type(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Reply {
+    const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    response
+}
