@@ -1,80 +1,62 @@
-//! An answer for whoever watches over the daemon: 200 when messages are
-//! accepted and handed on, 503 when not, and why.
+//! The health endpoint: 200 when messages are accepted and handed on, 503 and
+//! the problems when not.
 //!
-//! On an address of its own (`health_listen`), because it tells more than a
-//! stranger needs to know. One connection at a time: each answer costs a write
-//! to the disk.
+//! It has an address of its own (`health_listen`), because it tells more than a
+//! stranger needs to know.
 
-use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::Incoming as Body;
+use hyper::{Request, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, error};
 
+use crate::http::server::Handler;
+use crate::http::server::reply::{self, Reply};
 use crate::otp::service::OtpService;
 use crate::spool::{Spool, SpoolHealth};
 
-/// For a connection in all.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Answers whoever monitors the daemon.
+#[derive(Debug)]
+pub(crate) struct HealthHandler {
+    spool: Spool,
+    otp: Option<Arc<OtpService>>,
+}
 
-/// Answers until the process ends.
-pub(crate) async fn run(listener: TcpListener, spool: Spool, desk: Option<Arc<OtpService>>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let service = service_fn(|request| answer(request, spool.clone(), desk.clone()));
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .keep_alive(false)
-                    .serve_connection(TokioIo::new(stream), service);
-                if !matches!(timeout(CONNECTION_TIMEOUT, connection).await, Ok(Ok(()))) {
-                    debug!(%peer, "health was asked for and not fetched");
-                }
+impl HealthHandler {
+    pub(crate) fn new(spool: Spool, otp: Option<Arc<OtpService>>) -> Self {
+        Self { spool, otp }
+    }
+}
+
+impl Handler for HealthHandler {
+    /// Few: each response costs a write to the disk.
+    const MAX_CONNECTIONS: usize = 4;
+
+    const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+    async fn handle(&self, _peer: IpAddr, _request: Request<Body>) -> Reply {
+        let spool = self.spool.clone();
+        let otp = self.otp.as_ref().map(|otp| otp.tally().to_json());
+        match tokio::task::spawn_blocking(move || spool.health()).await {
+            Ok(health) => {
+                let (status, body) = report(&health, otp);
+                reply::json(status, body)
             }
-            Err(error) => {
-                error!(%error, "failed to accept a connection");
-                sleep(Duration::from_millis(200)).await;
-            }
+            // The program is ending.
+            Err(_) => reply::json(StatusCode::SERVICE_UNAVAILABLE, "{}"),
         }
     }
 }
 
-async fn answer(
-    _request: Request<Incoming>,
-    spool: Spool,
-    desk: Option<Arc<OtpService>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let health = tokio::task::spawn_blocking(move || spool.health()).await;
-    let (status, text) = match health {
-        Ok(health) => said(&health, desk.map(|desk| desk.tally().to_json())),
-        // The program is ending.
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "{}".to_owned()),
-    };
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    Ok(response)
-}
-
-/// What is said of it.
-fn said(health: &SpoolHealth, otp: Option<Value>) -> (StatusCode, String) {
+fn report(health: &SpoolHealth, otp: Option<Value>) -> (StatusCode, String) {
     let (status, word) = if health.problems.is_empty() {
         (StatusCode::OK, "ok")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "bad")
     };
-    let mut told = json!({
+    let mut report = json!({
         "status": word,
         "problems": health.problems,
         "waiting": health.waiting,
@@ -82,10 +64,10 @@ fn said(health: &SpoolHealth, otp: Option<Value>) -> (StatusCode, String) {
         "oldest_seconds": health.oldest_seconds,
         "free_bytes": health.free,
     });
-    if let (Some(told), Some(otp)) = (told.as_object_mut(), otp) {
-        told.insert("otp".to_owned(), otp);
+    if let (Some(report), Some(otp)) = (report.as_object_mut(), otp) {
+        report.insert("otp".to_owned(), otp);
     }
-    (status, format!("{told}\n"))
+    (status, format!("{report}\n"))
 }
 
 #[cfg(test)]
@@ -103,20 +85,20 @@ mod tests {
     }
 
     #[test]
-    fn well_is_200() {
-        let (status, text) = said(&health(Vec::new()), None);
+    fn daemon_without_problems_is_200() {
+        let (status, body) = report(&health(Vec::new()), None);
         assert_eq!(status, 200);
         assert_eq!(
-            text,
+            body,
             "{\"status\":\"ok\",\"problems\":[],\"waiting\":3,\"with_asterisk\":2,\
              \"oldest_seconds\":60,\"free_bytes\":null}\n"
         );
     }
 
     #[test]
-    fn any_problem_is_503_and_said() {
-        let (status, text) = said(&health(vec!["disk \"x\"".to_owned()]), None);
+    fn daemon_with_a_problem_is_503() {
+        let (status, body) = report(&health(vec!["disk \"x\"".to_owned()]), None);
         assert_eq!(status, 503);
-        assert!(text.starts_with("{\"status\":\"bad\",\"problems\":[\"disk \\\"x\\\"\"],"));
+        assert!(body.starts_with("{\"status\":\"bad\",\"problems\":[\"disk \\\"x\\\"\"],"));
     }
 }

@@ -1,12 +1,10 @@
-//! What Asterisk hands to an AGI program, and what it is told in return.
+//! The arguments of `websms`: `TO FROM BODY [INDEX [ENCODING]]`.
 //!
-//! Values come from the argument list and never from the environment block on
+//! They come from the argument list and never from the environment block on
 //! stdin: a line break in a text forges lines there (`res/res_agi.c`,
-//! `setup_env`). What is printed on stdout is executed as AGI commands, so
-//! nothing but the fixed words below is ever printed.
+//! `setup_env`).
 
 use std::ffi::OsString;
-use std::fmt;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -14,17 +12,15 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
 use crate::model::address::{Address, InvalidAddress};
-use crate::model::id::Id;
 use crate::model::message::Text;
 use crate::outbound::request::OutgoingMessage;
-use crate::outbound::verdict::{Outcome, Reason};
+use crate::outbound::verdict::Reason;
 
-/// A call of `websms`: `TO FROM BODY [INDEX [ENCODING]]`.
+/// What `websms` was called with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Arguments {
-    /// The message.
     pub message: OutgoingMessage,
-    /// The interface to send it by; empty means "the first".
+    /// The interface to send it by; empty means the first one of the file.
     pub index: String,
 }
 
@@ -33,15 +29,17 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Reads the arguments. With ENCODING `base64`, FROM and BODY are encoded in
-/// it; with `base64-percent` they were percent-encoded before that, because
-/// Asterisk takes a `:` behind a `)` for the end of the text that it shall
-/// encode (`main/pbx_variables.c`, `parse_variable_name`). Bytes that are not UTF-8 become U+FFFD, so that a text is never lost
-/// for one of them.
+/// Reads the arguments.
+///
+/// With ENCODING `base64`, FROM and BODY are encoded in it. With `base64-percent`
+/// they were percent-encoded before that, because Asterisk takes a `:` behind a `)`
+/// for the end of the text to encode (`main/pbx_variables.c`,
+/// `parse_variable_name`). Bytes that are not UTF-8 become U+FFFD, so that a text is
+/// never lost for one of them.
 ///
 /// # Errors
-/// When they are not what `websms` takes, or there is no text.
-pub(crate) fn arguments(raw: &[OsString]) -> Result<Arguments, ArgumentError> {
+/// When they are not what `websms` expects, or the text is empty.
+pub(crate) fn parse(raw: &[OsString]) -> Result<Arguments, ArgumentError> {
     let (to, from, body, index, encoding) = match raw {
         [to, from, body] => (to, from, body, None, None),
         [to, from, body, index] => (to, from, body, Some(index), None),
@@ -88,44 +86,25 @@ fn base64(name: &'static str, raw: &OsString) -> Result<String, ArgumentError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The AGI commands that tell the dialplan what became of a message and how
-/// many segments it has. Every word is ours.
-#[must_use]
-pub(crate) fn commands(
-    id: Id,
-    outcome: Outcome,
-    reason: Option<Reason>,
-    segments: usize,
-) -> String {
-    let status = outcome.as_str();
-    let error = reason.map_or("", Reason::text);
-    format!(
-        "SET VARIABLE WEBSMS_STATUS \"{status}\"\n\
-         SET VARIABLE WEBSMS_ID \"{id}\"\n\
-         SET VARIABLE WEBSMS_ERROR \"{error}\"\n\
-         SET VARIABLE WEBSMS_SEGMENTS \"{segments}\"\n"
-    )
-}
-
-/// Arguments that no message can be made of. The dialplan must be mended, or
+/// Arguments that no message can be read from. The dialplan must be changed, or
 /// the text was too long for Asterisk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ArgumentError {
-    /// TO or FROM holds no number or name.
-    Address(&'static str, InvalidAddress),
-    /// Not three to five of them.
+    /// TO or FROM holds neither a number nor a name.
+    #[error("read {0}")]
+    Address(&'static str, #[source] InvalidAddress),
+    #[error("read the arguments: got {0} (expected TO FROM BODY [INDEX [ENCODING]])")]
     Count(usize),
-    /// There is no text.
+    #[error("read BODY: it is empty; Asterisk empties a SIP MESSAGE of more than 1,023 bytes")]
     EmptyText,
-    /// ENCODING is not a known one.
+    #[error("read ENCODING: {0:?} is unknown (expected base64, base64-percent or nothing)")]
     Encoding(String),
-    /// FROM or BODY is not in base64.
+    #[error("read {0}: it is not base64, as ENCODING says")]
     NotBase64(&'static str),
 }
 
 impl ArgumentError {
-    /// The words that the dialplan is told.
-    #[must_use]
+    /// The reason that the dialplan gets.
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::EmptyText => Reason::EmptyText,
@@ -134,38 +113,14 @@ impl ArgumentError {
     }
 }
 
-impl fmt::Display for ArgumentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(name, error) => write!(f, "{name} {error}"),
-            Self::Count(count) => write!(
-                f,
-                "got {count} arguments (expected TO FROM BODY [INDEX [ENCODING]])"
-            ),
-            Self::EmptyText => f.write_str(
-                "the text is empty; Asterisk empties a SIP MESSAGE of more than 1,023 bytes",
-            ),
-            Self::Encoding(encoding) => {
-                write!(
-                    f,
-                    "unknown encoding {encoding:?} (expected base64, base64-percent or nothing)"
-                )
-            }
-            Self::NotBase64(name) => write!(f, "{name} is not base64, as ENCODING says"),
-        }
-    }
-}
-
-impl std::error::Error for ArgumentError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::ffi::OsStringExt as _;
 
-    fn read(arguments_given: &[&str]) -> Result<Arguments, ArgumentError> {
-        let raw: Vec<_> = arguments_given.iter().map(OsString::from).collect();
-        arguments(&raw)
+    fn read(arguments: &[&str]) -> Result<Arguments, ArgumentError> {
+        let raw: Vec<_> = arguments.iter().map(OsString::from).collect();
+        parse(&raw)
     }
 
     #[test]
@@ -193,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_encoding_inside_is_undone_once() {
+    fn percent_encoding_is_decoded_once() {
         // "a%3A%2541)" is what the dialplan makes of "a:%41)".
         let read = read(&["+1", "am9obg==", "YSUzQSUyNTQxKQ==", "", "base64-percent"]);
         assert_eq!(read.unwrap().message.text.as_str(), "a:%41)");
@@ -227,22 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_do_not_lose_the_text() {
+    fn bytes_that_are_not_utf8_do_not_lose_the_text() {
         let body = OsString::from_vec(b"a\x80\xffb".to_vec());
-        let read = arguments(&["1".into(), "2".into(), body]).unwrap();
+        let read = parse(&["1".into(), "2".into(), body]).unwrap();
         assert_eq!(read.message.text.as_str(), "a\u{fffd}\u{fffd}b");
-    }
-
-    #[test]
-    fn commands_are_four_fixed_lines() {
-        let id = "0000000000000001-0000000a".parse().unwrap();
-        let commands = commands(id, Outcome::Rejected, Some(Reason::Refused), 3);
-        assert_eq!(
-            commands,
-            "SET VARIABLE WEBSMS_STATUS \"REJECTED\"\n\
-             SET VARIABLE WEBSMS_ID \"0000000000000001-0000000a\"\n\
-             SET VARIABLE WEBSMS_ERROR \"refused by provider\"\n\
-             SET VARIABLE WEBSMS_SEGMENTS \"3\"\n"
-        );
     }
 }

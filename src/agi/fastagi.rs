@@ -1,30 +1,29 @@
 //! `websms` without a process for each message: `AGI(agi://127.0.0.1/websms,…)`,
 //! and `websms-otp` in the same way.
 //!
-//! Asterisk connects, says what it would tell a program on stdin, with the
-//! arguments among it, and executes what it is told (`res/res_agi.c`,
-//! `launch_netscript`, `setup_env`). A line break in an argument forges lines
-//! there, so FROM and BODY must come encoded, and lines that are not numbered
-//! one after another are refused.
-//!
-//! A thread serves a connection: Asterisk makes one for each message, and hands
-//! on one message at a time (`main/message.c`, `ast_msg_queue`).
+//! Asterisk connects, sends what it would tell a program on stdin, with the
+//! arguments among it, and executes the commands that it gets (`res/res_agi.c`,
+//! `launch_netscript`, `setup_env`). A line break in an argument forges lines there,
+//! so FROM and BODY must be encoded, and lines that are not numbered one after
+//! another are refused.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fmt;
-use std::io::{self, BufRead, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tracing::{error, info, warn};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncWrite, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep_until, timeout};
+use tracing::{error, warn};
 
-use crate::agi::arguments;
+use crate::agi::commands::commands;
 use crate::agi::submit::{self, Submission, SubmitResult};
-use crate::config::Config;
+use crate::config::{Config, DeliveryMode, OutgoingInterface};
+use crate::http::server::listener;
 use crate::model::id::Id;
 use crate::model::message::InterfaceName;
 use crate::otp::agi::{self as otp_agi, OtpCommand};
@@ -32,198 +31,130 @@ use crate::otp::outcome::OtpOutcome;
 use crate::otp::service::OtpService;
 use crate::outbound::ProviderError;
 use crate::outbound::fallback::ProviderChain;
-use crate::outbound::verdict::Reason;
+use crate::outbound::verdict::{Outcome, Reason};
+use crate::resilience::shutdown::Shutdown;
 
-/// Connections at a time. Asterisk makes one after another; calls on other
-/// channels may be a few more.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections at a time. Asterisk makes one after another for messages
+/// (`main/message.c`, `ast_msg_queue`); AGI on other channels may add a few.
+const MAX_CONNECTIONS: usize = 64;
 
-/// For what Asterisk says: it is all there when it connects.
+/// For what Asterisk sends, which is complete when it connects, and for its answer
+/// to each command.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// As much as Asterisk can say: an argument has at most 8,192 bytes
+/// As much as Asterisk can send: an argument has at most 8,192 bytes
 /// (`main/pbx.c`, `EXT_DATA_SIZE`).
 const ENVIRONMENT_MAX: u64 = 64 * 1024;
 
-/// For calls under way when the daemon is told to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+/// Before the shutdown's deadline, so that Asterisk can still be told that its
+/// message was interrupted.
+const ANSWER_TIME: Duration = Duration::from_millis(250);
 
-/// Serves calls of `websms`.
+/// Serves AGI calls of `websms` and `websms-otp`.
 #[derive(Debug)]
 pub(crate) struct FastAgiServer {
-    config: Config,
-    routes: HashMap<InterfaceName, ProviderChain>,
-    /// Where one-time passwords are asked for, if they are.
+    config: Arc<Config>,
+    providers: HashMap<InterfaceName, ProviderChain>,
+    /// Sends and checks one-time passwords, if `[otp]` is configured.
     otp: Option<Arc<OtpService>>,
-    runtime: Handle,
-    active: Arc<AtomicUsize>,
-}
-
-/// A server that runs.
-#[derive(Debug)]
-pub(crate) struct RunningServer {
-    active: Arc<AtomicUsize>,
-}
-
-impl RunningServer {
-    /// Waits until the calls that are under way have been answered, within
-    /// bounds.
-    pub(crate) fn finish(self) {
-        let end = Instant::now() + DRAIN_TIMEOUT;
-        while self.active.load(Ordering::Acquire) > 0 && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-/// A connection on which all is said in time, however small the pieces.
-struct DeadlineReader<'a> {
-    stream: &'a TcpStream,
-    end: Instant,
-}
-
-impl<'a> DeadlineReader<'a> {
-    /// From now on.
-    fn new(stream: &'a TcpStream) -> Self {
-        let end = Instant::now() + READ_TIMEOUT;
-        Self { stream, end }
-    }
-}
-
-impl io::Read for DeadlineReader<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let left = self.end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))?;
-        self.stream.read(bytes)
-    }
-}
-
-/// One more that is active, until it is dropped.
-struct ActiveConnection(Arc<AtomicUsize>);
-
-impl Drop for ActiveConnection {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release);
-    }
 }
 
 impl FastAgiServer {
-    /// A server whose requests run on `runtime`.
+    /// Prepares connections to all providers; makes none.
     ///
     /// # Errors
     /// When a provider cannot be used.
-    pub(crate) fn new(
-        config: Config,
-        desk: Option<Arc<OtpService>>,
-        runtime: Handle,
-    ) -> Result<Self, ProviderError> {
-        let route = |outgoing: &crate::config::OutgoingInterface| {
-            let route = ProviderChain::new(&config, outgoing)?;
-            Ok((outgoing.interface.clone(), route))
+    pub(crate) fn new(config: Config, otp: Option<Arc<OtpService>>) -> Result<Self, ProviderError> {
+        let chain = |outgoing: &OutgoingInterface| {
+            let chain = ProviderChain::new(&config, outgoing)?;
+            Ok((outgoing.interface.clone(), chain))
         };
-        let routes = config.outgoing.iter().map(route);
+        let providers = config.outgoing.iter().map(chain);
         Ok(Self {
-            routes: routes.collect::<Result<_, _>>()?,
-            config,
-            otp: desk,
-            runtime,
-            active: Arc::default(),
+            providers: providers.collect::<Result<_, _>>()?,
+            config: Arc::new(config),
+            otp,
         })
     }
 
-    /// Begins to serve. The threads end with the process.
-    #[must_use]
-    pub(crate) fn start(self, listener: TcpListener) -> RunningServer {
-        if let Ok(address) = listener.local_addr() {
-            info!(%address, "taking calls by FastAGI");
-        }
-        let running = RunningServer {
-            active: Arc::clone(&self.active),
-        };
+    /// Serves until the shutdown starts, then finishes the AGI calls in progress.
+    pub(crate) async fn run(self, listener: TcpListener, shutdown: Shutdown) {
         let server = Arc::new(self);
-        std::thread::spawn(move || {
-            loop {
-                match listener.accept() {
-                    Ok((stream, peer)) => server.admit(stream, peer),
-                    Err(error) => {
-                        error!(%error, "failed to accept a connection");
-                        std::thread::sleep(Duration::from_millis(200));
-                    }
+        let serve = |stream, peer| {
+            let (server, shutdown) = (Arc::clone(&server), shutdown.clone());
+            async move {
+                if let Err(error) = server.serve(stream, peer, &shutdown).await {
+                    warn!(%peer, %error, "FastAGI connection ended early");
                 }
             }
-        });
-        running
+        };
+        listener::accept(listener, MAX_CONNECTIONS, shutdown.clone(), serve).await;
     }
 
-    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let before = self.active.fetch_add(1, Ordering::AcqRel);
-        let active = ActiveConnection(Arc::clone(&self.active));
-        if before >= CONNECTIONS_MAX {
-            return error!(%peer, "FastAGI connection refused: too many at a time");
-        }
-        let server = Arc::clone(self);
-        let thread = std::thread::Builder::new();
-        let begun = thread.spawn(move || {
-            if let Err(error) = server.serve(&stream) {
-                warn!(%peer, %error, "FastAGI connection ended early");
-            }
-            drop(active);
-        });
-        if let Err(error) = begun {
-            error!(%peer, %error, "failed to serve a FastAGI connection");
-        }
-    }
-
-    fn serve(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_write_timeout(Some(READ_TIMEOUT))?;
+    async fn serve(
+        &self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        shutdown: &Shutdown,
+    ) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let mut said = BufReader::new(DeadlineReader::new(stream));
-        let environment = environment(&mut said.by_ref().take(ENVIRONMENT_MAX))?;
-        let commands = self.commands(&environment, stream.peer_addr()?);
-        *said.get_mut() = DeadlineReader::new(stream);
-        // One after another: Asterisk does not look for a command that came
-        // together with the one before (`res/res_agi.c`, `run_agi`).
-        let mut answers = said.take(ENVIRONMENT_MAX).lines();
-        for command in commands.lines() {
-            (&*stream).write_all(format!("{command}\n").as_bytes())?;
-            answers.next().transpose()?;
-        }
-        Ok(())
+        let (reader, writer) = stream.split();
+        let mut reader = BufReader::new(reader);
+        let mut bounded = (&mut reader).take(ENVIRONMENT_MAX);
+        let environment = timeout(READ_TIMEOUT, environment(&mut bounded)).await??;
+        let commands = self.commands(&environment, peer, shutdown).await;
+        execute(&commands, reader.take(ENVIRONMENT_MAX), writer).await
     }
 
-    /// What Asterisk shall do about what it says.
-    fn commands(&self, environment: &[String], peer: SocketAddr) -> String {
+    /// The commands that Asterisk gets.
+    async fn commands(
+        &self,
+        environment: &[String],
+        peer: SocketAddr,
+        shutdown: &Shutdown,
+    ) -> String {
         let id = Id::generate(None);
-        let told = match arguments(environment) {
+        let result = match arguments(environment) {
             Ok((Script::Otp, arguments)) => {
-                return otp_agi::commands(self.one_time_password(&arguments, peer));
+                let outcome = tokio::select! {
+                    outcome = self.one_time_password(&arguments, peer) => outcome,
+                    () = interrupted(shutdown) => {
+                        warn!("one-time password interrupted by shutdown");
+                        None
+                    }
+                };
+                return otp_agi::commands(outcome);
             }
-            Ok((Script::Websms, arguments)) => self
-                .call(&arguments, id)
-                .unwrap_or_else(SubmitResult::rejected),
+            Ok((Script::Websms, arguments)) => tokio::select! {
+                result = self.submit(arguments, id) => result,
+                () = interrupted(shutdown) => {
+                    error!(%id, "message interrupted by shutdown; it may have been sent");
+                    SubmitResult {
+                        outcome: Outcome::Unknown,
+                        ..SubmitResult::rejected(Reason::Interrupted)
+                    }
+                }
+            },
             Err(error) => {
-                error!(%id, %error, "message not sent: not a call of websms");
+                error!(%id, error = %error, "message not sent: not an AGI call of websms");
                 SubmitResult::rejected(Reason::BadArguments)
             }
         };
-        arguments::commands(id, told.outcome, told.reason, told.segments)
+        commands(id, result)
     }
 
-    fn one_time_password(&self, arguments: &[OsString], peer: SocketAddr) -> Option<OtpOutcome> {
-        let Some(desk) = &self.otp else {
+    async fn one_time_password(
+        &self,
+        arguments: &[OsString],
+        peer: SocketAddr,
+    ) -> Option<OtpOutcome> {
+        let Some(otp) = &self.otp else {
             error!("no one-time password: [otp] is not in websms.conf");
             return None;
         };
         match OtpCommand::parse(arguments) {
-            Ok(OtpCommand::Send { phone }) => {
-                Some(self.runtime.block_on(desk.send(peer.ip(), &phone)))
-            }
-            Ok(OtpCommand::Verify { phone, code }) => {
-                Some(self.runtime.block_on(desk.verify(&phone, Some(code))))
-            }
+            Ok(OtpCommand::Send { phone }) => Some(otp.send(peer.ip(), &phone).await),
+            Ok(OtpCommand::Verify { phone, code }) => Some(otp.verify(&phone, Some(code)).await),
             Err(error) => {
                 error!(%error, "no one-time password: wrong arguments");
                 None
@@ -231,23 +162,62 @@ impl FastAgiServer {
         }
     }
 
-    fn call(&self, arguments: &[OsString], id: Id) -> Result<SubmitResult, Reason> {
-        let arguments = submit::read(arguments, id)?;
-        let call = Submission::new(&self.config, arguments, id)?;
-        Ok(call.execute(|call| {
-            let route = self.routes.get(&call.outgoing.interface);
-            let route = route.ok_or(Reason::UnknownIndex)?;
-            Ok(self.runtime.block_on(call.send(route)))
-        }))
+    async fn submit(&self, arguments: Vec<OsString>, id: Id) -> SubmitResult {
+        let config = Arc::clone(&self.config);
+        // The outbox and the reply routes are on the disk.
+        let queued = move || queued_or_planned(&config, &arguments, id);
+        let planned = tokio::task::spawn_blocking(queued).await;
+        match planned.unwrap_or(Err(SubmitResult::rejected(Reason::Interrupted))) {
+            Ok(submission) => match self.providers.get(&submission.interface) {
+                Some(providers) => submission.send(providers).await,
+                None => submission.unsent(Reason::UnknownIndex),
+            },
+            Err(result) => result,
+        }
     }
 }
 
-/// What Asterisk says up to the empty line, line by line.
-fn environment(said: &mut impl BufRead) -> io::Result<Vec<String>> {
+/// A message that is to be sent now; else the result of planning or queueing it.
+fn queued_or_planned(
+    config: &Config,
+    arguments: &[OsString],
+    id: Id,
+) -> Result<Submission, SubmitResult> {
+    let submission = submit::plan(config, submit::read(arguments, id)?, id)?;
+    match submission.mode {
+        DeliveryMode::Direct => Ok(submission),
+        DeliveryMode::Queue => Err(submission.queue(&config.outbox)),
+    }
+}
+
+/// Waits until the shutdown leaves just enough time to answer Asterisk.
+async fn interrupted(shutdown: &Shutdown) {
+    let deadline = shutdown.started().await;
+    sleep_until(deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline)).await;
+}
+
+/// Lets Asterisk execute commands, one after another: it does not look for a
+/// command that came together with the one before (`res/res_agi.c`, `run_agi`).
+async fn execute(
+    commands: &str,
+    answers: impl AsyncBufRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    let mut answers = answers.lines();
+    for command in commands.lines() {
+        let command = format!("{command}\n");
+        timeout(READ_TIMEOUT, writer.write_all(command.as_bytes())).await??;
+        timeout(READ_TIMEOUT, answers.next_line()).await??;
+    }
+    Ok(())
+}
+
+/// The lines that Asterisk sends, up to the empty one.
+async fn environment(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     loop {
         let mut line = Vec::new();
-        said.read_until(b'\n', &mut line)?;
+        reader.read_until(b'\n', &mut line).await?;
         if line.pop() != Some(b'\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -258,19 +228,17 @@ fn environment(said: &mut impl BufRead) -> io::Result<Vec<String>> {
     }
 }
 
-/// What is called.
+/// The program that the dialplan names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Script {
-    /// `websms-otp`.
     Otp,
-    /// `websms`.
     Websms,
 }
 
-/// What is called with which arguments, in what Asterisk says.
+/// Program and arguments in the lines that Asterisk sends.
 ///
 /// # Errors
-/// When it is no call that there is, or could be a forged one.
+/// When the program is unknown, or a line could be forged.
 fn arguments(environment: &[String]) -> Result<(Script, Vec<OsString>), RejectedCall> {
     let mut script = None;
     let mut arguments = Vec::new();
@@ -295,43 +263,35 @@ fn arguments(environment: &[String]) -> Result<(Script, Vec<OsString>), Rejected
     }
 }
 
-/// A connection that does not call `websms` as it may be called here. The
-/// dialplan must be mended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An AGI call that is refused. The dialplan must be changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum RejectedCall {
     /// Lines that Asterisk does not write.
+    #[error("an argument holds a line break, or this is not Asterisk")]
     Forged,
     /// Another script.
+    #[error("the script is {0:?} (expected agi://ADDRESS/websms or websms-otp)")]
     Other(String),
-    /// FROM and BODY as they are.
+    #[error(
+        "by FastAGI, FROM and BODY must be encoded: pass base64 or base64-percent as the fifth \
+         argument"
+    )]
     Unencoded,
 }
-
-impl fmt::Display for RejectedCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forged => f.write_str("an argument holds a line break, or this is not Asterisk"),
-            Self::Other(script) => write!(
-                f,
-                "the script is {script:?} (expected agi://ADDRESS/websms or websms-otp)"
-            ),
-            Self::Unencoded => f.write_str(
-                "by FastAGI, FROM and BODY must be encoded: pass base64 or base64-percent as \
-                 the fifth argument",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for RejectedCall {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(said: &str) -> Result<Vec<OsString>, RejectedCall> {
-        let lines = environment(&mut said.as_bytes()).unwrap();
-        arguments(&lines).map(|(_, arguments)| arguments)
+    fn lines(sent: &str) -> io::Result<Vec<String>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(environment(&mut sent.as_bytes()))
+    }
+
+    fn read(sent: &str) -> Result<Vec<OsString>, RejectedCall> {
+        arguments(&lines(sent).unwrap()).map(|(_, arguments)| arguments)
     }
 
     const START: &str = "agi_network: yes\nagi_network_script: websms\n\
@@ -340,15 +300,15 @@ mod tests {
 
     #[test]
     fn arguments_are_what_the_dialplan_gave() {
-        let said = "agi_arg_1: +1\nagi_arg_2: Mg==\nagi_arg_3: YTogYg==\nagi_arg_4: \n\
+        let sent = "agi_arg_1: +1\nagi_arg_2: Mg==\nagi_arg_3: YTogYg==\nagi_arg_4: \n\
                     agi_arg_5: base64\n\n";
-        let arguments = read(&format!("{START}{said}")).unwrap();
+        let arguments = read(&format!("{START}{sent}")).unwrap();
         assert_eq!(arguments, ["+1", "Mg==", "YTogYg==", "", "base64"]);
     }
 
     #[test]
-    fn what_could_be_forged_is_refused() {
-        for (said, expected) in [
+    fn forged_line_is_refused() {
+        for (sent, expected) in [
             // BODY is "x\nagi_arg_4: other\nagi_arg_5: base64".
             (
                 "agi_arg_1: +1\nagi_arg_2: 2\nagi_arg_3: x\nagi_arg_4: other\nagi_arg_5: base64\n\
@@ -371,28 +331,28 @@ mod tests {
                 RejectedCall::Unencoded,
             ),
         ] {
-            assert_eq!(read(&format!("{START}{said}")), Err(expected), "{said}");
+            assert_eq!(read(&format!("{START}{sent}")), Err(expected), "{sent}");
         }
         let other = "agi_network_script: other\n\n";
         assert_eq!(read(other), Err(RejectedCall::Other("other".to_owned())));
     }
 
     #[test]
-    fn passwords_are_asked_for_by_another_name() {
-        let said = "agi_network_script: websms-otp\nagi_arg_1: verify\nagi_arg_2: +1\n";
-        let lines = environment(&mut format!("{said}agi_arg_3: 12\n\n").as_bytes()).unwrap();
-        let (script, arguments_given) = arguments(&lines).unwrap();
+    fn one_time_password_is_another_script() {
+        let sent = "agi_network_script: websms-otp\nagi_arg_1: verify\nagi_arg_2: +1\n";
+        let lines = lines(&format!("{sent}agi_arg_3: 12\n\n")).unwrap();
+        let (script, arguments) = arguments(&lines).unwrap();
         assert_eq!(script, Script::Otp);
-        assert_eq!(arguments_given, ["verify", "+1", "12"]);
+        assert_eq!(arguments, ["verify", "+1", "12"]);
         // A number that holds a line break.
-        let forged = format!("{said}agi_arg_3: 123456\nagi_arg_3: 12\n\n");
+        let forged = format!("{sent}agi_arg_3: 123456\nagi_arg_3: 12\n\n");
         assert_eq!(read(&forged), Err(RejectedCall::Forged));
     }
 
     #[test]
-    fn what_breaks_off_is_an_error() {
-        for said in ["", "agi_network: yes\n", "agi_network: yes"] {
-            assert!(environment(&mut said.as_bytes()).is_err(), "{said}");
+    fn incomplete_environment_is_an_error() {
+        for sent in ["", "agi_network: yes\n", "agi_network: yes"] {
+            assert!(lines(sent).is_err(), "{sent}");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! One call of `websms`, by AGI, `FastAGI` or a shell.
-//!
-//! [`arguments`] reads what Asterisk passes, [`submit`] queues or sends the
-//! message, [`fastagi`] does both without a process for each call.
+//! One call of `websms`, by AGI, `FastAGI` or a shell: a straight line from
+//! [`arguments`] to a planned message, which is queued or sent ([`submit`]), and to
+//! the [`commands`] that tell the dialplan the result. [`fastagi`] does all of it
+//! without a process for each call.
 
 pub(crate) mod arguments;
+pub(crate) mod commands;
 pub(crate) mod fastagi;
 pub(crate) mod submit;

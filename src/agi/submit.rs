@@ -1,48 +1,56 @@
-//! A call of `websms`, whether by AGI, by `FastAGI` or from a shell: arguments to
-//! verdict.
+//! Arguments to result: plans a message, then queues or sends it.
 
 use std::ffi::OsString;
+use std::num::NonZeroU8;
+use std::path::Path;
 
 use tracing::error;
 
 use crate::agi::arguments::{self, Arguments};
-use crate::config::{Config, DeliveryMode, OutgoingInterface};
+use crate::config::{Config, DeliveryMode, OutgoingInterface, UnknownIndex};
+use crate::logging::chain;
 use crate::model::id::Id;
-use crate::model::message::Text;
+use crate::model::message::{InterfaceName, Text};
 use crate::model::segments::{self, TextSize};
 use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::report::MessageReport;
 use crate::outbound::request::{self, OutgoingMessage};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
-use crate::outbox;
-use crate::outbox::reply_route;
+use crate::outbox::{self, reply_route};
 
-/// A message to be sent, and by which account.
+/// INDEX of a message that goes by the interface on which the other party wrote.
+const AUTO: &str = "auto";
+
+/// A message that may be sent, and by which interface.
 #[derive(Debug)]
-pub(crate) struct Submission<'a> {
+pub(crate) struct Submission {
+    pub interface: InterfaceName,
+    pub mode: DeliveryMode,
+    /// Several when the interface takes no text of that length. Never empty.
+    parts: Vec<Part>,
+    /// Segments of the whole text.
+    segments: usize,
+}
+
+#[derive(Debug)]
+struct Part {
     id: Id,
-    config: &'a Config,
-    /// The account.
-    pub outgoing: &'a OutgoingInterface,
     message: OutgoingMessage,
-    /// How much the text is.
     size: TextSize,
 }
 
 /// What the caller is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubmitResult {
-    /// What became of the message.
     pub outcome: Outcome,
-    /// Why, unless it was sent or queued.
+    /// Why, unless the message was sent or queued.
     pub reason: Option<Reason>,
-    /// Segments of the text; 0 when there was no message to count.
+    /// Segments of the text; 0 when no message could be read.
     pub segments: usize,
 }
 
 impl SubmitResult {
-    /// There was no message.
-    #[must_use]
+    /// No message could be read, or no interface found.
     pub(crate) fn rejected(reason: Reason) -> Self {
         Self {
             outcome: reason.outcome(),
@@ -52,150 +60,157 @@ impl SubmitResult {
     }
 }
 
-/// Reads what the caller wants sent.
+/// Reads the arguments.
 ///
 /// # Errors
-/// When no message can be made of it; the log says why.
-pub(crate) fn read(arguments: &[OsString], id: Id) -> Result<Arguments, Reason> {
-    arguments::arguments(arguments).map_err(|error| {
-        error!(%id, %error, "message not sent: wrong arguments");
-        error.reason()
+/// When no message can be read from them; the log says why.
+pub(crate) fn read(arguments: &[OsString], id: Id) -> Result<Arguments, SubmitResult> {
+    arguments::parse(arguments).map_err(|error| {
+        error!(%id, error = chain(&error), "message not sent: wrong arguments");
+        SubmitResult::rejected(error.reason())
     })
 }
 
-impl<'a> Submission<'a> {
-    /// Finds the account.
-    ///
-    /// # Errors
-    /// When there is none of that name; the log says which there are.
-    pub(crate) fn new(config: &'a Config, arguments: Arguments, id: Id) -> Result<Self, Reason> {
-        let Arguments { message, index } = arguments;
-        let outgoing = reply_interface(config, &message, &index);
-        let outgoing = outgoing
-            .map_or_else(|| config.outgoing(&index), Ok)
-            .map_err(|error| {
-                error!(%id, %error, "message not sent: unknown index");
-                Reason::UnknownIndex
-            })?;
-        Ok(Self {
-            id,
-            size: request::size(outgoing, &message),
-            config,
-            outgoing,
+/// Finds the interface and decides on parts, destination and length.
+///
+/// # Errors
+/// When nothing can be sent of the message; the log says why.
+pub(crate) fn plan(
+    config: &Config,
+    arguments: Arguments,
+    id: Id,
+) -> Result<Submission, SubmitResult> {
+    let Arguments { message, index } = arguments;
+    let interface = interface(config, &message, &index);
+    let interface = interface.map_err(|error| {
+        error!(%id, %error, "message not sent: unknown index");
+        SubmitResult::rejected(Reason::UnknownIndex)
+    })?;
+    let parts = parts(interface, &message, id);
+    let segments = request::size(interface, &message).segments;
+    let submission = Submission {
+        interface: interface.interface.clone(),
+        mode: interface.delivery.mode,
+        parts,
+        segments,
+    };
+    check(interface, &submission.parts).map_err(|reason| submission.unsent(reason))?;
+    Ok(submission)
+}
+
+/// The interface that INDEX names; with `reply_index = auto` and none named, the one
+/// on which the other party wrote last.
+fn interface<'a>(
+    config: &'a Config,
+    message: &OutgoingMessage,
+    index: &str,
+) -> Result<&'a OutgoingInterface, UnknownIndex> {
+    if !config.reply_auto || !(index.is_empty() || index == AUTO) {
+        return config.outgoing(index);
+    }
+    let (ours, theirs) = (message.from.as_str(), message.to.as_str());
+    let name = reply_route::lookup(&config.outbox, ours, theirs);
+    let known = name.and_then(|name| config.outgoing(&name).ok());
+    known.map_or_else(|| config.outgoing(""), Ok)
+}
+
+/// The message in parts that the interface takes, each with an id of its own.
+fn parts(interface: &OutgoingInterface, message: &OutgoingMessage, id: Id) -> Vec<Part> {
+    let texts = segments::parts(message.text.as_str(), interface.max_chars);
+    let mut ids = std::iter::successors(Some(id), |id| Some(Id::generate(Some(*id))));
+    let part = |text: &str| {
+        let message = OutgoingMessage {
+            text: Text::new(text),
+            ..message.clone()
+        };
+        Part {
+            id: ids.next().unwrap_or(id),
+            size: request::size(interface, &message),
             message,
-        })
+        }
+    };
+    texts.into_iter().map(part).collect()
+}
+
+/// Checks destination and length of all parts before anything is sent of them.
+fn check(interface: &OutgoingInterface, parts: &[Part]) -> Result<(), Reason> {
+    for part in parts {
+        let report = part.report(&interface.interface);
+        if !request::accepts_destination(interface, &part.message) {
+            report.destination_refused();
+            return Err(Reason::BadNumber);
+        }
+        let fits = |max: &NonZeroU8| part.size.fits(*max);
+        if let Some(max) = interface.max_segments.filter(|max| !fits(max)) {
+            report.too_long(max);
+            return Err(Reason::TextTooLong);
+        }
+    }
+    Ok(())
+}
+
+impl Submission {
+    /// The result when nothing was sent, and why.
+    pub(crate) fn unsent(&self, reason: Reason) -> SubmitResult {
+        SubmitResult {
+            segments: self.segments,
+            ..SubmitResult::rejected(reason)
+        }
     }
 
-    /// Puts the message into the outbox or sends it, as the account says; in
-    /// several if the account takes no text of that length. Who can make requests
-    /// is asked for `send` only if one is to be made.
-    pub(crate) fn execute(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> SubmitResult {
-        let mut last = Err(Reason::EmptyText);
-        for part in self.parts() {
-            last = part.attempt(&send);
-            let went = matches!(&last, Ok(verdict) if verdict.reason.is_none());
-            if !went {
-                // What follows would stand there without its beginning.
+    /// Puts the message into the outbox. Blocks.
+    pub(crate) fn queue(&self, outbox: &Path) -> SubmitResult {
+        let mut result = self.result(None);
+        for part in &self.parts {
+            let attempt = outbox::queue(outbox, part.id, &self.interface, &part.message);
+            result = self.result(Some(&part.settled(attempt)));
+            if result.reason.is_some() {
                 break;
             }
         }
-        let (outcome, reason) = match last {
-            Ok(Verdict {
-                outcome, reason, ..
-            }) => (outcome, reason),
-            Err(reason) => (reason.outcome(), Some(reason)),
-        };
-        let segments = self.size.segments;
+        result
+    }
+
+    /// Sends the message. Parts behind one that failed are not sent: they would
+    /// arrive without their beginning.
+    pub(crate) async fn send(&self, providers: &ProviderChain) -> SubmitResult {
+        let mut result = self.result(None);
+        for part in &self.parts {
+            let attempt = providers.send(part.id, &part.message).await;
+            result = self.result(Some(&part.settled(attempt)));
+            if result.reason.is_some() {
+                break;
+            }
+        }
+        result
+    }
+
+    /// The result for the caller, by the verdict on the last part.
+    fn result(&self, verdict: Option<&Verdict>) -> SubmitResult {
+        let none = (Outcome::Rejected, Some(Reason::EmptyText));
+        let (outcome, reason) = verdict.map_or(none, |verdict| (verdict.outcome, verdict.reason));
         SubmitResult {
             outcome,
             reason,
-            segments,
+            segments: self.segments,
         }
     }
+}
 
-    /// The messages that the text makes, each with an id of its own.
-    fn parts(&self) -> Vec<Self> {
-        let texts = segments::parts(self.message.text.as_str(), self.outgoing.max_chars);
-        let mut id = None;
-        let part = |text: &str| {
-            let fresh = id.map_or(self.id, |before| Id::generate(Some(before)));
-            id = Some(fresh);
-            let message = OutgoingMessage {
-                text: Text::new(text),
-                ..self.message.clone()
-            };
-            Self {
-                id: fresh,
-                size: request::size(self.outgoing, &message),
-                message,
-                ..*self
-            }
-        };
-        texts.into_iter().map(part).collect()
+impl Part {
+    /// Logs what became of it.
+    fn settled(&self, attempt: Attempt) -> Verdict {
+        let Attempt { interface, verdict } = attempt;
+        self.report(&interface).verdict(&verdict);
+        verdict
     }
 
-    fn attempt(&self, send: impl Fn(&Self) -> Result<Attempt, Reason>) -> Result<Verdict, Reason> {
-        self.bounded()?;
-        let Attempt { interface, verdict } = match self.outgoing.delivery.mode {
-            DeliveryMode::Direct => send(self)?,
-            DeliveryMode::Queue => {
-                let interface = &self.outgoing.interface;
-                outbox::queue(&self.config.outbox, self.id, interface, &self.message)
-            }
-        };
-        let about = MessageReport {
-            interface: &interface,
-            ..self.about()
-        };
-        about.verdict(&verdict);
-        Ok(verdict)
-    }
-
-    /// Makes the request, at the account's fallbacks as well if need be.
-    pub(crate) async fn send(&self, route: &ProviderChain) -> Attempt {
-        route.send(self.id, &self.message).await
-    }
-
-    /// Nothing is sent to what is no number there, nor of a text that is longer
-    /// than the account allows.
-    fn bounded(&self) -> Result<(), Reason> {
-        if !request::accepts_destination(self.outgoing, &self.message) {
-            self.about().destination_refused();
-            return Err(Reason::BadNumber);
-        }
-        match self.outgoing.max_segments {
-            Some(most) if !self.size.fits(most) => {
-                self.about().too_long(most);
-                Err(Reason::TextTooLong)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn about(&self) -> MessageReport<'_> {
+    fn report<'a>(&'a self, interface: &'a InterfaceName) -> MessageReport<'a> {
         MessageReport {
             id: self.id,
-            interface: &self.outgoing.interface,
+            interface,
             message: &self.message,
             size: self.size,
         }
     }
-}
-
-/// The account on which the other party last wrote, when the caller leaves it
-/// open.
-fn reply_interface<'a>(
-    config: &'a Config,
-    message: &OutgoingMessage,
-    index: &str,
-) -> Option<&'a OutgoingInterface> {
-    const AUTO: &str = "auto";
-    if !config.reply_auto || !(index.is_empty() || index == AUTO) {
-        return None;
-    }
-    let (ours, theirs) = (message.from.as_str(), message.to.as_str());
-    let name = reply_route::lookup(&config.outbox, ours, theirs);
-    let mut accounts = config.outgoing.iter();
-    let found = accounts.find(|outgoing| Some(outgoing.interface.as_str()) == name.as_deref());
-    found.or_else(|| config.outgoing.first())
 }

@@ -1,79 +1,88 @@
 //! `websms`: one message to the provider or into the outbox, now.
 //!
 //! Asterisk waits for this program, and all its other SIP MESSAGEs with it
-//! (`main/message.c`, `ast_msg_queue`), so time is bounded. Signals that a
-//! hangup brings are put off until the verdict: a request that is under way
-//! cannot be taken back.
+//! (`main/message.c`, `ast_msg_queue`), so its time is bounded. Signals that a
+//! hangup brings are blocked until the verdict: a request that was sent cannot be
+//! taken back.
 
 use std::io::Write as _;
 
 use nix::sys::signal::{SigSet, Signal};
 use tracing::{error, warn};
 
-use crate::agi::arguments;
+use super::{load, log_level};
+use crate::agi::commands::commands;
 use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::cli::WebsmsOptions;
-use crate::command::{load, log_level};
-use crate::config::Config;
+use crate::config::{Config, DeliveryMode};
 use crate::exit::Exit;
 use crate::logging;
 use crate::model::id::Id;
-use crate::outbound::fallback::{Attempt, ProviderChain};
+use crate::outbound::fallback::ProviderChain;
 use crate::outbound::verdict::Reason;
 
-/// Sends the message. Under `agi` the dialplan is told on stdout.
+/// Sends or queues the message. Under `agi` the dialplan is told on stdout.
 #[must_use]
 pub fn run(options: &WebsmsOptions, agi: bool) -> Exit {
     logging::start("websms", agi, log_level().as_deref());
-    put_off_signals();
+    block_signals();
     let id = Id::generate(None);
-    let told = call(options, id).unwrap_or_else(SubmitResult::rejected);
+    let result = submit(options, id).unwrap_or_else(|result| result);
     if agi {
-        let commands = arguments::commands(id, told.outcome, told.reason, told.segments);
         // Asterisk may have hung up and closed the pipe.
-        let _ = std::io::stdout().write_all(commands.as_bytes());
+        let _ = std::io::stdout().write_all(commands(id, result).as_bytes());
     }
-    exit(&told)
+    exit(result)
 }
 
-/// SIGHUP comes when the channel hangs up, SIGTERM when the system goes down;
-/// both wait until the provider has answered or the time is over.
-fn put_off_signals() {
+/// SIGHUP comes when the channel hangs up, SIGTERM when the system goes down; both
+/// wait until the provider has answered or the time is over.
+fn block_signals() {
     let signals = SigSet::from_iter([Signal::SIGHUP, Signal::SIGTERM]);
     if let Err(error) = signals.thread_block() {
-        warn!(%error, "failed to put off signals");
+        warn!(%error, "failed to block signals");
     }
 }
 
-fn call(options: &WebsmsOptions, id: Id) -> Result<SubmitResult, Reason> {
+fn submit(options: &WebsmsOptions, id: Id) -> Result<SubmitResult, SubmitResult> {
     let arguments = submit::read(&options.arguments, id)?;
-    let (config, _) = load(&options.configured).ok_or(Reason::BadConfiguration)?;
-    let call = Submission::new(&config, arguments, id)?;
-    Ok(call.execute(|call| send(&config, call, id)))
+    let unusable = SubmitResult::rejected(Reason::BadConfiguration);
+    let (config, _) = load(&options.configured).ok_or(unusable)?;
+    let submission = submit::plan(&config, arguments, id)?;
+    Ok(match submission.mode {
+        DeliveryMode::Direct => send(&config, &submission, id)?,
+        DeliveryMode::Queue => submission.queue(&config.outbox),
+    })
 }
 
-fn send(config: &Config, call: &Submission<'_>, id: Id) -> Result<Attempt, Reason> {
-    let route = ProviderChain::new(config, call.outgoing).map_err(|error| {
-        let interface = &call.outgoing.interface;
-        error!(%id, %interface, %error, "failed to prepare the request");
-        Reason::BadConfiguration
-    })?;
+fn send(config: &Config, submission: &Submission, id: Id) -> Result<SubmitResult, SubmitResult> {
+    let unusable = submission.unsent(Reason::BadConfiguration);
+    let interface = &submission.interface;
+    let providers = config
+        .outgoing(interface.as_str())
+        .map_err(|_| submission.unsent(Reason::UnknownIndex))
+        .and_then(|outgoing| {
+            ProviderChain::new(config, outgoing).map_err(|error| {
+                error!(%id, %interface, %error, "failed to prepare the request");
+                unusable
+            })
+        })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| {
-            error!(%id, %error, "failed to start");
-            Reason::BadConfiguration
+            error!(%id, %error, "failed to start the runtime");
+            unusable
         })?;
-    Ok(runtime.block_on(call.send(&route)))
+    Ok(runtime.block_on(submission.send(&providers)))
 }
 
 /// The status for what became of the message.
-fn exit(told: &SubmitResult) -> Exit {
-    match told.reason {
+fn exit(result: SubmitResult) -> Exit {
+    match result.reason {
         Some(Reason::BadArguments) => Exit::Usage,
         Some(Reason::EmptyText) => Exit::EmptyText,
         Some(Reason::BadConfiguration | Reason::UnknownIndex) => Exit::Configuration,
-        _ => told.outcome.into(),
+        _ => result.outcome.into(),
     }
 }

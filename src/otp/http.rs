@@ -142,8 +142,8 @@ impl Handler for OtpHandler {
     /// An application uses a handful, and waits while a provider is slow.
     const MAX_CONNECTIONS: usize = 128;
 
-    /// Docker waits ten seconds in all.
-    const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+    /// A provider may take its time; the shutdown's deadline bounds it.
+    const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
     async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Reply {
         match self.respond(peer, request).await {

@@ -24,7 +24,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
@@ -50,6 +50,7 @@ use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::reply_route::ReplyRoutes;
+use crate::resilience::shutdown::Shutdown;
 use crate::spool::Spool;
 use crate::storage::durable::{Directory, DirectoryLock};
 use delivery::Delivery;
@@ -104,15 +105,14 @@ pub(crate) struct RunningOutbox {
     reply_routes_directory: Directory,
     /// Notes what providers say later.
     pub receipts: Arc<Tracker>,
-    events: Sender<OutboxEvent>,
     thread: JoinHandle<()>,
     _claim: DirectoryLock,
 }
 
 impl RunningOutbox {
     /// Starts to send, if an interface delivers by the outbox or something is
-    /// left in it. Requests run on `runtime`; what senders are told goes by
-    /// `spool`.
+    /// left in it, until the shutdown. Requests run on `runtime`; notices to
+    /// senders go through `spool`.
     ///
     /// # Errors
     /// When the outbox or a provider cannot be used.
@@ -120,6 +120,7 @@ impl RunningOutbox {
         config: &Config,
         spool: Spool,
         runtime: Handle,
+        shutdown: Shutdown,
     ) -> Result<Option<Self>, OutboxError> {
         let wanted = config
             .outgoing
@@ -150,11 +151,16 @@ impl RunningOutbox {
         }
         let stray = channel(None, &DeliverySettings::default());
         let tidied = Arc::clone(&receipts);
-        let worker = Scheduler::new(outbox, channels, stray, tidied, runtime, events.clone());
+        let stop = events.clone();
+        runtime.spawn(async move {
+            let deadline = shutdown.started().await;
+            // Without a scheduler there is nothing to stop.
+            let _ = stop.send(OutboxEvent::Stop(deadline.into_std()));
+        });
+        let worker = Scheduler::new(outbox, channels, stray, tidied, runtime, events);
         Ok(Some(Self {
             reply_routes_directory: last,
             receipts,
-            events,
             thread: std::thread::spawn(move || worker.run(&happened)),
             _claim: claim,
         }))
@@ -166,10 +172,9 @@ impl RunningOutbox {
         ReplyRoutes::new(self.reply_routes_directory.clone())
     }
 
-    /// Ends when what is on its way has been answered, within bounds.
-    pub(crate) fn stop(self) {
-        // Without a worker there is nobody to be told.
-        let _ = self.events.send(OutboxEvent::Stop);
+    /// Waits until the messages in flight have been answered, or the shutdown's
+    /// deadline. Blocks.
+    pub(crate) fn join(self) {
         // A thread that panicked has ended the process: `panic = "abort"`.
         let _ = self.thread.join();
     }

@@ -26,9 +26,6 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(30);
 /// How often messages are forgotten that no receipt is waited for any more.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// For requests that are on their way when the daemon is told to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
-
 /// What the worker is told.
 #[derive(Debug)]
 pub(crate) enum OutboxEvent {
@@ -38,8 +35,8 @@ pub(crate) enum OutboxEvent {
     Scan,
     /// A message has been dealt with for now.
     Settled(OutboxName, Disposition),
-    /// Time to end.
-    Stop,
+    /// The daemon stops; messages in flight have until then.
+    Stop(Instant),
 }
 
 /// An interface, its lines and its pace.
@@ -148,7 +145,7 @@ impl Scheduler {
                     OutboxEvent::Appeared(file) => self.file_appeared(&file),
                     OutboxEvent::Scan => next_look = Instant::now(),
                     OutboxEvent::Settled(name, fate) => self.settled(name, fate),
-                    OutboxEvent::Stop => return self.drain(happened),
+                    OutboxEvent::Stop(deadline) => return self.drain(happened, deadline),
                 }
             }
         }
@@ -314,21 +311,30 @@ impl Scheduler {
         }
     }
 
-    fn drain(mut self, happened: &Receiver<OutboxEvent>) {
-        let end = Instant::now() + DRAIN_TIMEOUT;
+    fn drain(mut self, happened: &Receiver<OutboxEvent>, deadline: Instant) {
         while self.in_flight > 0 {
-            let left = end.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             match happened.recv_timeout(left) {
-                Ok(OutboxEvent::Settled(..)) => self.in_flight -= 1,
+                Ok(OutboxEvent::Settled(name, disposition)) => self.settled(name, disposition),
                 Ok(_) => {}
                 Err(_) => break,
             }
         }
-        if self.in_flight > 0 {
-            let messages = self.in_flight;
-            warn!(messages, "ended while messages were being sent");
-        } else {
-            info!("outbox is at rest");
+        if self.in_flight == 0 {
+            return info!("outbox drained");
         }
+        for interface in self.interfaces.values().chain([&self.unconfigured]) {
+            let cut_off = interface.queue.away().filter(|name| self.is_sending(*name));
+            for name in cut_off {
+                warn!(id = %name.id(), "message interrupted by shutdown; it may have been sent");
+            }
+        }
+    }
+
+    /// Whether a request is on its way for a message, which does not wait for its
+    /// next attempt.
+    fn is_sending(&self, name: OutboxName) -> bool {
+        let tracked = self.tracked.get(&name);
+        tracked.is_some_and(|message| message.due.is_none())
     }
 }

@@ -25,7 +25,7 @@ fn taking(provider: &Provider, more: &str) -> (Daemon, SocketAddr) {
         spool.section()
     );
     let daemon = Daemon::with(spool, &config);
-    let line = daemon.wait_for_log("taking calls by FastAGI");
+    let line = daemon.wait_for_log("FastAGI listening");
     let (_, address) = line.rsplit_once("address=").unwrap();
     let address = address.trim().parse().unwrap();
     (daemon, address)

@@ -17,7 +17,7 @@ fn watched(more: &str) -> (Daemon, SocketAddr) {
     let spool = Spool::new();
     let config = format!("{SOMEWHERE}{}{more}", spool.section());
     let daemon = Daemon::with(spool, &config);
-    let line = daemon.wait_for_log("telling how it is");
+    let line = daemon.wait_for_log("health endpoint listening");
     let (_, address) = line.rsplit_once("address=").unwrap();
     let address = address.trim().parse().unwrap();
     (daemon, address)
@@ -87,7 +87,7 @@ fn too_little_room_makes_it_unwell() {
         .section()
         .replace("min_free = 0", "min_free = 9000000000000000");
     let daemon = Daemon::with(spool, &format!("{SOMEWHERE}{section}"));
-    let line = daemon.wait_for_log("telling how it is");
+    let line = daemon.wait_for_log("health endpoint listening");
     let (_, address) = line.rsplit_once("address=").unwrap();
     wait_until_bad(address.trim().parse().unwrap(), "less than min_free");
     assert_eq!(daemon.send(TO, FROM, "x").status, 503);

@@ -13,6 +13,7 @@
 //! | `queue` | what the administrator sees and does |
 //! | `websmsd` | requests and their answers, statuses, paths, methods |
 //! | `clients` | clients that vanish, and a daemon that has to |
+//! | `shutdown` | signals, and one deadline for everything in progress |
 //! | `spool` | call files on their way: order, clocks, who is in the way |
 //! | `injection` | what a stranger could try to get into a call file |
 //! | `config` | one test per mistake, asserting the message |
@@ -65,6 +66,7 @@ mod provider;
 mod queue;
 mod receipts;
 mod request;
+mod shutdown;
 mod spool;
 mod vectors;
 mod websms;

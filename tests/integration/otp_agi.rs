@@ -167,7 +167,7 @@ fn one_phone_does_not_keep_all_places_while_the_provider_is_silent() {
     );
     let sms = "channel = sms\nsms_from = +12025550160\nsms_text = {code} is it\n";
     let passwords = Passwords::start(&before, sms);
-    let line = passwords.daemon.wait_for_log("taking calls by FastAGI");
+    let line = passwords.daemon.wait_for_log("FastAGI listening");
     let (_, address) = line.rsplit_once("address=").unwrap();
     let address = address.trim().parse().unwrap();
     std::thread::scope(|scope| {
@@ -262,7 +262,7 @@ fn fastagi_does_what_the_program_does() {
     let before = format!("{before}[websmsd]\nagi_listen = 127.0.0.1:0\n");
     let sms = "channel = sms\nsms_from = +12025550160\nsms_text = {code} is it\n";
     let passwords = Passwords::start(&before, sms);
-    let line = passwords.daemon.wait_for_log("taking calls by FastAGI");
+    let line = passwords.daemon.wait_for_log("FastAGI listening");
     let address = line
         .rsplit_once("address=")
         .unwrap()
@@ -296,7 +296,7 @@ fn fastagi_does_what_the_program_does() {
     }
     // Without [otp] there is nothing to ask for.
     let passwords = passwords.without();
-    let line = passwords.wait_for_log("taking calls by FastAGI");
+    let line = passwords.wait_for_log("FastAGI listening");
     let address = line
         .rsplit_once("address=")
         .unwrap()

@@ -45,7 +45,7 @@ impl Passwords {
 
     fn with(spool: Spool, config: String) -> Self {
         let daemon = Daemon::with(spool, &config);
-        let line = daemon.wait_for_log("taking requests for one-time passwords");
+        let line = daemon.wait_for_log("OTP endpoint listening");
         let (_, address) = line.rsplit_once("address=").unwrap();
         let address = address.trim().parse().unwrap();
         Self {

@@ -1,45 +1,54 @@
-//! `websmsd`: the daemon.
+//! `websmsd`: the daemon. Wires the rooms, serves until a signal, and finishes them
+//! all within one deadline.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::agi::fastagi;
+use super::{load, log, log_level};
+use crate::agi::fastagi::FastAgiServer;
 use crate::cli::WebsmsdOptions;
-use crate::command::{load, log, log_level};
 use crate::config::{Config, ServerSettings};
 use crate::exit::Exit;
-use crate::health;
+use crate::health::HealthHandler;
 use crate::http::server;
 use crate::http::server::client_address::TrustedProxies;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::endpoint::Endpoint;
 use crate::inbound::{MessageStore, ReceiptRecorder, WebhookHandler};
 use crate::logging;
-use crate::media::{self, PictureRecorder};
+use crate::media;
+use crate::otp::OtpParts;
 use crate::otp::service::OtpService;
-use crate::otp::{self, OtpParts};
 use crate::outbox::RunningOutbox;
-use crate::spool::Spool;
-use crate::spool::Threads;
-use crate::spool::probe;
+use crate::resilience::shutdown::{self, Shutdown, ShutdownTrigger};
+use crate::spool::{Spool, Threads, probe};
 use crate::storage::durable::Directory;
 use listeners::Listeners;
 use otp_service::OtpListener;
+use signals::Signals;
 
 mod listeners;
 mod otp_service;
+mod signals;
+
+/// For all rooms together, from the signal to the end. Docker kills after ten
+/// seconds.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Beyond the deadline, for the threads of the spool to hand on what was accepted.
+const SPOOL_TIME: Duration = Duration::from_millis(300);
 
 /// Serves until it is told to stop.
 #[must_use]
 pub fn run(options: &WebsmsdOptions) -> Exit {
     logging::start("websmsd", false, log_level().as_deref());
+    info!(version = env!("CARGO_PKG_VERSION"), "starting");
     let daemon = match Daemon::start(options) {
         Ok(daemon) => daemon,
         Err(StartFailure { problem, detail }) => {
@@ -59,17 +68,18 @@ pub fn run(options: &WebsmsdOptions) -> Exit {
     }
 }
 
-/// Everything that the daemon has to do with while it serves.
+/// Everything that the daemon has opened before it serves.
 struct Daemon {
     config: Config,
-    endpoints: Vec<Endpoint>,
     listeners: Listeners,
+    webhooks: WebhookHandler,
+    fastagi: Option<FastAgiServer>,
     spool: Spool,
     threads: Threads,
-    dedupe: Dedupe,
     outbox: Option<RunningOutbox>,
-    pictures: Option<PictureRecorder>,
     otp: Option<OtpParts>,
+    trigger: ShutdownTrigger,
+    shutdown: Shutdown,
     runtime: Runtime,
 }
 
@@ -97,112 +107,146 @@ impl Daemon {
         let endpoints = endpoints(&config)?;
         // The ports first: while another websmsd has them, nothing of its is
         // touched.
-        let doors = Listeners::open(options, &config)?;
+        let listeners = Listeners::open(options, &config)?;
         let (spool, threads) =
             Spool::open(&config.spool).map_err(because("the spool cannot be used"))?;
-        let dedupe = dedupe(&config).map_err(because("cannot remember message ids"))?;
+        let dedupe = dedupe(&config).map_err(because("message ids cannot be stored"))?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(because("no threads to be had"))?;
-        let sending = RunningOutbox::start(&config, spool.clone(), runtime.handle().clone())
+            .map_err(because("cannot start the runtime"))?;
+        let handle = runtime.handle();
+        let (trigger, shutdown) = shutdown::channel();
+        let outbox = RunningOutbox::start(&config, spool.clone(), handle.clone(), shutdown.clone())
             .map_err(because("the outbox cannot be used"))?;
-        let intake = media::start(&config, spool.clone(), runtime.handle())
-            .map_err(because("pictures cannot be kept"))?;
-        let otp = config.otp.as_ref().map(|otp| otp::open(&config, otp));
-        let otp = otp.transpose();
-        let otp = otp.map_err(|error| StartFailure {
-            problem: "one-time passwords cannot be sent",
-            detail: format!("[otp] failed to {error}"),
-        })?;
-        Ok(Self {
-            config,
+        let pictures = media::start(&config, spool.clone(), handle)
+            .map_err(because("pictures cannot be stored"))?;
+        let otp = open_otp(&config)?;
+        let service = otp.as_ref().map(|otp| Arc::clone(&otp.service));
+        let fastagi = listeners.agi.is_some().then(|| {
+            FastAgiServer::new(config.clone(), service.clone())
+                .map_err(because("a provider cannot be used"))
+        });
+        let routes = outbox.as_ref().filter(|_| config.reply_auto);
+        let routes = routes.map(RunningOutbox::reply_routes);
+        let webhooks = WebhookHandler::new(
             endpoints,
-            listeners: doors,
+            trusted_proxies(&config.server),
+            config.server.max_body,
+            receipt_recorder(outbox.as_ref(), service, handle),
+            MessageStore::new(spool.clone(), dedupe, pictures, routes),
+        );
+        Ok(Self {
+            webhooks,
+            fastagi: fastagi.transpose()?,
+            config,
+            listeners,
             spool,
             threads,
-            dedupe,
-            outbox: sending,
-            pictures: intake,
+            outbox,
             otp,
+            trigger,
+            shutdown,
             runtime,
         })
     }
 
     fn serve(self) -> io::Result<()> {
         let Self {
-            config,
-            spool,
-            outbox: sending,
-            otp,
             runtime,
+            threads,
+            shutdown,
+            trigger,
             ..
         } = self;
-        let desk = otp.as_ref().map(|otp| Arc::clone(&otp.service));
-        let calls = self.listeners.agi.map(|listener| {
-            let handle = runtime.handle().clone();
-            let server = fastagi::FastAgiServer::new(config.clone(), desk.clone(), handle);
-            server.map(|server| server.start(listener))
-        });
-        let calls = calls.transpose().map_err(io::Error::other)?;
-        let watched = self.listeners.health.map(|listener| HealthListener {
-            listener,
-            spool: spool.clone(),
-            otp: desk.clone(),
-        });
-        let passwords = otp.zip(self.listeners.otp);
-        let passwords =
-            passwords.map(|(opened, listener)| OtpListener::new(opened, listener, &config.server));
-        let record = recorder(sending.as_ref(), desk, runtime.handle());
-        let routes = sending.as_ref().filter(|_| config.reply_auto);
-        let routes = routes.map(RunningOutbox::reply_routes);
-        let store = MessageStore::new(spool, self.dedupe, self.pictures, routes);
-        let proxies = trusted_proxies(&config.server);
-        let max_body = config.server.max_body;
-        let receiver = WebhookHandler::new(self.endpoints, proxies, max_body, record, store);
+        let rooms = Rooms {
+            config: self.config,
+            listeners: self.listeners,
+            webhooks: self.webhooks,
+            fastagi: self.fastagi,
+            spool: self.spool,
+            outbox: self.outbox,
+            otp: self.otp,
+        };
         let served = runtime.block_on(async {
-            let served = receive(self.listeners.webhooks, watched, passwords, receiver).await;
-            // What is on its way runs on this thread, so it must not wait here.
-            let _ = tokio::task::spawn_blocking(move || finish(calls, sending)).await;
-            served
+            let signals = Signals::new()?;
+            tokio::select! {
+                served = rooms.serve(shutdown.clone()) => served,
+                () = signals.handle(trigger, SHUTDOWN_TIMEOUT) => Ok(()),
+            }
         });
-        // Ends what still holds on to the spool.
-        drop(runtime);
-        // What was accepted is handed on before the process ends.
-        self.threads.join();
+        // Drops what still holds on to the spool, so that its threads end.
+        runtime.shutdown_timeout(SPOOL_TIME);
+        join(threads);
         served
     }
 }
 
-/// Waits for calls and for requests to providers that are on their way, within
-/// bounds.
-fn finish(calls: Option<fastagi::RunningServer>, sending: Option<RunningOutbox>) {
-    if let Some(calls) = calls {
-        calls.finish();
-    }
-    if let Some(sending) = sending {
-        sending.stop();
-    }
+/// What serves, and what it serves with.
+struct Rooms {
+    config: Config,
+    listeners: Listeners,
+    webhooks: WebhookHandler,
+    fastagi: Option<FastAgiServer>,
+    spool: Spool,
+    outbox: Option<RunningOutbox>,
+    otp: Option<OtpParts>,
 }
 
-/// Where receipts go: to the outbox, if there is one, and to the desk of one-time
-/// passwords.
-fn recorder(
-    sending: Option<&RunningOutbox>,
-    desk: Option<Arc<OtpService>>,
-    runtime: &Handle,
-) -> ReceiptRecorder {
-    let receipts = sending.map(|sending| Arc::clone(&sending.receipts));
-    let runtime = runtime.clone();
-    Arc::new(move |receipt| {
-        if let Some(desk) = &desk {
-            desk.on_receipt(receipt, &runtime);
-        }
-        match &receipts {
-            Some(receipts) => receipts.record(receipt),
-            None => Ok(()),
-        }
-    })
+impl Rooms {
+    /// Serves until the shutdown starts and all rooms have finished.
+    async fn serve(self, shutdown: Shutdown) -> io::Result<()> {
+        let Self {
+            config,
+            listeners,
+            webhooks,
+            fastagi,
+            spool,
+            outbox,
+            otp,
+        } = self;
+        let service = otp.as_ref().map(|otp| Arc::clone(&otp.service));
+        let health = async {
+            if let Some(listener) = listeners.health {
+                let listener = listening(listener, "health endpoint listening")?;
+                let handler = HealthHandler::new(spool, service);
+                server::run(listener, handler, shutdown.clone()).await;
+            }
+            Ok(())
+        };
+        let agi = async {
+            if let Some((server, listener)) = fastagi.zip(listeners.agi) {
+                let listener = listening(listener, "FastAGI listening")?;
+                server.run(listener, shutdown.clone()).await;
+            }
+            Ok(())
+        };
+        let otp = async {
+            if let Some((parts, listener)) = otp.zip(listeners.otp) {
+                let otp = OtpListener::new(parts, listener, &config.server);
+                otp.serve(shutdown.clone()).await?;
+            }
+            Ok(())
+        };
+        let webhooks = async {
+            let address = listeners.webhooks.local_addr()?;
+            let listener = listening(listeners.webhooks, "listening")?;
+            // For whoever asked for port 0.
+            print(&format!("listening on {address}"));
+            server::run(listener, webhooks, shutdown.clone()).await;
+            Ok(())
+        };
+        let outbox = async {
+            if let Some(outbox) = outbox {
+                // Its requests run on this thread, so it must not wait here.
+                let joined = tokio::task::spawn_blocking(move || outbox.join());
+                joined.await.map_err(io::Error::other)?;
+            }
+            Ok(())
+        };
+        let served = tokio::try_join!(health, agi, otp, webhooks, outbox);
+        served.map(|_: ((), (), (), (), ())| ())
+    }
 }
 
 /// Resolves the secrets of all interfaces: nothing is served without them.
@@ -218,6 +262,24 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailure> {
     interfaces.map(endpoint).collect()
 }
 
+fn open_otp(config: &Config) -> Result<Option<OtpParts>, StartFailure> {
+    let opened = config
+        .otp
+        .as_ref()
+        .map(|otp| crate::otp::open(config, otp))
+        .transpose();
+    opened.map_err(|error| StartFailure {
+        problem: "one-time passwords cannot be sent",
+        detail: format!("[otp] failed to {error}"),
+    })
+}
+
+fn dedupe(config: &Config) -> Result<Dedupe, String> {
+    let access = probe::access(&config.spool).map_err(|error| error.to_string())?;
+    let directory = Directory::new(&config.spool.staging, access);
+    Dedupe::open(directory).map_err(|error| error.to_string())
+}
+
 fn trusted_proxies(settings: &ServerSettings) -> TrustedProxies {
     TrustedProxies {
         networks: settings.proxies.clone(),
@@ -225,74 +287,53 @@ fn trusted_proxies(settings: &ServerSettings) -> TrustedProxies {
     }
 }
 
-/// What is known of messages that came before.
-fn dedupe(config: &Config) -> Result<Dedupe, String> {
-    let access = probe::access(&config.spool).map_err(|error| error.to_string())?;
-    let directory = Directory::new(&config.spool.staging, access);
-    Dedupe::open(directory).map_err(|error| error.to_string())
+/// Where receipts go: to the outbox, if there is one, and to one-time passwords.
+fn receipt_recorder(
+    outbox: Option<&RunningOutbox>,
+    otp: Option<Arc<OtpService>>,
+    runtime: &Handle,
+) -> ReceiptRecorder {
+    let receipts = outbox.map(|outbox| Arc::clone(&outbox.receipts));
+    let runtime = runtime.clone();
+    Arc::new(move |receipt| {
+        if let Some(otp) = &otp {
+            otp.on_receipt(receipt, &runtime);
+        }
+        match &receipts {
+            Some(receipts) => receipts.record(receipt),
+            None => Ok(()),
+        }
+    })
 }
 
-/// What whoever watches over the daemon is told about.
-struct HealthListener {
-    listener: TcpListener,
-    spool: Spool,
-    otp: Option<Arc<OtpService>>,
+/// Hands a socket to the runtime and says where it listens.
+fn listening(listener: std::net::TcpListener, message: &'static str) -> io::Result<TcpListener> {
+    let address = listener.local_addr()?;
+    listener.set_nonblocking(true)?;
+    info!(%address, "{message}");
+    TcpListener::from_std(listener)
+}
+
+/// Waits until what was accepted has been handed on, within bounds: a disk that
+/// hangs must not hold up the end.
+fn join(threads: Threads) {
+    let (ended, end) = mpsc::channel();
+    let started = Instant::now();
+    std::thread::spawn(move || {
+        threads.join();
+        // Nobody listens when the time is over.
+        let _ = ended.send(());
+    });
+    if end.recv_timeout(SPOOL_TIME).is_err() {
+        let waited = started.elapsed();
+        warn!(
+            ?waited,
+            "spool cut off by shutdown; staging is fed at the next start"
+        );
+    }
 }
 
 /// A line for whoever started the daemon by hand; stdout may be closed.
 fn print(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
-}
-
-/// Takes messages until a signal says to stop.
-async fn receive(
-    listener: TcpListener,
-    watched: Option<HealthListener>,
-    passwords: Option<OtpListener>,
-    receiver: WebhookHandler,
-) -> io::Result<()> {
-    let terminate = signal(SignalKind::terminate())?;
-    let interrupt = signal(SignalKind::interrupt())?;
-    let address = listener.local_addr()?;
-    let listener = asynchronous(listener)?;
-    if let Some(HealthListener {
-        listener,
-        spool,
-        otp: desk,
-    }) = watched
-    {
-        let address = listener.local_addr()?;
-        info!(%address, "telling how it is");
-        tokio::spawn(health::run(asynchronous(listener)?, spool, desk));
-    }
-    let (stop_passwords, stopping) = watch::channel(());
-    let passwords = passwords.map(|passwords| tokio::spawn(passwords.serve(stopping)));
-    info!(%address, "listening");
-    // For whoever asked for port 0.
-    print(&format!("listening on {address}"));
-    // Both at the same time: Docker waits ten seconds in all.
-    let stopped = async {
-        stop(terminate, interrupt).await;
-        drop(stop_passwords);
-    };
-    server::run(listener, receiver, stopped).await;
-    match passwords {
-        Some(served) => served
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error))),
-        None => Ok(()),
-    }
-}
-
-fn asynchronous(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
-    listener.set_nonblocking(true)?;
-    tokio::net::TcpListener::from_std(listener)
-}
-
-async fn stop(mut terminate: Signal, mut interrupt: Signal) {
-    let signal = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
-    info!(signal, "stopping");
 }

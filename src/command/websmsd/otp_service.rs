@@ -6,11 +6,10 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::info;
 
-use crate::command::websmsd::{asynchronous, print};
+use crate::command::websmsd::{listening, print};
 use crate::config::ServerSettings;
 use crate::http::server;
 use crate::otp::OtpParts;
@@ -18,6 +17,7 @@ use crate::otp::channels::WhatsappChannel;
 use crate::otp::http::OtpHandler;
 use crate::otp::meta::template_approval::TemplateApproval;
 use crate::otp::service::OtpService;
+use crate::resilience::shutdown::Shutdown;
 
 /// How often codes are looked through for those that do not matter any more.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -39,11 +39,10 @@ impl OtpListener {
         }
     }
 
-    /// Serves until `stopping` says to stop.
-    pub(super) async fn serve(self, mut stopping: watch::Receiver<()>) -> io::Result<()> {
+    /// Serves until the shutdown.
+    pub(super) async fn serve(self, shutdown: Shutdown) -> io::Result<()> {
         let address = self.listener.local_addr()?;
-        let listener = asynchronous(self.listener)?;
-        info!(%address, "taking requests for one-time passwords");
+        let listener = listening(self.listener, "OTP endpoint listening")?;
         tokio::spawn(sweep(Arc::clone(self.server.desk())));
         let approvals = self.approvals;
         tokio::spawn(async move {
@@ -55,11 +54,7 @@ impl OtpListener {
             }
             print(&format!("Sample app listening on port {}", address.port()));
         });
-        let stopped = async move {
-            // It ends with an error: the sender is dropped.
-            let _ = stopping.changed().await;
-        };
-        server::run(listener, self.server, stopped).await;
+        server::run(listener, self.server, shutdown).await;
         Ok(())
     }
 }

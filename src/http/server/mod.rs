@@ -1,157 +1,105 @@
-//! The door for whoever speaks HTTP to the daemon: how many come in, for how
-//! long, and who they are.
+//! The HTTP server that all rooms share: connection limits, deadlines, the
+//! client's address, log limit, plain responses.
 //!
-//! What is behind it is a [`Handler`], which answers requests. [`client_address`] finds the
-//! address of a client behind proxies, [`log_limit`] bounds what a stranger can make
-//! us say in the log.
+//! A room implements [`Handler`]. [`listener`] accepts connections,
+//! [`client_address`] finds the client behind proxies, [`log_limit`] bounds the
+//! log lines that a stranger can cause, [`reply`] makes responses.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::Request;
 use hyper::body::{Bytes, Incoming as Body};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, error, info, warn};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::{debug, warn};
 
 pub(crate) mod client_address;
+pub(crate) mod listener;
 pub(crate) mod log_limit;
 pub(crate) mod reply;
+
+use crate::resilience::shutdown::Shutdown;
+use reply::Reply;
 
 /// For a request's head, from the first byte of the connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For a connection in all, however many requests it carries: none that idles
-/// or never reads an answer keeps its place.
+/// For a whole connection, however many requests it carries, so that none that
+/// idles or never reads a response keeps its place.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// For the request that is under way when a connection's time is over.
+/// For the request in progress when a connection reaches its time limit.
 const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// For a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Header lines in a request; hyper's own default, said aloud.
+/// Header lines in a request; hyper's own default, made explicit.
 const HEADERS_MAX: usize = 100;
 
 /// Bytes of a request's head.
 const HEAD_MAX: usize = 16 * 1024;
 
-/// What is behind the door.
+/// A room that answers requests.
 pub(crate) trait Handler: Send + Sync + 'static {
-    /// Connections at a time; the rest waits to be accepted and takes no memory.
-    /// All rooms together must leave some of the 1,024 descriptors that systemd
-    /// gives a process to files, calls and requests.
+    /// Connections at a time; further ones wait to be accepted. All handlers
+    /// together must leave some of the 1,024 descriptors that systemd gives a
+    /// process to files and to requests that go out.
     const MAX_CONNECTIONS: usize;
 
-    /// For requests in progress when the daemon is told to stop.
+    /// How long requests in progress may take once the shutdown has started, if
+    /// its deadline is not sooner.
     const DRAIN_TIMEOUT: Duration;
 
-    /// The answer to a request from a peer.
-    fn handle(
-        &self,
-        peer: IpAddr,
-        request: Request<Body>,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    /// The response to a request from a peer.
+    fn handle(&self, peer: IpAddr, request: Request<Body>) -> impl Future<Output = Reply> + Send;
 }
 
-/// Serves until `shutdown` is over, then finishes what is under way, within
-/// bounds. The caller owns socket and signals.
-pub(crate) async fn run<R: Handler>(
-    listener: TcpListener,
-    room: R,
-    shutdown: impl Future<Output = ()>,
-) {
-    let room = Arc::new(room);
-    let places = Arc::new(Semaphore::new(R::MAX_CONNECTIONS));
-    let (stop, stopping) = watch::channel(());
-    let mut connections = JoinSet::new();
-    tokio::pin!(shutdown);
-    loop {
-        while connections.try_join_next().is_some() {}
-        let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (listener.accept().await, place)
-        };
-        let (stream, place) = tokio::select! {
-            (stream, place) = accepted => (stream, place),
-            () = &mut shutdown => break,
-        };
-        match stream {
-            Ok((stream, address)) => {
-                let serving = serve(stream, address.ip(), Arc::clone(&room), stopping.clone());
-                connections.spawn(async move {
-                    serving.await;
-                    drop(place);
-                });
-            }
-            // Out of descriptors or memory: no peer may end this loop.
-            Err(error) => {
-                error!(%error, "failed to accept a connection");
-                sleep(Duration::from_millis(200)).await;
-            }
-        }
-    }
-    drop(listener);
-    drop(stop);
-    drain(connections, R::DRAIN_TIMEOUT).await;
+/// Serves until the shutdown starts, then finishes the requests in progress. The
+/// caller owns the socket.
+pub(crate) async fn run<H: Handler>(listener: TcpListener, handler: H, shutdown: Shutdown) {
+    let handler = Arc::new(handler);
+    let serve = |stream, peer: std::net::SocketAddr| {
+        serve(stream, peer.ip(), Arc::clone(&handler), shutdown.clone())
+    };
+    listener::accept(listener, H::MAX_CONNECTIONS, shutdown.clone(), serve).await;
 }
 
-async fn drain(mut connections: JoinSet<()>, time: Duration) {
-    let under_way = connections.len();
-    let finished = timeout(time, async {
-        while connections.join_next().await.is_some() {}
-    });
-    if finished.await.is_ok() {
-        info!(connections = under_way, "finished all connections");
-    } else {
-        warn!(
-            connections = connections.len(),
-            "cut off connections that did not finish"
-        );
-    }
-}
-
-async fn serve<R: Handler>(
-    stream: TcpStream,
-    peer: IpAddr,
-    room: Arc<R>,
-    mut stopping: watch::Receiver<()>,
-) {
+async fn serve<H: Handler>(stream: TcpStream, peer: IpAddr, handler: Arc<H>, shutdown: Shutdown) {
     let service = service_fn(|request| {
-        let room = Arc::clone(&room);
-        async move { Ok::<_, Infallible>(room.handle(peer, request).await) }
+        let handler = Arc::clone(&handler);
+        async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEADERS_MAX)
-        // Who has said all may close its side and still wants the answer; and
-        // who has gone does not undo what it sent.
+        // A client may close its side after the request and still wants the
+        // response; and one that has gone does not undo what it sent.
         .half_close(true)
         .max_buf_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    tokio::select! {
+    let end = tokio::select! {
         ended = &mut connection => return log_end(peer, &ended),
-        _ = stopping.changed() => {}
-        () = sleep(CONNECTION_TIMEOUT) => {}
-    }
-    // A request that is under way is finished; another one is not begun.
+        deadline = shutdown.started() => deadline.min(Instant::now() + H::DRAIN_TIMEOUT),
+        () = sleep(CONNECTION_TIMEOUT) => Instant::now() + LAST_REQUEST_TIMEOUT,
+    };
+    // The request in progress is finished; no other one is begun.
     connection.as_mut().graceful_shutdown();
-    if let Ok(ended) = timeout(LAST_REQUEST_TIMEOUT, connection).await {
-        log_end(peer, &ended);
-    } else {
-        debug!(%peer, "connection cut off: its time was over");
+    match timeout_at(end, connection).await {
+        Ok(ended) => log_end(peer, &ended),
+        Err(_) if shutdown.has_started() => {
+            warn!(%peer, "request cut off by shutdown");
+        }
+        Err(_) => debug!(%peer, "connection closed: time limit reached"),
     }
 }
 
@@ -161,12 +109,12 @@ fn log_end(peer: IpAddr, ended: &hyper::Result<()>) {
     }
 }
 
-/// A request's body, in time and within a size in bytes.
+/// Reads a request's body of at most `max` bytes within the time for it.
 ///
 /// # Errors
-/// Why it cannot be had.
-pub(crate) async fn read_body(body: Body, most: usize) -> Result<Bytes, BodyError> {
-    match timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await {
+/// When it is larger, too slow or broken off.
+pub(crate) async fn read_body(body: Body, max: usize) -> Result<Bytes, BodyError> {
+    match timeout(BODY_TIMEOUT, Limited::new(body, max).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
         Ok(Err(error)) => Err(BodyError::Incomplete(error.to_string())),
@@ -174,25 +122,14 @@ pub(crate) async fn read_body(body: Body, most: usize) -> Result<Bytes, BodyErro
     }
 }
 
-/// A body that cannot be had. Whoever sent it may send it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A body that could not be read. The client may send it again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// The peer ended it early, and how that was seen.
+    /// The client ended it early.
+    #[error("read the body: {0}")]
     Incomplete(String),
-    /// It has more bytes than are taken.
+    #[error("read the body: it is larger than the limit")]
     TooLarge,
-    /// It did not come in time.
+    #[error("read the body: it did not arrive in time")]
     TimedOut,
 }
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Incomplete(error) => write!(f, "the body broke off: {error}"),
-            Self::TooLarge => f.write_str("the body is larger than is taken"),
-            Self::TimedOut => f.write_str("the body did not come in time"),
-        }
-    }
-}
-
-impl std::error::Error for BodyError {}

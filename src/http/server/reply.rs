@@ -14,6 +14,12 @@ pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     with_type(status, PLAIN, body)
 }
 
+/// A JSON document.
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    with_type(status, JSON, body)
+}
+
 /// A body of any type.
 pub(crate) fn with_type(
     status: StatusCode,

@@ -1,0 +1,150 @@
+//! Signals to the daemon, and one deadline for everything that it has in progress.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use nix::sys::signal::Signal;
+
+use crate::support::http::{self, FORM, request};
+use crate::support::{Answer, Daemon, Provider, Spool, wait_for};
+
+const OURS: &str = "+12025550160";
+const THEIRS: &str = "+12025550183";
+
+/// `shutdown_timeout` where nothing is configured.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A daemon with an interface that sends from the outbox and one that sends at
+/// once, and its `FastAGI` address.
+fn daemon(provider: &Provider) -> (Daemon, SocketAddr) {
+    let spool = Spool::new();
+    let config = format!(
+        "[websms]\nhost = {}\ntimeout = 60\noutboxdir = {}\nauth_user = id\nauth_passwd = secret\n\
+         delivery [queue] = queue\ndelivery [direct] = direct\n\
+         [websmsd]\nagi_listen = 127.0.0.1:0\n{}",
+        provider.url(),
+        spool.path().join("outbox").display(),
+        spool.section()
+    );
+    let daemon = Daemon::with(spool, &config);
+    let line = daemon.wait_for_log("FastAGI listening");
+    let (_, address) = line.rsplit_once("address=").unwrap();
+    let address = address.trim().parse().unwrap();
+    (daemon, address)
+}
+
+/// Sends what Asterisk does for a message to a number, by an interface.
+fn agi_call(address: SocketAddr, to: &str, index: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let [from, body] = [OURS, "x"].map(|argument| BASE64_STANDARD.encode(argument));
+    let environment = format!(
+        "agi_network: yes\nagi_network_script: websms\nagi_arg_1: {to}\nagi_arg_2: {from}\n\
+         agi_arg_3: {body}\nagi_arg_4: {index}\nagi_arg_5: base64\n\n"
+    );
+    stream.write_all(environment.as_bytes()).unwrap();
+    stream
+}
+
+/// The commands that Asterisk gets, each answered as it does.
+fn variables(stream: &mut TcpStream) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    while reader.read_line(&mut line).unwrap_or(0) > 0 {
+        lines.push(line.trim().to_owned());
+        line.clear();
+        let _ = stream.write_all(b"200 result=1\n");
+    }
+    lines
+}
+
+/// The rest of a line of the log behind `id=`.
+fn id(line: &str) -> String {
+    let (_, rest) = line.split_once("id=").unwrap();
+    rest.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn everything_in_progress_shares_one_deadline() {
+    let provider = Provider::answering(Answer::Silence);
+    let (daemon, agi) = daemon(&provider);
+    for to in ["+12025550183", "+12025550184"] {
+        let told = variables(&mut agi_call(agi, to, "queue"));
+        assert_eq!(told[0], "SET VARIABLE WEBSMS_STATUS \"QUEUED\"");
+    }
+    let mut direct = agi_call(agi, THEIRS, "direct");
+    let mut webhook = http::connect(daemon.address);
+    let raw = request("POST", "/", &[FORM], &http::message(OURS, THEIRS, "half"));
+    webhook.write_all(&raw[..raw.len() - 1]).unwrap();
+    provider.wait_for(3);
+    let asked = std::thread::spawn(move || variables(&mut direct));
+    let start = Instant::now();
+    let (status, log) = daemon.stop();
+    let took = start.elapsed();
+    assert!(status.success(), "{log}");
+    let limit = SHUTDOWN_TIMEOUT + Duration::from_millis(500);
+    assert!(took < limit, "{took:?}\n{log}");
+    // Asterisk still learns that nobody knows.
+    let told = asked.join().unwrap();
+    assert_eq!(
+        told[0], "SET VARIABLE WEBSMS_STATUS \"UNKNOWN\"",
+        "{told:?}"
+    );
+    // Each message that was cut off is named.
+    let interrupted: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("message interrupted by shutdown"))
+        .map(id)
+        .collect();
+    assert_eq!(interrupted.len(), 3, "{log}");
+    assert!(
+        interrupted.iter().any(|id| told[1].contains(id)),
+        "{told:?}"
+    );
+    assert!(log.contains("request cut off by shutdown"), "{log}");
+}
+
+#[test]
+fn second_signal_ends_at_once() {
+    let provider = Provider::answering(Answer::Silence);
+    let (daemon, agi) = daemon(&provider);
+    let _call = agi_call(agi, THEIRS, "direct");
+    provider.wait_for(1);
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_for_log("stopping");
+    let start = Instant::now();
+    let (status, log) = daemon.stop();
+    assert!(status.success(), "{log}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{log}");
+    assert!(log.contains("ending at once signal=\"SIGTERM\""), "{log}");
+}
+
+#[test]
+fn hangup_is_logged_and_ignored() {
+    let daemon = Daemon::start("");
+    daemon.signal(Signal::SIGHUP);
+    let line = daemon.wait_for_log("SIGHUP ignored");
+    assert!(
+        line.contains("WARN") && line.contains("restart websmsd"),
+        "{line}"
+    );
+    assert_eq!(daemon.send(OURS, THEIRS, "x").status, 200);
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_for_log("stopping");
+    daemon.signal(Signal::SIGHUP);
+    let (status, log) = daemon.wait();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn first_line_of_the_log_names_the_version() {
+    let daemon = Daemon::start("");
+    let log = wait_for("a line", || {
+        Some(daemon.log()).filter(|log| !log.is_empty())
+    });
+    let version = format!("starting version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(log.lines().next().unwrap().contains(&version), "{log}");
+}
