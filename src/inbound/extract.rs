@@ -1,5 +1,5 @@
-//! Document to messages and receipts: which value is what, as the interface's
-//! keys say. The text of a message is never interpreted.
+//! Document to messages and receipts, by the interface's keys. The text of a message
+//! is never interpreted.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,39 +25,36 @@ const URL_MAX: usize = 2048;
 /// Pictures of one message.
 const PICTURES_MAX: usize = 20;
 
-/// What a request holds.
+/// The content of a request, in its order.
 #[derive(Debug, Default)]
 pub(crate) struct Extracted {
-    /// The messages, in the order of the request.
     pub messages: Vec<Message>,
-    /// Why others are none.
+    /// Records that should be messages and cannot be read.
     pub rejected: Vec<ExtractError>,
-    /// What is said of messages that went out.
     pub receipts: Vec<Receipt>,
-    /// How many elements are neither, as `match` and `ignore` say.
+    /// Records that are neither, by `match` and `ignore`.
     pub ignored: usize,
 }
 
-/// The messages and receipts of a request.
-#[must_use]
+/// Reads the messages and receipts of a request.
 pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extracted {
     let mut extracted = Extracted {
         receipts: receipts(document, incoming),
         ..Extracted::default()
     };
-    let elements = record::find(document, incoming);
-    if elements.len() > RECORDS_MAX {
+    let records = record::find(document, incoming);
+    if records.len() > RECORDS_MAX {
         extracted
             .rejected
-            .push(ExtractError::TooMany(elements.len()));
+            .push(ExtractError::TooMany(records.len()));
         return extracted;
     }
-    for element in elements {
-        if !is_message(document, &element, incoming) {
+    for record in records {
+        if !is_message(document, &record, incoming) {
             extracted.ignored += 1;
             continue;
         }
-        match message(document, &element, incoming) {
+        match message(document, &record, incoming) {
             Ok(message) => extracted.messages.push(message),
             Err(error) => extracted.rejected.push(error),
         }
@@ -65,8 +62,8 @@ pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extr
     extracted
 }
 
-fn is_message(document: &Document, element: &Cursor, incoming: &IncomingInterface) -> bool {
-    let holds = |condition: &Condition| holds(condition, document, element);
+fn is_message(document: &Document, record: &Cursor, incoming: &IncomingInterface) -> bool {
+    let holds = |condition: &Condition| holds(condition, document, record);
     incoming.matching.iter().all(holds)
         && !incoming.ignored.iter().any(holds)
         && !incoming.receipts.matching.iter().any(holds)
@@ -74,38 +71,38 @@ fn is_message(document: &Document, element: &Cursor, incoming: &IncomingInterfac
 
 fn message(
     document: &Document,
-    element: &Cursor,
+    record: &Cursor,
     incoming: &IncomingInterface,
 ) -> Result<Message, ExtractError> {
     let keys = &incoming.keys;
-    let get = |places: &[FieldPath]| {
-        let found = document.text(places, element);
-        found.ok_or_else(|| ExtractError::Missing(path_list(places)))
+    let get = |paths: &[FieldPath]| {
+        let found = document.text(paths, record);
+        found.ok_or_else(|| ExtractError::Missing(path_list(paths)))
     };
-    let party = |places: &[FieldPath]| {
-        let places = path_list(places);
-        move |error| ExtractError::Party(places, error)
+    let party = |paths: &[FieldPath]| {
+        let paths = path_list(paths);
+        move |error| ExtractError::Party(paths, error)
     };
     let format = |number: &str| incoming.number_format.read(number);
     let to = PhoneNumber::parse(&format(&get(&keys.to)?))
         .and_then(|to| PhoneNumber::parse(&format(to.as_str())))
         .map_err(party(&keys.to))?;
-    let from = match first_number(document, element, incoming) {
+    let from = match first_number(document, record, incoming) {
         Some(number) => number,
         None => get(&keys.from)?,
     };
     let from = Sender::parse(&format(&from))
         .and_then(|from| Sender::parse(&format(from.as_str())))
         .map_err(party(&keys.from))?;
-    let mut pictures = pictures(document, element, incoming);
+    let mut pictures = pictures(document, record, incoming);
     let text = if incoming.body_encoding == BodyEncoding::WhatsApp {
-        let said = rendered_whatsapp(document, element, &keys.body);
-        let said = said.ok_or_else(|| ExtractError::Missing(path_list(&keys.body)))?;
-        pictures.extend(whatsapp_file(said.file, incoming));
-        said.text
+        let rendered = rendered_whatsapp(document, record, &keys.body);
+        let rendered = rendered.ok_or_else(|| ExtractError::Missing(path_list(&keys.body)))?;
+        pictures.extend(whatsapp_file(rendered.file, incoming));
+        rendered.text
     } else {
         match get(&keys.body) {
-            // A picture needs no words.
+            // A picture needs no text.
             Err(_) if !pictures.is_empty() => String::new(),
             text => decode_text(incoming.body_encoding, text?),
         }
@@ -123,32 +120,31 @@ fn message(
         from,
         text: Text::new(&text),
         interface: incoming.interface.clone(),
-        // An empty one would make one message of all.
-        provider_id: document.text(&keys.id, element).filter(|id| !id.is_empty()),
+        // An empty id would make all messages duplicates of one.
+        provider_id: document.text(&keys.id, record).filter(|id| !id.is_empty()),
         pictures,
     })
 }
 
-/// Of several identities of one sender, as WhatsApp has them, the first that is a
-/// number.
+/// The first identity of a sender that is a number, where a sender has several, as in
+/// WhatsApp.
 fn first_number(
     document: &Document,
-    element: &Cursor,
+    record: &Cursor,
     incoming: &IncomingInterface,
 ) -> Option<String> {
     let format = incoming.number_format;
-    let places = incoming
+    let paths = incoming
         .keys
         .from
         .iter()
         .filter(|_| format.has_identities());
-    places
-        .filter_map(|place| document.text(std::slice::from_ref(place), element))
+    paths
+        .filter_map(|path| document.text(std::slice::from_ref(path), record))
         .find(|text| PhoneNumber::parse(&format.read(text)).is_ok())
 }
 
-/// A text with links behind it, a line each.
-#[must_use]
+/// Appends links to a text, a line each.
 pub(crate) fn with_links(mut text: String, links: &[String]) -> String {
     for link in links {
         if !text.is_empty() {
@@ -159,28 +155,26 @@ pub(crate) fn with_links(mut text: String, links: &[String]) -> String {
     text
 }
 
-/// What can be opened by whoever reads it: not what is known by an id alone.
-#[must_use]
+/// The links that a reader can open: not those that need the interface's
+/// credentials.
 pub(crate) fn links(pictures: &[Picture]) -> Vec<String> {
     let open = pictures.iter().filter(|picture| !picture.lookup);
     open.map(|picture| picture.url.clone()).collect()
 }
 
-/// What a message of WhatsApp's says.
+/// A WhatsApp message as text.
 fn rendered_whatsapp(
     document: &Document,
-    element: &Cursor,
-    places: &[FieldPath],
+    record: &Cursor,
+    paths: &[FieldPath],
 ) -> Option<Rendered> {
-    let mut found = places
-        .iter()
-        .flat_map(|place| document.find(place, element));
+    let mut found = paths.iter().flat_map(|path| document.find(path, record));
     found
         .find(Value::is_object)
         .map(|message| whatsapp_message::render(&message))
 }
 
-/// A file that is known by an id, if it can be asked for.
+/// The URL of a file that the gateway keeps under an id, if it has one for them.
 fn whatsapp_file(file: Option<FileReference>, incoming: &IncomingInterface) -> Option<Picture> {
     let lookup = incoming.media.lookup.as_ref()?;
     let file = file?;
@@ -192,12 +186,11 @@ fn whatsapp_file(file: Option<FileReference>, incoming: &IncomingInterface) -> O
     })
 }
 
-/// The URLs of pictures; what is none, or the layout of a slide show, is left
-/// out.
-fn pictures(document: &Document, element: &Cursor, incoming: &IncomingInterface) -> Vec<Picture> {
+/// The URLs of pictures, without what is no URL and the layout of slide shows.
+fn pictures(document: &Document, record: &Cursor, incoming: &IncomingInterface) -> Vec<Picture> {
     let mut urls = Vec::new();
-    for place in &incoming.media.places {
-        let found = document.find(place, element);
+    for path in &incoming.media.places {
+        let found = document.find(path, record);
         for url in found.iter().filter_map(as_text) {
             if is_picture(&url) && !urls.contains(&url) {
                 urls.push(url);
@@ -223,13 +216,12 @@ fn is_picture(url: &str) -> bool {
         })
 }
 
-/// A text as it was written. What is not encoded as it should be is taken as it
-/// is: better a strange text than none.
-fn decode_text(coding: BodyEncoding, text: String) -> String {
-    match coding {
+/// Decodes a text. One that is not encoded as configured is taken as it is: better a
+/// strange text than none.
+fn decode_text(encoding: BodyEncoding, text: String) -> String {
+    match encoding {
         BodyEncoding::None | BodyEncoding::WhatsApp => text,
-        // Whoever encodes as forms do means a blank by `+`; nobody else leaves
-        // one.
+        // Form encoding writes a blank as `+`, and all others encode a `+`.
         BodyEncoding::Percent => percent_decode_str(&text.replace('+', " "))
             .decode_utf8_lossy()
             .into_owned(),
@@ -239,9 +231,9 @@ fn decode_text(coding: BodyEncoding, text: String) -> String {
     }
 }
 
-fn path_list(places: &[FieldPath]) -> String {
-    let places: Vec<_> = places.iter().map(ToString::to_string).collect();
-    places.join(", ")
+fn path_list(paths: &[FieldPath]) -> String {
+    let paths: Vec<_> = paths.iter().map(ToString::to_string).collect();
+    paths.join(", ")
 }
 
 /// A record that no message can be read from. Either the keys are configured

@@ -1,9 +1,9 @@
-//! The elements of a document: each could be a message, or a receipt.
+//! Finds the records of a document: each could be a message or a receipt.
 //!
-//! Where all keys are names, an element is each innermost object that has them;
-//! JSON inside a form's value is looked into only when the form itself has none
-//! of them, and then all must be in that one document. Where keys are pointers,
-//! an element is what their wildcards mean together.
+//! Where all keys are names, a record is each innermost object that has them all.
+//! JSON inside a form's value is read only when the form itself has none of them,
+//! and then all must be in that one document. Where keys are pointers, a record is
+//! one choice of what their wildcards stand for.
 
 use serde_json::Value;
 
@@ -11,13 +11,12 @@ use crate::config::IncomingInterface;
 use crate::document::condition::{Condition, Subject};
 use crate::document::path::{Cursor, Document, FieldPath, as_text, members};
 
-/// Elements that one request may have: each may become a file that is synced,
-/// and the other requests wait meanwhile.
+/// Records of one request: each may become a file that is synced, and other requests
+/// wait meanwhile.
 pub(crate) const RECORDS_MAX: usize = 1000;
 
-/// The elements of a document that could be messages; one more than [`RECORDS_MAX`] if
-/// there are more.
-#[must_use]
+/// The records of a document that could be messages; one more than [`RECORDS_MAX`]
+/// if there are more.
 pub(crate) fn find(document: &Document, incoming: &IncomingInterface) -> Vec<Cursor> {
     let keys = &incoming.keys;
     if let Some(names) = names(incoming) {
@@ -26,7 +25,7 @@ pub(crate) fn find(document: &Document, incoming: &IncomingInterface) -> Vec<Cur
     bound(document, &[&keys.from, &keys.to, &keys.body, &keys.id])
 }
 
-/// The three keys, when each is but a name.
+/// The three keys, when each is one name.
 fn names(incoming: &IncomingInterface) -> Option<[&str; 3]> {
     let keys = &incoming.keys;
     match (
@@ -39,9 +38,9 @@ fn names(incoming: &IncomingInterface) -> Option<[&str; 3]> {
     }
 }
 
-/// The innermost objects that have all keys; of a form, those of the document
-/// in one of its values. When there are none, the whole: it will say which key
-/// is missing.
+/// The innermost objects that have all keys; of a form, those of the document in one
+/// of its values. When there are none, the whole document: reading it will say which
+/// key is missing.
 fn named(value: &Value, names: &[&str; 3]) -> Vec<Cursor> {
     let mut objects: Vec<_> = whole_objects(value, names)
         .into_iter()
@@ -75,9 +74,9 @@ fn inside(form: &Value, names: &[&str; 3]) -> Vec<Cursor> {
 /// The innermost objects that have all keys, at any depth inside.
 fn whole_objects<'a>(value: &'a Value, keys: &[&str; 3]) -> Vec<&'a Value> {
     match value {
-        Value::Array(elements) => elements
+        Value::Array(records) => records
             .iter()
-            .flat_map(|element| whole_objects(element, keys))
+            .flat_map(|record| whole_objects(record, keys))
             .collect(),
         Value::Object(inner) => {
             let inner: Vec<_> = inner
@@ -98,42 +97,39 @@ fn whole_objects<'a>(value: &'a Value, keys: &[&str; 3]) -> Vec<&'a Value> {
     }
 }
 
-/// The elements that the wildcards of some keys mean together.
-#[must_use]
+/// The records that the wildcards of these keys stand for together.
 pub(crate) fn bound(document: &Document, keys: &[&Vec<FieldPath>]) -> Vec<Cursor> {
-    keys.iter()
-        .fold(vec![Cursor::default()], |elements, places| {
-            let chosen = elements
-                .iter()
-                .flat_map(|element| choices(document, places, element));
-            chosen.take(RECORDS_MAX + 1).collect()
-        })
+    keys.iter().fold(vec![Cursor::default()], |records, paths| {
+        let chosen = records
+            .iter()
+            .flat_map(|record| choices(document, paths, record));
+        chosen.take(RECORDS_MAX + 1).collect()
+    })
 }
 
-/// What the wildcards of the first place that is there can mean.
-fn choices(document: &Document, places: &[FieldPath], element: &Cursor) -> Vec<Cursor> {
-    places
+/// What the wildcards of the first path that finds something can stand for.
+fn choices(document: &Document, paths: &[FieldPath], record: &Cursor) -> Vec<Cursor> {
+    paths
         .iter()
-        .filter_map(|place| match place {
+        .filter_map(|path| match path {
             FieldPath::Pointer(pointer) if pointer.has_wildcard() => {
-                Some(pointer.bind(&document.value, element))
+                Some(pointer.bind(&document.value, record))
             }
             FieldPath::Pointer(pointer) => {
-                let found = pointer.find(&document.value, element);
-                (!found.is_empty()).then(|| vec![element.clone()])
+                let found = pointer.find(&document.value, record);
+                (!found.is_empty()).then(|| vec![record.clone()])
             }
             FieldPath::Constant(_) | FieldPath::Header(_) | FieldPath::Name(_) => None,
         })
-        .find(|bound| *bound != [element.clone()])
-        .unwrap_or_else(|| vec![element.clone()])
+        .find(|bound| *bound != [record.clone()])
+        .unwrap_or_else(|| vec![record.clone()])
 }
 
-/// Whether a condition holds of an element.
-#[must_use]
-pub(crate) fn holds(condition: &Condition, document: &Document, element: &Cursor) -> bool {
+/// Whether a condition holds for a record.
+pub(crate) fn holds(condition: &Condition, document: &Document, record: &Cursor) -> bool {
     condition.holds(&Subject {
         document,
-        binding: element,
+        binding: record,
         text: "",
         status: None,
     })

@@ -1,8 +1,8 @@
-//! The kinds of messages that WhatsApp has, as text that a phone can show.
+//! WhatsApp messages of every kind as text that a phone can show.
 //!
-//! It reads one element of `messages` as Meta's Cloud API posts it
-//! (<https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks>). Whatever
-//! it is, something readable comes out: better a strange text than none.
+//! Reads one element of `messages` as Meta's Cloud API posts it
+//! (<https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks>). Unknown kinds
+//! are readable, too: better a strange text than none.
 
 use serde_json::Value;
 
@@ -11,23 +11,19 @@ use crate::document::path::as_text;
 /// A message as text, and the picture or other file that it brings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rendered {
-    /// What is said.
     pub text: String,
-    /// The file.
     pub file: Option<FileReference>,
 }
 
 /// A file that the gateway keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileReference {
-    /// What it is called there; it is fetched by that.
+    /// The gateway's id, by which the file is fetched.
     pub id: String,
-    /// What it is, if the message says so.
     pub content_type: Option<String>,
 }
 
-/// What a message says.
-#[must_use]
+/// A message as text.
 pub(crate) fn render(message: &Value) -> Rendered {
     let kind = string(message, "/type");
     let content = message.pointer(&format!("/{kind}")).unwrap_or(message);
@@ -55,7 +51,7 @@ fn plain(text: String) -> Rendered {
     Rendered { text, file: None }
 }
 
-/// What kind of file it is, by what name, and what is written under it.
+/// The kind of a file, its name and its caption.
 fn file(content: &Value, kind: &str) -> Rendered {
     let name = string(content, "/filename");
     let label = if name.is_empty() {
@@ -93,7 +89,7 @@ fn contacts(content: &Value) -> String {
     join_lines(&contacts)
 }
 
-/// A reaction without an emoji is one taken back.
+/// A reaction without an emoji takes the earlier one back.
 fn reaction(content: &Value) -> String {
     match string(content, "/emoji") {
         emoji if emoji.is_empty() => "(took a reaction back)".to_owned(),
@@ -101,7 +97,7 @@ fn reaction(content: &Value) -> String {
     }
 }
 
-/// What was chosen of buttons, lists and forms.
+/// The choice among buttons, a list or a form.
 fn interactive_reply(content: &Value) -> String {
     let title = [
         "/button_reply/title",
@@ -128,13 +124,13 @@ fn order(content: &Value) -> String {
         .map(|pointer| string(item, pointer));
         format!("{count} x {name}, {price} {currency}")
     };
-    let mut said = vec!["Order:".to_owned()];
-    said.extend(elements(content, "/product_items").map(item));
-    said.push(string(content, "/text"));
-    join_lines(&said)
+    let mut lines = vec!["Order:".to_owned()];
+    lines.extend(elements(content, "/product_items").map(item));
+    lines.push(string(content, "/text"));
+    join_lines(&lines)
 }
 
-/// Lines that are not empty.
+/// The lines that are not empty, joined.
 fn join_lines(lines: &[String]) -> String {
     let lines: Vec<_> = lines.iter().filter(|line| !line.is_empty()).collect();
     lines
@@ -253,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn file_is_known_by_its_id() {
+    fn file_has_the_id_of_the_gateway() {
         let image = json!({"type": "image", "image": {"id": "17", "mime_type": "image/jpeg"}});
         let file = render(&image).file.unwrap();
         assert_eq!(

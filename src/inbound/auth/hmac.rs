@@ -1,5 +1,5 @@
-//! A keyed hash over what a template says: the rule of most providers, each with
-//! a template of its own.
+//! An HMAC over a template: the rule of most providers, each with a template of its
+//! own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use crate::inbound::auth::{AuthError, TrustScope, constant_time_eq};
 use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
 
-/// What is signed: the template, filled.
+/// The bytes that are signed: the template, filled.
 pub(super) fn signed(
     hmac: &config::HmacScheme,
     auth: &WebhookAuth<Secret>,
@@ -63,8 +63,8 @@ pub(super) fn signed(
     Ok(signed)
 }
 
-/// Timestamp or nonce. What stands between the parts of the template must not
-/// stand in it, or it could take over the end of what is its neighbour.
+/// Timestamp or nonce. It must not hold what separates the parts of the template:
+/// with such a value it could take over the end of its neighbour.
 fn timestamp_or_nonce(
     hmac: &config::HmacScheme,
     location: Option<&AuthLocation>,
@@ -84,8 +84,8 @@ fn timestamp_or_nonce(
     Ok(value)
 }
 
-/// Names and values of the form, sorted, one behind the other, as Plivo's V3
-/// signs them.
+/// Names and values of the form, sorted and concatenated, as Plivo's V3 signs
+/// them.
 fn sorted(request: &WebhookRequest) -> Result<String, AuthError> {
     if !request.is_form() {
         return Err(AuthError::Uncovered("a body that is not a form"));
@@ -98,8 +98,7 @@ fn sorted(request: &WebhookRequest) -> Result<String, AuthError> {
         .collect())
 }
 
-/// Whether that is signed so. There may be several signatures, separated by
-/// commas, of which one is enough.
+/// Whether one of the given signatures, separated by commas, is right.
 pub(super) fn matches(
     hmac: &config::HmacScheme,
     secret: &Secret,
@@ -112,7 +111,7 @@ pub(super) fn matches(
         DigestEncoding::Base64Hex => STANDARD.encode(hex::encode(digest)),
         DigestEncoding::Hex => hex::encode(digest),
     };
-    let is_it = |given: &str| {
+    let is_right = |given: &str| {
         let given = match hmac.encoding {
             DigestEncoding::Hex => given.to_ascii_lowercase(),
             DigestEncoding::Base64 | DigestEncoding::Base64Hex => given.to_owned(),
@@ -120,12 +119,12 @@ pub(super) fn matches(
         constant_time_eq(expected.as_bytes(), given.as_bytes())
     };
     let given = given.split(',').map(str::trim);
-    let fitting = given.filter_map(|given| given.strip_prefix(hmac.prefix.as_str()));
-    fitting.filter(|given| is_it(given)).count() > 0
+    let given = given.filter_map(|given| given.strip_prefix(hmac.prefix.as_str()));
+    given.filter(|given| is_right(given)).count() > 0
 }
 
-/// The body, or the fields that the template names. Of one that names neither,
-/// as Plivo's V2, the signature is but a token: it says who has sent the request.
+/// The body, or the fields that the template names. With a template that names
+/// neither, as Plivo's V2, the signature is a token: it says who sent the request.
 pub(super) fn trust_scope(
     hmac: &config::HmacScheme,
     request: &WebhookRequest,

@@ -90,7 +90,7 @@ pub(super) fn check(
 ) -> Result<TrustScope, AuthError> {
     check_times(claims, auth.max_age, now)?;
     let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
-    let fits = |claim: &String, expected: String| {
+    let matches = |claim: &String, expected: String| {
         constant_time_eq(expected.as_bytes(), claim.to_ascii_lowercase().as_bytes())
     };
     let payload = claims.payload_hash.as_ref();
@@ -101,8 +101,8 @@ pub(super) fn check(
     if url_hash.is_none() && request.is_get() {
         return Err(AuthError::Uncovered("the URL (no url_hash)"));
     }
-    if payload.is_some_and(|claim| !fits(claim, hash(&request.body)))
-        || url_hash.is_some_and(|claim| !fits(claim, hash(url.as_bytes())))
+    if payload.is_some_and(|claim| !matches(claim, hash(&request.body)))
+        || url_hash.is_some_and(|claim| !matches(claim, hash(url.as_bytes())))
     {
         return Err(AuthError::Mismatch);
     }

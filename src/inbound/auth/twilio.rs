@@ -1,6 +1,6 @@
-//! Twilio's rule, which `SignalWire` has too: HMAC-SHA1, in base64, over the URL
-//! and the sorted parameters of the form; with a key for webhooks alone it is
-//! HMAC-SHA256. Of a body that is no form the URL has the digest, as
+//! Twilio's rule, which `SignalWire` has too: HMAC-SHA1, in base64, over the URL and
+//! the sorted parameters of the form; with a key for webhooks alone it is
+//! HMAC-SHA256. For a body that is not a form, the URL has its digest, as
 //! `bodySHA256`
 //! (<https://www.twilio.com/docs/usage/security#validating-requests>).
 
@@ -14,8 +14,8 @@ use crate::inbound::auth::{AuthError, TrustScope, constant_time_eq};
 use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
 
-/// What could be signed: with and without the port, because Twilio is not
-/// always of one mind about it.
+/// The texts that may be signed: Twilio signs the URL sometimes with the port and
+/// sometimes without.
 pub(super) fn signed(
     auth: &WebhookAuth<Secret>,
     request: &WebhookRequest,
@@ -30,19 +30,18 @@ pub(super) fn signed(
     Ok(urls.into_iter().map(|url| url + &parameters).collect())
 }
 
-/// Whether one of the texts is signed so.
+/// Whether the signature is right for one of the texts.
 pub(super) fn matches(secret: &Secret, signed: &[String], given: &str) -> bool {
-    let fitting = signed.iter().flat_map(|signed| {
+    let compared = signed.iter().flat_map(|signed| {
         [HmacDigest::Sha1, HmacDigest::Sha256].map(|digest| {
             let expected = keyed_digest(digest, secret, signed.as_bytes());
             constant_time_eq(STANDARD.encode(expected).as_bytes(), given.as_bytes())
         })
     });
-    fitting.filter(|fits| *fits).count() > 0
+    compared.filter(|matches| *matches).count() > 0
 }
 
-/// Of a name with several values their order is not signed, and so not which
-/// one counts.
+/// The order of several values of one name is not signed, so they are not trusted.
 pub(super) fn trust_scope(request: &WebhookRequest) -> Result<TrustScope, AuthError> {
     if request.is_get() {
         return Ok(TrustScope::Content);
@@ -59,7 +58,7 @@ pub(super) fn trust_scope(request: &WebhookRequest) -> Result<TrustScope, AuthEr
     Ok(TrustScope::Fields(names))
 }
 
-/// Names and values, sorted, without repetitions.
+/// Names and values, sorted and concatenated, without repetitions.
 fn sorted(fields: &[(String, String)]) -> String {
     let mut parameters = fields.to_vec();
     parameters.sort();

@@ -11,15 +11,15 @@ use crate::inbound::auth::{AuthError, constant_time_eq};
 use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
 
-/// What is signed, and the signature.
+/// The text that is signed, and the signature.
 #[derive(Debug)]
 pub(super) struct SignedParameters {
     text: String,
     given: String,
 }
 
-/// The parameters but the signature, sorted, with `&` before each; what would
-/// be read as the end of one is replaced.
+/// The parameters without the signature, sorted, with `&` before each; separators
+/// inside of values are replaced.
 pub(super) fn signed(
     request: &WebhookRequest,
     location: &AuthLocation,
@@ -44,22 +44,23 @@ pub(super) fn signed(
     Ok(SignedParameters { text, given })
 }
 
-/// Names and texts. What is inside a member that holds others is not signed;
-/// names that repeat, or hold what stands between fields, could be put together
-/// in another way that is signed the same.
+/// Names and texts. Nested members are not signed; names that repeat, or hold a
+/// separator, could be rearranged under the same signature.
 fn flat(members: Vec<(String, Value)>) -> Result<Vec<(String, String)>, AuthError> {
     let mut fields = Vec::new();
     for (name, value) in members {
-        let text = as_text(&value).ok_or(AuthError::Uncovered("what is inside a member"))?;
+        let text = as_text(&value).ok_or(AuthError::Uncovered("nested members"))?;
         if name.contains(['&', '=']) || fields.iter().any(|(other, _)| *other == name) {
-            return Err(AuthError::Uncovered("which field is which"));
+            return Err(AuthError::Uncovered(
+                "repeated names or separators in names",
+            ));
         }
         fields.push((name, text));
     }
     Ok(fields)
 }
 
-/// Whether that is signed so.
+/// Whether the signature is right.
 pub(super) fn matches(digest: VonageDigest, secret: &Secret, signed: &SignedParameters) -> bool {
     let SignedParameters { text, given } = signed;
     let expected = match digest {
