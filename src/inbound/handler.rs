@@ -25,6 +25,7 @@ use crate::inbound::request::WebhookRequest;
 use crate::inbound::store::MessageStore;
 use crate::model::message::{Message, Receipt};
 use crate::spool::SpoolError;
+use crate::storage::blocking::blocking;
 
 /// Records what a provider says later about a message that went out.
 pub(crate) type ReceiptRecorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
@@ -140,13 +141,9 @@ impl WebhookHandler {
             return Ok(());
         }
         let record = Arc::clone(&self.record);
-        let recorded = tokio::task::spawn_blocking(move || {
-            receipts.iter().try_for_each(|receipt| record(receipt))
-        });
+        let recorded =
+            blocking(move || receipts.iter().try_for_each(|receipt| record(receipt))).await;
         recorded
-            .await
-            .map_err(io::Error::other)
-            .flatten()
             .map_err(|error| Refusal::Unavailable(format!("failed to record a receipt: {error}")))
     }
 

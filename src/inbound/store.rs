@@ -1,6 +1,5 @@
 //! Stores messages in the spool, each once.
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use crate::model::id::Id;
 use crate::model::message::{Message, Text};
 use crate::outbox::reply_route::ReplyRoutes;
 use crate::spool::{Spool, SpoolError};
+use crate::storage::blocking::blocking;
 
 /// The spool, and which messages it has had already.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl MessageStore {
             return;
         };
         let messages = messages.to_vec();
-        let recorded = spawn_blocking(move || {
+        let recorded = blocking(move || {
             messages.iter().try_for_each(|message| {
                 let Message {
                     to,
@@ -91,7 +91,7 @@ impl MessageStore {
                 routes.record(to.as_str(), from.as_str(), interface)
             })
         });
-        if let Err(error) = recorded.await.map_err(io::Error::other).flatten() {
+        if let Err(error) = recorded.await {
             warn!(%error, "reply route not recorded");
         }
     }
@@ -128,8 +128,7 @@ async fn record_pictures(
     recorder: PictureRecorder,
     messages: Vec<Message>,
 ) -> Result<RecordedPictures, SpoolError> {
-    let pictures = spawn_blocking(move || recorder.record(&messages)).await;
-    let pictures = pictures.map_err(io::Error::other).flatten();
+    let pictures = blocking(move || recorder.record(&messages)).await;
     pictures.map_err(|error| SpoolError::Disk(format!("record its pictures in media_dir: {error}")))
 }
 

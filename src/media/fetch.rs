@@ -25,6 +25,7 @@ use crate::media::media_type;
 use crate::media::store::MediaStore;
 use crate::outbound::auth;
 use crate::secret::Secret;
+use crate::storage::blocking::blocking;
 
 /// For everything, with all redirects.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -122,7 +123,9 @@ impl Fetcher {
         pending: &MediaStore,
     ) -> Result<Fetched, FetchError> {
         let place = pending.clone();
-        let mut file = blocking(move || place.begin().map_err(io::Error::other)).await?;
+        let mut file = blocking(move || place.begin().map_err(io::Error::other))
+            .await
+            .map_err(|error| not_written(&error))?;
         let mut bytes = 0;
         loop {
             let (part, is_last) = self.next_chunk(&mut response, bytes).await?;
@@ -132,7 +135,9 @@ impl Fetcher {
                 ));
             }
             bytes += part.len() as u64;
-            file = blocking(move || file.write_all(&part).map(|()| file)).await?;
+            file = blocking(move || file.write_all(&part).map(|()| file))
+                .await
+                .map_err(|error| not_written(&error))?;
             if is_last {
                 break;
             }
@@ -191,11 +196,6 @@ async fn address_in(mut response: Response) -> Result<String, FetchError> {
     url.ok_or_else(|| FetchError::permanent("nothing says where it is"))
 }
 
-/// Lets the disk take its time, beside everything else.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, FetchError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    let done = done.map_err(io::Error::other).flatten();
-    done.map_err(|error| FetchError::Temporary(format!("failed to write it: {error}")))
+fn not_written(error: &io::Error) -> FetchError {
+    FetchError::Temporary(format!("failed to write it: {error}"))
 }

@@ -1,6 +1,7 @@
 //! Which picture is fetched when, and what becomes of it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,6 +17,7 @@ use crate::media::fetch::{Fetched, Fetcher};
 use crate::media::job::{MediaJob, RandomName};
 use crate::media::store::MediaStore;
 use crate::spool::Spool;
+use crate::storage::blocking::blocking;
 use crate::storage::durable::DirectoryLock;
 
 /// Pictures that are fetched at a time.
@@ -169,25 +171,22 @@ impl Downloader {
     }
 
     async fn fetch(self: &Arc<Self>, job: &MediaJob) -> Result<u64, FetchError> {
-        let desk = Arc::clone(self);
-        let room = spawn_blocking(move || desk.check_free_space()).await;
-        room.unwrap_or_else(|error| Err(FetchError::Temporary(error.to_string())))?;
+        self.check_free_space().await?;
         let fetcher = self
             .fetchers
             .get(&job.interface)
             .unwrap_or(&self.unconfigured);
         let Fetched { file, bytes } = fetcher.fetch(job, &self.store).await?;
         let (desk, picture) = (Arc::clone(self), job.name.clone());
-        let kept = spawn_blocking(move || desk.store.keep(file, &picture)).await;
-        match kept {
-            Ok(Ok(())) => Ok(bytes),
-            Ok(Err(error)) => Err(FetchError::Temporary(format!("failed to keep it: {error}"))),
-            Err(error) => Err(FetchError::Temporary(error.to_string())),
-        }
+        blocking(move || desk.store.keep(file, &picture).map_err(io::Error::other))
+            .await
+            .map(|()| bytes)
+            .map_err(|error| FetchError::Temporary(format!("failed to keep it: {error}")))
     }
 
-    fn check_free_space(&self) -> Result<(), FetchError> {
-        match self.store.free() {
+    async fn check_free_space(&self) -> Result<(), FetchError> {
+        let store = self.store.clone();
+        match blocking(move || store.free()).await {
             Ok(free) if free < self.min_free => Err(FetchError::Temporary(format!(
                 "media_dir has {free} bytes left, which is less than min_free"
             ))),

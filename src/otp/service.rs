@@ -23,6 +23,7 @@ use crate::otp::outcome::OtpOutcome;
 use crate::otp::phone::Phone;
 use crate::otp::phone_state::{ActiveCode, PhoneState};
 use crate::otp::store::OtpStore;
+use crate::storage::blocking::blocking;
 
 /// Codes that are remembered until the provider says whether they arrived.
 const AWAITED_MAX: usize = 10_000;
@@ -288,8 +289,7 @@ impl OtpService {
     /// Forgets what does not matter any more.
     pub(crate) async fn sweep(self: &Arc<Self>) {
         let desk = Arc::clone(self);
-        let swept = tokio::task::spawn_blocking(move || desk.store.remove_expired()).await;
-        match swept.unwrap_or_else(|error| Err(io::Error::other(error))) {
+        match blocking(move || desk.store.remove_expired()).await {
             Ok(live) => self.counters.live(live),
             Err(error) => error!(%error, "failed to look through otpdir"),
         }
@@ -305,10 +305,7 @@ impl OtpService {
         act: impl FnOnce(&mut PhoneState, u64) -> T + Send + 'static,
     ) -> io::Result<T> {
         let (desk, phone) = (Arc::clone(self), phone.clone());
-        let done =
-            tokio::task::spawn_blocking(move || desk.store.change(&desk.hasher, &phone, act)).await;
-        // The program is ending.
-        done.unwrap_or_else(|error| Err(io::Error::other(error)))
+        blocking(move || desk.store.change(&desk.hasher, &phone, act)).await
     }
 
     /// The right to send to a phone, if there is one in time.

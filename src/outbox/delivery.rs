@@ -19,6 +19,7 @@ use crate::outbox::receipts::{SentMessage, Tracker};
 use crate::outbox::record::Record;
 use crate::outbox::retry::{NextStep, next_step};
 use crate::outbox::store::{Claimed, Outbox};
+use crate::storage::blocking::blocking;
 
 /// How long to wait when the disk does not let a message be taken up.
 const DISK_RETRY: Duration = Duration::from_secs(5);
@@ -233,9 +234,7 @@ impl Delivery {
         act: impl FnOnce(&Outbox) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let outbox = self.outbox.clone();
-        let done = tokio::task::spawn_blocking(move || act(&outbox)).await;
-        // The program is ending.
-        done.unwrap_or_else(|error| Err(io::Error::other(error)))
+        blocking(move || act(&outbox)).await
     }
 }
 
