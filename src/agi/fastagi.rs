@@ -25,7 +25,7 @@ use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::config::{Config, DeliveryMode, OutgoingInterface};
 use crate::http::server::listener;
 use crate::model::id::Id;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::otp::agi::{self as otp_agi, OtpCommand};
 use crate::otp::outcome::OtpOutcome;
 use crate::otp::service::OtpService;

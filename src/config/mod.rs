@@ -42,7 +42,7 @@ pub use sections::sak::{SakSettings, SessionId};
 pub use sections::spool::{CallFileSettings, Owner, SpoolSettings};
 pub use syntax::problem::{Problem, Report, Severity};
 
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use sections::outgoing::delivery;
 use sections::{incoming, otp, outgoing, sak, spool};
 use syntax::problem::did_you_mean;

@@ -18,7 +18,8 @@ use sha1::{Digest as _, Sha1};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::model::message::{InterfaceName, PhoneNumber};
+use crate::model::interface::InterfaceName;
+use crate::model::message::PhoneNumber;
 use crate::storage::durable::Directory;
 
 /// Name of the file, in staging.

@@ -283,7 +283,8 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::inbound::dedupe::Dedupe;
-    use crate::model::message::{InterfaceName, PhoneNumber, Sender, Text};
+    use crate::model::interface::InterfaceName;
+    use crate::model::message::{PhoneNumber, Sender, Text};
     use crate::spool::Spool;
     use crate::storage::durable::{Access, Directory};
 

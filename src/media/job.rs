@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::media::media_type;
-use crate::model::message::{InterfaceName, Message, PhoneNumber, Picture, Sender, Text};
+use crate::model::interface::InterfaceName;
+use crate::model::message::{Message, PhoneNumber, Picture, Sender, Text};
 
 /// Digits of a name: 128 bits, which nobody guesses.
 const DIGITS: usize = 32;

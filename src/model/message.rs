@@ -10,8 +10,9 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
+
+use crate::model::interface::InterfaceName;
 
 /// Longest number: E.164 has at most 15 digits, the rest is for prefixes.
 const NUMBER_MAX: usize = 20;
@@ -20,9 +21,6 @@ const NUMBER_MAX: usize = 20;
 /// 9.1.2.5); some providers hand on a few more, and an identity of WhatsApp's
 /// without a number has 18, or 23.
 const SENDER_MAX: usize = 24;
-
-/// Longest name of an interface.
-const INTERFACE_MAX: usize = 64;
 
 /// A telephone number: up to 20 digits, perhaps with a leading `+`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -126,70 +124,6 @@ impl fmt::Display for InvalidParty {
 }
 
 impl std::error::Error for InvalidParty {}
-
-/// The name of a configured provider account: the `[index]` of its keys.
-///
-/// Records hold it as its text; the empty text is the unnamed interface.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct InterfaceName(String);
-
-impl TryFrom<String> for InterfaceName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        if name.is_empty() {
-            return Ok(Self::unnamed());
-        }
-        Self::parse(&name)
-    }
-}
-
-impl InterfaceName {
-    /// Reads a name of 1 to 64 printable ASCII characters.
-    ///
-    /// # Errors
-    /// When it is longer or holds something else.
-    pub fn parse(raw: &str) -> Result<Self, String> {
-        let printable = raw
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() || byte == b' ');
-        if raw.is_empty() || raw.len() > INTERFACE_MAX || !printable {
-            return Err(format!(
-                "not an index (expected 1 to {INTERFACE_MAX} printable ASCII characters)"
-            ));
-        }
-        Ok(Self(raw.to_owned()))
-    }
-
-    /// The one interface of a file that uses no index.
-    #[must_use]
-    pub fn unnamed() -> Self {
-        Self(String::new())
-    }
-
-    /// Whether it is the one interface of a file that uses no index.
-    #[must_use]
-    pub fn is_unnamed(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The name as text; empty for the unnamed one.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for InterfaceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_unnamed() {
-            "default"
-        } else {
-            &self.0
-        })
-    }
-}
 
 /// The text of a message: UTF-8 without NUL, and otherwise as it was written.
 /// It is never interpreted, whatever it looks like.
@@ -318,7 +252,7 @@ mod tests {
             to: PhoneNumber::parse(to).unwrap(),
             from: Sender::parse(from).unwrap(),
             text: Text::new("x"),
-            interface: InterfaceName(interface.to_owned()),
+            interface: InterfaceName::try_from(interface.to_owned()).unwrap(),
             provider_id: None,
             pictures: Vec::new(),
         };
@@ -334,22 +268,6 @@ mod tests {
         }
         let text = one.conversation().to_string();
         assert_eq!((text.len(), text.parse()), (16, Ok(one.conversation())));
-    }
-
-    #[test]
-    fn interface_name_is_stored_as_its_text() {
-        for (name, json) in [
-            (InterfaceName::unnamed(), r#""""#),
-            (InterfaceName::parse("api-1").unwrap(), r#""api-1""#),
-        ] {
-            assert_eq!(serde_json::to_string(&name).unwrap(), json);
-            let read: InterfaceName = serde_json::from_str(json).unwrap();
-            assert_eq!(read, name);
-        }
-        let long = format!("\"{}\"", "x".repeat(65));
-        for bad in [r#""a\nb""#, r#""\u00e4""#, "null", "1", &long] {
-            assert!(serde_json::from_str::<InterfaceName>(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod id;
+pub mod interface;
 pub mod message;
 pub mod number;
 pub mod segments;

@@ -4,7 +4,8 @@ use tracing::warn;
 
 use crate::config::{Config, OutgoingInterface};
 use crate::model::id::Id;
-use crate::model::message::{InterfaceName, Text};
+use crate::model::interface::InterfaceName;
+use crate::model::message::Text;
 use crate::model::segments::{self, TextSize};
 use crate::outbound::request::{self, OutgoingMessage};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};

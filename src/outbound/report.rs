@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use crate::logging;
 use crate::model::address::Address;
 use crate::model::id::Id;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::model::segments::TextSize;
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tracing::{error, warn};
 
 use crate::config::DeliverySettings;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::model::segments::TextSize;
 use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::report::MessageReport;

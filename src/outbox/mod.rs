@@ -44,7 +44,7 @@ mod watch;
 
 use crate::config::{Config, DeliveryMode, DeliverySettings};
 use crate::model::id::Id;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::outbound::ProviderError;
 use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::request::OutgoingMessage;

@@ -1,7 +1,8 @@
 //! What the sender is told of a message that was not sent. Pure.
 
 use crate::document::template;
-use crate::model::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
+use crate::model::interface::InterfaceName;
+use crate::model::message::{Message, PhoneNumber, Sender, Text};
 use crate::outbox::record::Record;
 
 /// The notice for the sender of a message, from the number that they wrote to,

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
-use crate::model::message::{Conversation, InterfaceName, Text};
+use crate::model::interface::InterfaceName;
+use crate::model::message::{Conversation, Text};
 use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::Verdict;
 use crate::outbox::name::OutboxName;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use sha1::{Digest as _, Sha1};
 
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::storage::durable::Directory;
 
 /// Pairs that are kept in memory, to write nothing that is known.

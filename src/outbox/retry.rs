@@ -53,7 +53,7 @@ pub(crate) fn next_step(
 mod tests {
     use super::*;
     use crate::config::{DeliveryMode, IdempotencySettings, RetrySettings};
-    use crate::model::message::InterfaceName;
+    use crate::model::interface::InterfaceName;
     use crate::outbound::verdict::Reason;
 
     fn delivery() -> DeliverySettings {

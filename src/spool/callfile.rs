@@ -200,7 +200,8 @@ fn inner_length(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::message::{InterfaceName, PhoneNumber, Sender, Text};
+    use crate::model::interface::InterfaceName;
+    use crate::model::message::{PhoneNumber, Sender, Text};
     use proptest::prelude::*;
 
     fn call() -> config::CallFileSettings {

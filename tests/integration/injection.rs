@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 use asterisk_websms::config;
-use asterisk_websms::model::message::{InterfaceName, Message, PhoneNumber, Sender, Text};
+use asterisk_websms::model::interface::InterfaceName;
+use asterisk_websms::model::message::{Message, PhoneNumber, Sender, Text};
 use asterisk_websms::spool::callfile::render;
 
 use crate::support::http::{self, FORM, JSON};

@@ -7,7 +7,7 @@ use crate::config::Section;
 use crate::config::syntax::ini::Entry;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 
 /// Reads the keys of one section, and of one interface of it.
 pub(crate) struct Reader<'a> {

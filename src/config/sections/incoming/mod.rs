@@ -15,7 +15,7 @@ use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::condition::Condition;
 use crate::document::path::FieldPath;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 use authenticity::{AuthLocation, AuthScheme, WebhookAuth};

@@ -13,7 +13,7 @@ use crate::config::syntax::keys::{Key, otp as keys};
 use crate::config::syntax::problem::Problem;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::secret::SecretSource;
 
 /// What `[otp]` says so far. The account may be in it, in part or not at all.

@@ -11,7 +11,7 @@ use crate::config::syntax::keys::otp as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::template;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::secret::SecretSource;
 
 mod account;

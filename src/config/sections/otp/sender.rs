@@ -9,7 +9,7 @@ use crate::config::syntax::ini::Entry;
 use crate::config::syntax::keys::{Key, websms as keys};
 use crate::config::syntax::preset;
 use crate::config::syntax::reader::Reader;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 use crate::secret::{Secret, SecretSource};
 
 /// The account of Meta's by which codes go out in a template: an interface like

@@ -9,7 +9,7 @@ use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
-use crate::model::message::InterfaceName;
+use crate::model::interface::InterfaceName;
 
 /// How an account delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
