@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::model::address::{Address, InvalidAddress};
 use crate::model::message::Text;
-use crate::outbound::request::OutgoingMessage;
+use crate::model::outgoing::OutgoingMessage;
 use crate::outbound::verdict::Reason;
 
 /// What `websms` was called with.

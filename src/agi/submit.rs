@@ -10,11 +10,13 @@ use crate::agi::arguments::{self, Arguments};
 use crate::config::{Config, DeliveryMode, OutgoingInterface, UnknownIndex};
 use crate::logging::chain;
 use crate::model::id::Id;
-use crate::model::message::{InterfaceName, Text};
+use crate::model::interface::InterfaceName;
+use crate::model::message::Text;
+use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::{self, TextSize};
 use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::report::MessageReport;
-use crate::outbound::request::{self, OutgoingMessage};
+use crate::outbound::request;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::{self, reply_route};
 

@@ -5,5 +5,6 @@ pub mod id;
 pub mod interface;
 pub mod message;
 pub mod number;
+pub(crate) mod outgoing;
 pub mod segments;
 pub mod ucs2;

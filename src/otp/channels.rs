@@ -16,10 +16,10 @@ use crate::http::client::redact;
 use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
 use crate::model::message::Text;
+use crate::model::outgoing::OutgoingMessage;
 use crate::otp::code::Code;
 use crate::otp::phone::Phone;
 use crate::outbound::fallback::ProviderChain;
-use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbound::{Provider, ProviderError};
 

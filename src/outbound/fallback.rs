@@ -6,8 +6,9 @@ use crate::config::{Config, OutgoingInterface};
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::model::message::Text;
+use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::{self, TextSize};
-use crate::outbound::request::{self, OutgoingMessage};
+use crate::outbound::request;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbound::{Provider, ProviderError};
 

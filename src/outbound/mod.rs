@@ -28,8 +28,9 @@ use crate::http::client::{self, TransportError, redact};
 use crate::http::safe_fetch::SafeClient;
 use crate::logging::masked;
 use crate::model::id::Id;
+use crate::model::outgoing::OutgoingMessage;
 use crate::secret::{Secret, SecretError};
-use request::{OutgoingMessage, ProviderRequest, RequestBody};
+use request::{ProviderRequest, RequestBody};
 use verdict::{Outcome, Reason, Verdict};
 
 /// As much of an answer as is read; no provider says more to one message.

@@ -10,8 +10,8 @@ use crate::logging;
 use crate::model::address::Address;
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
+use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::TextSize;
-use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// The message that is reported on.

@@ -12,23 +12,12 @@ use crate::document::path::as_text;
 use crate::document::template;
 use crate::model::address::Address;
 use crate::model::id::Id;
-use crate::model::message::Text;
+use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::{TextEncoding, TextSize};
 use crate::model::ucs2;
 use crate::outbound::auth;
 use crate::outbound::pictures;
 use crate::secret::Secret;
-
-/// A message on its way to a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OutgoingMessage {
-    /// Their number.
-    pub to: Address,
-    /// Our number or name.
-    pub from: Address,
-    /// What is said.
-    pub text: Text,
-}
 
 /// What is sent to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use tracing::{error, warn};
 
 use crate::config::DeliverySettings;
 use crate::model::interface::InterfaceName;
+use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::TextSize;
 use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::report::MessageReport;
-use crate::outbound::request::OutgoingMessage;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::name::OutboxName;
 use crate::outbox::notifier::Notifier;

@@ -9,7 +9,7 @@ use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Conversation, Text};
-use crate::outbound::request::OutgoingMessage;
+use crate::model::outgoing::OutgoingMessage;
 use crate::outbound::verdict::Verdict;
 use crate::outbox::name::OutboxName;
 

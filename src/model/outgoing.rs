@@ -1,0 +1,15 @@
+//! A message on its way to a provider.
+
+use crate::model::address::Address;
+use crate::model::message::Text;
+
+/// A message on its way to a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutgoingMessage {
+    /// Their number.
+    pub to: Address,
+    /// Our number or name.
+    pub from: Address,
+    /// What is said.
+    pub text: Text,
+}
