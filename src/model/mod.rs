@@ -7,4 +7,3 @@ pub mod message;
 pub mod number;
 pub(crate) mod outgoing;
 pub mod segments;
-pub mod ucs2;

@@ -13,8 +13,7 @@ use crate::document::template;
 use crate::model::address::Address;
 use crate::model::id::Id;
 use crate::model::outgoing::OutgoingMessage;
-use crate::model::segments::{TextEncoding, TextSize};
-use crate::model::ucs2;
+use crate::model::segments::{self, TextEncoding, TextSize};
 use crate::outbound::auth;
 use crate::outbound::pictures;
 use crate::secret::Secret;
@@ -285,7 +284,7 @@ fn parameters(
         parameters.push((name.clone(), text(&said.id)));
     }
     if let Charset::Marked { key, value } = &outgoing.charset
-        && ucs2::exceeds_ucs2(&said.text)
+        && segments::exceeds_ucs2(&said.text)
     {
         parameters.push((key.clone(), text(value)));
     }
@@ -366,7 +365,7 @@ fn json(parameters: &[(String, Value)]) -> String {
 /// The text as the provider gets it.
 fn text(charset: &Charset, text: &str) -> String {
     match charset {
-        Charset::Ucs2 => ucs2::to_ucs2(text),
+        Charset::Ucs2 => segments::to_ucs2(text),
         Charset::Marked { .. } | Charset::Utf8 => text.to_owned(),
     }
 }
