@@ -14,10 +14,10 @@ use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use sha1::{Digest as _, Sha1};
 use tokio::sync::watch;
 use tracing::warn;
 
+use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 use crate::model::message::PhoneNumber;
 use crate::storage::durable::Directory;
@@ -39,9 +39,8 @@ impl MessageKey {
     #[must_use]
     pub(crate) fn new(interface: &InterfaceName, to: &PhoneNumber, id: &str) -> Self {
         // Neither a name of an interface nor a number holds a line break.
-        let digest = Sha1::digest(format!("{}\n{to}\n{id}", interface.as_str()));
-        let start = digest.iter().take(16);
-        Self(start.fold(0, |value, byte| value << 8 | u128::from(*byte)))
+        let digest = digest(&[interface.as_str(), to.as_str(), id]);
+        Self(u128::from_be_bytes(digest))
     }
 }
 

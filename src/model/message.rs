@@ -10,8 +10,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use sha1::{Digest as _, Sha1};
-
+use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 
 /// Longest number: E.164 has at most 15 digits, the rest is for prefixes.
@@ -154,9 +153,7 @@ impl Conversation {
     /// none of which holds a line break.
     #[must_use]
     pub fn between(to: &str, from: &str, interface: &str) -> Self {
-        let digest = Sha1::digest(format!("{to}\n{from}\n{interface}"));
-        let start = digest.iter().take(8);
-        Self(start.fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Self(u64::from_be_bytes(digest(&[to, from, interface])))
     }
 }
 
@@ -266,6 +263,8 @@ mod tests {
         ] {
             assert_ne!(one.conversation(), other.conversation());
         }
+        // The files of an earlier version must keep their conversation.
+        assert_eq!(one.conversation().to_string(), "17d6a77553b38f78");
         let text = one.conversation().to_string();
         assert_eq!((text.len(), text.parse()), (16, Ok(one.conversation())));
     }

@@ -1,6 +1,7 @@
 //! What is carried: messages, the parties to them, numbers, ids.
 
 pub mod address;
+pub(crate) mod digest;
 pub mod id;
 pub mod interface;
 pub mod message;

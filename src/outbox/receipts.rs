@@ -12,12 +12,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use sha1::{Digest as _, Sha1};
 use tokio::runtime::Handle;
 use tracing::{debug, error, info, warn};
 
 use crate::config::{Config, OutgoingInterface};
 use crate::logging::masked;
+use crate::model::digest::digest;
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Receipt, ReceiptState};
@@ -66,8 +66,7 @@ struct ReceiptKey(String);
 impl ReceiptKey {
     fn new(interface: &str, provider_id: &str) -> Self {
         // A name of an interface holds no line break.
-        let digest = Sha1::digest(format!("{interface}\n{provider_id}"));
-        Self(hex::encode(digest))
+        Self(hex::encode(digest::<20>(&[interface, provider_id])))
     }
 
     fn file(&self) -> OsString {

@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
-use sha1::{Digest as _, Sha1};
 
+use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 use crate::storage::durable::Directory;
 
@@ -80,7 +80,7 @@ pub(crate) fn lookup(outbox: &Path, ours: &str, theirs: &str) -> Option<String> 
 /// The same for each form of the same numbers.
 fn file(ours: &str, theirs: &str) -> String {
     let [ours, theirs] = [ours, theirs].map(without_prefix);
-    hex::encode(Sha1::digest(format!("{ours}\n{theirs}")))
+    hex::encode(digest::<20>(&[ours, theirs]))
 }
 
 /// A number without the international prefix; a name as it is.
