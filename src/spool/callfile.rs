@@ -8,10 +8,11 @@
 
 use std::fmt::Write as _;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::config;
+use crate::document::percent;
 use crate::model::message::Message;
 
 /// Longest line without its end: `LINE_BUFFER_SIZE` 1024 less line end and NUL
@@ -23,14 +24,6 @@ const BODY: &str = "setvar: MESSAGE(body)=";
 
 /// Longest encoded text.
 const BODY_MAX: usize = LINE_MAX - BODY.len();
-
-/// All but RFC 3986's unreserved characters (section 2.3), as the reference
-/// encodes.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// The call files that carry a message, in the order of its text. Mostly one;
 /// several when the text does not fit into one line.
@@ -87,7 +80,7 @@ fn file(message: &Message, call: &config::CallFileSettings, body: &str) -> Strin
 /// The text as the reference writes it when that fits into a line, else in the
 /// compact form, which URIDECODE reads back the same.
 fn encode(text: &str) -> String {
-    let encoded = utf8_percent_encode(text, RESERVED).to_string();
+    let encoded = percent::encode(text);
     if encoded.len() <= BODY_MAX {
         encoded
     } else {

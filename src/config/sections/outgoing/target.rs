@@ -1,23 +1,15 @@
 //! `[websms]`: where a request goes, and its headers. What is known of the
 //! account is filled in here; what a message says, when it is sent.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
 use crate::config::syntax::keys::{Key, websms as keys};
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
-use crate::document::template;
+use crate::document::{percent, template};
 
 /// The words that may stand in braces in `path` and `header`.
 const PATH_WORDS: [&str; 4] = ["to", "from", "body", "id"];
-
-/// What stands for itself in a path (RFC 3986, section 2.3).
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// What fills `{account}` and `{user}`.
 pub(crate) struct Account {
@@ -94,9 +86,8 @@ pub(crate) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url,
         account.fill(raw).and_then(|raw| host(&raw))
     });
     let path = reader.read(&keys::PATH, |raw| {
-        let encoded = |word: &str| utf8_percent_encode(word, PATH).to_string();
         account
-            .fill_as(raw, encoded)
+            .fill_as(raw, percent::encode)
             .and_then(only_words)
             .and_then(|raw| path(&raw))
     });
@@ -134,8 +125,7 @@ pub(crate) fn other_path(
         if !raw.starts_with('/') {
             return Err("the path must start with /".to_owned());
         }
-        let encoded = |word: &str| utf8_percent_encode(word, PATH).to_string();
-        path(&account.fill_as(raw, encoded)?).map(Some)
+        path(&account.fill_as(raw, percent::encode)?).map(Some)
     })
 }
 
