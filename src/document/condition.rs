@@ -18,7 +18,9 @@
 use regex_lite::Regex;
 use serde_json::Value;
 
-use crate::document::path::{Cursor, Document, FieldPath, as_text};
+use crate::document::cursor::Cursor;
+use crate::document::path::FieldPath;
+use crate::document::{Document, as_text};
 
 /// Some clauses, all of which must hold.
 #[derive(Debug, Clone)]

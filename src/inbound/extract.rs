@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::config::{BodyEncoding, IncomingInterface, MediaMode};
 use crate::document::condition::Condition;
-use crate::document::path::{Cursor, Document, FieldPath, as_text};
+use crate::document::cursor::Cursor;
+use crate::document::path::FieldPath;
 use crate::document::template;
+use crate::document::{Document, as_text};
 use crate::inbound::receipt::receipts;
 use crate::inbound::record::{self, RECORDS_MAX, holds};
 use crate::inbound::whatsapp_message::{self, FileReference, Rendered};

@@ -11,7 +11,7 @@ use hyper::{Method, Request};
 use tracing::{error, info, warn};
 
 use crate::config::{AllowedMethod, AuthScheme, IncomingInterface};
-use crate::document::path::Document;
+use crate::document::Document;
 use crate::http::server::client_address::TrustedProxies;
 use crate::http::server::log_limit::LogLimit;
 use crate::http::server::reply::Reply;

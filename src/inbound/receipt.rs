@@ -1,8 +1,10 @@
 //! Delivery receipts: what a provider says later about a message that went out.
 
 use crate::config::{IncomingInterface, ReceiptPaths};
+use crate::document::Document;
 use crate::document::condition::Condition;
-use crate::document::path::{Cursor, Document, FieldPath};
+use crate::document::cursor::Cursor;
+use crate::document::path::FieldPath;
 use crate::inbound::record::{RECORDS_MAX, bound, holds};
 use crate::model::message::{Receipt, ReceiptState};
 

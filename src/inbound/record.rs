@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::config::IncomingInterface;
 use crate::document::condition::{Condition, Subject};
-use crate::document::path::{Cursor, Document, FieldPath, as_text, members};
+use crate::document::cursor::Cursor;
+use crate::document::path::FieldPath;
+use crate::document::{Document, as_text, members};
 
 /// Records of one request: each may become a file that is synced, and other requests
 /// wait meanwhile.

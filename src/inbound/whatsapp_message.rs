@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::document::path::as_text;
+use crate::document::as_text;
 
 /// A message as text, and the picture or other file that it brings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

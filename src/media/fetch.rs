@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use tokio::time::timeout;
 
 use crate::config::{Auth, MediaStoreSettings};
-use crate::document::path::as_text;
+use crate::document::as_text;
 use crate::http::client::read_bounded;
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::redirects::RedirectChain;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config::{
     Auth, BodyType, Charset, OutgoingInterface, Parameters, RequestMethod, pointer,
 };
-use crate::document::path::as_text;
+use crate::document::as_text;
 use crate::document::template;
 use crate::model::address::Address;
 use crate::model::id::Id;

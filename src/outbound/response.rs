@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use crate::config::{ErrorCodes, ResponseId};
+use crate::document::Document;
 use crate::document::condition::{Condition, Subject};
-use crate::document::path::{Cursor, Document, FieldPath};
+use crate::document::cursor::Cursor;
+use crate::document::path::FieldPath;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// Longest id of a provider that is remembered, in bytes.

@@ -19,7 +19,7 @@ mod twilio;
 mod vonage;
 
 use crate::config::{AuthLocation, AuthScheme, WebhookAuth};
-use crate::document::path::as_text;
+use crate::document::as_text;
 use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
 

@@ -5,7 +5,7 @@ use md5::{Digest as _, Md5};
 use serde_json::Value;
 
 use crate::config::{AuthLocation, VonageDigest, WebhookAuth};
-use crate::document::path::as_text;
+use crate::document::as_text;
 use crate::inbound::auth::hmac::keyed_digest;
 use crate::inbound::auth::{AuthError, constant_time_eq};
 use crate::inbound::request::{WebhookRequest, once};
