@@ -1,19 +1,19 @@
-//! What a document must hold: the language of `response_check`, `match`,
-//! `ignore` and `receipt_match`.
+//! Conditions on documents: the language of `response_check`, `match`, `ignore`
+//! and `receipt_match`.
 //!
 //! ```text
-//! key=value             some member of that name, at any depth, has the value
-//! /data/type=sms|mms    what the pointer finds has one of the values
-//! /data/type!=sms       nothing that it finds has
-//! /data/id~^[0-9]+$     what it finds matches the pattern
-//! /data/id              there is something but null
+//! key=value             some member `key`, at any depth, has the value
+//! /data/type=sms|mms    the value at the pointer is one of these
+//! /data/type!=sms       no value at the pointer is this
+//! /data/id~^[0-9]+$     the value at the pointer matches the pattern
+//! /data/id              the value exists and is not null
 //! !/errors              any of these, negated
-//! http_status=2xx|304   the status of an answer
-//! /pattern/i            the text as it came matches
+//! http_status=2xx|304   the status of an HTTP response
+//! /pattern/i            the body, as received, matches
 //! ```
 //!
-//! Several are joined by ` & `. What a pointer with `*` finds must all hold, and
-//! be something.
+//! Several clauses are joined by ` & `. When a pointer with `*` finds several
+//! values, all of them must pass; finding none fails.
 
 use regex_lite::Regex;
 use serde_json::Value;
@@ -22,7 +22,7 @@ use crate::document::cursor::Cursor;
 use crate::document::path::FieldPath;
 use crate::document::{Document, as_text};
 
-/// Some clauses, all of which must hold.
+/// Clauses that must all hold.
 #[derive(Debug, Clone)]
 pub struct Condition(Vec<Clause>);
 
@@ -30,7 +30,7 @@ pub struct Condition(Vec<Clause>);
 enum Clause {
     Not(Box<Clause>),
     Pattern(Regex),
-    /// As in `2xx`, `x` is any digit.
+    /// Three characters each, where `x` matches any digit.
     Status(Vec<String>),
     Value(FieldPath, Test),
 }
@@ -42,29 +42,29 @@ enum Test {
     Present,
 }
 
-/// What a condition is asked about.
+/// What a condition is tested on.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The document; `null` when it is none.
+    /// Its value is `null` when the body is no document.
     pub document: &'a Document,
-    /// The element of it.
-    pub binding: &'a Cursor,
-    /// The text as it came.
+    /// The element of the document to look at.
+    pub cursor: &'a Cursor,
+    /// The body as received.
     pub text: &'a str,
-    /// The status of an answer.
+    /// The HTTP status; `None` when the subject is a request.
     pub status: Option<u16>,
 }
 
 impl Condition {
-    /// Reads a condition; empty is none.
+    /// Parses a condition; `None` for the empty text.
     ///
     /// # Errors
-    /// When a clause cannot be read.
+    /// When a clause is malformed.
     pub fn parse(raw: &str) -> Result<Option<Self>, String> {
         if raw.is_empty() {
             return Ok(None);
         }
-        // A pattern may hold what joins clauses.
+        // A pattern may contain ` & `.
         if is_pattern(raw) {
             return Ok(Some(Self(vec![clause(raw)?])));
         }
@@ -72,7 +72,7 @@ impl Condition {
         clauses.collect::<Result<_, _>>().map(Self).map(Some)
     }
 
-    /// Whether all of it holds.
+    /// Whether all clauses hold.
     #[must_use]
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
         self.0.iter().all(|clause| clause.holds(subject))
@@ -99,30 +99,31 @@ fn clause(raw: &str) -> Result<Clause, String> {
              http_status=2xx or /pattern/, several joined by \" & \")"
         )
     };
-    let (place, operator, value) = divide(raw);
-    if place.is_empty() {
+    let (path, operator, value) = split_clause(raw);
+    if path.is_empty() {
         return Err(unknown());
     }
-    if operator.is_empty() && !place.starts_with('/') {
+    if operator.is_empty() && !path.starts_with('/') {
         return Err(unknown());
     }
-    if operator.is_empty() && place.contains(|c: char| "^$()[]\\?+|. ".contains(c)) {
+    if operator.is_empty() && path.contains(|c: char| "^$()[]\\?+|. ".contains(c)) {
         return Err(format!(
             "the pattern {raw:?} is not closed (expected /pattern/)"
         ));
     }
-    let place = FieldPath::parse(place)?;
+    let path = FieldPath::parse(path)?;
     let values = || Test::OneOf(alternatives(value));
     Ok(match operator {
-        "" => Clause::Value(place, Test::Present),
-        "!=" => Clause::Not(Box::new(Clause::Value(place, values()))),
-        "~" => Clause::Value(place, Test::Matches(regex(value)?)),
-        _ => Clause::Value(place, values()),
+        "" => Clause::Value(path, Test::Present),
+        "!=" => Clause::Not(Box::new(Clause::Value(path, values()))),
+        "~" => Clause::Value(path, Test::Matches(regex(value)?)),
+        _ => Clause::Value(path, values()),
     })
 }
 
-/// Place, operator and value; a `~` before 0 or 1 belongs to a pointer.
-fn divide(raw: &str) -> (&str, &str, &str) {
+/// Splits a clause into path, operator and value. A `~` before 0 or 1 is an
+/// escape of the pointer, not the operator.
+fn split_clause(raw: &str) -> (&str, &str, &str) {
     let tilde = raw.match_indices('~').find(|(at, _)| {
         let next = raw.as_bytes().get(at + 1);
         raw.starts_with('/') && !matches!(next, Some(b'0' | b'1'))
@@ -130,22 +131,22 @@ fn divide(raw: &str) -> (&str, &str, &str) {
     let equals = raw.find('=');
     match (equals, tilde) {
         (equals, Some((at, _))) if equals.is_none_or(|equals| at < equals) => {
-            let (place, rest) = raw.split_at(at);
-            (place.trim(), "~", rest.get(1..).unwrap_or_default())
+            let (path, rest) = raw.split_at(at);
+            (path.trim(), "~", rest.get(1..).unwrap_or_default())
         }
         (Some(at), _) => {
-            let (place, rest) = raw.split_at(at);
+            let (path, rest) = raw.split_at(at);
             let value = rest.get(1..).unwrap_or_default().trim();
-            match place.strip_suffix('!') {
-                Some(place) => (place.trim(), "!=", value),
-                None => (place.trim(), "=", value),
+            match path.strip_suffix('!') {
+                Some(path) => (path.trim(), "!=", value),
+                None => (path.trim(), "=", value),
             }
         }
         _ => (raw, "", ""),
     }
 }
 
-/// The value itself, and what stands between its `|`.
+/// The alternatives between `|`, and the whole value, which may hold a `|`.
 fn alternatives(value: &str) -> Vec<String> {
     let mut values: Vec<_> = value
         .split('|')
@@ -170,7 +171,7 @@ fn status(raw: &str) -> Result<String, String> {
     }
 }
 
-/// Whether it is `/pattern/flags`, with the flags that PHP has, and not a
+/// Whether `raw` is `/pattern/flags`, with flags of PHP's PCRE, and not a
 /// pointer.
 #[must_use]
 pub(crate) fn is_pattern(raw: &str) -> bool {
@@ -179,10 +180,10 @@ pub(crate) fn is_pattern(raw: &str) -> bool {
         .is_some_and(|(_, flags)| flags.chars().all(|flag| "imsxuADSUXJn".contains(flag)))
 }
 
-/// `/pattern/flags`, with the flags that PHP and this program have in common.
+/// Parses `/pattern/flags`. Flags are those of PHP that mean the same here.
 ///
 /// # Errors
-/// When it is not closed, or no pattern.
+/// When the closing `/` is missing, or the pattern or a flag is unknown.
 pub(crate) fn pattern(raw: &str) -> Result<Regex, String> {
     let (pattern, flags) = raw
         .strip_prefix('/')
@@ -213,11 +214,11 @@ impl Clause {
                 let status = status.to_string();
                 statuses.iter().any(|wanted| has_status(wanted, &status))
             }),
-            Self::Value(place, test) => {
-                let found = subject.document.find(place, subject.binding);
+            Self::Value(path, test) => {
+                let found = subject.document.find(path, subject.cursor);
                 let mut passes = found.iter().map(|value| test.passes(value));
-                match place {
-                    // A name means any member that is called so.
+                match path {
+                    // One of several members with this name is enough.
                     FieldPath::Constant(_) | FieldPath::Header(_) | FieldPath::Name(_) => {
                         passes.any(|passes| passes)
                     }
@@ -258,14 +259,14 @@ mod tests {
         let condition = Condition::parse(condition).unwrap().unwrap();
         condition.holds(&Subject {
             document: &document,
-            binding: &Cursor::default(),
+            cursor: &Cursor::default(),
             text: json,
             status: Some(202),
         })
     }
 
     #[test]
-    fn condition_holds_when_all_its_clauses_do() {
+    fn condition_holds_when_all_clauses_hold() {
         for (condition, json, expected) in [
             ("status=success", r#"{"a":{"status":"success"}}"#, true),
             ("status=success", r#"{"status":"error"}"#, false),
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_refused() {
+    fn malformed_condition_is_refused() {
         for raw in [
             "success",
             "/^OK",

@@ -1,23 +1,29 @@
-//! Following pointers through a document.
+//! Follows JSON Pointers with wildcards through a document.
 
 use serde_json::Value;
 
 use crate::document::path::{JsonPointer, Step};
 
-/// Values that one pointer finds at most.
+/// Most values that one pointer finds.
 const FOUND_MAX: usize = 1001;
 
-/// What wildcards stand for, while one element of a document is looked at:
-/// pointers that begin alike mean the same element.
+/// One element of a document, e.g. one message of several.
+///
+/// It fixes what wildcards stand for: pointers with the same start, up to and
+/// including the wildcard, then mean the same element.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cursor {
+    /// The start of a pointer, which ends in a wildcard, and the name of the
+    /// member that this wildcard stands for.
     chosen: Vec<(Vec<Step>, String)>,
-    /// Where names are looked for; `None` is the whole document.
+    /// Where a [`FieldPath::Name`] is searched; `None` is the whole document.
+    ///
+    /// [`FieldPath::Name`]: crate::document::path::FieldPath::Name
     pub(super) element: Option<Value>,
 }
 
 impl Cursor {
-    /// The element that an object is: names mean its members alone.
+    /// A cursor at `element`: names are searched in it alone.
     #[must_use]
     pub fn at(element: &Value) -> Self {
         Self {
@@ -25,85 +31,96 @@ impl Cursor {
             element: Some(element.clone()),
         }
     }
+
+    /// The name that the wildcard at the end of `start` stands for, if this
+    /// cursor fixes it.
+    fn choice(&self, start: &[Step]) -> Option<&String> {
+        let mut chosen = self.chosen.iter();
+        chosen.find_map(|(steps, name)| (steps == start).then_some(name))
+    }
 }
 
 impl JsonPointer {
-    /// The values that it points at, of the element that `binding` means.
+    /// The values that this pointer leads to, within the element of `cursor`.
     #[must_use]
-    pub fn find(&self, document: &Value, binding: &Cursor) -> Vec<Value> {
-        let mut found = Vec::new();
-        self.walk(document, binding, &mut |value, _| found.push(value.clone()));
-        found
+    pub fn find(&self, document: &Value, cursor: &Cursor) -> Vec<Value> {
+        let mut values = Vec::new();
+        self.walk(document, cursor, &mut |value, _| values.push(value.clone()));
+        values
     }
 
-    /// The elements that its wildcards could mean, each a binding that goes on
-    /// from the one given; that one alone when there is nothing to choose from.
+    /// A cursor for each element that the wildcards of this pointer match,
+    /// within the element of `cursor`. Without a wildcard or a match, `cursor`
+    /// itself.
     #[must_use]
-    pub fn bind(&self, document: &Value, binding: &Cursor) -> Vec<Cursor> {
+    pub fn elements(&self, document: &Value, cursor: &Cursor) -> Vec<Cursor> {
         let Some(last) = self.0.iter().rposition(Step::is_wildcard) else {
-            return vec![binding.clone()];
+            return vec![cursor.clone()];
         };
         let start = Self(self.0.iter().take(last + 1).cloned().collect());
-        let mut found = Vec::new();
-        start.walk(document, binding, &mut |_, bound| found.push(bound.clone()));
-        if found.is_empty() {
-            found.push(binding.clone());
+        let mut elements = Vec::new();
+        start.walk(document, cursor, &mut |_, element| {
+            elements.push(element.clone());
+        });
+        if elements.is_empty() {
+            elements.push(cursor.clone());
         }
-        found
+        elements
     }
 
-    fn walk(&self, document: &Value, binding: &Cursor, found: &mut dyn FnMut(&Value, &Cursor)) {
+    /// Calls `visit` with each value that this pointer leads to, and the cursor
+    /// of its element; with [`FOUND_MAX`] of them at most.
+    fn walk(&self, document: &Value, cursor: &Cursor, visit: &mut dyn FnMut(&Value, &Cursor)) {
         let mut left = FOUND_MAX;
-        descend(document, &self.0, 0, binding, &mut |value, bound| {
+        descend(document, &self.0, 0, cursor, &mut |value, element| {
             if left > 0 {
                 left -= 1;
-                found(value, bound);
+                visit(value, element);
             }
             left > 0
         });
     }
 }
 
-/// Goes on from the step at `depth`; stops when `found` has had enough.
+/// Takes the steps from `depth` on, and calls `visit` at their end. `false` when
+/// `visit` has returned it, which ends the walk.
 fn descend(
     value: &Value,
     steps: &[Step],
     depth: usize,
-    binding: &Cursor,
-    found: &mut dyn FnMut(&Value, &Cursor) -> bool,
+    cursor: &Cursor,
+    visit: &mut dyn FnMut(&Value, &Cursor) -> bool,
 ) -> bool {
     let Some(step) = steps.get(depth) else {
-        return found(value, binding);
+        return visit(value, cursor);
     };
     if let Value::String(text) = value {
-        return match inner(text) {
-            Some(inner) => descend(&inner, steps, depth, binding, found),
+        return match parse_embedded(text) {
+            Some(embedded) => descend(&embedded, steps, depth, cursor, visit),
             None => true,
         };
     }
-    if let Step::Member(name) = step {
+    let start = steps.get(..=depth).unwrap_or(steps);
+    let fixed = match step {
+        Step::Member(name) => Some(name),
+        Step::Each | Step::Numbered(_) => cursor.choice(start),
+    };
+    if let Some(name) = fixed {
         return match child(value, name) {
-            Some(member) => descend(member, steps, depth + 1, binding, found),
+            Some(member) => descend(member, steps, depth + 1, cursor, visit),
             None => true,
         };
     }
-    let prefix = steps.get(..=depth).unwrap_or(steps);
-    if let Some((_, name)) = binding.chosen.iter().find(|(bound, _)| bound == prefix) {
-        return match child(value, name) {
-            Some(member) => descend(member, steps, depth + 1, binding, found),
-            None => true,
-        };
-    }
-    names(value, step).into_iter().all(|name| {
-        let mut bound = binding.clone();
-        bound.chosen.push((prefix.to_vec(), name.clone()));
+    matching_names(value, step).into_iter().all(|name| {
+        let mut element = cursor.clone();
+        element.chosen.push((start.to_vec(), name.clone()));
         child(value, &name)
-            .is_none_or(|member| descend(member, steps, depth + 1, &bound, &mut *found))
+            .is_none_or(|member| descend(member, steps, depth + 1, &element, &mut *visit))
     })
 }
 
-/// The document that a string holds.
-fn inner(text: &str) -> Option<Value> {
+/// The JSON document inside a string, if it is one.
+fn parse_embedded(text: &str) -> Option<Value> {
     let text = text.trim_start();
     text.starts_with(['{', '['])
         .then(|| serde_json::from_str(text).ok())?
@@ -117,8 +134,8 @@ fn child<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// The names of the members that a wildcard stands for.
-fn names(value: &Value, step: &Step) -> Vec<String> {
+/// The names of the members that a wildcard matches.
+fn matching_names(value: &Value, step: &Step) -> Vec<String> {
     match (value, step) {
         (Value::Array(elements), Step::Each) => {
             (0..elements.len()).map(|index| index.to_string()).collect()
@@ -148,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn pointer_finds_what_rfc_6901_says() {
+    fn pointer_finds_value_per_rfc_6901() {
         let document = json!({"a/b": 1, "m~n": 2, "": 3, "l": [4, [5]], "o": {"0": 6}});
         for (pointer, expected) in [
             ("/a~1b", vec![json!(1)]),
@@ -166,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_find_every_element() {
+    fn wildcard_finds_every_element() {
         let document = json!({
             "r": [{"t": 1}, {"u": 2}, {"t": 3}], "o": {"x": {"t": 4}, "y": {"t": 5}},
             "M10": "c", "M2": "b", "M0": "a", "Mx": "d", "M": "e",
@@ -181,19 +198,19 @@ mod tests {
     }
 
     #[test]
-    fn pointer_goes_on_through_json_in_strings() {
+    fn pointer_into_string_parses_embedded_json() {
         let document = json!({"result": "{\"a\": [\"{\\\"b\\\": 1}\"]}", "plain": "x"});
         assert_eq!(found(&document, "/result/a/0/b"), [json!(1)]);
         assert_eq!(found(&document, "/plain/a"), Vec::<Value>::new());
-        // The end of a pointer is what it is, whatever it looks like.
+        // A pointer that ends at a string does not parse it.
         assert_eq!(found(&document, "/result").len(), 1);
     }
 
     #[test]
-    fn pointers_that_begin_alike_mean_the_same_element() {
+    fn pointers_with_same_start_mean_same_element() {
         let document = json!({"r": [{"f": 1, "t": [2, 3]}, {"f": 4, "t": [5]}]});
         let pointer = |raw: &str| JsonPointer::parse(raw).unwrap();
-        let elements = pointer("/r/*/t/*").bind(&document, &Cursor::default());
+        let elements = pointer("/r/*/t/*").elements(&document, &Cursor::default());
         let pairs: Vec<_> = elements
             .iter()
             .map(|element| {
@@ -205,12 +222,12 @@ mod tests {
             .collect();
         let pair = |from: u8, to: u8| (vec![json!(from)], vec![json!(to)]);
         assert_eq!(pairs, [pair(1, 2), pair(1, 3), pair(4, 5)]);
-        let none = pointer("/x/*").bind(&document, &Cursor::default());
+        let none = pointer("/x/*").elements(&document, &Cursor::default());
         assert_eq!(none, [Cursor::default()]);
     }
 
     #[test]
-    fn more_than_enough_is_not_found() {
+    fn values_beyond_the_limit_are_not_found() {
         let document = Value::Array(vec![json!(1); 5000]);
         assert_eq!(found(&document, "/*").len(), FOUND_MAX);
     }

@@ -1,6 +1,9 @@
-//! Documents that providers shape: finding values in them ([`mod@path`]), judging
-//! them ([`condition`]), writing texts with placeholders ([`template`]) and
-//! percent-encoding what goes into URLs ([`percent`]).
+//! Documents of providers: JSON or the fields of a form, in a shape that the
+//! configuration describes.
+//!
+//! [`mod@path`] is the language for where a value is, [`cursor`] follows it
+//! through a document, [`condition`] tests documents, [`template`] fills in
+//! placeholders, [`percent`] encodes text for URLs. Pure.
 
 pub(crate) mod condition;
 pub(crate) mod cursor;
@@ -13,21 +16,20 @@ use serde_json::Value;
 use cursor::Cursor;
 use path::FieldPath;
 
-/// Something that values are found in: a document, and the headers that it came
-/// with.
+/// A JSON document, and the headers of the request or response that carried it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
-    /// What was said: a JSON document, or an object of the fields of a form.
+    /// The JSON document; of a form, an object of its fields.
     pub value: Value,
-    /// Names in lower case and values.
+    /// Pairs of name, in lower case, and value.
     pub headers: Vec<(String, String)>,
 }
 
 impl Document {
-    /// The values at a place, in the order of the document.
+    /// The values at `path`, in the order of the document.
     #[must_use]
-    pub fn find(&self, place: &FieldPath, binding: &Cursor) -> Vec<Value> {
-        match place {
+    pub fn find(&self, path: &FieldPath, cursor: &Cursor) -> Vec<Value> {
+        match path {
             FieldPath::Constant(constant) => vec![Value::from(constant.as_str())],
             FieldPath::Header(wanted) => self
                 .headers
@@ -36,28 +38,28 @@ impl Document {
                 .map(|(_, value)| Value::from(value.as_str()))
                 .collect(),
             FieldPath::Name(name) => {
-                let element = binding.element.as_ref().unwrap_or(&self.value);
+                let element = cursor.element.as_ref().unwrap_or(&self.value);
                 members(element, name).into_iter().cloned().collect()
             }
-            FieldPath::Pointer(pointer) => pointer.find(&self.value, binding),
+            FieldPath::Pointer(pointer) => pointer.find(&self.value, cursor),
         }
     }
 
-    /// The first value that is text, at the first of several places that has one
-    /// which says something; when none does, the first that is there.
+    /// The first text at the first of `paths` where it is not empty; if it is
+    /// empty at all of them, the empty text. `None` when no path leads to text.
     #[must_use]
-    pub fn text(&self, places: &[FieldPath], binding: &Cursor) -> Option<String> {
-        let first = |place| self.find(place, binding).iter().find_map(as_text);
-        let mut texts = places.iter().filter_map(first);
-        let here = texts.next()?;
-        if here.is_empty() {
-            return texts.find(|text| !text.is_empty()).or(Some(here));
+    pub fn text(&self, paths: &[FieldPath], cursor: &Cursor) -> Option<String> {
+        let first_text = |path| self.find(path, cursor).iter().find_map(as_text);
+        let mut texts = paths.iter().filter_map(first_text);
+        let first = texts.next()?;
+        if first.is_empty() {
+            return texts.find(|text| !text.is_empty()).or(Some(first));
         }
-        Some(here)
+        Some(first)
     }
 }
 
-/// Every member called `name`, at any depth, in the order of the document.
+/// Every member with this name, at any depth, in the order of the document.
 #[must_use]
 pub(crate) fn members<'a>(value: &'a Value, name: &'a str) -> Vec<&'a Value> {
     let mut found = Vec::new();
@@ -65,7 +67,7 @@ pub(crate) fn members<'a>(value: &'a Value, name: &'a str) -> Vec<&'a Value> {
     found
 }
 
-/// The depth is bounded: `serde_json` reads no document deeper than 128.
+/// The recursion is bounded: `serde_json` refuses documents deeper than 128.
 fn collect<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, name, found)),
@@ -81,13 +83,13 @@ fn collect<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// A value as text: a string as it is, a number with every digit that
-/// it was written with, `null` as nothing. Objects and arrays are no text.
+/// A value as text: a string unchanged, a number with all the digits of the
+/// document, `null` as the empty text. `None` for objects and arrays.
 #[must_use]
 pub(crate) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::Array(_) | Value::Object(_) => None,
-        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
         Value::Null => Some(String::new()),
         Value::Number(number) => Some(number.to_string()),
         Value::String(text) => Some(text.clone()),
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_at_any_depth_in_document_order() {
+    fn members_at_any_depth_are_found_in_document_order() {
         let json = r#"{"a":{"id":1},"id":"two","list":[{"id":null},{"id":[3]}]}"#;
         let expected = [Some("1"), Some("two"), Some(""), None];
         assert_eq!(

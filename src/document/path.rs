@@ -1,34 +1,33 @@
-//! Where a value is in a document that somebody else shaped, in writing.
+//! The language for where a value is in a document.
 //!
-//! A [`FieldPath`] says where a value is: by a name at any depth, by a JSON Pointer
-//! (RFC 6901) or in a header. A pointer may hold `*` for every element of an
-//! array or object, and `name#` for the members `name0`, `name1` and so on; it
-//! goes on through strings that hold JSON.
+//! A [`FieldPath`] is a name at any depth, a JSON Pointer (RFC 6901), a header
+//! or a constant. A pointer may hold the wildcards `*`, for every element of an
+//! array or object, and `name#`, for the members `name0`, `name1` and so on. It
+//! continues into strings that hold JSON.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// A JSON Pointer, perhaps with wildcards.
+/// A JSON Pointer, with or without wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPointer(pub(super) Vec<Step>);
 
-/// A step of a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// `*`
     Each,
-    /// `name`, or an index.
+    /// `name`, or the index of an array's element.
     Member(String),
     /// `name#`
     Numbered(String),
 }
 
 impl JsonPointer {
-    /// Reads a pointer, `/` and names.
+    /// Parses `/name/name…`.
     ///
     /// # Errors
-    /// When it does not start with `/`, or a `~` is not followed by 0 or 1.
+    /// When `raw` does not start with `/`, or a `~` is not followed by 0 or 1.
     pub fn parse(raw: &str) -> Result<Self, String> {
         let expected = "expected e.g. /data/0/text, with ~1 for a / in a name and ~0 for a ~";
         let rest = raw
@@ -49,75 +48,78 @@ impl JsonPointer {
         steps.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The top-level member of that name.
+    /// The pointer to the top-level member `name`.
     #[must_use]
     pub fn member(name: &str) -> Self {
         Self(vec![Step::Member(name.to_owned())])
     }
 
-    /// Whether it finds more than one value.
+    /// Whether it can match more than one value.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
         self.0.iter().any(Step::is_wildcard)
     }
 
-    /// The same with every `*` replaced by an index.
+    /// This pointer with every wildcard replaced: `*` by `index`, `name#` by the
+    /// name and `index` + 1.
     #[must_use]
     pub fn numbered(&self, index: usize) -> Self {
         let step = |step: &Step| match step {
             Step::Each => Step::Member(index.to_string()),
-            // Families count from 1 where we are the ones who write.
+            // Parameters that we send are numbered from 1.
             Step::Numbered(name) => Step::Member(format!("{name}{}", index + 1)),
             Step::Member(name) => Step::Member(name.clone()),
         };
         Self(self.0.iter().map(step).collect())
     }
 
-    /// Puts a value where the pointer points, making objects and arrays on the
-    /// way; a number is an index of an array, whose elements come in order.
+    /// Stores a value at this pointer and creates the objects and arrays around
+    /// it. A number is the index of an array's element; elements must be stored
+    /// in order.
     ///
     /// # Errors
-    /// When something else is there.
+    /// When there is another value, or the pointer holds a `*`.
     pub fn put(&self, document: &mut Value, value: Value) -> Result<(), PathOccupied> {
-        let mut place = document;
+        let mut target = document;
         for step in &self.0 {
             let (Step::Member(name) | Step::Numbered(name)) = step else {
                 return Err(PathOccupied);
             };
-            place = match name.parse::<usize>() {
-                Ok(index) => element(place, index)?,
-                Err(_) => entry(place, name)?,
+            target = match name.parse::<usize>() {
+                Ok(index) => element_or_next(target, index)?,
+                Err(_) => member_or_new(target, name)?,
             };
         }
-        if !place.is_null() {
+        if !target.is_null() {
             return Err(PathOccupied);
         }
-        *place = value;
+        *target = value;
         Ok(())
     }
 }
 
-fn element(place: &mut Value, index: usize) -> Result<&mut Value, PathOccupied> {
-    if place.is_null() {
-        *place = Value::Array(Vec::new());
+fn element_or_next(parent: &mut Value, index: usize) -> Result<&mut Value, PathOccupied> {
+    if parent.is_null() {
+        *parent = Value::Array(Vec::new());
     }
-    let elements = place.as_array_mut().ok_or(PathOccupied)?;
+    let elements = parent.as_array_mut().ok_or(PathOccupied)?;
     if index == elements.len() {
         elements.push(Value::Null);
     }
     elements.get_mut(index).ok_or(PathOccupied)
 }
 
-fn entry<'a>(place: &'a mut Value, name: &str) -> Result<&'a mut Value, PathOccupied> {
-    if place.is_null() {
-        *place = Value::Object(Map::new());
+fn member_or_new<'a>(parent: &'a mut Value, name: &str) -> Result<&'a mut Value, PathOccupied> {
+    if parent.is_null() {
+        *parent = Value::Object(Map::new());
     }
-    let members = place.as_object_mut().ok_or(PathOccupied)?;
+    let members = parent.as_object_mut().ok_or(PathOccupied)?;
     Ok(members.entry(name).or_insert(Value::Null))
 }
 
-/// Two values want the same place, or one stands in the way of the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A path is used by another value, or leads through one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another value is stored there")]
 pub struct PathOccupied;
 
 impl Step {
@@ -129,21 +131,21 @@ impl Step {
 /// Where a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldPath {
-    /// Nowhere: it is always this.
+    /// `=constant`: this text, whatever the document holds.
     Constant(String),
-    /// In a header of the request, by its name in lower case.
+    /// `header:Name`: a header, by its name in lower case.
     Header(String),
-    /// In a member of that name, at any depth.
+    /// `name`: every member with this name, at any depth.
     Name(String),
-    /// Where a pointer points.
+    /// `/pointer`, or `family#`.
     Pointer(JsonPointer),
 }
 
 impl FieldPath {
-    /// Reads `header:Name`, `/pointer`, `family#`, `=constant` or a name.
+    /// Parses `header:Name`, `/pointer`, `family#`, `=constant` or a name.
     ///
     /// # Errors
-    /// When it is none of them.
+    /// When the header has no name or the pointer is malformed.
     pub fn parse(raw: &str) -> Result<Self, String> {
         if let Some(name) = raw.strip_prefix("header:") {
             if name.is_empty() {
@@ -165,7 +167,7 @@ impl FieldPath {
         }
     }
 
-    /// The name, if it is but that.
+    /// The name, if this is [`Self::Name`].
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -207,14 +209,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn text_that_is_no_pointer_is_refused() {
+    fn malformed_pointer_is_refused() {
         for bad in ["", "a", "/~", "/a~2"] {
             assert!(JsonPointer::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn values_are_put_where_pointers_point() {
+    fn put_stores_values_and_creates_parents() {
         let mut document = Value::Null;
         for (pointer, value) in [
             ("/data/type", "message"),

@@ -1,20 +1,20 @@
-//! Texts of the configuration with words in braces, which are replaced.
+//! Templates of the configuration: texts with placeholders in braces.
 
-/// A template with what stands in braces replaced, in one pass: what is put in
-/// is not looked at again.
+/// Replaces each placeholder by what `value` returns for its name, in one pass:
+/// braces in a value are not placeholders.
 #[must_use]
-pub(crate) fn fill(template: &str, word: impl Fn(&str) -> String) -> String {
+pub(crate) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut filled = String::new();
     for piece in pieces(template) {
         match piece {
             Piece::Literal(text) => filled.push_str(text),
-            Piece::Word(name) => filled.push_str(&word(name)),
+            Piece::Word(name) => filled.push_str(&value(name)),
         }
     }
     filled
 }
 
-/// The first word of a template that is none of `known`.
+/// The first placeholder of a template that is not among `known`.
 #[must_use]
 pub(crate) fn unknown_word<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
     pieces(template).find_map(|piece| match piece {
@@ -23,17 +23,16 @@ pub(crate) fn unknown_word<'a>(template: &'a str, known: &[&str]) -> Option<&'a 
     })
 }
 
-/// A part of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
-    /// What stands for itself.
+    /// Text outside of braces.
     Literal(&'a str),
-    /// What stands in braces.
+    /// The name of a placeholder, without its braces.
     Word(&'a str),
 }
 
-/// The parts of a template. A brace that is not closed makes a word of the
-/// rest.
+/// Splits a template. After a brace that is not closed the rest of the template
+/// is the name of a placeholder.
 pub(crate) fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = template;
     let mut word = None;
@@ -62,8 +61,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn template_is_filled_once() {
-        let word = |name: &str| match name {
+    fn placeholder_in_value_is_not_filled() {
+        let value = |name: &str| match name {
             "to" => "+1{from}".to_owned(),
             "from" => "+2".to_owned(),
             _ => String::new(),
@@ -75,12 +74,12 @@ mod tests {
             ("a } b", "a } b"),
             ("", ""),
         ] {
-            assert_eq!(fill(template, word), expected);
+            assert_eq!(fill(template, value), expected);
         }
     }
 
     #[test]
-    fn stranger_is_named() {
+    fn unknown_placeholder_is_found() {
         assert_eq!(unknown_word("/a/{to}?b={from}", &["to", "from"]), None);
         assert_eq!(unknown_word("/a/{to}/{tp}", &["to"]), Some("tp"));
         assert_eq!(unknown_word("{", &["to"]), Some(""));

@@ -115,7 +115,7 @@ fn choices(document: &Document, paths: &[FieldPath], record: &Cursor) -> Vec<Cur
         .iter()
         .filter_map(|path| match path {
             FieldPath::Pointer(pointer) if pointer.has_wildcard() => {
-                Some(pointer.bind(&document.value, record))
+                Some(pointer.elements(&document.value, record))
             }
             FieldPath::Pointer(pointer) => {
                 let found = pointer.find(&document.value, record);
@@ -131,7 +131,7 @@ fn choices(document: &Document, paths: &[FieldPath], record: &Cursor) -> Vec<Cur
 pub(crate) fn holds(condition: &Condition, document: &Document, record: &Cursor) -> bool {
     condition.holds(&Subject {
         document,
-        binding: record,
+        cursor: record,
         text: "",
         status: None,
     })

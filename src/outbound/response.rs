@@ -100,7 +100,7 @@ pub(crate) fn detail(status: u16, said: &str) -> String {
 fn passes(check: &Condition, status: u16, body: &[u8]) -> bool {
     check.holds(&Subject {
         document: &document(body),
-        binding: &Cursor::default(),
+        cursor: &Cursor::default(),
         text: &String::from_utf8_lossy(body),
         status: Some(status),
     })
