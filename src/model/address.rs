@@ -1,24 +1,23 @@
-//! Who a message goes to and comes from, as Asterisk writes it.
-
-use std::fmt;
+//! Addresses of outgoing messages, as Asterisk writes them.
 
 use percent_encoding::percent_decode_str;
 
-/// Longest address in bytes that is handed to a provider.
+/// Most bytes of an address that is passed to a provider.
 const ADDRESS_MAX: usize = 128;
 
-/// A number or name, taken out of whatever stood around it.
+/// A number or name: the user part of a SIP URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address(String);
 
 impl Address {
-    /// Reads `+1…`, `sip:user@host`, `"Name" <sip:user@host>` and the like
-    /// (RFC 3261, sections 19.1 and 25.1); what counts is the user part.
+    /// Parses `+1…`, `sip:user@host`, `"Name" <sip:user@host>` and other forms of
+    /// RFC 3261, sections 19.1 and 25.1, and takes the user part.
     ///
     /// # Errors
-    /// When nothing is left, or something that no number or name can hold.
+    /// When the user part is empty, longer than 128 bytes, or holds a control
+    /// character.
     pub fn parse(raw: &str) -> Result<Self, InvalidAddress> {
-        let address = user(bare(raw.trim()));
+        let address = user_part(without_display_name(raw.trim()));
         let allowed = !address.is_empty()
             && address.len() <= ADDRESS_MAX
             && !address.chars().any(char::is_control);
@@ -29,24 +28,24 @@ impl Address {
         }
     }
 
-    /// The number or name.
+    /// The number or name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What stands between the last `<` and its `>`; a display name may hold
-/// others, and Asterisk's argument splitter has removed the quotes around it.
-fn bare(raw: &str) -> &str {
+/// The text between the last `<` and its `>`. A display name may hold other
+/// `<`, because Asterisk's argument splitter has removed the quotes around it.
+fn without_display_name(raw: &str) -> &str {
     let Some((_, rest)) = raw.rsplit_once('<') else {
         return raw;
     };
     rest.split_once('>').map_or(rest, |(inner, _)| inner).trim()
 }
 
-/// The user part of a URI, or all of what is none.
-fn user(raw: &str) -> String {
+/// The user part of a URI; text without a scheme up to its `@`.
+fn user_part(raw: &str) -> String {
     let uri = ["sip:", "sips:", "tel:"].iter().find_map(|scheme| {
         let (start, rest) = raw.split_at_checked(scheme.len())?;
         start.eq_ignore_ascii_case(scheme).then_some(rest)
@@ -62,21 +61,11 @@ fn user(raw: &str) -> String {
     percent_decode_str(user).decode_utf8_lossy().into_owned()
 }
 
-/// An address without anything to address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The text holds no number or name; this is its start. Whoever wrote the
+/// dialplan or the record must correct it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a number, SIP URI or name with a SIP URI")]
 pub struct InvalidAddress(String);
-
-impl fmt::Display for InvalidAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is not a number, SIP URI or name with a SIP URI",
-            self.0
-        )
-    }
-}
-
-impl std::error::Error for InvalidAddress {}
 
 #[cfg(test)]
 mod tests {
@@ -112,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn address_without_anything_in_it_is_refused() {
+    fn text_without_user_part_is_refused() {
         for raw in [
             "",
             "  ",

@@ -1,4 +1,4 @@
-//! Keys made from several texts.
+//! Digests of several texts, as keys for messages and conversations.
 
 use sha1::{Digest as _, Sha1};
 

@@ -1,14 +1,14 @@
-//! What a message is called, from when it is accepted or handed over.
+//! Ids of messages, given when a message is accepted.
 //!
-//! The name holds time and randomness and nothing that came from outside. It
-//! stands in the log, in the dialplan's `WEBSMS_ID` and in file names; in the
-//! order of their text, names are in the order of acceptance.
+//! An id is made of time and randomness, never of input. It appears in the log,
+//! in the dialplan's `WEBSMS_ID` and in file names. Ids of one process sort, as
+//! text, in the order of acceptance.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The microsecond and eight random digits.
+/// The microsecond of acceptance and 32 random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
     micros: u64,
@@ -16,11 +16,11 @@ pub struct Id {
 }
 
 impl Id {
-    /// A new name, now, after `last`.
+    /// A new id with the current time, later than `last`.
     #[must_use]
     pub fn generate(last: Option<Self>) -> Self {
-        // If the system has no randomness, time alone has to tell names apart;
-        // no file is overwritten either way.
+        // Without randomness from the system the time alone makes ids different;
+        // files are never overwritten either way.
         let random = getrandom::u32().unwrap_or_default();
         Self::next(last, SystemTime::now(), random)
     }
@@ -31,7 +31,7 @@ impl Id {
         UNIX_EPOCH + Duration::from_micros(self.micros)
     }
 
-    /// The next name after `last`, even when the clock was set back.
+    /// The id for `now`, but later than `last` even when the clock was set back.
     #[must_use]
     pub fn next(last: Option<Self>, now: SystemTime, random: u32) -> Self {
         let micros = now
@@ -62,7 +62,7 @@ impl FromStr for Id {
             micros: micros.parse().map_err(|_| InvalidId)?,
             random: u32::from_str_radix(random, 16).map_err(|_| InvalidId)?,
         };
-        // Only the one way of writing it, so that it leads back to its file.
+        // Other spellings of the same numbers would not name the message's file.
         if id.to_string() == text {
             Ok(id)
         } else {
@@ -71,35 +71,28 @@ impl FromStr for Id {
     }
 }
 
-/// Text that is no name of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The text is no id of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a message id")]
 pub struct InvalidId;
-
-impl fmt::Display for InvalidId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a message id")
-    }
-}
-
-impl std::error::Error for InvalidId {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_in_the_order_of_acceptance() {
+    fn ids_sort_in_the_order_of_acceptance() {
         let noon = UNIX_EPOCH + Duration::from_secs(1_795_304_460);
         let first = Id::next(None, noon, 9);
         let second = Id::next(Some(first), noon, 1);
         let after_clock_step = Id::next(Some(second), noon - Duration::from_secs(3600), 0);
         assert!(first < second && second < after_clock_step);
-        let names = [first, second, after_clock_step].map(|id| id.to_string());
-        assert!(names.is_sorted(), "{names:?}");
+        let texts = [first, second, after_clock_step].map(|id| id.to_string());
+        assert!(texts.is_sorted(), "{texts:?}");
     }
 
     #[test]
-    fn name_is_read_back_and_no_other() {
+    fn only_the_written_form_is_read_back() {
         let id = Id::next(
             None,
             UNIX_EPOCH + Duration::from_micros(1_795_304_460_000_001),

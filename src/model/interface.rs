@@ -1,23 +1,23 @@
-//! The name of an interface.
+//! Names of interfaces: the configured accounts at providers.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest name of an interface.
+/// Most bytes of a name.
 const INTERFACE_MAX: usize = 64;
 
-/// The name of a configured provider account: the `[index]` of its keys.
+/// The name of an interface: the `[index]` of its keys in the configuration.
 ///
-/// Records hold it as its text; the empty text is the unnamed interface.
+/// Records on disk hold it as text, empty for the unnamed interface.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct InterfaceName(String);
 
 impl TryFrom<String> for InterfaceName {
-    type Error = String;
+    type Error = InvalidInterfaceName;
 
-    fn try_from(name: String) -> Result<Self, String> {
+    fn try_from(name: String) -> Result<Self, InvalidInterfaceName> {
         if name.is_empty() {
             return Ok(Self::unnamed());
         }
@@ -26,35 +26,33 @@ impl TryFrom<String> for InterfaceName {
 }
 
 impl InterfaceName {
-    /// Reads a name of 1 to 64 printable ASCII characters.
+    /// Parses a name of 1 to 64 printable ASCII characters.
     ///
     /// # Errors
-    /// When it is longer or holds something else.
-    pub fn parse(raw: &str) -> Result<Self, String> {
+    /// When it is empty, longer, or holds another character.
+    pub fn parse(raw: &str) -> Result<Self, InvalidInterfaceName> {
         let printable = raw
             .bytes()
             .all(|byte| byte.is_ascii_graphic() || byte == b' ');
         if raw.is_empty() || raw.len() > INTERFACE_MAX || !printable {
-            return Err(format!(
-                "not an index (expected 1 to {INTERFACE_MAX} printable ASCII characters)"
-            ));
+            return Err(InvalidInterfaceName);
         }
         Ok(Self(raw.to_owned()))
     }
 
-    /// The one interface of a file that uses no index.
+    /// The only interface of a configuration without indexes.
     #[must_use]
     pub fn unnamed() -> Self {
         Self(String::new())
     }
 
-    /// Whether it is the one interface of a file that uses no index.
+    /// Whether it is the only interface of a configuration without indexes.
     #[must_use]
     pub fn is_unnamed(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The name as text; empty for the unnamed one.
+    /// The index; empty for the unnamed interface.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,6 +68,12 @@ impl fmt::Display for InterfaceName {
         })
     }
 }
+
+/// The text is no name of an interface. The administrator must correct the
+/// configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an index (expected 1 to {INTERFACE_MAX} printable ASCII characters)")]
+pub struct InvalidInterfaceName;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,9 @@
-//! A message and the parties to it, in types that cannot hold what would be
-//! dangerous further down.
+//! Messages to phones, their parties and their receipts.
 //!
-//! What comes from outside is untrusted: one byte of a call file decides
-//! whether Asterisk delivers a text or runs a command. The allow-lists here
-//! are the ones that hold for every line of a call file at once; no caller
-//! checks again.
+//! Input from providers is untrusted: one byte of a call file decides whether
+//! Asterisk delivers a text or runs a command. The types here cannot hold a
+//! dangerous value. Their allow-lists are safe for every line of a call file, so
+//! that no caller has to check again.
 
 use std::fmt;
 use std::num::ParseIntError;
@@ -13,24 +12,23 @@ use std::str::FromStr;
 use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 
-/// Longest number: E.164 has at most 15 digits, the rest is for prefixes.
+/// Most digits of a number: 15 of E.164, the rest for prefixes.
 const NUMBER_MAX: usize = 20;
 
-/// Longest alphanumeric sender. GSM has 11 characters (3GPP TS 23.040,
-/// 9.1.2.5); some providers hand on a few more, and an identity of WhatsApp's
-/// without a number has 18, or 23.
+/// Most bytes of an alphanumeric sender. GSM has 11 characters (3GPP TS 23.040,
+/// 9.1.2.5), some providers pass on a few more, and a LID of WhatsApp has 18 or
+/// 23.
 const SENDER_MAX: usize = 24;
 
-/// A telephone number: up to 20 digits, perhaps with a leading `+`.
+/// A phone number: up to 20 digits, with or without a leading `+`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Reads a number. Blanks, `-`, `.`, `(` and `)` between the digits are
-    /// punctuation and left out.
+    /// Parses a number and removes its punctuation: blanks, `-`, `.`, `(`, `)`.
     ///
     /// # Errors
-    /// When anything else than digits and one leading `+` remains, or nothing.
+    /// When other characters than digits and a leading `+` remain, or no digit.
     pub fn parse(raw: &str) -> Result<Self, InvalidParty> {
         let number: String = raw
             .chars()
@@ -39,7 +37,7 @@ impl PhoneNumber {
         let digits = number.strip_prefix('+').unwrap_or(&number);
         let allowed = (1..=NUMBER_MAX).contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit());
-        // A leading `-` is no punctuation: it makes an option of an argument.
+        // A leading `-` would make the number an option of a command.
         if allowed && !raw.starts_with('-') {
             Ok(Self(number))
         } else {
@@ -60,17 +58,16 @@ impl fmt::Display for PhoneNumber {
     }
 }
 
-/// Who a message is from: a number, or the alphanumeric name that companies
-/// send under.
+/// The sender of a message: a number, or the alphanumeric name of a company.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sender(String);
 
 impl Sender {
-    /// Reads a number, or a name of up to 24 letters, digits, blanks and
-    /// `.`, `_`, `+`, `-` that starts with a letter or digit.
+    /// Parses a number, or a name of up to 24 letters, digits, blanks and `.`,
+    /// `_`, `+`, `-` that starts with a letter or digit.
     ///
     /// # Errors
-    /// When it is neither.
+    /// When `raw` is neither.
     pub fn parse(raw: &str) -> Result<Self, InvalidParty> {
         if let Ok(number) = PhoneNumber::parse(raw) {
             return Ok(Self(number.0));
@@ -100,10 +97,12 @@ impl fmt::Display for Sender {
     }
 }
 
-/// A party to a message that is not written as one can be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The text is no number or name. The provider sent it; the message is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is not {expected}")]
 pub struct InvalidParty {
     expected: &'static str,
+    /// The first characters.
     given: String,
 }
 
@@ -116,41 +115,33 @@ impl InvalidParty {
     }
 }
 
-impl fmt::Display for InvalidParty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not {}", self.given, self.expected)
-    }
-}
-
-impl std::error::Error for InvalidParty {}
-
-/// The text of a message: UTF-8 without NUL, and otherwise as it was written.
-/// It is never interpreted, whatever it looks like.
+/// The text of a message as its sender wrote it: UTF-8 without NUL. It is never
+/// interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(String);
 
 impl Text {
-    /// Takes a text; NUL, which would end it inside Asterisk, becomes U+FFFD.
+    /// A text in which U+FFFD replaces NUL, which would end the text in Asterisk.
     #[must_use]
     pub fn new(raw: &str) -> Self {
         Self(raw.replace('\0', "\u{fffd}"))
     }
 
-    /// The text itself.
+    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Who writes to whom by which account: messages of one conversation arrive in
-/// the order in which they were accepted. It is known by 64 bits of a digest.
+/// A conversation: recipient, sender and interface, as 64 bits of a digest.
+/// Messages of one conversation are delivered in the order of acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Conversation(u64);
 
 impl Conversation {
-    /// The conversation of messages to one party from another by an interface,
-    /// none of which holds a line break.
+    /// The conversation of messages `to` a party `from` another on an interface.
+    /// None of the three holds a line break.
     #[must_use]
     pub fn between(to: &str, from: &str, interface: &str) -> Self {
         Self(u64::from_be_bytes(digest(&[to, from, interface])))
@@ -171,31 +162,31 @@ impl FromStr for Conversation {
     }
 }
 
-/// What a provider says later about a message that went out.
+/// A delivery receipt: a provider's report about an outgoing message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The account that it came in on.
+    /// The interface that received the receipt.
     pub interface: InterfaceName,
-    /// What the provider calls the message.
+    /// The provider's id of the message.
     pub provider_id: String,
-    /// What became of it.
+    /// The state that decides what happens next.
     pub state: ReceiptState,
-    /// The provider's word for that.
+    /// The state in the provider's words.
     pub status: String,
-    /// Why, in the provider's words, if it says so.
+    /// The provider's text about a failure.
     pub reason: Option<String>,
-    /// The provider's code for that.
+    /// The provider's code of a failure.
     pub code: Option<String>,
 }
 
-/// What became of a message that went out.
+/// The state of an outgoing message, as far as the provider knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptState {
-    /// It is on the phone.
+    /// On the recipient's phone.
     Delivered,
-    /// It will not get there.
+    /// Finally not delivered.
     Failed,
-    /// It is on its way.
+    /// Still on its way.
     Pending,
 }
 
@@ -206,29 +197,29 @@ pub struct Message {
     pub to: PhoneNumber,
     /// Their number or name.
     pub from: Sender,
-    /// What they wrote.
+    /// The text, without the links to pictures.
     pub text: Text,
-    /// The account that it came in on.
+    /// The interface that received the message.
     pub interface: InterfaceName,
-    /// What the provider calls it, if it says so.
+    /// The provider's id of the message.
     pub provider_id: Option<String>,
-    /// Pictures that are to be kept; links to them will stand behind the text.
+    /// Pictures to store; links to them are appended to the text.
     pub pictures: Vec<Picture>,
 }
 
-/// A picture or other file that comes with a message.
+/// A picture or other file that is attached to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// Where it is.
+    /// Chosen by the provider or by the sender: untrusted.
     pub url: String,
-    /// Whether the URL is of a document that says where it is.
+    /// Whether `url` leads to a JSON document that holds the picture's URL.
     pub lookup: bool,
-    /// What the message says that it is, if it does.
+    /// The media type that the message declares.
     pub content_type: Option<String>,
 }
 
 impl Message {
-    /// The conversation that it belongs to.
+    /// The conversation that the message belongs to.
     #[must_use]
     pub fn conversation(&self) -> Conversation {
         Conversation::between(
@@ -244,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conversation_is_who_to_whom_by_which() {
+    fn conversation_depends_on_parties_and_interface() {
         let message = |to: &str, from: &str, interface: &str| Message {
             to: PhoneNumber::parse(to).unwrap(),
             from: Sender::parse(from).unwrap(),
@@ -263,14 +254,14 @@ mod tests {
         ] {
             assert_ne!(one.conversation(), other.conversation());
         }
-        // The files of an earlier version must keep their conversation.
+        // Conversations are in file names, so they must never change.
         assert_eq!(one.conversation().to_string(), "17d6a77553b38f78");
         let text = one.conversation().to_string();
         assert_eq!((text.len(), text.parse()), (16, Ok(one.conversation())));
     }
 
     #[test]
-    fn number_is_read_without_punctuation() {
+    fn punctuation_of_a_number_is_removed() {
         for (raw, expected) in [
             ("+12025550160", "+12025550160"),
             ("+1 (202) 555-0160", "+12025550160"),
@@ -283,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn number_with_anything_else_is_refused() {
+    fn number_with_other_characters_is_refused() {
         for raw in [
             "",
             "+",
@@ -324,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn sender_that_could_leave_its_line_is_refused() {
+    fn sender_with_dangerous_characters_is_refused() {
         for raw in [
             "",
             " x",
@@ -349,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn text_has_no_nul() {
+    fn nul_in_a_text_is_replaced() {
         assert_eq!(Text::new("a\0b").as_str(), "a\u{fffd}b");
     }
 }

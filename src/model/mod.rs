@@ -1,4 +1,4 @@
-//! What is carried: messages, the parties to them, numbers, ids.
+//! Messages in both directions, and the types that they are made of. Pure.
 
 pub mod address;
 pub(crate) mod digest;

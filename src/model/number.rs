@@ -1,31 +1,29 @@
-//! The forms in which numbers are written.
-//!
-//! Providers differ, the dialplan wants one form. Pure; the same for both
-//! directions.
+//! Number formats: providers differ, and the dialplan expects one form.
 
-/// Numbers of up to so many digits are short codes, which have no other form.
+/// Most digits of a short code. Short codes have no international form.
 const SHORT_CODE_MAX: usize = 6;
 
-/// Digits of a number of the North American plan without its country code.
+/// Digits of a number of the North American Numbering Plan, without country
+/// code.
 const NANP_DIGITS: usize = 10;
 
-/// What stands before the digits of an identity of WhatsApp's without a number.
+/// Prefix for WhatsApp identities (LIDs) that reveal no phone number.
 const LID: &str = "lid";
 
-/// How numbers are written.
+/// A way to write numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberFormat {
-    /// As they came (`E123` says the same).
+    /// Unchanged. `E123` in the configuration means the same.
     AsIs,
-    /// As WhatsApp's gateways write them: `12025550183@c.us`.
+    /// The form of WhatsApp gateways: `12025550183@c.us`.
     Jid,
-    /// The same without the server.
+    /// The form of WhatsApp gateways, without the server: `12025550183`.
     JidDigits,
-    /// North American ones in 10 digits, without the country code.
+    /// North American numbers in 10 digits, without the country code.
     Nanp10,
-    /// North American ones in 11 digits, with the country code.
+    /// North American numbers in 11 digits, with the country code.
     Nanp11,
-    /// With a leading `+`, those of 10 digits with `+1`.
+    /// With a leading `+`; numbers of 10 digits with `+1`.
     NanpPlus,
     /// Without any `+`.
     OmitPlus,
@@ -36,9 +34,9 @@ pub enum NumberFormat {
 }
 
 impl NumberFormat {
-    /// A number in this form. What holds anything else than digits and `+` is a
-    /// name and left alone; so are short codes by those formats that add
-    /// something.
+    /// A number in this format. Text with other characters than digits and `+`
+    /// is a name, which stays unchanged. Formats that add a prefix leave short
+    /// codes unchanged.
     #[must_use]
     pub fn apply(self, address: &str) -> String {
         let is_number = !address.is_empty()
@@ -46,7 +44,7 @@ impl NumberFormat {
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || byte == b'+');
         if !is_number {
-            return self.name(address);
+            return self.apply_to_name(address);
         }
         match self {
             Self::AsIs => address.to_owned(),
@@ -63,23 +61,23 @@ impl NumberFormat {
         }
     }
 
-    /// What is no number: an identity of WhatsApp's that has none, or a name.
-    fn name(self, address: &str) -> String {
+    /// Names stay unchanged, but a LID regains its server.
+    fn apply_to_name(self, address: &str) -> String {
         match (self, address.strip_prefix(LID)) {
             (Self::Jid | Self::JidDigits, Some(lid)) if is_digits(lid) => format!("{lid}@lid"),
             _ => address.to_owned(),
         }
     }
 
-    /// Whether a sender may have identities that are no numbers.
+    /// Whether senders may be WhatsApp identities, which are not always numbers.
     #[must_use]
     pub fn has_identities(self) -> bool {
         matches!(self, Self::Jid | Self::JidDigits)
     }
 
-    /// A number as a provider wrote it, for the dialplan. Of WhatsApp's identities
-    /// (`user:device@server`) those with a number are that, the others `lid` and
-    /// digits: never an invented number.
+    /// Converts a number from a provider for the dialplan. A WhatsApp identity
+    /// (`user:device@server`) becomes its phone number, or `lid` and its digits
+    /// when it has none: never an invented number.
     #[must_use]
     pub fn read(self, raw: &str) -> String {
         if !self.has_identities() {
@@ -95,7 +93,7 @@ impl NumberFormat {
         }
     }
 
-    /// The forms that tell national from international numbers.
+    /// The formats that distinguish national from international numbers.
     fn international(self, address: &str) -> String {
         let with_prefix = address
             .strip_prefix('+')
@@ -118,12 +116,12 @@ impl NumberFormat {
     }
 }
 
-/// Without the international prefix.
+/// The number without its international prefix, `+` or `00`.
 fn digits(number: &str) -> &str {
-    let without = number
+    let digits = number
         .strip_prefix('+')
         .or_else(|| number.strip_prefix("00"));
-    without.unwrap_or(number)
+    digits.unwrap_or(number)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -135,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identity_of_whatsapp_is_a_number_or_said_to_be_none() {
+    fn whatsapp_identity_becomes_number_or_lid() {
         use NumberFormat::{Jid, JidDigits, Plus};
         for (raw, expected) in [
             ("12025550183@s.whatsapp.net", "+12025550183"),
@@ -151,7 +149,7 @@ mod tests {
             assert_eq!(JidDigits.read(raw), expected, "{raw}");
         }
         assert_eq!(Plus.read("12025550183"), "+12025550183");
-        for (address, with, without) in [
+        for (address, jid, digits) in [
             ("+12025550183", "12025550183@c.us", "12025550183"),
             ("0012025550183", "12025550183@c.us", "12025550183"),
             (
@@ -161,13 +159,13 @@ mod tests {
             ),
             ("lido", "lido", "lido"),
         ] {
-            assert_eq!(Jid.apply(address), with);
-            assert_eq!(JidDigits.apply(address), without);
+            assert_eq!(Jid.apply(address), jid);
+            assert_eq!(JidDigits.apply(address), digits);
         }
     }
 
     #[test]
-    fn number_takes_the_form_that_is_asked_for() {
+    fn number_is_written_in_the_format() {
         use NumberFormat::{AsIs, Nanp10, Nanp11, NanpPlus, OmitPlus, Plus, WithoutPrefix};
         for (format, number, expected) in [
             (AsIs, "+12025550183", "+12025550183"),

@@ -6,10 +6,9 @@ use crate::model::message::Text;
 /// A message on its way to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutgoingMessage {
-    /// Their number.
+    /// The number at the provider's side.
     pub to: Address,
     /// Our number or name.
     pub from: Address,
-    /// What is said.
     pub text: Text,
 }

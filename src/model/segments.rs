@@ -1,20 +1,20 @@
-//! How much of the air a text takes: what it is written in and how many short
-//! messages it makes. Pure.
+//! Segments: the encoding of a text in SMS, and how many short messages it
+//! takes.
 //!
-//! Counted is the text as the provider gets it, by the rules of 3GPP TS 23.038
-//! (alphabets) and TS 23.040, 9.2.3.24.1 (concatenation). A provider that
-//! replaces characters, or uses a national table, counts otherwise.
+//! The rules are those of 3GPP TS 23.038 (alphabets) and TS 23.040, 9.2.3.24.1
+//! (concatenation), applied to the text as the provider gets it. Providers that
+//! replace characters or use national tables get another count.
 
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroUsize};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// What a text is written in.
+/// The encoding of a text in SMS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextEncoding {
     /// The GSM 7 bit default alphabet with its extension table.
     Gsm7,
-    /// UTF-16 code units, which is what phones make of UCS-2.
+    /// UTF-16 code units, as which phones interpret UCS-2.
     Ucs2,
 }
 
@@ -27,18 +27,18 @@ impl fmt::Display for TextEncoding {
     }
 }
 
-/// What a text is written in, and how many short messages it makes.
+/// Encoding and segments of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextSize {
-    /// What it is written in.
+    /// The encoding that all segments share.
     pub encoding: TextEncoding,
-    /// How many short messages it makes; an empty text is one, too.
+    /// Number of short messages; 1 for an empty text.
     pub segments: usize,
 }
 
 impl TextSize {
-    /// The size of a text. One character that the GSM alphabet does not have
-    /// makes all of it UCS-2.
+    /// The size of a text. A single character outside of the GSM alphabet makes
+    /// the whole text UCS-2.
     #[must_use]
     pub fn of(text: &str) -> Self {
         if let Some(septets) = text.chars().map(septets).collect::<Option<Vec<_>>>() {
@@ -54,14 +54,14 @@ impl TextSize {
         }
     }
 
-    /// Whether that is `most` segments or fewer.
+    /// Whether the text takes `max` segments or fewer.
     #[must_use]
-    pub fn fits(self, most: NonZeroU8) -> bool {
-        self.segments <= usize::from(most.get())
+    pub fn fits(self, max: NonZeroU8) -> bool {
+        self.segments <= usize::from(max.get())
     }
 }
 
-/// What a character of the GSM alphabet takes.
+/// Septets of a character; `None` if the GSM alphabet does not have it.
 fn septets(character: char) -> Option<usize> {
     if DEFAULT_ALPHABET.contains(character) {
         Some(1)
@@ -72,16 +72,16 @@ fn septets(character: char) -> Option<usize> {
     }
 }
 
-/// How many segments characters of these widths fill: one of `alone`, or
-/// several of `each`, which leaves room for the header that joins them. What
-/// is two wide stays whole and may leave the last place of a segment empty.
-fn segments(widths: &[usize], alone: usize, each: usize) -> usize {
-    if widths.iter().sum::<usize>() <= alone {
+/// Segments for characters of these widths: one of `single` units, or several
+/// of `part` units, which leaves space for the concatenation header. A character
+/// of two units is not split, and may leave the last unit of a segment unused.
+fn segments(widths: &[usize], single: usize, part: usize) -> usize {
+    if widths.iter().sum::<usize>() <= single {
         return 1;
     }
     let (mut segments, mut used) = (1, 0);
     for width in widths {
-        if used + width > each {
+        if used + width > part {
             segments += 1;
             used = 0;
         }
@@ -90,8 +90,8 @@ fn segments(widths: &[usize], alone: usize, each: usize) -> usize {
     segments
 }
 
-/// 3GPP TS 23.038, 6.2.1, in order; 0x1B, the escape, is no character. The
-/// cedilla is on the capital C alone.
+/// 3GPP TS 23.038, 6.2.1, in order, without 0x1B, the escape. Only the capital
+/// C has a cedilla.
 const DEFAULT_ALPHABET: &str = concat!(
     "@£$¥èéùìòÇ\nØø\rÅå",
     "Δ_ΦΓΛΩΠΨΣΘΞÆæßÉ",
@@ -103,20 +103,20 @@ const DEFAULT_ALPHABET: &str = concat!(
     "pqrstuvwxyzäöñüà",
 );
 
-/// 3GPP TS 23.038, 6.2.1.1: what stands behind an escape.
+/// 3GPP TS 23.038, 6.2.1.1: characters that are encoded with an escape.
 const EXTENSION_TABLE: &str = "\u{c}^{}\\[~]|€";
 
-/// A text in parts of so many characters at most, cut between what a reader sees
-/// as characters; whole when there is no bound.
+/// Cuts a text, between grapheme clusters, into parts of `max` characters at
+/// most. Without `max` the text is one part.
 #[must_use]
-pub fn parts(text: &str, most: Option<NonZeroUsize>) -> Vec<&str> {
-    let Some(most) = most else {
+pub fn parts(text: &str, max: Option<NonZeroUsize>) -> Vec<&str> {
+    let Some(max) = max else {
         return vec![text];
     };
     let (mut parts, mut start, mut count) = (Vec::new(), 0, 0);
-    for (at, seen) in text.grapheme_indices(true) {
-        let characters = seen.chars().count();
-        if count > 0 && count + characters > most.get() {
+    for (at, cluster) in text.grapheme_indices(true) {
+        let characters = cluster.chars().count();
+        if count > 0 && count + characters > max.get() {
             parts.extend(text.get(start..at));
             (start, count) = (at, 0);
         }
@@ -126,17 +126,17 @@ pub fn parts(text: &str, most: Option<NonZeroUsize>) -> Vec<&str> {
     parts
 }
 
-/// Last code point of the Basic Multilingual Plane, the last one that UCS-2
-/// has (ISO/IEC 10646).
+/// The last character of UCS-2: the end of the Basic Multilingual Plane (ISO/IEC
+/// 10646).
 const UCS2_LAST: char = '\u{ffff}';
 
-/// Whether a text holds characters that UCS-2 does not have.
+/// Whether a text holds characters outside of UCS-2.
 #[must_use]
 pub fn exceeds_ucs2(text: &str) -> bool {
     text.chars().any(|character| character > UCS2_LAST)
 }
 
-/// The text with U+FFFD in place of each character that UCS-2 does not have.
+/// The text with each character outside of UCS-2 replaced by U+FFFD.
 #[must_use]
 pub fn to_ucs2(text: &str) -> String {
     text.chars()
@@ -156,20 +156,20 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn long_text_is_cut_between_what_a_reader_sees() {
-        let most = NonZeroUsize::new(3);
-        assert_eq!(parts("abcdefg", most), ["abc", "def", "g"]);
+    fn long_text_is_cut_between_grapheme_clusters() {
+        let max = NonZeroUsize::new(3);
+        assert_eq!(parts("abcdefg", max), ["abc", "def", "g"]);
         assert_eq!(
-            parts("ab\u{1f468}\u{200d}\u{1f469}c", most),
+            parts("ab\u{1f468}\u{200d}\u{1f469}c", max),
             ["ab", "\u{1f468}\u{200d}\u{1f469}", "c"]
         );
-        assert_eq!(parts("abc", most), ["abc"]);
-        assert_eq!(parts("", most), [""]);
+        assert_eq!(parts("abc", max), ["abc"]);
+        assert_eq!(parts("", max), [""]);
         assert_eq!(parts("abcdefg", None), ["abcdefg"]);
     }
 
     #[test]
-    fn ucs2_replaces_each_character_beyond_the_plane_once() {
+    fn each_character_outside_ucs2_is_replaced_once() {
         assert_eq!(to_ucs2("Hi 😀 ☺ \u{ffff}"), "Hi \u{fffd} ☺ \u{ffff}");
         assert!(exceeds_ucs2("😀"));
         assert!(!exceeds_ucs2("Привет ☺ \u{ffff}"));
@@ -193,7 +193,7 @@ mod tests {
     const EXTENSION: [u32; 10] = [0x0c, 0x5e, 0x7b, 0x7d, 0x5c, 0x5b, 0x7e, 0x5d, 0x7c, 0x20ac];
 
     #[test]
-    fn alphabet_is_the_tables_and_no_other_character() {
+    fn alphabet_has_exactly_the_characters_of_the_tables() {
         let escape = DEFAULT.iter().position(|code| *code == 0);
         assert_eq!(escape, Some(0x1b));
         let in_tables = DEFAULT.len() - 1 + EXTENSION.len();
@@ -214,16 +214,16 @@ mod tests {
     }
 
     #[test]
-    fn each_character_of_the_tables_takes_its_place() {
-        for (codes, alone, each) in [(&DEFAULT[..], 160, 153), (&EXTENSION, 80, 76)] {
+    fn each_character_of_the_tables_has_its_width() {
+        for (codes, single, part) in [(&DEFAULT[..], 160, 153), (&EXTENSION, 80, 76)] {
             for code in codes.iter().filter(|code| **code != 0) {
                 let character = char::from_u32(*code).unwrap().to_string();
                 for (count, segments) in [
                     (1, 1),
-                    (alone, 1),
-                    (alone + 1, 2),
-                    (2 * each, 2),
-                    (2 * each + 1, 3),
+                    (single, 1),
+                    (single + 1, 2),
+                    (2 * part, 2),
+                    (2 * part + 1, 3),
                 ] {
                     let expected = TextSize {
                         encoding: TextEncoding::Gsm7,
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn one_foreign_character_makes_all_of_it_ucs2() {
+    fn one_foreign_character_makes_the_text_ucs2() {
         for foreign in [
             "ç", "`", "á", "Α", "☺", "\u{1b}", "\t", "\0", "\u{a0}", "\u{2126}", "\u{2019}",
             "\u{fffd}", "\u{ffff}",
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn size_counts_pairs_as_two_and_splits_none() {
+    fn characters_of_two_units_are_not_split() {
         use TextEncoding::{Gsm7, Ucs2};
         let x = |count: usize| "x".repeat(count);
         for (text, encoding, segments) in [
@@ -263,22 +263,22 @@ mod tests {
             (x(158) + "€", Gsm7, 1),
             (x(159) + "€", Gsm7, 2),
             (x(151) + "€" + &x(153), Gsm7, 2),
-            // 306 septets are two segments, but a pair stands on the cut.
+            // 306 septets would fit into two segments, but a pair is on the cut.
             (x(152) + "€" + &x(152), Gsm7, 3),
             (x(152) + "€" + &x(151), Gsm7, 2),
-            // The same twice: 459 septets would be three.
+            // The same twice: 459 septets would fit into three.
             (x(152) + "€" + &x(151) + "€" + &x(152), Gsm7, 4),
             ("{}".repeat(40), Gsm7, 1),
             ("😀".repeat(35), Ucs2, 1),
             ("😀".repeat(36), Ucs2, 2),
-            // 33 pairs in a segment, and one unit empty.
+            // 33 pairs in a segment, and one unit is unused.
             ("😀".repeat(66), Ucs2, 2),
             ("😀".repeat(67), Ucs2, 3),
             (x(65) + "😀" + &x(67), Ucs2, 2),
             (x(66) + "😀" + &x(66), Ucs2, 3),
             (x(68) + "😀", Ucs2, 1),
             (x(69) + "😀", Ucs2, 2),
-            // Characters of several code points may be split between these.
+            // A grapheme cluster may be split between its code points.
             ("e\u{301}".repeat(35), Ucs2, 1),
         ] {
             let size = TextSize::of(&text);
@@ -288,17 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn size_fits_up_to_the_bound() {
-        let fits = |segments, most| {
+    fn size_fits_up_to_the_maximum() {
+        let fits = |segments, max| {
             let encoding = TextEncoding::Gsm7;
-            TextSize { encoding, segments }.fits(NonZeroU8::new(most).unwrap())
+            TextSize { encoding, segments }.fits(NonZeroU8::new(max).unwrap())
         };
         assert!(fits(1, 1) && fits(2, 3) && fits(255, 255));
         assert!(!fits(2, 1) && !fits(256, 255) && !fits(257, 1));
     }
 
-    /// Lays a text down unit by unit, as a phone would, and counts the
-    /// segments that were laid.
+    /// Writes a text unit by unit, as a phone would, and counts the segments.
     fn naive(text: &str) -> TextSize {
         let code = |character: char| u32::from(character);
         let in_tables =
@@ -306,7 +305,7 @@ mod tests {
         let gsm = text
             .chars()
             .all(|character| character != '\0' && in_tables(character));
-        let (encoding, alone, each) = if gsm {
+        let (encoding, single, part) = if gsm {
             (TextEncoding::Gsm7, 160, 153)
         } else {
             (TextEncoding::Ucs2, 70, 67)
@@ -315,35 +314,35 @@ mod tests {
             if !gsm {
                 return character.encode_utf16(&mut [0; 2]).to_vec();
             }
-            let place = |table: &[u32]| table.iter().position(|of| *of == code(character));
-            match (place(&DEFAULT), place(&EXTENSION)) {
-                (Some(place), _) => vec![u16::try_from(place).unwrap()],
-                (None, place) => vec![0x1b, u16::try_from(place.unwrap()).unwrap()],
+            let index = |table: &[u32]| table.iter().position(|of| *of == code(character));
+            match (index(&DEFAULT), index(&EXTENSION)) {
+                (Some(index), _) => vec![u16::try_from(index).unwrap()],
+                (None, index) => vec![0x1b, u16::try_from(index.unwrap()).unwrap()],
             }
         });
-        let mut laid: Vec<Vec<u16>> = vec![Vec::new()];
+        let mut written: Vec<Vec<u16>> = vec![Vec::new()];
         for piece in pieces.clone() {
-            if laid.last().unwrap().len() + piece.len() > each {
-                laid.push(Vec::new());
+            if written.last().unwrap().len() + piece.len() > part {
+                written.push(Vec::new());
             }
-            laid.last_mut().unwrap().extend(piece);
+            written.last_mut().unwrap().extend(piece);
         }
-        let segments = if pieces.flatten().count() <= alone {
+        let segments = if pieces.flatten().count() <= single {
             1
         } else {
-            laid.len()
+            written.len()
         };
         TextSize { encoding, segments }
     }
 
     proptest! {
         #[test]
-        fn size_is_what_laying_it_down_gives(text in any::<String>()) {
+        fn size_equals_the_naive_count(text in any::<String>()) {
             prop_assert_eq!(TextSize::of(&text), naive(&text));
         }
 
         #[test]
-        fn size_of_long_gsm_text_is_what_laying_it_down_gives(
+        fn size_of_long_gsm_text_equals_the_naive_count(
             text in "[a-cÇ€{\u{c}\r\n]{60,700}"
         ) {
             prop_assert_eq!(TextSize::of(&text).encoding, TextEncoding::Gsm7);
@@ -351,18 +350,18 @@ mod tests {
         }
 
         #[test]
-        fn size_of_long_other_text_is_what_laying_it_down_gives(
+        fn size_of_long_other_text_equals_the_naive_count(
             text in "[a-cç€Ж日😀🇸\u{301}]{20,400}"
         ) {
             prop_assert_eq!(TextSize::of(&text), naive(&text));
         }
 
         #[test]
-        fn size_is_never_less_than_division_says(text in "[x€]{0,500}") {
+        fn size_is_near_septets_by_division(text in "[x€]{0,500}") {
             let septets: usize = text.chars().filter_map(septets).sum();
             let divided = if septets <= 160 { 1 } else { septets.div_ceil(153) };
             let size = TextSize::of(&text).segments;
-            // Each segment may leave one septet empty.
+            // Each segment may leave one septet unused.
             let most = septets.div_ceil(152).max(1);
             prop_assert!((divided..=most).contains(&size), "{} of {}", size, septets);
         }

@@ -237,8 +237,8 @@ fn clash<'a>(
         if !key.per_interface {
             return Some("takes no [index]: it holds for all interfaces".to_owned());
         }
-        if let Err(message) = InterfaceName::parse(index) {
-            return Some(message);
+        if let Err(error) = InterfaceName::parse(index) {
+            return Some(error.to_string());
         }
     }
     if key.repeated {

@@ -128,7 +128,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
     let unknown = reader.read(&keys::RETRY_UNKNOWN, value::yes_or_no);
     let fallback = reader.read(&keys::FALLBACK, |raw| {
         value::optional(raw)?
-            .map(|name| InterfaceName::parse(&name))
+            .map(|name| InterfaceName::parse(&name).map_err(|error| error.to_string()))
             .transpose()
     });
     let parameter = reader.read(&keys::KEY_IDEMPOTENCY, value::optional);
