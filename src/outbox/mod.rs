@@ -40,7 +40,6 @@ pub(crate) mod reply_route;
 pub(crate) mod retry;
 pub(crate) mod scheduler;
 pub(crate) mod store;
-mod watch;
 
 use crate::config::{Config, DeliveryMode, DeliverySettings};
 use crate::model::id::Id;
@@ -53,6 +52,7 @@ use crate::outbox::reply_route::ReplyRoutes;
 use crate::resilience::shutdown::Shutdown;
 use crate::spool::Spool;
 use crate::storage::durable::{Directory, DirectoryLock};
+use crate::storage::watch;
 use delivery::Delivery;
 use notifier::Notifier;
 use receipts::Tracker;
@@ -133,7 +133,8 @@ impl RunningOutbox {
         let outbox = Outbox::open(&config.outbox).map_err(directory)?;
         let claim = outbox.lock().map_err(directory)?;
         let (events, happened) = mpsc::channel();
-        watch::watch(outbox.path(), events.clone()).map_err(directory)?;
+        let watched = [(outbox.path(), watch::APPEARED)];
+        watch::watch(&watched, events.clone(), OutboxEvent::from).map_err(directory)?;
         let last = outbox.last().clone();
         let teller = Notifier::new(spool);
         let receipts = Tracker::new(outbox.clone(), config, teller.clone(), runtime.clone());

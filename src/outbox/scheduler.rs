@@ -19,6 +19,7 @@ use crate::outbox::name::OutboxName;
 use crate::outbox::receipts::Tracker;
 use crate::outbox::store::Outbox;
 use crate::storage::conversation_queue::ConversationQueue;
+use crate::storage::watch::DirectoryChange;
 
 /// How often to look for oneself.
 const SCAN_INTERVAL: Duration = Duration::from_secs(30);
@@ -37,6 +38,15 @@ pub(crate) enum OutboxEvent {
     Settled(OutboxName, Disposition),
     /// The daemon stops; messages in flight have until then.
     Stop(Instant),
+}
+
+impl From<DirectoryChange> for OutboxEvent {
+    fn from(change: DirectoryChange) -> Self {
+        match change {
+            DirectoryChange::Appeared(name) => Self::Appeared(name),
+            _ => Self::Scan,
+        }
+    }
 }
 
 /// An interface, its lines and its pace.

@@ -7,7 +7,7 @@
 //! time, or seems never to finish, is presented to it again as new.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,10 @@ use super::archive::Archive;
 use super::health::{Gauges, OutgoingReplaced, Snapshot};
 use super::name::CallFileName;
 use super::progress::{Progress, progress, without_attempts};
-use super::watch::SpoolEvent;
 use crate::config::SpoolSettings;
 use crate::storage::conversation_queue::ConversationQueue;
 use crate::storage::durable::{Directory, move_to};
+use crate::storage::watch::DirectoryChange;
 
 /// How long to wait before a move that failed is tried again.
 const DISK_RETRY: Duration = Duration::from_secs(2);
@@ -44,6 +44,34 @@ const PICKUP_TIMEOUT: Duration = Duration::from_secs(30);
 /// (`pbx/pbx_spool.c`, `scan_service`: a file whose last attempt was begun by a
 /// process of the same number is put off for ever).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What the feeder is told.
+#[derive(Debug)]
+pub(crate) enum SpoolEvent {
+    /// The writer has made a call file durable.
+    Stored(CallFileName),
+    /// A file has left outgoing.
+    Left(OsString),
+    /// Asterisk has written into a file in outgoing.
+    Written(OsString),
+    /// The administrator wants a message tried again.
+    Retry,
+    /// Something was missed: time to look for oneself.
+    Scan,
+    /// Nothing more will be stored.
+    Stop,
+}
+
+impl From<DirectoryChange> for SpoolEvent {
+    fn from(change: DirectoryChange) -> Self {
+        match change {
+            DirectoryChange::Appeared(_) => Self::Retry,
+            DirectoryChange::Left(name) => Self::Left(name),
+            DirectoryChange::Written(name) => Self::Written(name),
+            DirectoryChange::DirectoryGone | DirectoryChange::Overflow => Self::Scan,
+        }
+    }
+}
 
 /// The thread that moves.
 #[derive(Debug)]

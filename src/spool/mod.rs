@@ -13,7 +13,7 @@
 //! deliver it twice, never lose it and never deliver half of it.
 //!
 //! [`callfile`] renders, `writer` stores, `feeder` moves as `crate::storage::conversation_queue` says
-//! and `watch` and `progress` tell, `archive` keeps what Asterisk gave up
+//! and [`crate::storage::watch`] and `progress` tell, `archive` keeps what Asterisk gave up
 //! on, `inventory` shows all of it to the administrator, `probe` makes sure
 //! beforehand that all this can work, and `health` that it still does.
 
@@ -32,14 +32,14 @@ pub(crate) mod inventory;
 pub(crate) mod name;
 pub(crate) mod probe;
 pub(crate) mod progress;
-pub(crate) mod watch;
 pub(crate) mod writer;
 
 use crate::config::SpoolSettings;
 use crate::model::id::Id;
 use crate::model::message::Message;
 use crate::storage::durable::DirectoryLock;
-use feeder::Feeder;
+use crate::storage::watch;
+use feeder::{Feeder, SpoolEvent};
 use health::Gauges;
 pub(crate) use health::SpoolHealth;
 use writer::{RenderedMessage, StoreJob, Writer};
@@ -87,7 +87,11 @@ impl Spool {
             .map_err(|error| probe::ProbeError::new("clear", staging.path(), &error))?;
         let (jobs, jobs_to_do) = tokio::sync::mpsc::channel(JOBS_MAX);
         let (events, happened) = mpsc::channel();
-        watch::watch(&queue.outgoing, &retry, events.clone())
+        let watched = [
+            (queue.outgoing.as_path(), watch::LEFT | watch::WRITTEN),
+            (&retry, watch::APPEARED),
+        ];
+        watch::watch(&watched, events.clone(), SpoolEvent::from)
             .map_err(|error| probe::ProbeError::new("watch", &queue.outgoing, &error))?;
         let gauges = Arc::new(Gauges::default());
         gauges.waiting.store(left.len(), Ordering::Relaxed);

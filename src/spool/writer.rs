@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use super::SpoolError;
+use super::feeder::SpoolEvent;
 use super::health::free_space;
 use super::name::CallFileName;
-use super::watch::SpoolEvent;
 use crate::model::id::Id;
 use crate::model::message::Conversation;
 use crate::storage::durable::{Directory, StoreError};
