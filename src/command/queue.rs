@@ -15,6 +15,7 @@ use crate::outbox;
 use crate::outbox::receipts::{RecordedReceipt, SentMessage};
 use crate::outbox::record::Record;
 use crate::spool::inventory::{self, SpoolEntry};
+use crate::spool::layout::SpoolState;
 use crate::spool::progress::Progress;
 
 /// Does what the administrator asks; success when it could be done.
@@ -65,7 +66,7 @@ impl QueueItem {
     /// Whether it is not tried any more.
     fn has_failed(&self) -> bool {
         match self {
-            Self::ToPhone(entry) => entry.state == inventory::SpoolState::Failed,
+            Self::ToPhone(entry) => entry.state == SpoolState::Failed,
             Self::ToProvider(entry) => entry.state == outbox::store::OutboxState::Failed,
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, warn};
 
-use super::feeder::call_files_in;
+use super::layout::call_files_in;
 use super::name::CallFileName;
 use super::progress::{Progress, progress};
 use crate::config::SpoolSettings;

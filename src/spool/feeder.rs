@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -23,6 +23,7 @@ use tracing::{debug, error, info, warn};
 
 use super::archive::Archive;
 use super::health::{Gauges, OutgoingReplaced, Snapshot};
+use super::layout::{call_files_in, retry_directory};
 use super::name::CallFileName;
 use super::progress::{Progress, progress, without_attempts};
 use crate::config::SpoolSettings;
@@ -92,13 +93,6 @@ pub(crate) struct Feeder {
     outgoing_replaced: bool,
 }
 
-/// Where the administrator puts what shall be tried again, beside staging's
-/// own files.
-#[must_use]
-pub(crate) fn retry_directory(staging: &Path) -> PathBuf {
-    staging.join("retry")
-}
-
 /// What an earlier run accepted and did not hand on, in order. What it had not
 /// finished writing, and so not accepted, is swept.
 ///
@@ -128,19 +122,6 @@ pub(crate) fn waiting_in(staging: &Directory) -> io::Result<Vec<CallFileName>> {
             "took up call files that waited in staging"
         );
     }
-    Ok(names)
-}
-
-/// Our call files in a directory, in order.
-///
-/// # Errors
-/// When the directory cannot be read.
-pub(crate) fn call_files_in(directory: &Path) -> io::Result<Vec<CallFileName>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        names.extend(CallFileName::parse(&entry?.file_name()));
-    }
-    names.sort();
     Ok(names)
 }
 

@@ -10,51 +10,13 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::callfile::{self, CallFileContent};
-use super::feeder::{call_files_in, retry_directory};
+use super::layout::{SpoolState, call_files_in, retry_directory};
 use super::name::CallFileName;
 use super::probe::{self, ProbeError};
 use super::progress::{Progress, attempts, progress, without_attempts};
 use crate::config::SpoolSettings;
 use crate::model::id::Id;
 use crate::storage::durable::{Directory, StoreError};
-
-/// Where a call file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SpoolState {
-    /// In `failed`: Asterisk has given up.
-    Failed,
-    /// In `outgoing`: with Asterisk.
-    Outgoing,
-    /// In `staging/retry`: about to be taken up again.
-    Retry,
-    /// In `staging`: accepted, and waiting for its turn.
-    Staging,
-}
-
-impl SpoolState {
-    /// The order in which they are listed: the way that a message takes.
-    const ALL: [Self; 4] = [Self::Staging, Self::Retry, Self::Outgoing, Self::Failed];
-
-    fn directory(self, queue: &SpoolSettings) -> PathBuf {
-        match self {
-            Self::Failed => queue.failed.clone(),
-            Self::Outgoing => queue.outgoing.clone(),
-            Self::Retry => retry_directory(&queue.staging),
-            Self::Staging => queue.staging.clone(),
-        }
-    }
-}
-
-impl fmt::Display for SpoolState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Failed => "failed",
-            Self::Outgoing => "outgoing",
-            Self::Retry => "retry",
-            Self::Staging => "staging",
-        })
-    }
-}
 
 /// A call file, and what can be told of it.
 #[derive(Debug)]

@@ -29,6 +29,7 @@ pub mod callfile;
 pub(crate) mod feeder;
 pub(crate) mod health;
 pub(crate) mod inventory;
+pub(crate) mod layout;
 pub(crate) mod name;
 pub(crate) mod probe;
 pub(crate) mod progress;

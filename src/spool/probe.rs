@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::AccessFlags;
 use tempfile::Builder;
 
-use super::feeder::retry_directory;
+use super::layout::retry_directory;
 use crate::config::{Owner, SpoolSettings};
 use crate::storage::durable::{Access, Directory, DirectoryLock};
 
