@@ -8,6 +8,7 @@ use crate::config::{
 };
 use crate::exit::Exit;
 use crate::inbound::endpoint::Endpoint;
+use crate::logging::chain;
 use crate::media;
 use crate::otp;
 use crate::outbound::Provider;
@@ -49,7 +50,7 @@ pub fn run(options: &CheckOptions) -> Exit {
 fn surroundings(config: &Config, findings: &mut Findings) {
     match probe::probe(&config.spool) {
         Ok(_) => findings.line("ok", "call files can be written and handed to Asterisk"),
-        Err(error) => findings.error(&format!("[astqueue] failed to {error}")),
+        Err(error) => findings.error(&format!("[astqueue] failed to {}", chain(&error))),
     }
     let queues = |outgoing: &OutgoingInterface| outgoing.delivery.mode == DeliveryMode::Queue;
     if config.outgoing.iter().any(queues) {

@@ -1,7 +1,8 @@
-//! `queue`: what is on its way to phones and providers and what came to nothing;
-//! shows, retries and drops it.
+//! `queue`: lists, shows, retries and drops messages that wait or have failed, on
+//! their way to phones and to providers.
 
 use std::fmt::{Display, Write as _};
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use crate::cli::{QueueAction, QueueOptions};
@@ -9,16 +10,17 @@ use crate::command::load;
 use crate::command::terminal;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::logging;
+use crate::logging::{self, chain};
 use crate::model::id::Id;
-use crate::outbox;
+use crate::outbox::inventory::{self as outbox, OutboxEntry};
 use crate::outbox::receipts::{RecordedReceipt, SentMessage};
 use crate::outbox::record::Record;
-use crate::spool::inventory::{self, SpoolEntry};
+use crate::outbox::store::OutboxState;
+use crate::spool::inventory::{self as spool, QueueActionError, SpoolEntry};
 use crate::spool::layout::SpoolState;
 use crate::spool::progress::Progress;
 
-/// Does what the administrator asks; success when it could be done.
+/// Runs `queue`.
 #[must_use]
 pub fn run(options: &QueueOptions) -> Exit {
     logging::start("queue", false, crate::command::log_level().as_deref());
@@ -26,18 +28,18 @@ pub fn run(options: &QueueOptions) -> Exit {
         return Exit::Configuration;
     };
     let result = match &options.action {
-        QueueAction::List => items(&config).map(|items| list(&items)),
-        QueueAction::Show { id } => show_one(&config, *id),
+        QueueAction::List => items(&config).map(|items| table(&items)),
+        QueueAction::Show { id } => show(&config, *id),
         QueueAction::Retry { id, all } => retry(&config, *id, *all),
         QueueAction::Drop { id } => remove(&config, *id),
     };
-    terminal::print_result(result)
+    terminal::print_result(result.map_err(|error| chain(&error)))
 }
 
-/// A file that is on its way.
+/// One file of a message.
 enum QueueItem {
     ToPhone(SpoolEntry),
-    ToProvider(outbox::inventory::OutboxEntry),
+    ToProvider(OutboxEntry),
 }
 
 impl QueueItem {
@@ -48,7 +50,7 @@ impl QueueItem {
         }
     }
 
-    /// Which part of how many.
+    /// Part and number of parts, as in `1/3`.
     fn part(&self) -> String {
         match self {
             Self::ToPhone(entry) => entry.name.part_of(),
@@ -63,11 +65,11 @@ impl QueueItem {
         }
     }
 
-    /// Whether it is not tried any more.
+    /// Whether there will be no further attempt.
     fn has_failed(&self) -> bool {
         match self {
             Self::ToPhone(entry) => entry.state == SpoolState::Failed,
-            Self::ToProvider(entry) => entry.state == outbox::store::OutboxState::Failed,
+            Self::ToProvider(entry) => entry.state == OutboxState::Failed,
         }
     }
 
@@ -81,12 +83,12 @@ impl QueueItem {
         }
     }
 
-    /// To, from and text, if it can be read.
+    /// To, from and text, if the file is readable.
     fn message(&self) -> Option<(&str, &str, &str)> {
         match self {
             Self::ToPhone(entry) => {
-                let call = entry.call.as_ref()?;
-                Some((&call.to, &call.from, &call.text))
+                let message = entry.message.as_ref()?;
+                Some((&message.to, &message.from, &message.text))
             }
             Self::ToProvider(entry) => {
                 let record = entry.record.as_ref()?;
@@ -95,14 +97,13 @@ impl QueueItem {
         }
     }
 
-    /// How it goes, in words.
     fn progress(&self, now: SystemTime) -> String {
         match self {
             Self::ToPhone(entry) => match entry.progress {
                 Progress::Untouched => "not tried yet".to_owned(),
                 Progress::Begun(_) => "being tried".to_owned(),
                 Progress::Waiting => {
-                    let wait = entry.written.duration_since(now).unwrap_or_default();
+                    let wait = entry.modified.duration_since(now).unwrap_or_default();
                     format!("tried {} times, again in {}", entry.attempts, short(wait))
                 }
                 Progress::Completed => "delivered".to_owned(),
@@ -112,80 +113,67 @@ impl QueueItem {
         }
     }
 
-    /// More that is worth showing: the call file as it is, or the interface and
-    /// what the provider said.
-    fn more(&self) -> String {
+    /// The call file, or the interface and the last response of its provider.
+    fn details(&self) -> String {
         match self {
             Self::ToPhone(entry) => format!("\n{}", entry.content()),
             Self::ToProvider(entry) => {
                 let Some(record) = &entry.record else {
                     return String::new();
                 };
-                let said = record.last.as_ref().map_or("", |last| &last.detail);
-                format!("by       {:?}\nsaid     {said}\n", record.interface)
+                let response = record.last.as_ref().map_or("", |last| &last.detail);
+                format!("interface {:?}\nresponse  {response}\n", record.interface)
             }
         }
     }
 
-    fn retry(&self, config: &Config) -> Result<bool, String> {
+    fn retry(&self, config: &Config) -> Result<bool, ActionError> {
+        Ok(match self {
+            Self::ToPhone(entry) => entry.retry(&config.spool)?,
+            Self::ToProvider(entry) => entry.retry(&config.outbox)?,
+        })
+    }
+
+    fn remove(&self, config: &Config) -> Result<bool, ActionError> {
         match self {
-            Self::ToPhone(entry) => entry
-                .retry(&config.spool)
-                .map_err(|error| error.to_string()),
-            Self::ToProvider(entry) => {
-                let tried = entry.retry(&config.outbox);
-                tried.map_err(|error| error.to_string())
-            }
+            Self::ToPhone(entry) => entry.remove()?,
+            Self::ToProvider(entry) => entry.remove(&config.outbox)?,
         }
-    }
-
-    fn remove(&self, config: &Config) -> Result<bool, String> {
-        let removed = match self {
-            Self::ToPhone(entry) => entry.remove().map_err(|error| error.to_string()),
-            Self::ToProvider(entry) => {
-                let removed = entry.remove(&config.outbox);
-                removed.map_err(|error| error.to_string())
-            }
-        };
-        removed.map(|()| true)
+        Ok(true)
     }
 }
 
-/// Everything that is on its way, or came to nothing.
-fn items(config: &Config) -> Result<Vec<QueueItem>, String> {
-    let to_phones = inventory::list(&config.spool)
-        .map_err(|error| format!("failed to read the spool: {error}"))?;
-    let to_providers = outbox::inventory::list(&config.outbox)
-        .map_err(|error| format!("failed to read the outbox: {error}"))?;
+/// All files of all messages.
+fn items(config: &Config) -> Result<Vec<QueueItem>, QueueError> {
+    let to_phones = spool::list(&config.spool).map_err(QueueError::Spool)?;
+    let to_providers = outbox::list(&config.outbox).map_err(QueueError::Outbox)?;
     let to_phones = to_phones.into_iter().map(QueueItem::ToPhone);
     Ok(to_phones
         .chain(to_providers.into_iter().map(QueueItem::ToProvider))
         .collect())
 }
 
-/// The files of a message, which has at least one.
-fn of(config: &Config, id: Id) -> Result<Vec<QueueItem>, String> {
+/// The files of one message.
+fn items_of(config: &Config, id: Id) -> Result<Vec<QueueItem>, QueueError> {
     let mut items = items(config)?;
     items.retain(|item| item.id() == id);
     if items.is_empty() {
-        return Err(format!(
-            "there is no message {id} on its way, nor one that failed; \
-             `asterisk-websms queue list` shows what there is"
-        ));
+        return Err(QueueError::Unknown(id));
     }
     Ok(items)
 }
 
-/// A message that is on its way, came to nothing, or was sent and is kept for
+/// Shows a message that waits or has failed, or one that was sent and is kept for
 /// its receipt.
-fn show_one(config: &Config, id: Id) -> Result<String, String> {
-    let unknown = match of(config, id) {
-        Ok(items) => return Ok(show(&items)),
-        Err(unknown) => unknown,
-    };
-    let sent = outbox::inventory::sent(&config.outbox, id)
-        .map_err(|error| format!("failed to read the outbox: {error}"))?;
-    sent.map(|sent| show_sent(id, &sent)).ok_or(unknown)
+fn show(config: &Config, id: Id) -> Result<String, QueueError> {
+    match items_of(config, id) {
+        Err(QueueError::Unknown(id)) => {
+            let sent = outbox::sent(&config.outbox, id).map_err(QueueError::Outbox)?;
+            sent.map(|sent| show_sent(id, &sent))
+                .ok_or(QueueError::Unknown(id))
+        }
+        items => Ok(show_items(&items?)),
+    }
 }
 
 fn show_sent(id: Id, sent: &SentMessage) -> String {
@@ -202,16 +190,41 @@ fn show_sent(id: Id, sent: &SentMessage) -> String {
         }
     };
     format!(
-        "message  {id}\nstate    sent\nage      {}\nprogress {progress}\nto       {to}\n\
-         from     {from}\ntext     {text:?}\nby       {:?}\ncalled   {:?}\n",
+        "message   {id}\nstate     sent\nage       {}\nprogress  {progress}\nto        {to}\n\
+         from      {from}\ntext      {text:?}\ninterface {:?}\nsent as   {:?}\n",
         age(id),
         sent.interface,
         sent.provider_id,
     )
 }
 
-fn list(items: &[QueueItem]) -> String {
-    let mut said = format!(
+fn show_items(items: &[QueueItem]) -> String {
+    let now = SystemTime::now();
+    let mut shown = String::new();
+    for item in items {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            shown,
+            "message   {}\npart      {}\nstate     {}\nage       {}\nprogress  {}",
+            item.id(),
+            item.part(),
+            item.state(),
+            age(item.id()),
+            item.progress(now),
+        );
+        if let Some((to, from, text)) = item.message() {
+            let _ = writeln!(
+                shown,
+                "to        {to}\nfrom      {from}\ntext      {text:?}"
+            );
+        }
+        let _ = writeln!(shown, "{}", item.details());
+    }
+    shown
+}
+
+fn table(items: &[QueueItem]) -> String {
+    let mut table = format!(
         "{:<25}  {:<5}  {:<8}  {:>7}  {:>5}  {:<21}  {:<21}  {:>5}\n",
         "MESSAGE", "PART", "STATE", "AGE", "TRIED", "TO", "FROM", "BYTES"
     );
@@ -219,7 +232,7 @@ fn list(items: &[QueueItem]) -> String {
         let (to, from, text) = item.message().unwrap_or(("?", "?", ""));
         // Writing to a String cannot fail.
         let _ = writeln!(
-            said,
+            table,
             "{:<25}  {:<5}  {:<8}  {:>7}  {:>5}  {to:<21}  {from:<21}  {:>5}",
             item.id().to_string(),
             item.part(),
@@ -229,76 +242,100 @@ fn list(items: &[QueueItem]) -> String {
             text.len(),
         );
     }
-    let _ = writeln!(said, "{} in all", items.len());
-    said
+    let _ = writeln!(table, "{} in all", items.len());
+    table
 }
 
-fn show(items: &[QueueItem]) -> String {
-    let now = SystemTime::now();
-    let mut said = String::new();
-    for item in items {
-        let _ = writeln!(
-            said,
-            "message  {}\npart     {}\nstate    {}\nage      {}\nprogress {}",
-            item.id(),
-            item.part(),
-            item.state(),
-            age(item.id()),
-            item.progress(now),
-        );
-        if let Some((to, from, text)) = item.message() {
-            let _ = writeln!(said, "to       {to}\nfrom     {from}\ntext     {text:?}");
-        }
-        let _ = writeln!(said, "{}", item.more());
-    }
-    said
-}
-
-fn retry(config: &Config, id: Option<Id>, all: bool) -> Result<String, String> {
+fn retry(config: &Config, id: Option<Id>, all: bool) -> Result<String, QueueError> {
     let items = match id {
-        Some(id) => of(config, id)?,
+        Some(id) => items_of(config, id)?,
         None if all => {
             let mut items = items(config)?;
             items.retain(QueueItem::has_failed);
             items
         }
-        None => return Err("name a message, or --all that failed".to_owned()),
+        None => return Err(QueueError::NothingNamed),
     };
-    each(&items, "retried", |item| item.retry(config))
+    for_each(&items, "retried", |item| item.retry(config))
 }
 
-fn remove(config: &Config, id: Id) -> Result<String, String> {
-    each(&of(config, id)?, "dropped", |item| item.remove(config))
+fn remove(config: &Config, id: Id) -> Result<String, QueueError> {
+    for_each(&items_of(config, id)?, "dropped", |item| {
+        item.remove(config)
+    })
 }
 
-fn each(
+/// Acts on each file until one action fails, and reports what was done. An action
+/// that returns `false` was not necessary.
+fn for_each(
     items: &[QueueItem],
     done: &str,
-    act: impl Fn(&QueueItem) -> Result<bool, String>,
-) -> Result<String, String> {
-    let mut said = String::new();
+    action: impl Fn(&QueueItem) -> Result<bool, ActionError>,
+) -> Result<String, QueueError> {
+    let mut report = String::new();
     for item in items {
-        let (id, part, state) = (item.id(), item.part(), item.state());
-        let acted = act(item)
-            .map_err(|error| format!("{said}{id} part {part} in {state}: failed: {error}"))?;
-        let what = if acted { done } else { "is on its way" };
-        let _ = writeln!(said, "{id} part {part} in {state}: {what}");
+        let file = format!("{} part {} in {}", item.id(), item.part(), item.state());
+        match action(item) {
+            Ok(acted) => {
+                let outcome = if acted { done } else { "is on its way" };
+                let _ = writeln!(report, "{file}: {outcome}");
+            }
+            Err(source) => {
+                return Err(QueueError::Action {
+                    report,
+                    file,
+                    source: Box::new(source),
+                });
+            }
+        }
     }
-    let _ = writeln!(said, "{} in all", items.len());
-    Ok(said)
+    let _ = writeln!(report, "{} in all", items.len());
+    Ok(report)
 }
 
 fn age(id: Id) -> String {
     short(id.time().elapsed().unwrap_or_default())
 }
 
-/// A time in the unit that fits it.
-fn short(time: Duration) -> String {
-    let seconds = time.as_secs();
+/// A duration in a unit that suits its length.
+fn short(duration: Duration) -> String {
+    let seconds = duration.as_secs();
     match seconds {
         0..=99 => format!("{seconds} s"),
         100..=5999 => format!("{} min", seconds / 60),
         6000..=172_799 => format!("{} h", seconds / 3600),
         _ => format!("{} d", seconds / 86400),
     }
+}
+
+/// An action on one file failed.
+#[derive(Debug, thiserror::Error)]
+enum ActionError {
+    #[error(transparent)]
+    Outbox(#[from] io::Error),
+    #[error(transparent)]
+    Spool(#[from] QueueActionError),
+}
+
+/// `queue` failed.
+#[derive(Debug, thiserror::Error)]
+enum QueueError {
+    /// The files before this one, in the report, are done.
+    #[error("{report}{file}: failed")]
+    Action {
+        report: String,
+        file: String,
+        source: Box<ActionError>,
+    },
+    #[error("name a message, or use --all for all that failed")]
+    NothingNamed,
+    #[error("failed to read the outbox")]
+    Outbox(#[source] io::Error),
+    #[error("failed to read the spool")]
+    Spool(#[source] io::Error),
+    #[error(
+        "there is no message {0} that waits or has failed; `asterisk-websms queue list` shows \
+         all of them"
+    )]
+    Unknown(Id),
 }

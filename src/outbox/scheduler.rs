@@ -334,7 +334,10 @@ impl Scheduler {
             return info!("outbox drained");
         }
         for interface in self.interfaces.values().chain([&self.unconfigured]) {
-            let cut_off = interface.queue.away().filter(|name| self.is_sending(*name));
+            let cut_off = interface
+                .queue
+                .in_flight()
+                .filter(|name| self.is_sending(*name));
             for name in cut_off {
                 warn!(id = %name.id(), "message interrupted by shutdown; it may have been sent");
             }

@@ -1,9 +1,9 @@
-//! What becomes of call files that Asterisk is done with.
+//! Call files that Asterisk has finished.
 //!
-//! With `archive = yes` Asterisk moves them to `outgoing_done` and notes how it
-//! went. What it gave up on is kept in `failed` for the administrator; what was
-//! delivered is removed after `done_lifetime`. With `archive = no` Asterisk
-//! deletes both, and nothing can be told.
+//! With `archive = yes` Asterisk moves them to `donedir` and appends the result.
+//! Files that it gave up on are moved to `faileddir` for the administrator;
+//! delivered ones are removed after `done_lifetime`. With `archive = no` Asterisk
+//! deletes both, and the result is unknown.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -16,79 +16,86 @@ use super::progress::{Progress, progress};
 use crate::config::SpoolSettings;
 use crate::storage::durable::move_to;
 
-/// How often old files are looked for.
+/// Time between searches for old files in `donedir`. Also how long Asterisk may
+/// take to append the result to a file there.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// The directories that finished call files are in.
+/// The reasons why a call file is moved to `faileddir`.
+const GIVEN_UP: &str = "Asterisk gave up";
+const NO_RESULT: &str = "Asterisk noted no result";
+
+/// The directories for finished call files.
 #[derive(Debug)]
 pub(crate) struct Archive {
-    /// `None` when Asterisk keeps nothing.
+    /// `None` with `archive = no`.
     done: Option<PathBuf>,
     failed: PathBuf,
-    lifetime: Duration,
+    done_lifetime: Duration,
     last_cleanup: Option<SystemTime>,
-    /// What left outgoing without a word about how it went.
-    unreported: Vec<CallFileName>,
+    /// Files that left outgoing and hold no result yet.
+    unsettled: Vec<CallFileName>,
 }
 
 impl Archive {
-    /// As the configuration says.
     #[must_use]
-    pub(crate) fn new(queue: &SpoolSettings) -> Self {
+    pub(crate) fn new(settings: &SpoolSettings) -> Self {
         Self {
-            done: queue.call_file.archive.then(|| queue.done.clone()),
-            failed: queue.failed.clone(),
-            lifetime: queue.done_lifetime,
+            done: settings.call_file.archive.then(|| settings.done.clone()),
+            failed: settings.failed.clone(),
+            done_lifetime: settings.done_lifetime,
             last_cleanup: None,
-            unreported: Vec::new(),
+            unsettled: Vec::new(),
         }
     }
 
-    /// Asterisk is done with a file: did it deliver or give up? It moves the
-    /// file first and notes that afterwards (`pbx/pbx_spool.c`,
-    /// `remove_from_queue`), so [`Self::remove_expired`] asks again.
+    /// Handles a file that has left outgoing. Asterisk moves a file first and
+    /// appends the result afterwards (`pbx/pbx_spool.c`, `remove_from_queue`); a
+    /// file without a result is handled again by [`Self::remove_expired`].
     pub(crate) fn settle(&mut self, name: CallFileName) {
-        if !self.is_settled(name) {
-            self.unreported.push(name);
+        if !self.try_settle(name) {
+            self.unsettled.push(name);
         }
     }
 
-    /// Does what is to be done with a finished file; `false` when it says
-    /// nothing yet about how it went.
-    fn is_settled(&self, name: CallFileName) -> bool {
+    /// `false` when the file holds no result yet.
+    fn try_settle(&self, name: CallFileName) -> bool {
         let Some(done) = &self.done else {
             return true;
         };
-        let file = name.to_os_string();
-        let path = done.join(&file);
+        let call_file = name.to_os_string();
+        let path = done.join(&call_file);
         match std::fs::read_to_string(&path).map(|content| progress(&content)) {
-            Ok(Progress::Completed) => debug!(call_file = ?file, "delivered"),
-            Ok(Progress::GivenUp) => self.keep(name, &path, "Asterisk gave up on a message"),
+            Ok(Progress::Completed) => debug!(?call_file, "message delivered"),
+            Ok(Progress::GivenUp) => self.move_to_failed(name, &path, GIVEN_UP),
             Ok(_) => return false,
-            // Taken out by hand, or Asterisk was not told to archive.
-            Err(_) => debug!(call_file = ?file, "left outgoing"),
+            // Removed by hand, or Asterisk did not archive it.
+            Err(_) => debug!(?call_file, "call file left outgoing"),
         }
         true
     }
 
-    /// Puts a finished file where the administrator finds it.
-    fn keep(&self, name: CallFileName, path: &Path, why: &str) {
-        let (id, kept) = (name.id(), self.failed.join(name.to_os_string()));
-        match move_to(path, &kept) {
-            Ok(()) => error!(%id, kept = %kept.display(), "{why}; \
-                `asterisk-websms queue retry` sends it again"),
-            Err(error) => warn!(%id, path = %path.display(), %error, "{why}, and it could not be \
-                moved to failed"),
+    /// Moves a file to `faileddir`, from where `queue retry` can take it.
+    fn move_to_failed(&self, name: CallFileName, path: &Path, reason: &str) {
+        let (id, failed) = (name.id(), self.failed.join(name.to_os_string()));
+        match move_to(path, &failed) {
+            Ok(()) => error!(
+                %id, reason, path = %failed.display(), remedy = "asterisk-websms queue retry",
+                "message not delivered"
+            ),
+            Err(error) => error!(
+                %id, reason, path = %path.display(), %error,
+                "undelivered message not moved to faileddir"
+            ),
         }
     }
 
-    /// Settles what could not be when it left, removes what was delivered long
-    /// ago, and settles what an earlier run could not.
+    /// Handles files that were without a result, removes old delivered ones, and
+    /// handles files that an earlier run left.
     pub(crate) fn remove_expired(&mut self) {
-        // Few, and for good only where Asterisk was killed in between.
-        let mut untold = std::mem::take(&mut self.unreported);
-        untold.retain(|name| !self.is_settled(*name));
-        self.unreported = untold;
+        // Few files, and only where Asterisk was killed they stay unsettled.
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        unsettled.retain(|name| !self.try_settle(*name));
+        self.unsettled = unsettled;
         let now = SystemTime::now();
         let recent = |time: SystemTime| {
             now.duration_since(time)
@@ -102,33 +109,30 @@ impl Archive {
         }
         self.last_cleanup = Some(now);
         for name in call_files_in(&done).unwrap_or_default() {
-            let path = done.join(name.to_os_string());
-            let progress = std::fs::read_to_string(&path).map(|content| progress(&content));
-            let age = path
-                .metadata()
-                .and_then(|metadata| metadata.modified())
-                .map(|time| now.duration_since(time).unwrap_or_default());
-            match (progress, age) {
-                (Ok(Progress::GivenUp), _) => {
-                    self.keep(name, &path, "Asterisk gave up on a message");
+            self.clean_up(name, &done.join(name.to_os_string()), now);
+        }
+    }
+
+    fn clean_up(&self, name: CallFileName, path: &Path, now: SystemTime) {
+        let progress = std::fs::read_to_string(path).map(|content| progress(&content));
+        let age = path
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .map(|time| now.duration_since(time).unwrap_or_default());
+        match (progress, age) {
+            (Ok(Progress::GivenUp), _) => self.move_to_failed(name, path, GIVEN_UP),
+            (Ok(Progress::Completed), Ok(age)) if age > self.done_lifetime => {
+                if let Err(error) = std::fs::remove_file(path) {
+                    warn!(path = %path.display(), %error, "old call file not removed");
                 }
-                (Ok(Progress::Completed), Ok(age)) if age > self.lifetime => {
-                    if let Err(error) = std::fs::remove_file(&path) {
-                        warn!(path = %path.display(), %error, "failed to remove an old call file");
-                    }
-                }
-                // Killed between moving the file and noting how it went.
-                (Ok(progress), Ok(age))
-                    if progress != Progress::Completed && age > CLEANUP_INTERVAL =>
-                {
-                    self.keep(
-                        name,
-                        &path,
-                        "Asterisk did not say whether it delivered a message",
-                    );
-                }
-                _ => {}
             }
+            // Asterisk was killed before it appended the result.
+            (Ok(progress), Ok(age))
+                if progress != Progress::Completed && age > CLEANUP_INTERVAL =>
+            {
+                self.move_to_failed(name, path, NO_RESULT);
+            }
+            _ => {}
         }
     }
 }

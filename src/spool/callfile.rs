@@ -1,56 +1,56 @@
-//! Message to call files, byte for byte.
+//! Renders messages as call files. Pure.
 //!
-//! A call file is read by Asterisk's `pbx/pbx_spool.c`, the same from version
-//! 16 to 22: one `Keyword: value` to a line of at most 1,022 bytes; longer
-//! lines are skipped and the call goes out without them. Whoever controls one
-//! line controls the machine as Asterisk's user, so every value here is of a
-//! type that cannot hold a line break, and the text is encoded.
+//! Asterisk's `pbx/pbx_spool.c`, the same from version 16 to 22, reads a call
+//! file: lines of `Keyword: value` with at most 1,022 bytes. It skips longer
+//! lines and places the call without them. One injected line can run commands as
+//! Asterisk's user, so every value here is of a type that cannot hold a line
+//! break, and the text is encoded.
 
 use std::fmt::Write as _;
 
 use percent_encoding::percent_decode_str;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::config;
+use crate::config::CallFileSettings;
 use crate::document::percent;
 use crate::model::message::Message;
 
-/// Longest line without its end: `LINE_BUFFER_SIZE` 1024 less line end and NUL
-/// (`pbx/pbx_spool.c`, `apply_outgoing`).
+/// Most bytes of a line without its line break: `LINE_BUFFER_SIZE`, 1024, less
+/// line break and NUL (`pbx/pbx_spool.c`, `apply_outgoing`).
 const LINE_MAX: usize = 1022;
 
-/// What stands before the text in its line.
-const BODY: &str = "setvar: MESSAGE(body)=";
+/// The start of the line with the text.
+const BODY_PREFIX: &str = "setvar: MESSAGE(body)=";
 
-/// Longest encoded text.
-const BODY_MAX: usize = LINE_MAX - BODY.len();
+/// Most bytes of an encoded text.
+const BODY_MAX: usize = LINE_MAX - BODY_PREFIX.len();
 
-/// The call files that carry a message, in the order of its text. Mostly one;
-/// several when the text does not fit into one line.
+/// The call files for a message: several, in the order of its text, when the text
+/// does not fit into one line or is longer than `max_text`.
 #[must_use]
-pub fn render(message: &Message, call: &config::CallFileSettings) -> Vec<String> {
-    lines(message.text.as_str(), call.max_text)
+pub fn render(message: &Message, settings: &CallFileSettings) -> Vec<String> {
+    encoded_parts(message.text.as_str(), settings.max_text)
         .iter()
-        .map(|body| file(message, call, body))
+        .map(|body| render_part(message, settings, body))
         .collect()
 }
 
-/// The encoded text, cut between grapheme clusters where it has to be cut: a
-/// part has at most `most` bytes before it is encoded.
-fn lines(text: &str, most: usize) -> Vec<String> {
-    // Every byte takes at least one, so a longer text need not be tried.
-    if text.len() <= most.min(BODY_MAX) {
+/// Encodes a text in parts that fit into a line each and have, before encoding,
+/// at most `max` bytes. Parts are cut between grapheme clusters.
+fn encoded_parts(text: &str, max: usize) -> Vec<String> {
+    // Encoding never shortens, so a longer text cannot fit into one line.
+    if text.len() <= max.min(BODY_MAX) {
         let whole = encode(text);
         if whole.len() <= BODY_MAX {
             return vec![whole];
         }
     }
-    parts(text, most).iter().map(|part| encode(part)).collect()
+    parts(text, max).iter().map(|part| encode(part)).collect()
 }
 
-fn file(message: &Message, call: &config::CallFileSettings, body: &str) -> String {
+fn render_part(message: &Message, settings: &CallFileSettings, body: &str) -> String {
     let Message { to, from, .. } = message;
-    let config::CallFileSettings {
+    let CallFileSettings {
         wait_time,
         max_retries,
         retry_time,
@@ -58,8 +58,8 @@ fn file(message: &Message, call: &config::CallFileSettings, body: &str) -> Strin
         context,
         priority,
         ..
-    } = call;
-    let archive = if call.archive { "yes" } else { "no" };
+    } = settings;
+    let archive = if settings.archive { "yes" } else { "no" };
     format!(
         "Channel: Local/{to}@{channel_context}\n\
          CallerID: \"\" <{from}>\n\
@@ -72,13 +72,13 @@ fn file(message: &Message, call: &config::CallFileSettings, body: &str) -> Strin
          Archive: {archive}\n\
          setvar: MESSAGE(to)={to}\n\
          setvar: MESSAGE(from)={from}\n\
-         {BODY}{body}\n\
+         {BODY_PREFIX}{body}\n\
          setvar: MESSAGE_ENCODE=rfc3986\n"
     )
 }
 
-/// The text as the reference writes it when that fits into a line, else in the
-/// compact form, which URIDECODE reads back the same.
+/// The text as the PHP WebSMS encodes it if that fits into a line, else in the
+/// compact form. Asterisk's URIDECODE decodes both to the same text.
 fn encode(text: &str) -> String {
     let encoded = percent::encode(text);
     if encoded.len() <= BODY_MAX {
@@ -88,14 +88,15 @@ fn encode(text: &str) -> String {
     }
 }
 
-/// Raw UTF-8 with only those characters encoded that Asterisk would change.
+/// The compact form: raw UTF-8, in which only those characters are encoded that
+/// Asterisk would change.
 fn compact(text: &str) -> String {
     let last = text.len().saturating_sub(1);
     let mut encoded = String::with_capacity(text.len());
     for (position, character) in text.char_indices() {
-        // Lines are trimmed; a blank is safe behind or before another byte.
-        let outer = character == ' ' && (position == 0 || position == last);
-        if outer || is_changed(character) {
+        // Asterisk trims lines, so only blanks at an end need encoding.
+        let trimmed = character == ' ' && (position == 0 || position == last);
+        if trimmed || is_changed(character) {
             // Writing to a String cannot fail.
             let _ = write!(encoded, "%{:02X}", u32::from(character));
         } else {
@@ -105,27 +106,27 @@ fn compact(text: &str) -> String {
     encoded
 }
 
-/// Whether Asterisk's reader or its URIDECODE would change a character:
-/// controls, the comment signs `;` and `#`, the escape `\`, and `%`; and `)`,
-/// behind which Asterisk takes a `:` for the end of what URIDECODE shall decode
+/// Whether Asterisk's reader or its URIDECODE would change a character: control
+/// characters, the comment signs `;` and `#`, the escape `\`, `%`, and `)`. After
+/// a `)` Asterisk takes a `:` for the end of URIDECODE's argument
 /// (`main/pbx_variables.c`, `parse_variable_name`).
 fn is_changed(character: char) -> bool {
     character.is_ascii_control() || matches!(character, '%' | ';' | '#' | '\\' | ')')
 }
 
-/// What a call file says about its message.
+/// The message in a call file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallFileContent {
     /// Our number.
     pub to: String,
     /// Their number or name.
     pub from: String,
-    /// The text, or this part of it.
+    /// The text, or the part of it in this file.
     pub text: String,
 }
 
-/// Reads a call file that [`render`] wrote, with or without what Asterisk has
-/// noted in it since.
+/// Reads a call file of [`render`], with or without lines that Asterisk has
+/// appended. `None` when it is not one.
 #[must_use]
 pub fn read(content: &str) -> Option<CallFileContent> {
     let variable = |name: &str| {
@@ -144,40 +145,43 @@ pub fn read(content: &str) -> Option<CallFileContent> {
     })
 }
 
-/// What the two blanks that may stand at the ends of a part add to it.
-const ENDS: usize = 4;
+/// Bytes that encoding the blanks at both ends of a part adds.
+const ENDS_EXTRA: usize = 4;
 
-/// The text in parts that each fit into a line in the compact form.
-fn parts(text: &str, most: usize) -> Vec<String> {
+/// Cuts a text into parts of at most `max` bytes whose compact forms fit into a
+/// line.
+fn parts(text: &str, max: usize) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut length = 0;
-    for cluster in clusters(text, most) {
-        let more = inner_length(cluster);
+    for cluster in clusters(text, max) {
+        let cluster_length = inner_length(cluster);
         match parts.last_mut() {
             Some(part)
-                if length + more + ENDS <= BODY_MAX && part.len() + cluster.len() <= most =>
+                if length + cluster_length + ENDS_EXTRA <= BODY_MAX
+                    && part.len() + cluster.len() <= max =>
             {
                 part.push_str(cluster);
-                length += more;
+                length += cluster_length;
             }
             _ => {
                 parts.push(cluster.to_owned());
-                length = more;
+                length = cluster_length;
             }
         }
     }
     parts
 }
 
-/// Grapheme clusters; one that no part can hold falls into characters.
-fn clusters(text: &str, most: usize) -> impl Iterator<Item = &str> {
+/// The grapheme clusters of a text. A cluster that does not fit into a part is
+/// split into characters.
+fn clusters(text: &str, max: usize) -> impl Iterator<Item = &str> {
     text.graphemes(true).flat_map(move |cluster| {
-        let whole = inner_length(cluster) + ENDS <= BODY_MAX && cluster.len() <= most;
-        cluster.split_inclusive(move |_| !whole)
+        let fits = inner_length(cluster) + ENDS_EXTRA <= BODY_MAX && cluster.len() <= max;
+        cluster.split_inclusive(move |_| !fits)
     })
 }
 
-/// How long the compact form is where no blank stands at an end.
+/// Bytes of the compact form, not counting the encoding of blanks at the ends.
 fn inner_length(text: &str) -> usize {
     text.chars()
         .map(|character| {
@@ -197,8 +201,8 @@ mod tests {
     use crate::model::message::{PhoneNumber, Sender, Text};
     use proptest::prelude::*;
 
-    fn call() -> config::CallFileSettings {
-        config::CallFileSettings {
+    fn settings() -> CallFileSettings {
+        CallFileSettings {
             wait_time: 45,
             max_retries: 0,
             retry_time: 300,
@@ -219,27 +223,27 @@ mod tests {
             provider_id: None,
             pictures: Vec::new(),
         };
-        render(&message, &call())
+        render(&message, &settings())
     }
 
-    /// What Asterisk makes of the body line: comments and trailing blanks
-    /// removed (`pbx_spool.c`, `parse_line`), then URIDECODE.
-    fn read_back(file: &str) -> String {
+    /// The text that Asterisk reads from the body line: without comments and
+    /// trailing blanks (`pbx_spool.c`, `parse_line`), then URIDECODE.
+    fn read_by_asterisk(file: &str) -> String {
         let line = file
             .lines()
-            .find_map(|line| line.strip_prefix(BODY))
+            .find_map(|line| line.strip_prefix(BODY_PREFIX))
             .unwrap();
         let mut value = String::new();
         let mut rest = line.chars().peekable();
-        let mut before = '=';
+        let mut previous = '=';
         while let Some(character) = rest.next() {
             match character {
                 ';' => break,
-                '#' if before == ' ' || before == '\t' => break,
+                '#' if previous == ' ' || previous == '\t' => break,
                 '\\' if rest.peek() == Some(&';') => continue,
                 _ => value.push(character),
             }
-            before = character;
+            previous = character;
         }
         let trimmed = value.trim_end_matches(|last: char| last < '!');
         percent_decode_str(trimmed)
@@ -252,7 +256,7 @@ mod tests {
         let files = rendered(text);
         let read: String = files.iter().map(|file| read(file).unwrap().text).collect();
         assert_eq!(read, text);
-        let arrived: String = files.iter().map(|file| read_back(file)).collect();
+        let arrived: String = files.iter().map(|file| read_by_asterisk(file)).collect();
         assert_eq!(arrived, text);
         for file in &files {
             assert_eq!(file.lines().count(), 13, "{file}");
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn short_text_is_written_as_the_reference_does() {
+    fn short_text_is_rendered_as_by_php_websms() {
         let files = rendered("Incoming message!");
         assert_eq!(
             files,
@@ -282,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn text_takes_the_form_that_fits() {
+    fn text_is_encoded_in_the_form_that_fits() {
         // 166 Cyrillic letters are 996 bytes when encoded, 172 are 1032.
         assert_eq!(rendered(&"Ж".repeat(166))[0].matches("%D0%96").count(), 166);
         let compact = rendered(&"Ж".repeat(172));
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_texts_arrive_as_they_were_sent() {
+    fn unusual_texts_arrive_unchanged() {
         for text in [
             "",
             " ",
@@ -319,7 +323,7 @@ mod tests {
             "☺ 😀 \" \\ , ; # ( [ $ { } % +",
         ] {
             assert_arrives(text);
-            // The same where only the compact form fits, and in parts.
+            // Also in the compact form, and in several parts.
             assert_arrives(&format!("{text}{}{text}", "Ж".repeat(400)));
             assert_arrives(&text.repeat(700));
         }
@@ -329,10 +333,10 @@ mod tests {
     fn parts_are_cut_between_grapheme_clusters() {
         let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
         for file in rendered(&family.repeat(200)) {
-            assert_eq!(read_back(&file).replace(family, ""), "");
+            assert_eq!(read_by_asterisk(&file).replace(family, ""), "");
         }
-        // A cluster that no line can hold is cut all the same, and one that
-        // only just fits is not lost for the blank that it starts or ends with.
+        // A cluster longer than a line is split, and a cluster that just fits is
+        // not lost when a blank at its end is encoded.
         assert_arrives(&format!("a{}", "\u{301}".repeat(2000)));
         for marks in 490..505 {
             let marks = "\u{301}".repeat(marks);
@@ -344,13 +348,13 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_no_longer_than_they_may_be() {
+    fn parts_are_not_longer_than_max_text() {
         let text = "Grüße aus Köln 😀 ".repeat(50);
-        for most in [40, 70, 160, 999] {
-            let parts = parts(&text, most);
+        for max in [40, 70, 160, 999] {
+            let parts = parts(&text, max);
             assert_eq!(parts.concat(), text);
-            assert!(parts.iter().all(|part| part.len() <= most), "{most}");
-            assert_eq!(lines(&text, most).len(), parts.len());
+            assert!(parts.iter().all(|part| part.len() <= max), "{max}");
+            assert_eq!(encoded_parts(&text, max).len(), parts.len());
         }
     }
 

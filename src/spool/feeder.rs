@@ -1,16 +1,16 @@
-//! Call files from staging to outgoing, where Asterisk takes them.
+//! Hands call files over from staging to outgoing, where Asterisk takes them.
 //!
-//! One thread moves them, as [`ConversationQueue`] says: in order within a conversation,
-//! and never more at a time than Asterisk bears. It goes by what the kernel
-//! tells of the directory, and looks for itself now and then: events can be
-//! missed, and so can Asterisk miss a file. What Asterisk does not take up in
-//! time, or seems never to finish, is presented to it again as new.
+//! One thread moves them in the order of [`ConversationQueue`]: one at a time of
+//! each conversation, and no more in all than Asterisk can handle. inotify
+//! reports what happens to the files in outgoing, and a scan finds what was
+//! missed. Asterisk can miss files as well: a file that it does not take in time,
+//! or never seems to finish, is presented to it again as a new one.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -22,42 +22,43 @@ use nix::sys::time::TimeSpec;
 use tracing::{debug, error, info, warn};
 
 use super::archive::Archive;
-use super::health::{Gauges, OutgoingReplaced, Snapshot};
+use super::health::{Gauges, OUTGOING_REPLACED, Snapshot};
 use super::layout::{call_files_in, retry_directory};
 use super::name::CallFileName;
 use super::progress::{Progress, progress, without_attempts};
 use crate::config::SpoolSettings;
+use crate::logging::chain;
 use crate::storage::conversation_queue::ConversationQueue;
 use crate::storage::durable::{Directory, move_to};
 use crate::storage::watch::DirectoryChange;
 
-/// How long to wait before a move that failed is tried again.
+/// Pause before a move that failed is repeated.
 const DISK_RETRY: Duration = Duration::from_secs(2);
 
-/// How often to look for oneself.
+/// Time between scans of all directories.
 const SCAN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long Asterisk may leave a file untouched before it is presented again.
 const PICKUP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much longer than two retry times and an unanswered call an attempt may
-/// take before it counts as one that a crash has ended
-/// (`pbx/pbx_spool.c`, `scan_service`: a file whose last attempt was begun by a
-/// process of the same number is put off for ever).
+/// take, before it counts as interrupted by a crash of Asterisk. Asterisk puts off
+/// a file for ever when its last attempt was begun by a process with the same pid
+/// (`pbx/pbx_spool.c`, `scan_service`).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the feeder is told.
+/// What the feeder reacts to.
 #[derive(Debug)]
 pub(crate) enum SpoolEvent {
     /// The writer has made a call file durable.
     Stored(CallFileName),
     /// A file has left outgoing.
     Left(OsString),
-    /// Asterisk has written into a file in outgoing.
+    /// Asterisk has written to a file in outgoing.
     Written(OsString),
-    /// The administrator wants a message tried again.
+    /// There are files to retry.
     Retry,
-    /// Something was missed: time to look for oneself.
+    /// Events may be missing: scan.
     Scan,
     /// Nothing more will be stored.
     Stop,
@@ -74,144 +75,157 @@ impl From<DirectoryChange> for SpoolEvent {
     }
 }
 
-/// The thread that moves.
+/// The feeder's thread.
 #[derive(Debug)]
 pub(crate) struct Feeder {
     staging: Directory,
     outgoing: PathBuf,
     archive: Archive,
     queue: ConversationQueue<CallFileName>,
-    /// For whoever accepts more, and whoever asks how it goes.
+    /// Read by the spool, to refuse messages, and by the health check.
     gauges: Arc<Gauges>,
-    /// How long an attempt may last in all.
+    /// How long an attempt may take.
     attempt_max: Duration,
-    /// Whether the last move failed; said once, not every [`DISK_RETRY`].
+    /// Whether the last move failed; logged when it changes.
     stuck: bool,
-    /// Which directory outgoing was at first.
-    outgoing_was: Option<(u64, u64)>,
-    /// Whether it is another one by now; said once.
+    /// Outgoing as it was at start.
+    first_outgoing: Option<FileId>,
+    /// Whether outgoing is another directory now; logged when it changes.
     outgoing_replaced: bool,
 }
 
-/// What an earlier run accepted and did not hand on, in order. What it had not
-/// finished writing, and so not accepted, is swept.
+/// Which directory a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// `None` when there is no directory at the path.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        metadata.is_dir().then(|| Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
+
+/// The call files that an earlier run accepted and did not hand over, in order.
+/// Removes files of messages that it had not stored completely, which were never
+/// accepted.
 ///
 /// # Errors
-/// When the directory cannot be read.
-pub(crate) fn waiting_in(staging: &Directory) -> io::Result<Vec<CallFileName>> {
-    let swept = staging.remove_temporary(Duration::ZERO)?;
+/// When the directory cannot be read or a file not removed.
+pub(crate) fn recover(staging: &Directory) -> io::Result<Vec<CallFileName>> {
+    let temporary = staging.remove_temporary(Duration::ZERO)?;
     let names = call_files_in(staging.path())?;
-    let (whole, torn): (Vec<_>, Vec<_>) = names
+    let (complete, incomplete): (Vec<_>, Vec<_>) = names
         .chunk_by(|one, other| one.id() == other.id())
         .partition(|parts| parts.last().is_some_and(CallFileName::is_last));
-    let torn = torn.concat();
-    for name in &torn {
+    let incomplete = incomplete.concat();
+    for name in &incomplete {
         staging.remove(&name.to_os_string())?;
     }
-    let swept = swept + torn.len();
-    if swept > 0 {
-        warn!(
-            swept,
-            "removed call files that a crash had left half written"
-        );
+    let removed = temporary + incomplete.len();
+    if removed > 0 {
+        warn!(files = removed, "incomplete call files removed");
     }
-    let names = whole.concat();
+    let names = complete.concat();
     if !names.is_empty() {
-        info!(
-            files = names.len(),
-            "took up call files that waited in staging"
-        );
+        info!(files = names.len(), "call files found in staging");
     }
     Ok(names)
 }
 
 impl Feeder {
-    /// A feeder that starts with what an earlier run left.
+    /// A feeder that starts with the call files of [`recover`].
     #[must_use]
     pub(crate) fn new(
-        queue: &SpoolSettings,
+        settings: &SpoolSettings,
         staging: Directory,
-        file_left: Vec<CallFileName>,
+        recovered: Vec<CallFileName>,
         gauges: Arc<Gauges>,
     ) -> Self {
-        let mut lines = ConversationQueue::new(queue.max_outgoing);
-        for name in call_files_in(&queue.outgoing).unwrap_or_default() {
-            lines.mark_in_flight(name);
+        let mut queue = ConversationQueue::new(settings.max_outgoing);
+        for name in call_files_in(&settings.outgoing).unwrap_or_default() {
+            queue.mark_in_flight(name);
         }
-        for name in file_left {
-            lines.push(name);
+        for name in recovered {
+            queue.push(name);
         }
-        let call = &queue.call_file;
-        let seconds = 2 * u64::from(call.retry_time) + u64::from(call.wait_time);
+        let call_file = &settings.call_file;
+        let seconds = 2 * u64::from(call_file.retry_time) + u64::from(call_file.wait_time);
         Self {
+            first_outgoing: FileId::of(&settings.outgoing),
             staging,
-            outgoing: queue.outgoing.clone(),
-            archive: Archive::new(queue),
-            queue: lines,
+            outgoing: settings.outgoing.clone(),
+            archive: Archive::new(settings),
+            queue,
             gauges,
             attempt_max: Duration::from_secs(seconds) + ATTEMPT_TIMEOUT,
             stuck: false,
-            outgoing_was: None,
             outgoing_replaced: false,
         }
     }
 
-    /// Works until nothing more will be stored. What waits then stays in
+    /// Works until nothing more will be stored. Files that wait then stay in
     /// staging for the next start.
     pub(crate) fn run(mut self, events: &Receiver<SpoolEvent>) {
-        let mut next_look = Instant::now();
+        let mut next_scan = Instant::now();
         loop {
-            if Instant::now() >= next_look {
+            if Instant::now() >= next_scan {
                 self.scan();
-                next_look = Instant::now() + SCAN_INTERVAL;
+                next_scan = Instant::now() + SCAN_INTERVAL;
             }
             self.feed();
-            let until_look = next_look.saturating_duration_since(Instant::now());
-            let patience = if self.stuck {
-                DISK_RETRY.min(until_look)
+            let until_scan = next_scan.saturating_duration_since(Instant::now());
+            let timeout = if self.stuck {
+                DISK_RETRY.min(until_scan)
             } else {
-                until_look
+                until_scan
             };
-            let first = match events.recv_timeout(patience) {
+            let first = match events.recv_timeout(timeout) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            // Whatever has happened by now, before anything is moved.
+            // All events that have arrived, before anything is moved.
             for event in std::iter::once(first).chain(events.try_iter()) {
                 match event {
                     SpoolEvent::Stored(name) => self.queue.push(name),
-                    SpoolEvent::Left(name) => self.left(&name),
+                    SpoolEvent::Left(name) => self.file_left(&name),
                     SpoolEvent::Written(name) => self.file_written(&name),
                     SpoolEvent::Retry => self.requeue_retries(),
-                    SpoolEvent::Scan => next_look = Instant::now(),
-                    // Whoever may go still goes.
+                    SpoolEvent::Scan => next_scan = Instant::now(),
                     SpoolEvent::Stop => return self.feed(),
                 }
             }
         }
     }
 
-    /// Moves what may be moved.
+    /// Hands over all files whose turn it is.
     fn feed(&mut self) {
         while let Some(name) = self.queue.pop_next() {
-            let file = name.to_os_string();
-            match self.hand_over(&file) {
-                Ok(()) => debug!(call_file = ?file, "handed to Asterisk"),
+            let call_file = name.to_os_string();
+            match self.hand_over(&call_file) {
+                Ok(()) => debug!(?call_file, "call file handed to Asterisk"),
                 Err(error)
-                    if error.kind() == io::ErrorKind::NotFound && self.has_left_staging(&file) =>
+                    if error.kind() == io::ErrorKind::NotFound
+                        && self.has_left_staging(&call_file) =>
                 {
-                    warn!(call_file = ?file, "gone from staging before it was handed on");
+                    warn!(?call_file, "call file vanished from staging");
                     self.queue.complete(name);
                 }
                 Err(error) => {
                     self.queue.requeue_front(name);
-                    self.log_failure(&file, &error);
+                    self.log_failure(&call_file, &error);
                     break;
                 }
             }
             if std::mem::take(&mut self.stuck) {
-                info!("call files reach Asterisk again");
+                info!("hand-over to Asterisk works again");
             }
         }
         let Gauges { waiting, stuck, .. } = &*self.gauges;
@@ -219,12 +233,13 @@ impl Feeder {
         stuck.store(self.stuck, Ordering::Relaxed);
     }
 
-    /// A move that overwrites nothing: Asterisk would take the two for one
-    /// (`pbx/pbx_spool.c`, `remove_from_queue`). A file of the future would
-    /// wait until then (`queue_file`), so it is made one of now; the clock may
-    /// have been set back since it was written.
-    fn hand_over(&self, file: &OsStr) -> io::Result<()> {
-        let (from, to) = (self.staging.path().join(file), self.outgoing.join(file));
+    /// Moves a file to outgoing without overwriting another one: Asterisk would
+    /// take both for the same call (`pbx/pbx_spool.c`, `remove_from_queue`). A
+    /// file whose time is in the future, because the clock was set back, gets the
+    /// current time: Asterisk would wait for its time (`queue_file`).
+    fn hand_over(&self, call_file: &OsStr) -> io::Result<()> {
+        let from = self.staging.path().join(call_file);
+        let to = self.outgoing.join(call_file);
         if from.metadata()?.modified()? > SystemTime::now() {
             let now = TimeSpec::UTIME_NOW;
             utimensat(AT_FDCWD, &from, &now, &now, UtimensatFlags::FollowSymlink)?;
@@ -232,82 +247,81 @@ impl Feeder {
         move_to(&from, &to)
     }
 
-    /// Whether somebody has taken the file out of staging; not when staging
-    /// itself is away, for then it will be back.
-    fn has_left_staging(&self, file: &OsStr) -> bool {
+    /// Whether somebody has removed the file from staging. `false` while staging
+    /// or outgoing is itself missing: then the file comes back with its directory.
+    fn has_left_staging(&self, call_file: &OsStr) -> bool {
         let staging = self.staging.path();
-        staging.is_dir() && self.outgoing.is_dir() && !staging.join(file).exists()
+        staging.is_dir() && self.outgoing.is_dir() && !staging.join(call_file).exists()
     }
 
-    fn log_failure(&mut self, file: &OsStr, error: &io::Error) {
+    fn log_failure(&mut self, call_file: &OsStr, error: &io::Error) {
         if !self.stuck {
             let (outgoing, waiting) = (self.outgoing.display(), self.queue.waiting());
-            error!(call_file = ?file, %outgoing, %error, waiting,
-                "failed to hand call files to Asterisk; they wait in staging");
+            error!(?call_file, %outgoing, %error, waiting, "hand-over to Asterisk failed");
         }
         self.stuck = true;
     }
 
-    /// A file has left outgoing: Asterisk is done with it, or somebody has
-    /// taken it out.
-    fn left(&mut self, file: &OsStr) {
-        let Some(name) = CallFileName::parse(file) else {
+    /// A file has left outgoing: Asterisk has finished it, or somebody has
+    /// removed it.
+    fn file_left(&mut self, call_file: &OsStr) {
+        let Some(name) = CallFileName::parse(call_file) else {
             return;
         };
-        // One that was presented again has left and is there.
-        if !self.outgoing.join(file).exists() && self.queue.complete(name) {
+        // A file that was presented again has left and is still there.
+        if !self.outgoing.join(call_file).exists() && self.queue.complete(name) {
             self.archive.settle(name);
         }
     }
 
-    /// Asterisk has noted in a file how it goes.
-    fn file_written(&mut self, file: &OsStr) {
-        let Some(name) = CallFileName::parse(file) else {
+    /// Asterisk has appended to a file in outgoing.
+    fn file_written(&mut self, call_file: &OsStr) {
+        let Some(name) = CallFileName::parse(call_file) else {
             return;
         };
-        if let Ok(content) = std::fs::read_to_string(self.outgoing.join(file)) {
-            let parked = progress(&content) == Progress::Waiting;
-            self.queue.set_deferred(name, parked);
+        if let Ok(content) = std::fs::read_to_string(self.outgoing.join(call_file)) {
+            let deferred = progress(&content) == Progress::Waiting;
+            self.queue.set_deferred(name, deferred);
         }
     }
 
-    /// What the administrator wants tried again goes to the end of its line.
+    /// Puts the files that the administrator wants to be retried at the end of
+    /// their conversation's queue.
     fn requeue_retries(&mut self) {
         let retry = retry_directory(self.staging.path());
         for name in call_files_in(&retry).unwrap_or_default() {
-            let file = name.to_os_string();
-            let (from, to) = (retry.join(&file), self.staging.path().join(&file));
-            match move_to(&from, &to) {
+            let call_file = name.to_os_string();
+            let from = retry.join(&call_file);
+            match move_to(&from, &self.staging.path().join(&call_file)) {
                 Ok(()) => {
-                    info!(call_file = ?file, "is tried again, as the administrator wants");
+                    info!(?call_file, "requeued by administrator");
                     self.queue.push(name);
                 }
-                Err(error) => warn!(call_file = ?file, %error, "failed to take up for a retry"),
+                Err(error) => warn!(?call_file, %error, "call file not requeued"),
             }
         }
     }
 
-    /// Looks at everything, whatever events have said.
+    /// Reads all directories, in case events were missed.
     fn scan(&mut self) {
         self.check_outgoing();
         self.requeue_retries();
         self.archive.remove_expired();
-        self.scan_files();
+        self.scan_outgoing();
         self.gauges.update(Snapshot {
-            with_asterisk: self.queue.away().count(),
+            with_asterisk: self.queue.in_flight().count(),
             oldest: self.queue.oldest().map(|name| name.id().time()),
             outgoing_replaced: self.outgoing_replaced,
         });
     }
 
-    /// Looks at everything that is with Asterisk.
-    fn scan_files(&mut self) {
+    fn scan_outgoing(&mut self) {
         let Ok(present) = call_files_in(&self.outgoing) else {
             return;
         };
         let present: HashSet<_> = present.into_iter().collect();
-        let away: Vec<_> = self.queue.away().collect();
-        for name in away.iter().filter(|name| !present.contains(name)) {
+        let in_flight: Vec<_> = self.queue.in_flight().collect();
+        for name in in_flight.iter().filter(|name| !present.contains(name)) {
             if self.queue.complete(*name) {
                 self.archive.settle(*name);
             }
@@ -320,14 +334,15 @@ impl Feeder {
         }
         if presented > 0 {
             warn!(
-                presented,
-                "presented call files again that Asterisk had not taken up or not \
-                finished; is it running, and does it load pbx_spool?"
+                files = presented,
+                hint = "is Asterisk running, and does it load pbx_spool?",
+                "call files presented again"
             );
         }
     }
 
-    /// Looks at one file; `true` when it was presented again.
+    /// Reads the progress of a file in outgoing. `true` when Asterisk was overdue
+    /// with it and it was presented again.
     fn update(&mut self, name: CallFileName) -> bool {
         let path = self.outgoing.join(name.to_os_string());
         let (Ok(content), Ok(metadata)) = (std::fs::read_to_string(&path), path.metadata()) else {
@@ -338,7 +353,7 @@ impl Feeder {
         let progress = progress(&content);
         self.queue.set_deferred(name, progress == Progress::Waiting);
         let overdue = match progress {
-            // One of the future counts as overdue: the clock was set back.
+            // A time in the future is overdue as well: the clock was set back.
             Progress::Untouched => metadata
                 .modified()
                 .is_ok_and(|time| time > now || since(time) > PICKUP_TIMEOUT),
@@ -350,38 +365,37 @@ impl Feeder {
         overdue && self.present_again(name, &content)
     }
 
-    /// Puts a new file with the same call in the place of one that Asterisk
-    /// does not come to an end with.
+    /// Replaces a file in outgoing by a new one with the same call, which Asterisk
+    /// reads from the start.
     fn present_again(&self, name: CallFileName, content: &str) -> bool {
-        let file = name.to_os_string();
-        let path = self.outgoing.join(&file);
+        let call_file = name.to_os_string();
+        let path = self.outgoing.join(&call_file);
         let written = self
             .staging
             .prepare(without_attempts(content).as_bytes())
-            .map_err(|error| error.to_string());
+            .map_err(|error| chain(&error));
         match written.and_then(|new| new.persist(&path).map_err(|error| error.to_string())) {
             Ok(()) => {
-                debug!(call_file = ?file, "presented again");
+                debug!(?call_file, "call file presented again");
                 true
             }
             Err(error) => {
-                warn!(call_file = ?file, error, "failed to present again");
+                warn!(?call_file, error, "call file not presented again");
                 false
             }
         }
     }
 
-    /// Asterisk watches the directory that was there when it started; another
-    /// one of that name it never sees.
+    /// Notices when outgoing was replaced by another directory. Asterisk watches
+    /// the directory that existed when it started, and never sees the new one.
     fn check_outgoing(&mut self) {
-        let Ok(metadata) = self.outgoing.metadata() else {
+        let Some(now) = FileId::of(&self.outgoing) else {
             return;
         };
-        let is = (metadata.dev(), metadata.ino());
-        let replaced = *self.outgoing_was.get_or_insert(is) != is;
+        let replaced = self.first_outgoing.is_some_and(|first| first != now);
         if replaced && !self.outgoing_replaced {
             let outgoing = self.outgoing.display();
-            error!(%outgoing, "{OutgoingReplaced}");
+            error!(%outgoing, "{OUTGOING_REPLACED}");
         }
         self.outgoing_replaced = replaced;
     }

@@ -1,17 +1,22 @@
-//! How the spool is, for whoever watches over the daemon.
+//! The health of the spool, for monitoring.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
+use super::probe;
 use crate::config::SpoolSettings;
+use crate::logging::chain;
 use crate::storage::durable::Directory;
 
-use super::probe;
+/// Outgoing is another directory than at start. Asterisk watches the one that
+/// existed when it started (`pbx/pbx_spool.c`, `scan_thread`).
+pub(super) const OUTGOING_REPLACED: &str = "outgoing was replaced by another directory, which \
+     Asterisk does not see: restart Asterisk, then websmsd";
 
-/// What the feeder tells of its work.
+/// Numbers that the feeder keeps up to date.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     /// Files that wait in staging.
@@ -21,105 +26,104 @@ pub(crate) struct Gauges {
     snapshot: Mutex<Snapshot>,
 }
 
-/// What was seen when everything was last looked at.
+/// What the last scan of the feeder found.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Snapshot {
     /// Files that are with Asterisk.
     pub with_asterisk: usize,
-    /// When the oldest message came that has not been delivered.
+    /// When the oldest undelivered message was accepted.
     pub oldest: Option<SystemTime>,
-    /// Asterisk watches a directory that is no longer there.
+    /// See [`OUTGOING_REPLACED`].
     pub outgoing_replaced: bool,
 }
 
 impl Gauges {
-    pub(super) fn update(&self, looked: Snapshot) {
-        *self.snapshot.lock() = looked;
-    }
-
-    fn looked(&self) -> Snapshot {
-        *self.snapshot.lock()
+    pub(super) fn update(&self, snapshot: Snapshot) {
+        *self.snapshot.lock() = snapshot;
     }
 }
 
-/// How the spool is.
+/// The health of the spool.
 #[derive(Debug, Clone)]
-pub struct SpoolHealth {
-    /// What keeps messages from being accepted or handed on; none if all is
-    /// well.
+pub(crate) struct SpoolHealth {
+    /// Reasons why messages cannot be accepted or handed to Asterisk.
     pub problems: Vec<String>,
     /// Files that wait in staging.
     pub waiting: usize,
-    /// Files that are with Asterisk, those for phones that are off as well; a
-    /// few seconds old.
+    /// Files that are with Asterisk, also those for phones that are off; up to ten
+    /// seconds old.
     pub with_asterisk: usize,
-    /// Seconds since the oldest message came that has not been delivered.
+    /// Age in seconds of the oldest undelivered message.
     pub oldest_seconds: Option<u64>,
-    /// Bytes of the disk that are free.
+    /// Free bytes of the disk.
     pub free: Option<u64>,
 }
 
 impl SpoolHealth {
-    /// Tries what a message needs: writes, syncs and removes a file.
-    pub(super) fn take(queue: &SpoolSettings, gauges: &Gauges) -> Self {
+    /// Does what storing a message needs: writes, syncs and removes a file.
+    /// Blocks.
+    pub(super) fn check(settings: &SpoolSettings, gauges: &Gauges) -> Self {
         let mut problems = Vec::new();
-        let probed = probe::probe(queue).map_err(|error| format!("failed to {error}"));
-        let free = match probed.and_then(|staging| free_space(&staging, queue.min_free)) {
-            Ok(free) => Some(free),
-            Err(problem) => {
-                problems.push(problem);
-                None
-            }
-        };
+        let free = probe::probe(settings)
+            .map_err(|error| format!("failed to {}", chain(&error)))
+            .and_then(|staging| {
+                free_space(&staging, settings.min_free).map_err(|error| chain(&error))
+            })
+            .map_err(|problem| problems.push(problem))
+            .ok();
         let waiting = gauges.waiting.load(Ordering::Relaxed);
-        let most = queue.max_waiting;
-        if waiting >= most {
-            problems.push(format!("{waiting} call files wait (max_waiting is {most})"));
+        let max = settings.max_waiting;
+        if waiting >= max {
+            problems.push(format!("{waiting} call files wait (max_waiting is {max})"));
         }
         if gauges.stuck.load(Ordering::Relaxed) {
             problems.push("call files cannot be handed to Asterisk; see the log".to_owned());
         }
-        let looked = gauges.looked();
-        if looked.outgoing_replaced {
-            problems.push(OutgoingReplaced.to_string());
+        let snapshot = *gauges.snapshot.lock();
+        if snapshot.outgoing_replaced {
+            problems.push(OUTGOING_REPLACED.to_owned());
         }
         let age = |time: SystemTime| time.elapsed().unwrap_or_default().as_secs();
         Self {
             problems,
             waiting,
-            with_asterisk: looked.with_asterisk,
-            oldest_seconds: looked.oldest.map(age),
+            with_asterisk: snapshot.with_asterisk,
+            oldest_seconds: snapshot.oldest.map(age),
             free,
         }
     }
 }
 
-/// How many bytes are free, if enough are.
+/// The free bytes of staging's disk.
 ///
 /// # Errors
-/// When too few are, or nobody can tell.
-pub(super) fn free_space(staging: &Directory, least: u64) -> Result<u64, String> {
-    let path = staging.path().display();
+/// When fewer than `min_free` are free, or the disk cannot be read.
+pub(super) fn free_space(staging: &Directory, min_free: u64) -> Result<u64, FreeSpaceError> {
+    let path = staging.path().to_owned();
     match staging.free() {
-        Ok(free) if free < least => Err(format!(
-            "{path} has {free} bytes left, which is less than min_free ({least})"
-        )),
+        Ok(free) if free < min_free => Err(FreeSpaceError::TooLittle {
+            path,
+            free,
+            min_free,
+        }),
         Ok(free) => Ok(free),
-        Err(error) => Err(format!("look at {path}: {error}")),
+        Err(source) => Err(FreeSpaceError::Unknown { path, source }),
     }
 }
 
-/// `outgoing` is another directory than before, and Asterisk does not see it:
-/// it watches the one that was there when it started (`pbx/pbx_spool.c`,
-/// `scan_thread`).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OutgoingReplaced;
-
-impl fmt::Display for OutgoingReplaced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "outgoing was replaced by another directory, which Asterisk does not see: \
-             restart Asterisk, then websmsd",
-        )
-    }
+/// Too little space for messages, or an unreadable disk. The administrator must
+/// act.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FreeSpaceError {
+    #[error("{path} has {free} bytes left, which is less than min_free ({min_free})", path = path.display())]
+    TooLittle {
+        path: PathBuf,
+        free: u64,
+        min_free: u64,
+    },
+    #[error("read the free space of {path}", path = path.display())]
+    Unknown {
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }

@@ -1,10 +1,9 @@
-//! What waits, what is with Asterisk and what Asterisk gave up on, for the
-//! administrator to see and to act on beside a running daemon.
+//! All call files, for the administrator to list, retry and remove beside a
+//! running daemon.
 //!
-//! Every act is one rename or unlink, which the daemon notices as it notices
-//! Asterisk's.
+//! Every action is one rename or unlink, which the daemon notices in the same way
+//! as those of Asterisk.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -18,36 +17,34 @@ use crate::config::SpoolSettings;
 use crate::model::id::Id;
 use crate::storage::durable::{Directory, StoreError};
 
-/// A call file, and what can be told of it.
+/// A call file.
 #[derive(Debug)]
 pub(crate) struct SpoolEntry {
-    /// Its name.
     pub name: CallFileName,
-    /// Where it is.
     pub state: SpoolState,
-    /// When it, or what Asterisk has noted in it, was written.
-    pub written: SystemTime,
-    /// What it says; `None` when it is not one of ours after all.
-    pub call: Option<CallFileContent>,
-    /// How often Asterisk has tried.
+    /// The modification time. While the file waits with Asterisk, it is the time
+    /// of the next attempt.
+    pub modified: SystemTime,
+    /// `None` when the file is not one of ours.
+    pub message: Option<CallFileContent>,
+    /// Attempts that Asterisk has begun.
     pub attempts: usize,
-    /// How far it has come.
     pub progress: Progress,
     path: PathBuf,
     content: String,
 }
 
-/// Everything there is, in the order of its way and of its names. What moves on
-/// while it is being looked at may be seen twice or not at all.
+/// All call files, in the order of [`SpoolState::ALL`] and of their names. A file
+/// that moves meanwhile may appear twice or not at all.
 ///
 /// # Errors
 /// When a directory cannot be read.
-pub(crate) fn list(queue: &SpoolSettings) -> io::Result<Vec<SpoolEntry>> {
+pub(crate) fn list(settings: &SpoolSettings) -> io::Result<Vec<SpoolEntry>> {
     let mut entries = Vec::new();
     for state in SpoolState::ALL {
-        let directory = state.directory(queue);
+        let directory = state.directory(settings);
         let names = match call_files_in(&directory) {
-            // Made when the daemon first starts.
+            // Some are created by the first start of the daemon.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             names => names?,
         };
@@ -64,8 +61,8 @@ fn entry(name: CallFileName, state: SpoolState, path: PathBuf) -> io::Result<Spo
     Ok(SpoolEntry {
         name,
         state,
-        written: path.metadata()?.modified()?,
-        call: callfile::read(&content),
+        modified: path.metadata()?.modified()?,
+        message: callfile::read(&content),
         attempts: attempts(&content),
         progress: progress(&content),
         path,
@@ -74,38 +71,39 @@ fn entry(name: CallFileName, state: SpoolState, path: PathBuf) -> io::Result<Spo
 }
 
 impl SpoolEntry {
-    /// The message that it belongs to.
+    /// The id of the message.
     #[must_use]
     pub(crate) fn id(&self) -> Id {
         self.name.id()
     }
 
-    /// The file as it is, with what Asterisk has noted in it.
+    /// The whole file, including the lines that Asterisk has appended.
     #[must_use]
     pub(crate) fn content(&self) -> &str {
         &self.content
     }
 
-    /// Lets it be tried again: what was given up on goes to the end of its
-    /// line, what waits with Asterisk is due at once. `false` when it is on its
-    /// way anyhow.
+    /// Lets Asterisk try the message again. A failed file goes to the end of the
+    /// queue of its conversation, a file with Asterisk is due at once. `false`
+    /// when the file is waiting for its turn anyway.
     ///
     /// # Errors
     /// When a file cannot be written or removed; then nothing has changed.
-    pub(crate) fn retry(&self, queue: &SpoolSettings) -> Result<bool, QueueActionError> {
+    pub(crate) fn retry(&self, settings: &SpoolSettings) -> Result<bool, QueueActionError> {
+        let content = without_attempts(&self.content);
         match self.state {
             SpoolState::Retry | SpoolState::Staging => return Ok(false),
             SpoolState::Outgoing => {
-                let staging = Directory::new(&queue.staging, probe::access(queue)?);
-                let new = staging.prepare(without_attempts(&self.content).as_bytes())?;
+                let staging = Directory::new(&settings.staging, probe::access(settings)?);
+                let new = staging.prepare(content.as_bytes())?;
                 new.persist(&self.path).map_err(|error| error.error)?;
             }
             SpoolState::Failed => {
-                let retry = retry_directory(&queue.staging);
-                let access = probe::access(queue)?;
-                Directory::new(&queue.staging, access).create(&retry)?;
+                let retry = retry_directory(&settings.staging);
+                let access = probe::access(settings)?;
+                Directory::new(&settings.staging, access).create(&retry)?;
                 let retry = Directory::new(&retry, access);
-                let new = retry.prepare(without_attempts(&self.content).as_bytes())?;
+                let new = retry.prepare(content.as_bytes())?;
                 retry.publish(new, &self.name.to_os_string())?;
                 retry.sync()?;
                 std::fs::remove_file(&self.path)?;
@@ -114,7 +112,7 @@ impl SpoolEntry {
         Ok(true)
     }
 
-    /// Removes it for good.
+    /// Removes the file for good.
     ///
     /// # Errors
     /// When it cannot be removed.
@@ -123,43 +121,16 @@ impl SpoolEntry {
     }
 }
 
-/// An act that did not succeed.
-#[derive(Debug)]
+/// An action of the administrator failed.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum QueueActionError {
     /// A file could not be moved or removed.
-    Io(io::Error),
-    /// The spool is not what it should be.
-    Spool(ProbeError),
-    /// A file could not be stored.
-    Store(StoreError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The directories of the spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] ProbeError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
-
-impl From<io::Error> for QueueActionError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<ProbeError> for QueueActionError {
-    fn from(error: ProbeError) -> Self {
-        Self::Spool(error)
-    }
-}
-
-impl From<StoreError> for QueueActionError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl fmt::Display for QueueActionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Spool(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for QueueActionError {}

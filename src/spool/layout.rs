@@ -1,4 +1,4 @@
-//! Directories of the spool, and the call files in them.
+//! The directories of the spool, and the call files in them.
 
 use std::fmt;
 use std::io;
@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 use super::name::CallFileName;
 use crate::config::SpoolSettings;
 
-/// Where a call file is.
+/// The state of a call file, which is the directory that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SpoolState {
-    /// In `failed`: Asterisk has given up.
+    /// In `faileddir`: Asterisk gave up.
     Failed,
-    /// In `outgoing`: with Asterisk.
+    /// In `outgoingdir`: with Asterisk.
     Outgoing,
-    /// In `staging/retry`: about to be taken up again.
+    /// In [`retry_directory`]: about to be accepted again.
     Retry,
-    /// In `staging`: accepted, and waiting for its turn.
+    /// In `stagingdir`: accepted, waits for its turn.
     Staging,
 }
 
 impl SpoolState {
-    /// The order in which they are listed: the way that a message takes.
+    /// In the order in which a message passes through them.
     pub(super) const ALL: [Self; 4] = [Self::Staging, Self::Retry, Self::Outgoing, Self::Failed];
 
-    pub(super) fn directory(self, queue: &SpoolSettings) -> PathBuf {
+    pub(super) fn directory(self, settings: &SpoolSettings) -> PathBuf {
         match self {
-            Self::Failed => queue.failed.clone(),
-            Self::Outgoing => queue.outgoing.clone(),
-            Self::Retry => retry_directory(&queue.staging),
-            Self::Staging => queue.staging.clone(),
+            Self::Failed => settings.failed.clone(),
+            Self::Outgoing => settings.outgoing.clone(),
+            Self::Retry => retry_directory(&settings.staging),
+            Self::Staging => settings.staging.clone(),
         }
     }
 }
@@ -45,14 +45,14 @@ impl fmt::Display for SpoolState {
     }
 }
 
-/// Where the administrator puts what shall be tried again, beside staging's
-/// own files.
+/// The directory for files that the administrator wants to be retried. It is on
+/// the file system of staging.
 #[must_use]
 pub(crate) fn retry_directory(staging: &Path) -> PathBuf {
     staging.join("retry")
 }
 
-/// Our call files in a directory, in order.
+/// The names of our call files in a directory, sorted.
 ///
 /// # Errors
 /// When the directory cannot be read.

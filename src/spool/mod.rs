@@ -1,23 +1,26 @@
-//! Message to Asterisk: call files, written to staging, moved to outgoing.
+//! The spool: call files on their way to Asterisk.
 //!
 //! | state | where the file is | who acts next | after a crash |
 //! | --- | --- | --- | --- |
-//! | being written | `staging/.….tmp` | writer | swept at start |
-//! | accepted | `staging/….call` | feeder | fed at start, in order |
-//! | with Asterisk | `outgoing/….call` | Asterisk | Asterisk takes it up again |
+//! | being written | `staging/.….tmp` | writer | removed at start |
+//! | accepted | `staging/….call` | feeder | handed over after the start, in order |
+//! | with Asterisk | `outgoing/….call` | Asterisk | Asterisk continues |
 //! | delivered | gone, or `outgoing_done/….call` | – | – |
 //! | given up | `failed/….call` | the administrator | kept |
-//! | to be tried again | `staging/retry/….call` | feeder | fed at start |
+//! | to be retried | `staging/retry/….call` | feeder | handed over after the start |
 //!
-//! Guarantee: a message that [`Spool::store`] accepted is durable. A crash can
-//! deliver it twice, never lose it and never deliver half of it.
+//! Guarantee: a message that [`Spool::store`] has accepted is durable. A crash can
+//! deliver it twice, but never lose it and never deliver half of it.
 //!
-//! [`callfile`] renders, `writer` stores, `feeder` moves as `crate::storage::conversation_queue` says
-//! and [`crate::storage::watch`] and `progress` tell, `archive` keeps what Asterisk gave up
-//! on, `inventory` shows all of it to the administrator, `probe` makes sure
-//! beforehand that all this can work, and `health` that it still does.
+//! [`callfile`] renders messages, [`writer`] stores them, [`feeder`] hands them to
+//! Asterisk in the order of [`conversation_queue`], [`progress`] reads what
+//! Asterisk has noted, and [`archive`] keeps what Asterisk gave up on. [`layout`]
+//! and [`name`] say where files are and what they are called. [`inventory`] serves
+//! the administrator, [`probe`] checks the directories before the start and
+//! [`health`] during operation.
+//!
+//! [`conversation_queue`]: crate::storage::conversation_queue
 
-use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -26,6 +29,7 @@ use tokio::sync::oneshot;
 
 pub(crate) mod archive;
 pub mod callfile;
+mod error;
 pub(crate) mod feeder;
 pub(crate) mod health;
 pub(crate) mod inventory;
@@ -40,130 +44,103 @@ use crate::model::id::Id;
 use crate::model::message::Message;
 use crate::storage::durable::DirectoryLock;
 use crate::storage::watch;
+pub(crate) use error::SpoolError;
 use feeder::{Feeder, SpoolEvent};
 use health::Gauges;
 pub(crate) use health::SpoolHealth;
-use writer::{RenderedMessage, StoreJob, Writer};
+use probe::ProbeError;
+use writer::{JOBS_MAX, RenderedMessage, StoreJob, Writer};
 
-/// Requests that may wait for the disk; who comes after them waits before it.
-const JOBS_MAX: usize = 1024;
-
-/// The way to Asterisk. Clones lead to the same writer.
+/// The spool. Clones share one writer.
 #[derive(Debug, Clone)]
-pub struct Spool {
-    queue: Arc<SpoolSettings>,
+pub(crate) struct Spool {
+    settings: Arc<SpoolSettings>,
     gauges: Arc<Gauges>,
     jobs: tokio::sync::mpsc::Sender<StoreJob>,
 }
 
-/// The threads behind a [`Spool`]. They end by themselves when the last
-/// [`Spool`] is gone; what waits then stays in staging.
+/// The threads of a [`Spool`]. They end when its last clone is dropped; files that
+/// wait then stay in staging.
 #[derive(Debug)]
-pub struct Threads {
+pub(crate) struct SpoolThreads {
     writer: JoinHandle<()>,
     feeder: JoinHandle<()>,
-    _claim: DirectoryLock,
+    _lock: DirectoryLock,
 }
 
-impl Threads {
-    /// Waits until both have ended.
-    pub fn join(self) {
-        // A thread that panicked has ended the process: `panic = "abort"`.
+impl SpoolThreads {
+    /// Waits until both threads have ended.
+    pub(crate) fn join(self) {
+        // A panic ends the process (`panic = "abort"`), so they did not panic.
         let _ = self.writer.join();
         let _ = self.feeder.join();
     }
 }
 
 impl Spool {
-    /// Probes the directories, takes up what an earlier run left and starts
-    /// the threads.
+    /// Probes the directories, recovers what an earlier run left and starts the
+    /// threads.
     ///
     /// # Errors
-    /// When the directories cannot be used; the text says how to mend them.
-    pub fn open(queue: &SpoolSettings) -> Result<(Self, Threads), probe::ProbeError> {
-        let staging = probe::probe(queue)?;
-        let claim = probe::claim(&staging)?;
-        let retry = probe::directories(queue, &staging)?;
-        let left = feeder::waiting_in(&staging)
-            .map_err(|error| probe::ProbeError::new("clear", staging.path(), &error))?;
-        let (jobs, jobs_to_do) = tokio::sync::mpsc::channel(JOBS_MAX);
-        let (events, happened) = mpsc::channel();
+    /// When the directories cannot be used.
+    pub(crate) fn open(settings: &SpoolSettings) -> Result<(Self, SpoolThreads), ProbeError> {
+        let staging = probe::probe(settings)?;
+        let lock = probe::lock(&staging)?;
+        let retry = probe::create_directories(settings, &staging)?;
+        let recovered = feeder::recover(&staging)
+            .map_err(|error| ProbeError::step("recover call files in", staging.path(), error))?;
+        let (events, received_events) = mpsc::channel();
         let watched = [
-            (queue.outgoing.as_path(), watch::LEFT | watch::WRITTEN),
+            (settings.outgoing.as_path(), watch::LEFT | watch::WRITTEN),
             (&retry, watch::APPEARED),
         ];
         watch::watch(&watched, events.clone(), SpoolEvent::from)
-            .map_err(|error| probe::ProbeError::new("watch", &queue.outgoing, &error))?;
+            .map_err(|error| ProbeError::step("watch", &settings.outgoing, error))?;
         let gauges = Arc::new(Gauges::default());
-        gauges.waiting.store(left.len(), Ordering::Relaxed);
-        let last = left.last().map(name::CallFileName::id);
-        let writer = Writer::new(staging.clone(), queue.min_free, last, events);
-        let feeder = Feeder::new(queue, staging, left, Arc::clone(&gauges));
-        let threads = Threads {
-            writer: std::thread::spawn(move || writer.run(jobs_to_do)),
-            feeder: std::thread::spawn(move || feeder.run(&happened)),
-            _claim: claim,
+        gauges.waiting.store(recovered.len(), Ordering::Relaxed);
+        let last = recovered.last().map(name::CallFileName::id);
+        let writer = Writer::new(staging.clone(), settings.min_free, last, events);
+        let feeder = Feeder::new(settings, staging, recovered, Arc::clone(&gauges));
+        let (jobs, received_jobs) = tokio::sync::mpsc::channel(JOBS_MAX);
+        let threads = SpoolThreads {
+            writer: std::thread::spawn(move || writer.run(received_jobs)),
+            feeder: std::thread::spawn(move || feeder.run(&received_events)),
+            _lock: lock,
         };
         let spool = Self {
-            queue: Arc::new(queue.clone()),
+            settings: Arc::new(settings.clone()),
             gauges,
             jobs,
         };
         Ok((spool, threads))
     }
 
-    /// Stores messages, all or none, and returns only when they are durable.
+    /// Stores messages, all or none. They are durable when this returns.
     ///
     /// # Errors
-    /// When too many wait or the disk refuses; nothing is stored then.
-    pub async fn store(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
-        let most = self.queue.max_waiting;
-        if self.gauges.waiting.load(Ordering::Relaxed) >= most {
-            return Err(SpoolError::Full(most));
+    /// When too many files wait, the disk refuses or the program shuts down;
+    /// nothing is stored then.
+    pub(crate) async fn store(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
+        let max_waiting = self.settings.max_waiting;
+        if self.gauges.waiting.load(Ordering::Relaxed) >= max_waiting {
+            return Err(SpoolError::Full(max_waiting));
         }
         let messages = messages
             .iter()
             .map(|message| RenderedMessage {
                 conversation: message.conversation(),
-                parts: callfile::render(message, &self.queue.call_file),
+                parts: callfile::render(message, &self.settings.call_file),
             })
             .collect();
-        let (done, answer) = oneshot::channel();
+        let (done, stored) = oneshot::channel();
         let job = StoreJob { messages, done };
         self.jobs.send(job).await.map_err(|_| SpoolError::Closed)?;
-        answer.await.map_err(|_| SpoolError::Closed)?
+        stored.await.map_err(|_| SpoolError::Closed)?
     }
 
-    /// How it is; tries the disk for that, and so may take a while.
+    /// The health of the spool. Blocks, because it tries the disk.
     #[must_use]
-    pub fn health(&self) -> SpoolHealth {
-        SpoolHealth::take(&self.queue, &self.gauges)
+    pub(crate) fn health(&self) -> SpoolHealth {
+        SpoolHealth::check(&self.settings, &self.gauges)
     }
 }
-
-/// A message that was not stored. Whoever sent it must send it again.
-#[derive(Debug)]
-pub enum SpoolError {
-    /// The program is ending.
-    Closed,
-    /// The disk refused; the administrator must act.
-    Disk(String),
-    /// So many files wait already; Asterisk does not take them.
-    Full(usize),
-}
-
-impl fmt::Display for SpoolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => f.write_str("store the message: shutting down"),
-            Self::Disk(problem) => write!(f, "store the message: {problem}"),
-            Self::Full(most) => write!(
-                f,
-                "store the message: {most} call files wait already, which is max_waiting \
-                 (Asterisk does not take them up)"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for SpoolError {}

@@ -1,4 +1,4 @@
-//! Names of call files: the message, which part of it, and the conversation.
+//! Names of call files: id and part of the message, and its conversation.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -7,8 +7,9 @@ use crate::model::id::Id;
 use crate::model::message::Conversation;
 use crate::storage::conversation_queue::Queued;
 
-/// The name of a call file. In the order of their text, names are in the order
-/// in which the files shall reach Asterisk.
+/// The name of a call file,
+/// `<id>-<part>of<parts>-<conversation>.call`. Names sort, as text, in the order
+/// in which the files must reach Asterisk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CallFileName {
     id: Id,
@@ -18,7 +19,7 @@ pub(crate) struct CallFileName {
 }
 
 impl CallFileName {
-    /// The names for the parts of a message, in order.
+    /// The names of all parts of a message, in order.
     pub(crate) fn all(
         id: Id,
         parts: u16,
@@ -32,7 +33,7 @@ impl CallFileName {
         })
     }
 
-    /// Reads a name that [`Self::to_os_string`] wrote.
+    /// Parses a name; `None` for names that [`Self::to_os_string`] does not write.
     #[must_use]
     pub(crate) fn parse(name: &OsStr) -> Option<Self> {
         let stem = name.to_str()?.strip_suffix(".call")?;
@@ -48,26 +49,25 @@ impl CallFileName {
         (read.to_os_string() == name).then_some(read)
     }
 
-    /// Whether it is the last part of its message. It is stored last; without
-    /// it the others are not a whole message.
+    /// Whether this is the last part of its message. The last part is stored
+    /// last: when it is missing, the message is incomplete.
     #[must_use]
     pub(crate) fn is_last(&self) -> bool {
         self.part == self.parts
     }
 
-    /// Which part of how many, as `1/3`.
+    /// Part and number of parts, as in `1/3`.
     #[must_use]
     pub(crate) fn part_of(&self) -> String {
         format!("{}/{}", self.part, self.parts)
     }
 
-    /// The message.
+    /// The id of the message.
     #[must_use]
     pub(crate) fn id(&self) -> Id {
         self.id
     }
 
-    /// The name as the file system has it.
     #[must_use]
     pub(crate) fn to_os_string(self) -> OsString {
         self.to_string().into()
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_is_read_back_and_no_other() {
+    fn only_names_as_written_are_parsed() {
         let id = "1795304460000001-000000ab".parse().unwrap();
         let names: Vec<_> = CallFileName::all(id, 2, "00000000000000ff".parse().unwrap()).collect();
         let texts: Vec<_> = names.iter().map(ToString::to_string).collect();

@@ -1,11 +1,10 @@
-//! Can call files get from here to Asterisk?
+//! Checks that call files can get from here to Asterisk.
 //!
-//! Asterisk deletes a call file that it cannot open, and starts one twice that
-//! it can read but not write (`pbx/pbx_spool.c`, `scan_service`,
-//! `safe_append`). A rename between file systems is a copy, and Asterisk reads
-//! half of it. So all of this is found out before the first message is accepted.
+//! Asterisk deletes a call file that it cannot open, and starts one twice that it
+//! can read but not write (`pbx/pbx_spool.c`, `scan_service`, `safe_append`). A
+//! move between file systems is a copy, and Asterisk would read half of it. So all
+//! of this is checked before the first message is accepted.
 
-use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,110 +15,93 @@ use tempfile::Builder;
 
 use super::layout::retry_directory;
 use crate::config::{Owner, SpoolSettings};
-use crate::storage::durable::{Access, Directory, DirectoryLock};
+use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError};
 
-/// Tries all steps of a call file and returns the staging directory.
+/// Does everything that a call file needs, and returns the staging directory.
 ///
 /// # Errors
 /// The first step that fails, with its remedy.
-pub(crate) fn probe(queue: &SpoolSettings) -> Result<Directory, ProbeError> {
-    let access = access(queue)?;
-    metadata(&queue.staging, "stagingdir")?;
-    let staging = Directory::new(&queue.staging, access);
-    // Dropping what was written removes it again.
-    staging.prepare(b"probe").map_err(|error| {
-        let us = own_identity();
-        ProbeError {
-            problem: format!(
-                "write a call file into {}: {error}",
-                queue.staging.display()
-            ),
-            remedy: format!(
-                "call files must belong to user {} (group {}), and this runs as {us}: let it run \
-                 as that user or as root, and let it write into the directory",
-                access.user, access.group
-            ),
-        }
-    })?;
-    writable(&queue.outgoing)?;
-    same_mount(&queue.staging, &queue.outgoing)?;
+pub(crate) fn probe(settings: &SpoolSettings) -> Result<Directory, ProbeError> {
+    let access = access(settings)?;
+    directory_metadata(&settings.staging, "stagingdir")?;
+    let staging = Directory::new(&settings.staging, access);
+    // Dropping the file removes it again.
+    staging
+        .prepare(b"probe")
+        .map_err(|source| ProbeError::Write {
+            staging: settings.staging.clone(),
+            access,
+            us: own_identity(),
+            source,
+        })?;
+    check_writable(&settings.outgoing)?;
+    check_same_mount(&settings.staging, &settings.outgoing)?;
     Ok(staging)
 }
 
-/// Makes sure that no other `websmsd` uses the same staging directory.
+/// Locks staging for this process.
 ///
 /// # Errors
-/// When one does.
-pub(crate) fn claim(staging: &Directory) -> Result<DirectoryLock, ProbeError> {
+/// When another `websmsd` has locked it.
+pub(crate) fn lock(staging: &Directory) -> Result<DirectoryLock, ProbeError> {
     staging.lock().map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => ProbeError {
-            problem: format!("use {}: another websmsd uses it", staging.path().display()),
-            remedy: "stop the other one, or name another directory with stagingdir".to_owned(),
-        },
-        _ => ProbeError::new("claim", staging.path(), &error),
+        io::ErrorKind::WouldBlock => ProbeError::InUse(staging.path().to_owned()),
+        _ => ProbeError::step("lock", staging.path(), error),
     })
 }
 
-/// Creates the directories that are ours alone and not there yet; returns the
-/// one for what shall be tried again.
+/// Creates the directories that only we use, if they are missing. Returns
+/// [`retry_directory`].
 ///
 /// # Errors
-/// When one cannot be created.
-pub(crate) fn directories(
-    queue: &SpoolSettings,
+/// When a directory cannot be created.
+pub(crate) fn create_directories(
+    settings: &SpoolSettings,
     staging: &Directory,
 ) -> Result<PathBuf, ProbeError> {
-    let retry = retry_directory(&queue.staging);
-    for path in [&retry, &queue.failed] {
+    let retry = retry_directory(&settings.staging);
+    for path in [&retry, &settings.failed] {
         staging
             .create(path)
-            .map_err(|error| ProbeError::new("create", path, &error))?;
+            .map_err(|error| ProbeError::step("create", path, error))?;
     }
     Ok(retry)
 }
 
-fn metadata(path: &Path, key: &str) -> Result<Metadata, ProbeError> {
-    let metadata = path.metadata().map_err(|source| ProbeError {
-        problem: format!("find {}: {source}", path.display()),
-        remedy: format!(
-            "create it for Asterisk's user (install -d -o asterisk -g asterisk -m 0750 {}), \
-             or name another with {key}",
-            path.display()
-        ),
-    })?;
-    if metadata.is_dir() {
-        return Ok(metadata);
+fn directory_metadata(path: &Path, key: &'static str) -> Result<Metadata, ProbeError> {
+    let path = path.to_owned();
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(metadata),
+        Ok(_) => Err(ProbeError::NotADirectory { path, key }),
+        Err(source) => Err(ProbeError::Missing { path, key, source }),
     }
-    Err(ProbeError {
-        problem: format!("use {}: it is not a directory", path.display()),
-        remedy: format!("name a directory with {key}"),
-    })
 }
 
-/// Who shall own call files: Asterisk's user, who owns `outgoingdir` unless
-/// `fileowner` says otherwise.
+/// Mode and owner of call files. The owner is that of `outgoingdir`, Asterisk's
+/// user, unless `fileowner` names another one.
 ///
 /// # Errors
-/// When `outgoingdir` is not there, or nobody has that name.
-pub(crate) fn access(queue: &SpoolSettings) -> Result<Access, ProbeError> {
-    let outgoing = metadata(&queue.outgoing, "outgoingdir")?;
-    let (user, group) = match &queue.file_owner {
+/// When `outgoingdir` is missing, or the user or group of `fileowner` is unknown.
+pub(crate) fn access(settings: &SpoolSettings) -> Result<Access, ProbeError> {
+    let outgoing = directory_metadata(&settings.outgoing, "outgoingdir")?;
+    let (user, group) = match &settings.file_owner {
         None => (outgoing.uid(), outgoing.gid()),
         Some(owner) => resolve(owner)?,
     };
     Ok(Access {
-        mode: queue.file_mode,
+        mode: settings.file_mode,
         user,
         group,
     })
 }
 
-/// Names to numbers by `/etc/passwd` and `/etc/group`. The C library's way
-/// would need its name service modules, which a static binary does not have.
+/// Looks names up in `/etc/passwd` and `/etc/group`. The C library would need its
+/// name service modules, which a static binary does not have.
 fn resolve(owner: &Owner) -> Result<(u32, u32), ProbeError> {
-    let unknown = |what: &str, name: &str, file: &str| ProbeError {
-        problem: format!("find the {what} {name:?} of fileowner in {file}"),
-        remedy: "name Asterisk's user, or give numbers: fileowner = 101:101".to_owned(),
+    let unknown = |what: &'static str, name: &str, file: &'static str| ProbeError::UnknownOwner {
+        what,
+        name: name.to_owned(),
+        file,
     };
     let by_name = entry("/etc/passwd", 0, &owner.user);
     let user = owner
@@ -142,45 +124,41 @@ fn resolve(owner: &Owner) -> Result<(u32, u32), ProbeError> {
     Ok((user, group))
 }
 
-/// The fields of the line whose field at `position` is `value`.
-fn entry(file: &str, position: usize, value: &str) -> Option<Vec<String>> {
+/// The fields of the first line whose field at `index` is `value`.
+fn entry(file: &str, index: usize, value: &str) -> Option<Vec<String>> {
     let text = std::fs::read_to_string(file).ok()?;
     text.lines()
         .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
-        .find(|fields| fields.get(position).is_some_and(|field| field == value))
+        .find(|fields| fields.get(index).is_some_and(|field| field == value))
 }
 
-/// Whether a file could be renamed from one to the other. A rename onto `.` is
-/// refused, but for another reason when the two are under different mounts
-/// (rename(2): EXDEV comes before EBUSY); that way nothing appears in
-/// `outgoing` that Asterisk would look at.
-fn same_mount(staging: &Path, outgoing: &Path) -> Result<(), ProbeError> {
+/// Checks that a file can be renamed from one directory to the other. It tries a
+/// rename to `.`, which always fails, but with another error across mounts
+/// (rename(2): EXDEV comes before EBUSY): so no file appears in outgoing that
+/// Asterisk would read.
+fn check_same_mount(staging: &Path, outgoing: &Path) -> Result<(), ProbeError> {
     let file = Builder::new()
         .prefix(".")
         .suffix(".tmp")
         .tempfile_in(staging)
-        .map_err(|source| ProbeError::new("write into", staging, &source))?;
+        .map_err(|error| ProbeError::step("write into", staging, error))?;
     match std::fs::rename(file.path(), outgoing.join(".")) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Err(ProbeError {
-            problem: format!(
-                "move a call file from {} to {}: they are on different file systems",
-                staging.display(),
-                outgoing.display()
-            ),
-            remedy: "put both under one mount; in Docker, mount the spool directory that holds \
-                     both as one volume"
-                .to_owned(),
-        }),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            Err(ProbeError::DifferentFileSystems {
+                staging: staging.to_owned(),
+                outgoing: outgoing.to_owned(),
+            })
+        }
         _ => Ok(()),
     }
 }
 
-fn writable(directory: &Path) -> Result<(), ProbeError> {
+fn check_writable(directory: &Path) -> Result<(), ProbeError> {
     nix::unistd::access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
-        .map_err(|errno| ProbeError::new("write into", directory, &errno.into()))
+        .map_err(|errno| ProbeError::step("write into", directory, errno.into()))
 }
 
-/// Who we are, for a message about what we may not do.
+/// User and group of this process, for error messages.
 fn own_identity() -> String {
     format!(
         "user {}, group {}",
@@ -189,26 +167,8 @@ fn own_identity() -> String {
     )
 }
 
-/// The spool cannot be used. The administrator must act; no message is
-/// accepted before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeError {
-    problem: String,
-    remedy: String,
-}
-
-impl ProbeError {
-    pub(super) fn new(step: &str, path: &Path, source: &io::Error) -> Self {
-        Self {
-            problem: format!("{step} {}: {source}", path.display()),
-            remedy: format!("{}, and this runs as {}", describe(path), own_identity()),
-        }
-    }
-}
-
-/// Owner and mode of a directory, for a message about what we may not do.
+/// Owner and mode of a directory, for error messages.
 fn describe(path: &Path) -> String {
-    let path: PathBuf = path.to_owned();
     match path.metadata() {
         Ok(metadata) => format!(
             "{} has mode {:04o}, user {}, group {}",
@@ -217,14 +177,96 @@ fn describe(path: &Path) -> String {
             metadata.uid(),
             metadata.gid()
         ),
-        Err(error) => format!("{} cannot be looked at: {error}", path.display()),
+        Err(_) => format!("{} is not readable", path.display()),
     }
 }
 
-impl fmt::Display for ProbeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.problem, self.remedy)
-    }
+/// The spool cannot be used, so that no message is accepted. The administrator
+/// must act.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProbeError {
+    /// A rename between the two would be a copy.
+    #[error(
+        "move a call file from {staging} to {outgoing}: they are on different file systems \
+         (put both under one mount; in Docker, mount the spool directory that holds both as \
+         one volume)",
+        staging = staging.display(),
+        outgoing = outgoing.display()
+    )]
+    DifferentFileSystems { staging: PathBuf, outgoing: PathBuf },
+    /// Another process has locked the staging directory.
+    #[error(
+        "use {path}: another websmsd uses it (stop the other one, or set stagingdir to another \
+         directory)",
+        path = .0.display()
+    )]
+    InUse(PathBuf),
+    /// A directory does not exist.
+    #[error(
+        "find {path} (create it for Asterisk's user: install -d -o asterisk -g asterisk -m 0750 \
+         {path}; or set {key} to another directory)",
+        path = path.display()
+    )]
+    Missing {
+        path: PathBuf,
+        /// The key that names it.
+        key: &'static str,
+        source: io::Error,
+    },
+    /// A path leads to something else.
+    #[error("use {path}: not a directory (set {key} to a directory)", path = path.display())]
+    NotADirectory {
+        path: PathBuf,
+        /// The key that names it.
+        key: &'static str,
+    },
+    /// A step that needs no remedy of its own.
+    #[error("{step} {path} ({permissions})", path = path.display())]
+    Step {
+        /// A verb, with a preposition if it needs one.
+        step: &'static str,
+        path: PathBuf,
+        /// Owner and mode of the directory, and who we are.
+        permissions: String,
+        source: io::Error,
+    },
+    /// `fileowner` names nobody of this system.
+    #[error(
+        "find the {what} {name:?} of fileowner in {file} (name Asterisk's user, or give numbers: \
+         fileowner = 101:101)"
+    )]
+    UnknownOwner {
+        /// `user` or `group`.
+        what: &'static str,
+        name: String,
+        file: &'static str,
+    },
+    /// No call file can be made.
+    #[error(
+        "write a call file into {staging} (call files must belong to user {user} (group {group}), \
+         and this runs as {us}: run it as that user or as root, and let it write into the \
+         directory)",
+        staging = staging.display(),
+        user = access.user,
+        group = access.group
+    )]
+    Write {
+        staging: PathBuf,
+        /// Who must own call files.
+        access: Access,
+        /// Who we are.
+        us: String,
+        source: StoreError,
+    },
 }
 
-impl std::error::Error for ProbeError {}
+impl ProbeError {
+    pub(super) fn step(step: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Step {
+            step,
+            path: path.to_owned(),
+            permissions: format!("{}, and this runs as {}", describe(path), own_identity()),
+            source,
+        }
+    }
+}

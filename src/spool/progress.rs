@@ -1,31 +1,30 @@
-//! What Asterisk has done with a call file so far, by what it has written into
-//! it (`pbx/pbx_spool.c`, `safe_append`, `remove_from_queue`).
+//! The progress of a call file, from the lines that Asterisk appends to it
+//! (`pbx/pbx_spool.c`, `safe_append`, `remove_from_queue`).
 
-/// How far a call file has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Asterisk has not begun with it.
+    /// Asterisk has made no attempt.
     Untouched,
-    /// An attempt was begun at this time, in seconds since 1970, and has not
-    /// ended as far as the file says.
+    /// An attempt began at this time, in seconds since 1970, and no end of it is
+    /// noted.
     Begun(u64),
-    /// An attempt has failed; the next one comes when the file's time is over.
+    /// An attempt failed; the next one is due at the file's modification time.
     Waiting,
-    /// Delivered.
+    /// An attempt succeeded: delivered.
     Completed,
-    /// Asterisk has given up: too many attempts, or the file was no call file.
+    /// Asterisk gave up: too many attempts, or not a valid call file.
     GivenUp,
 }
 
-/// Reads how far a call file has come; the last word in it counts.
+/// The progress by the last line that Asterisk has appended.
 #[must_use]
 pub(crate) fn progress(content: &str) -> Progress {
     content
         .lines()
         .filter_map(|line| line.split_once(": "))
         .filter_map(|(keyword, rest)| match keyword {
-            // DelayedRetry is no news: as long as an attempt seems to be under
-            // way, Asterisk writes one each retry time.
+            // DelayedRetry is ignored: Asterisk appends one per retry time while
+            // an attempt seems to be running.
             "StartRetry" => Some(Progress::Begun(time(rest))),
             "EndRetry" | "AbortRetry" => Some(Progress::Waiting),
             "Status" if rest.trim() == "Completed" => Some(Progress::Completed),
@@ -36,7 +35,7 @@ pub(crate) fn progress(content: &str) -> Progress {
         .unwrap_or(Progress::Untouched)
 }
 
-/// The time in `1234 0 (1795304460)`: process, attempts, seconds since 1970.
+/// The time in `1234 0 (1795304460)`: pid, retries, seconds since 1970.
 fn time(rest: &str) -> u64 {
     let inner = rest
         .split_once('(')
@@ -44,17 +43,17 @@ fn time(rest: &str) -> u64 {
     inner.and_then(|(time, _)| time.parse().ok()).unwrap_or(0)
 }
 
-/// How often Asterisk has begun an attempt.
+/// How many attempts Asterisk has begun.
 #[must_use]
 pub(crate) fn attempts(content: &str) -> usize {
     let begun = |line: &&str| line.starts_with("StartRetry: ");
     content.lines().filter(begun).count()
 }
 
-/// The call file as it was before Asterisk wrote into it.
+/// The call file without the lines that Asterisk has appended.
 #[must_use]
 pub(crate) fn without_attempts(content: &str) -> String {
-    const WRITTEN: [&str; 5] = [
+    const APPENDED: [&str; 5] = [
         "StartRetry: ",
         "EndRetry: ",
         "AbortRetry: ",
@@ -63,7 +62,7 @@ pub(crate) fn without_attempts(content: &str) -> String {
     ];
     content
         .lines()
-        .filter(|line| !line.is_empty() && !WRITTEN.iter().any(|word| line.starts_with(word)))
+        .filter(|line| !line.is_empty() && !APPENDED.iter().any(|word| line.starts_with(word)))
         .flat_map(|line| [line, "\n"])
         .collect()
 }
@@ -73,9 +72,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn last_word_counts() {
+    fn last_appended_line_decides() {
         let start = "Channel: Local/1@x\nsetvar: MESSAGE(body)=Status: Completed\n";
-        for (written, expected) in [
+        for (appended, expected) in [
             ("", Progress::Untouched),
             (
                 "\nStartRetry: 77 1 (1795304460)\n",
@@ -105,8 +104,8 @@ mod tests {
             ),
             ("Status: Failed\n", Progress::GivenUp),
         ] {
-            let content = format!("{start}{written}");
-            assert_eq!(progress(&content), expected, "{written}");
+            let content = format!("{start}{appended}");
+            assert_eq!(progress(&content), expected, "{appended}");
             assert_eq!(without_attempts(&content), start);
         }
     }

@@ -1,7 +1,7 @@
-//! Call files to staging, durably.
+//! Writes call files to staging, durably.
 //!
-//! One thread writes. Whatever has queued up while it was busy is written side
-//! by side, and shares the next sync of the directory.
+//! One thread writes. The requests that have arrived while it was busy are
+//! written side by side and share the next sync of the directory.
 
 use std::sync::mpsc;
 
@@ -9,59 +9,62 @@ use tempfile::TempPath;
 use tokio::sync::oneshot;
 use tracing::error;
 
-use super::SpoolError;
+use super::error::SpoolError;
 use super::feeder::SpoolEvent;
 use super::health::free_space;
 use super::name::CallFileName;
+use crate::logging::chain;
 use crate::model::id::Id;
 use crate::model::message::Conversation;
 use crate::storage::durable::{Directory, StoreError};
 
-/// Messages to be stored together, and whom to tell.
+/// Requests that may wait for the writer; later ones wait for a place.
+pub(super) const JOBS_MAX: usize = 1024;
+
+/// Messages to store together, all or none.
 #[derive(Debug)]
 pub(crate) struct StoreJob {
-    /// The messages.
     pub messages: Vec<RenderedMessage>,
-    /// Gets the names of the messages once they are durable.
+    /// Receives the ids of the messages once they are durable.
     pub done: oneshot::Sender<Result<Vec<Id>, SpoolError>>,
 }
 
 impl StoreJob {
-    /// What its files shall hold, in order.
+    /// The contents of all call files, in order.
     fn contents(&self) -> Vec<&[u8]> {
         let parts = self.messages.iter().flat_map(|message| &message.parts);
         parts.map(String::as_bytes).collect()
     }
 }
 
-/// A message as call files.
+/// A message rendered as call files.
 #[derive(Debug)]
 pub(crate) struct RenderedMessage {
-    /// The conversation that it belongs to.
     pub conversation: Conversation,
     /// The contents of its call files, in order.
     pub parts: Vec<String>,
 }
 
-/// The thread that writes.
+/// The writer's thread.
 #[derive(Debug)]
 pub(crate) struct Writer {
     staging: Directory,
+    /// Bytes of the disk to leave free.
     min_free: u64,
     last: Option<Id>,
     events: mpsc::Sender<SpoolEvent>,
 }
 
-/// A job whose files are written and named, but not yet durable.
-struct StoredJob {
+/// A job whose files have their names, but are not durable yet.
+struct NamedJob {
     ids: Vec<Id>,
     names: Vec<CallFileName>,
     done: oneshot::Sender<Result<Vec<Id>, SpoolError>>,
 }
 
 impl Writer {
-    /// A writer into `staging` that leaves `min_free` bytes of the disk alone,
-    /// whose names come after `last`, and that tells `events` what it stores.
+    /// A writer into `staging` whose ids are later than `last` and that reports
+    /// to `events` what it has stored.
     #[must_use]
     pub(crate) fn new(
         staging: Directory,
@@ -77,30 +80,31 @@ impl Writer {
         }
     }
 
-    /// Works until nobody can send another job.
+    /// Works until all senders of jobs are gone.
     pub(crate) fn run(mut self, mut jobs: tokio::sync::mpsc::Receiver<StoreJob>) {
         let mut waiting = Vec::new();
-        while jobs.blocking_recv_many(&mut waiting, super::JOBS_MAX) > 0 {
+        while jobs.blocking_recv_many(&mut waiting, JOBS_MAX) > 0 {
             let jobs = std::mem::take(&mut waiting);
             match free_space(&self.staging, self.min_free) {
                 Ok(_) => {
-                    let written = self.write(jobs);
-                    self.commit(written);
+                    let named = self.write(jobs);
+                    self.commit(named);
                 }
-                Err(problem) => {
+                Err(error) => {
+                    let problem = chain(&error);
                     for job in jobs {
-                        answer(job.done, Err(SpoolError::Disk(problem.clone())));
+                        reply(job.done, Err(SpoolError::Disk(problem.clone())));
                     }
                 }
             }
         }
-        // Without a feeder there is nobody to be told.
+        // The feeder may have ended already.
         let _ = self.events.send(SpoolEvent::Stop);
     }
 
-    /// Writes the files of all jobs, the jobs side by side, then names them job by
-    /// job; tells those for which that fails.
-    fn write(&mut self, jobs: Vec<StoreJob>) -> Vec<StoredJob> {
+    /// Writes the files of all jobs side by side, then names them job by job.
+    /// Replies to the jobs that fail, and returns the others.
+    fn write(&mut self, jobs: Vec<StoreJob>) -> Vec<NamedJob> {
         let sets: Vec<Vec<_>> = jobs.iter().map(StoreJob::contents).collect();
         let prepared = self.staging.prepare_all(&sets);
         jobs.into_iter()
@@ -114,22 +118,22 @@ impl Writer {
         &mut self,
         job: StoreJob,
         files: Result<Vec<TempPath>, StoreError>,
-    ) -> Option<StoredJob> {
+    ) -> Option<NamedJob> {
         let StoreJob { messages, done } = job;
         let ids: Vec<_> = messages.iter().map(|_| self.next_id()).collect();
         let names: Vec<_> = ids
             .iter()
             .zip(&messages)
             .flat_map(|(id, message)| {
-                // A text that makes more parts than this is refused before.
+                // Texts with more parts than this are refused earlier.
                 let count = u16::try_from(message.parts.len()).unwrap_or(u16::MAX);
                 CallFileName::all(*id, count, message.conversation)
             })
             .collect();
-        match files.and_then(|files| self.name(files, &names)) {
-            Ok(()) => Some(StoredJob { ids, names, done }),
+        match files.and_then(|files| self.name_files(files, &names)) {
+            Ok(()) => Some(NamedJob { ids, names, done }),
             Err(error) => {
-                answer(done, Err(disk(&self.staging, &error)));
+                reply(done, Err(self.disk_error(&error)));
                 None
             }
         }
@@ -142,32 +146,32 @@ impl Writer {
     }
 
     /// Gives files their names, in order, all or none.
-    fn name(&self, files: Vec<TempPath>, names: &[CallFileName]) -> Result<(), StoreError> {
-        for (given, (file, name)) in files.into_iter().zip(names).enumerate() {
+    fn name_files(&self, files: Vec<TempPath>, names: &[CallFileName]) -> Result<(), StoreError> {
+        for (published, (file, name)) in files.into_iter().zip(names).enumerate() {
             if let Err(error) = self.staging.publish(file, &name.to_os_string()) {
-                self.retract(names.get(..given).unwrap_or_default());
+                self.retract(names.get(..published).unwrap_or_default());
                 return Err(error);
             }
         }
         Ok(())
     }
 
-    /// Makes all that was written durable, tells whoever waits for it, and
-    /// hands it to the feeder.
-    fn commit(&self, written: Vec<StoredJob>) {
-        if written.is_empty() {
+    /// Makes all named files durable, replies to their jobs and passes the files
+    /// to the feeder.
+    fn commit(&self, named: Vec<NamedJob>) {
+        if named.is_empty() {
             return;
         }
         if let Err(error) = self.staging.sync() {
-            for StoredJob { names, done, .. } in written {
+            for NamedJob { names, done, .. } in named {
                 self.retract(&names);
-                answer(done, Err(disk(&self.staging, &error)));
+                reply(done, Err(self.disk_error(&error)));
             }
             return;
         }
         let mut stored = Vec::new();
-        for StoredJob { ids, names, done } in written {
-            answer(done, Ok(ids));
+        for NamedJob { ids, names, done } in named {
+            reply(done, Ok(ids));
             stored.extend(names);
         }
         for name in stored {
@@ -176,34 +180,36 @@ impl Writer {
         }
     }
 
-    /// Takes back what was named of a job that failed, so that its sender can
-    /// try again without delivering it twice. Of a message the last part goes
-    /// first, and if it cannot go the others stay: alone it would pass for what
-    /// is left of a message whose start Asterisk has already, and half of the
-    /// message would be delivered.
+    /// Removes the named files of a job that failed, so that its sender can
+    /// repeat it without delivering it twice. The last part of a message is
+    /// removed first, and if that fails its other parts stay: a last part alone
+    /// would look like the rest of a message whose start Asterisk has already,
+    /// and half of the message would be delivered.
     fn retract(&self, names: &[CallFileName]) {
-        let mut stays = None;
+        let mut kept = None;
         for name in names.iter().rev() {
-            if stays == Some(name.id()) {
+            if kept == Some(name.id()) {
                 continue;
             }
-            let file = name.to_os_string();
-            match self.staging.remove(&file) {
+            let call_file = name.to_os_string();
+            match self.staging.remove(&call_file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    stays = Some(name.id());
-                    error!(call_file = ?file, %error, "failed to take back a call file; it may be delivered twice");
+                    kept = Some(name.id());
+                    // Its sender repeats it, so it may be delivered twice.
+                    error!(?call_file, %error, "refused call file not removed");
                 }
                 _ => {}
             }
         }
     }
+
+    fn disk_error(&self, error: &StoreError) -> SpoolError {
+        let staging = self.staging.path().display();
+        SpoolError::Disk(format!("{} in {staging}", chain(error)))
+    }
 }
 
-/// The asker may have hung up; what is stored stays stored.
-fn answer(done: oneshot::Sender<Result<Vec<Id>, SpoolError>>, result: Result<Vec<Id>, SpoolError>) {
+fn reply(done: oneshot::Sender<Result<Vec<Id>, SpoolError>>, result: Result<Vec<Id>, SpoolError>) {
+    // The sender may have hung up; what is stored stays stored.
     let _ = done.send(result);
-}
-
-fn disk(staging: &Directory, error: &StoreError) -> SpoolError {
-    SpoolError::Disk(format!("{error} in {}", staging.path().display()))
 }

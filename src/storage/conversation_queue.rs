@@ -1,49 +1,50 @@
-//! Who goes next? A line for each conversation; the head of a line goes when
-//! nobody of that conversation is away, and only so many are away in all.
+//! FIFO queues for each conversation, with a limit for all of them together.
 //!
-//! Call files go to Asterisk that way, and messages to a provider. Pure: what
-//! happens to files is done elsewhere and told here.
+//! The first entry of a conversation goes when no other entry of it is in flight
+//! and fewer than the limit are in flight in all. Call files go to Asterisk in
+//! this order, and messages to providers. Pure: the caller acts and reports back.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::model::message::Conversation;
 
-/// What stands in a line: the name of a file. The order of names is the order
-/// in which they came.
+/// The entry of a queue: the name of a file. Names sort in the order of
+/// acceptance.
 pub(crate) trait Queued: Copy + Ord {
-    /// The conversation that it belongs to.
     fn conversation(&self) -> Conversation;
 }
 
-/// Those that wait, and those that are away.
+/// Entries that wait, and entries in flight.
 #[derive(Debug)]
 pub(crate) struct ConversationQueue<M> {
-    /// How many may be away at a time.
+    /// How many entries may be in flight and not deferred.
     max_active: usize,
+    /// Never holds an empty queue.
     waiting: HashMap<Conversation, VecDeque<M>>,
     waiting_count: usize,
-    /// Conversations whose line may move, in the order in which they became so.
+    /// Conversations whose first entry may go, in the order in which they became
+    /// ready.
     ready: VecDeque<Conversation>,
-    /// Who is away; a conversation has one there.
+    /// One entry at most of each conversation.
     in_flight: HashMap<Conversation, InFlight<M>>,
-    /// How many of those are not parked.
+    /// How many entries are in flight and not deferred.
     active: usize,
 }
 
-/// One that is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct InFlight<M> {
     name: M,
-    /// It waits for its next attempt and costs nothing meanwhile.
+    /// It waits for its next attempt and does not count as active.
     deferred: bool,
 }
 
 impl<M: Queued> ConversationQueue<M> {
-    /// Empty lines, of which at most so many may be away.
+    /// An empty queue with a limit for entries that are in flight and not
+    /// deferred.
     #[must_use]
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(max_active: usize) -> Self {
         Self {
-            max_active: most,
+            max_active,
             waiting: HashMap::new(),
             waiting_count: 0,
             ready: VecDeque::new(),
@@ -52,20 +53,20 @@ impl<M: Queued> ConversationQueue<M> {
         }
     }
 
-    /// One has come to the end of its line.
+    /// Appends an entry to the queue of its conversation.
     pub(crate) fn push(&mut self, name: M) {
         let conversation = name.conversation();
-        let line = self.waiting.entry(conversation).or_default();
-        if line.is_empty() && !self.in_flight.contains_key(&conversation) {
+        let queue = self.waiting.entry(conversation).or_default();
+        if queue.is_empty() && !self.in_flight.contains_key(&conversation) {
             self.ready.push_back(conversation);
         }
-        line.push_back(name);
+        queue.push_back(name);
         self.waiting_count += 1;
     }
 
-    /// One is away that this did not send: an earlier run did, or the
-    /// administrator. `false` when another one of its conversation is away; then
-    /// it is left to itself.
+    /// Counts an entry as in flight that [`Self::pop_next`] did not return: an
+    /// earlier run or the administrator sent it. `false`, and no change, when
+    /// another entry of its conversation is in flight.
     pub(crate) fn mark_in_flight(&mut self, name: M) -> bool {
         let conversation = name.conversation();
         if self.in_flight.contains_key(&conversation) {
@@ -76,16 +77,16 @@ impl<M: Queued> ConversationQueue<M> {
         true
     }
 
-    /// Who shall go now. It counts as away from now on; [`Self::requeue_front`] takes
-    /// that back.
+    /// The entry that goes next, which counts as in flight from now on. When it
+    /// could not go, [`Self::requeue_front`] takes this back.
     pub(crate) fn pop_next(&mut self) -> Option<M> {
         if self.active >= self.max_active {
             return None;
         }
         let conversation = self.ready.pop_front()?;
-        let line = self.waiting.get_mut(&conversation)?;
-        let name = line.pop_front()?;
-        if line.is_empty() {
+        let queue = self.waiting.get_mut(&conversation)?;
+        let name = queue.pop_front()?;
+        if queue.is_empty() {
             self.waiting.remove(&conversation);
         }
         self.waiting_count -= 1;
@@ -94,21 +95,16 @@ impl<M: Queued> ConversationQueue<M> {
     }
 
     fn start(&mut self, name: M) {
-        let parked = false;
-        self.in_flight.insert(
-            name.conversation(),
-            InFlight {
-                name,
-                deferred: parked,
-            },
-        );
+        let deferred = false;
+        self.in_flight
+            .insert(name.conversation(), InFlight { name, deferred });
         self.active += 1;
     }
 
-    /// One could not go, or shall go again: it is first in its line again, and
-    /// its line first of all.
+    /// Puts an entry in flight back to the front of its queue, and its
+    /// conversation before all others. No effect when it is not in flight.
     pub(crate) fn requeue_front(&mut self, name: M) {
-        if self.remove(name) {
+        if self.complete(name) {
             let conversation = name.conversation();
             self.waiting
                 .entry(conversation)
@@ -120,16 +116,12 @@ impl<M: Queued> ConversationQueue<M> {
         }
     }
 
-    /// One is no longer away. `false` when it was not.
+    /// Removes an entry in flight. `false` when it was not in flight.
     pub(crate) fn complete(&mut self, name: M) -> bool {
-        self.remove(name)
-    }
-
-    fn remove(&mut self, name: M) -> bool {
         let conversation = name.conversation();
         match self.in_flight.get(&conversation) {
-            Some(away) if away.name == name => {
-                self.active -= usize::from(!away.deferred);
+            Some(entry) if entry.name == name => {
+                self.active -= usize::from(!entry.deferred);
                 self.in_flight.remove(&conversation);
                 if self.waiting.contains_key(&conversation) {
                     self.ready.push_back(conversation);
@@ -140,15 +132,15 @@ impl<M: Queued> ConversationQueue<M> {
         }
     }
 
-    /// One is put off until its next attempt, or is taken up again. Whoever is
-    /// put off holds up its conversation and nobody else.
-    pub(crate) fn set_deferred(&mut self, name: M, parked: bool) {
-        if let Some(away) = self.in_flight.get_mut(&name.conversation())
-            && away.name == name
-            && away.deferred != parked
+    /// Defers an entry in flight until its next attempt, or ends that. A deferred
+    /// entry still blocks its own conversation, but no other.
+    pub(crate) fn set_deferred(&mut self, name: M, deferred: bool) {
+        if let Some(entry) = self.in_flight.get_mut(&name.conversation())
+            && entry.name == name
+            && entry.deferred != deferred
         {
-            away.deferred = parked;
-            if parked {
+            entry.deferred = deferred;
+            if deferred {
                 self.active -= 1;
             } else {
                 self.active += 1;
@@ -156,27 +148,26 @@ impl<M: Queued> ConversationQueue<M> {
         }
     }
 
-    /// Who is away.
-    pub(crate) fn away(&self) -> impl Iterator<Item = M> {
-        self.in_flight.values().map(|away| away.name)
+    /// All entries in flight.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = M> {
+        self.in_flight.values().map(|entry| entry.name)
     }
 
-    /// Whether this one is away.
     #[must_use]
     pub(crate) fn is_in_flight(&self, name: M) -> bool {
         self.in_flight
             .get(&name.conversation())
-            .is_some_and(|away| away.name == name)
+            .is_some_and(|entry| entry.name == name)
     }
 
-    /// The oldest of all, whether it waits or is away.
+    /// The oldest of all entries, waiting or in flight.
     #[must_use]
     pub(crate) fn oldest(&self) -> Option<M> {
         let heads = self.waiting.values().filter_map(VecDeque::front).copied();
-        heads.chain(self.away()).min()
+        heads.chain(self.in_flight()).min()
     }
 
-    /// How many wait.
+    /// How many entries wait.
     #[must_use]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting_count
@@ -186,123 +177,134 @@ impl<M: Queued> ConversationQueue<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spool::name::CallFileName;
     use proptest::prelude::*;
 
-    fn name(conversation: u64, number: u64) -> CallFileName {
-        let text = format!("{number:016}-00000000-0001of0001-{conversation:016x}.call");
-        CallFileName::parse(text.as_ref()).unwrap()
+    /// Number and conversation.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    struct Entry {
+        number: u64,
+        conversation: Conversation,
     }
 
-    fn all(lines: &mut ConversationQueue<CallFileName>) -> Vec<CallFileName> {
-        std::iter::from_fn(|| lines.pop_next()).collect()
+    impl Queued for Entry {
+        fn conversation(&self) -> Conversation {
+            self.conversation
+        }
+    }
+
+    fn entry(conversation: u64, number: u64) -> Entry {
+        let conversation = format!("{conversation:x}").parse().unwrap();
+        Entry {
+            number,
+            conversation,
+        }
+    }
+
+    fn pop_all(queue: &mut ConversationQueue<Entry>) -> Vec<Entry> {
+        std::iter::from_fn(|| queue.pop_next()).collect()
     }
 
     #[test]
-    fn one_of_a_conversation_goes_at_a_time_and_in_order() {
-        let mut lines = ConversationQueue::new(10);
+    fn one_entry_of_a_conversation_goes_at_a_time_and_in_order() {
+        let mut queue = ConversationQueue::new(10);
         for number in 1..=3 {
-            lines.push(name(1, number));
-            lines.push(name(2, number));
+            queue.push(entry(1, number));
+            queue.push(entry(2, number));
         }
-        assert_eq!(all(&mut lines), [name(1, 1), name(2, 1)]);
-        assert!(lines.complete(name(1, 1)));
-        assert_eq!(all(&mut lines), [name(1, 2)]);
-        assert!(!lines.complete(name(1, 1)), "it has gone already");
-        assert_eq!(lines.oldest(), Some(name(2, 1)));
-        assert_eq!(lines.waiting(), 3);
+        assert_eq!(pop_all(&mut queue), [entry(1, 1), entry(2, 1)]);
+        assert!(queue.complete(entry(1, 1)));
+        assert_eq!(pop_all(&mut queue), [entry(1, 2)]);
+        assert!(!queue.complete(entry(1, 1)), "it is complete already");
+        assert_eq!(queue.oldest(), Some(entry(2, 1)));
+        assert_eq!(queue.waiting(), 3);
     }
 
     #[test]
-    fn only_so_many_go_in_all_but_parked_ones_do_not_count() {
-        let mut lines = ConversationQueue::new(2);
+    fn limit_holds_for_all_but_deferred_entries() {
+        let mut queue = ConversationQueue::new(2);
         for conversation in 1..=4 {
-            lines.push(name(conversation, 1));
+            queue.push(entry(conversation, 1));
         }
-        assert_eq!(all(&mut lines), [name(1, 1), name(2, 1)]);
-        lines.set_deferred(name(1, 1), true);
-        lines.set_deferred(name(1, 1), true);
-        assert_eq!(all(&mut lines), [name(3, 1)]);
-        lines.set_deferred(name(1, 1), false);
-        lines.complete(name(2, 1));
-        assert_eq!(all(&mut lines), [], "the parked one is due again");
-        lines.complete(name(1, 1));
-        assert_eq!(all(&mut lines), [name(4, 1)]);
+        assert_eq!(pop_all(&mut queue), [entry(1, 1), entry(2, 1)]);
+        queue.set_deferred(entry(1, 1), true);
+        queue.set_deferred(entry(1, 1), true);
+        assert_eq!(pop_all(&mut queue), [entry(3, 1)]);
+        queue.set_deferred(entry(1, 1), false);
+        queue.complete(entry(2, 1));
+        assert_eq!(pop_all(&mut queue), [], "the deferred one is active again");
+        queue.complete(entry(1, 1));
+        assert_eq!(pop_all(&mut queue), [entry(4, 1)]);
     }
 
     #[test]
-    fn refused_file_is_the_next_one_again() {
-        let mut lines = ConversationQueue::new(2);
-        lines.push(name(1, 1));
-        lines.push(name(1, 2));
-        lines.push(name(2, 1));
-        assert_eq!(lines.pop_next(), Some(name(1, 1)));
-        lines.requeue_front(name(1, 1));
-        assert_eq!(all(&mut lines), [name(1, 1), name(2, 1)]);
-        lines.complete(name(1, 1));
-        assert_eq!(all(&mut lines), [name(1, 2)]);
+    fn requeued_entry_is_the_next_one() {
+        let mut queue = ConversationQueue::new(2);
+        queue.push(entry(1, 1));
+        queue.push(entry(1, 2));
+        queue.push(entry(2, 1));
+        assert_eq!(queue.pop_next(), Some(entry(1, 1)));
+        queue.requeue_front(entry(1, 1));
+        assert_eq!(pop_all(&mut queue), [entry(1, 1), entry(2, 1)]);
+        queue.complete(entry(1, 1));
+        assert_eq!(pop_all(&mut queue), [entry(1, 2)]);
     }
 
     #[test]
-    fn what_is_there_already_holds_up_its_conversation() {
-        let mut lines = ConversationQueue::new(3);
-        lines.push(name(1, 2));
-        assert!(lines.mark_in_flight(name(1, 1)));
-        assert!(lines.mark_in_flight(name(1, 1)));
-        assert!(!lines.mark_in_flight(name(1, 9)));
-        assert_eq!(lines.pop_next(), None);
-        lines.complete(name(1, 1));
-        assert_eq!(lines.pop_next(), Some(name(1, 2)));
+    fn entry_in_flight_from_before_blocks_its_conversation() {
+        let mut queue = ConversationQueue::new(3);
+        queue.push(entry(1, 2));
+        assert!(queue.mark_in_flight(entry(1, 1)));
+        assert!(queue.mark_in_flight(entry(1, 1)));
+        assert!(!queue.mark_in_flight(entry(1, 9)));
+        assert_eq!(queue.pop_next(), None);
+        queue.complete(entry(1, 1));
+        assert_eq!(queue.pop_next(), Some(entry(1, 2)));
     }
 
     proptest! {
-        /// Whatever happens in whatever order: no line is overtaken, no file
-        /// is lost or sent twice, and no more are due than may be.
+        /// In whatever order things happen: no entry overtakes another one of its
+        /// conversation, none is lost or sent twice, and the limit holds.
         #[test]
-        fn every_file_goes_once_in_its_turn(steps in prop::collection::vec((0_u8..6, 0_u64..4), 0..300)) {
-            let mut lines = ConversationQueue::new(3);
-            let mut accepted: HashMap<u64, u64> = HashMap::new();
-            let mut sent: HashMap<u64, u64> = HashMap::new();
-            let mut away: Vec<CallFileName> = Vec::new();
-            let number = |name: &CallFileName| {
-                name.to_string()[..16].trim_start_matches('0').parse::<u64>().unwrap()
-            };
-            let conversation = |name: &CallFileName| {
-                u64::from_str_radix(&name.conversation().to_string(), 16).unwrap()
-            };
+        fn every_entry_goes_once_in_its_turn(
+            steps in prop::collection::vec((0_u8..6, 0_u64..4), 0..300)
+        ) {
+            let mut queue = ConversationQueue::new(3);
+            let mut accepted: HashMap<Conversation, u64> = HashMap::new();
+            let mut sent: HashMap<Conversation, u64> = HashMap::new();
+            let mut in_flight: Vec<Entry> = Vec::new();
             for (step, which) in steps {
                 match step {
                     0 | 1 => {
-                        let next = accepted.entry(which).or_default();
+                        let next = accepted.entry(entry(which, 0).conversation).or_default();
                         *next += 1;
-                        lines.push(name(which, *next));
+                        queue.push(entry(which, *next));
                     }
-                    2 | 3 => if let Some(next) = lines.pop_next() {
-                        let last = sent.entry(conversation(&next)).or_default();
-                        prop_assert_eq!(number(&next), *last + 1);
+                    2 | 3 => if let Some(next) = queue.pop_next() {
+                        let last = sent.entry(next.conversation).or_default();
+                        prop_assert_eq!(next.number, *last + 1);
                         *last += 1;
-                        away.push(next);
+                        in_flight.push(next);
                     },
-                    4 => if !away.is_empty() {
-                        let name = away.remove(usize::try_from(which).unwrap() % away.len());
-                        prop_assert!(lines.complete(name));
+                    4 => if !in_flight.is_empty() {
+                        let index = usize::try_from(which).unwrap() % in_flight.len();
+                        prop_assert!(queue.complete(in_flight.remove(index)));
                     },
-                    _ => if let Some(name) = away.get(usize::try_from(which).unwrap()) {
-                        lines.set_deferred(*name, which % 2 == 0);
+                    _ => if let Some(entry) = in_flight.get(usize::try_from(which).unwrap()) {
+                        queue.set_deferred(*entry, which % 2 == 0);
                     },
                 }
-                prop_assert!(lines.active <= 3 + 4);
+                prop_assert!(queue.active <= 3 + 4);
                 let waiting = accepted.values().sum::<u64>() - sent.values().sum::<u64>();
-                prop_assert_eq!(u64::try_from(lines.waiting()).unwrap(), waiting);
+                prop_assert_eq!(u64::try_from(queue.waiting()).unwrap(), waiting);
             }
-            // Whoever is away comes back, and everything goes in the end.
+            // When all in flight complete, everything goes in the end.
             loop {
-                while let Some(name) = away.pop() {
-                    lines.complete(name);
+                while let Some(entry) = in_flight.pop() {
+                    queue.complete(entry);
                 }
-                let Some(next) = lines.pop_next() else { break };
-                *sent.entry(conversation(&next)).or_default() += 1;
-                away.push(next);
+                let Some(next) = queue.pop_next() else { break };
+                *sent.entry(next.conversation).or_default() += 1;
+                in_flight.push(next);
             }
             prop_assert_eq!(accepted, sent);
         }

@@ -9,7 +9,6 @@
 //! can leave the temporary one, which [`Directory::remove_temporary`] removes.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
@@ -125,9 +124,9 @@ impl Directory {
     /// When any step fails; nothing is left behind then.
     pub(crate) fn prepare(&self, content: &[u8]) -> Result<TempPath, StoreError> {
         let mut file = self.begin()?;
-        file.write_all(content).map_err(|source| StoreError {
+        file.write_all(content).map_err(|cause| StoreError {
             step: "write",
-            source,
+            cause,
         })?;
         self.finish(file)
     }
@@ -142,9 +141,9 @@ impl Directory {
             .prefix(TEMPORARY.0)
             .suffix(TEMPORARY.1)
             .tempfile_in(&self.path)
-            .map_err(|source| StoreError {
+            .map_err(|cause| StoreError {
                 step: "create a file",
-                source,
+                cause,
             })
     }
 
@@ -155,9 +154,9 @@ impl Directory {
     /// When any step fails; nothing is left behind then.
     pub(crate) fn finish(&self, file: NamedTempFile) -> Result<TempPath, StoreError> {
         self.give_away(file.as_file())?;
-        file.as_file().sync_all().map_err(|source| StoreError {
+        file.as_file().sync_all().map_err(|cause| StoreError {
             step: "sync the file",
-            source,
+            cause,
         })?;
         // Closed, so that many can wait for their names.
         Ok(file.into_temp_path())
@@ -199,7 +198,7 @@ impl Directory {
     }
 
     fn give_away(&self, file: &File) -> Result<(), StoreError> {
-        let step = |step| move |source| StoreError { step, source };
+        let step = |step| move |cause| StoreError { step, cause };
         let Access { mode, user, group } = self.access;
         let metadata = file.metadata().map_err(step("look at the file"))?;
         if (metadata.uid(), metadata.gid()) != (user, group) {
@@ -218,7 +217,7 @@ impl Directory {
         file.persist_noclobber(self.path.join(name))
             .map_err(|error| StoreError {
                 step: "rename",
-                source: error.error,
+                cause: error.error,
             })
     }
 
@@ -232,7 +231,7 @@ impl Directory {
         let new = self.prepare(content)?;
         new.persist(path).map_err(|error| StoreError {
             step: "rename",
-            source: error.error,
+            cause: error.error,
         })
     }
 
@@ -260,9 +259,9 @@ impl Directory {
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         File::open(&self.path)
             .and_then(|directory| directory.sync_all())
-            .map_err(|source| StoreError {
+            .map_err(|cause| StoreError {
                 step: "sync the directory",
-                source,
+                cause,
             })
     }
 
@@ -334,23 +333,23 @@ fn is_temporary(name: &OsStr) -> bool {
     name.starts_with(TEMPORARY.0.as_bytes()) && name.ends_with(TEMPORARY.1.as_bytes())
 }
 
-/// A file that could not be stored. What it held is lost unless whoever sent
-/// it sends it again; the administrator must look at the disk.
-#[derive(Debug)]
+/// A file could not be stored. Its content is lost unless its sender repeats it;
+/// the administrator must check the disk.
+///
+/// The text includes the cause: most callers turn this into an [`io::Error`], which
+/// is often logged without its sources.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}: {cause}")]
 pub(crate) struct StoreError {
     step: &'static str,
-    source: io::Error,
+    cause: io::Error,
 }
 
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.step, self.source)
-    }
-}
-
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+impl From<StoreError> for io::Error {
+    /// The kind is always [`io::ErrorKind::Other`]: callers must not take a missing
+    /// directory for a missing file.
+    fn from(error: StoreError) -> Self {
+        Self::other(error)
     }
 }
 

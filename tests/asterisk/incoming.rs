@@ -176,7 +176,7 @@ fn text_that_asterisk_gives_up_on_is_kept_and_sent_again() {
     let kept = wait_for("the message in failed", || list(&failed).pop());
     let content = std::fs::read_to_string(&kept).unwrap();
     assert!(content.contains("Status: Expired"), "{content}");
-    server.wait_for_log("Asterisk gave up on a message");
+    server.wait_for_log("message not delivered");
     let john = pbx.phone("john");
     let output = std::process::Command::new(crate::support::program())
         .args(["queue", "--config"])

@@ -18,7 +18,7 @@ const THEIRS: &str = "+15017122661";
 const PHONES: usize = 50;
 
 /// What `websmsd` says of call files that Asterisk has left lying.
-const PRESENTED: &str = "presented call files again";
+const PRESENTED: &str = "call files presented again";
 
 /// Longest until that: 30 s untouched, 10 s between two looks, and some more.
 const LEFT_LYING: Duration = Duration::from_secs(50);

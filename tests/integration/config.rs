@@ -598,7 +598,7 @@ fn check_tells_what_is_wrong_with_the_spool() {
     std::fs::write(spool.staging(), "").unwrap();
     let (_, said) = check(&spool.section());
     assert!(
-        said.contains("it is not a directory (name a directory with stagingdir)"),
+        said.contains("not a directory (set stagingdir to a directory)"),
         "{said}"
     );
     // What cannot be checked cannot be started either.

@@ -103,7 +103,7 @@ fn name_in_outgoing_that_is_taken_is_not_overwritten_and_told() {
     let taken = daemon.spool.outgoing().join(waiting.file_name().unwrap());
     std::fs::write(&taken, "somebody else's").unwrap();
     std::fs::remove_file(&first).unwrap();
-    daemon.wait_for_log("failed to hand call files to Asterisk");
+    daemon.wait_for_log("hand-over to Asterisk failed");
     wait_until_bad(address, "cannot be handed to Asterisk");
     assert_eq!(std::fs::read_to_string(&taken).unwrap(), "somebody else's");
     assert!(waiting.exists());

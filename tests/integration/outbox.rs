@@ -267,7 +267,7 @@ fn what_may_have_been_sent_is_not_sent_again_and_the_sender_is_told() {
         assert_eq!(setup.files("failed").len(), 1);
         assert_eq!(provider.requests().len(), 1);
         let shown = setup.queue(&["show", &id]);
-        for part in ["state    unsent", "UNKNOWN", reason, "\"hello\""] {
+        for part in ["state     unsent", "UNKNOWN", reason, "\"hello\""] {
             assert!(shown.contains(part), "{shown}");
         }
     }

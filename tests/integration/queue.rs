@@ -61,8 +61,8 @@ fn messages_are_listed_where_they_are_and_shown_with_their_text() {
     }
     let shown = said(queue(&daemon, &["show", &ids[0]]));
     for part in [
-        "text     \"first ☺\"",
-        "progress not tried yet",
+        "text      \"first ☺\"",
+        "progress  not tried yet",
         "Channel: Local/+12025550160@",
     ] {
         assert!(shown.contains(part), "{part:?} is not in\n{shown}");
@@ -82,7 +82,7 @@ fn dropped_message_is_gone_and_the_others_go_on() {
     said(queue(&daemon, &["drop", &ids[0]]));
     let files = daemon.spool.wait_for(1);
     assert_eq!(callfile::message(files[0].as_bytes()).unwrap().2, b"c");
-    daemon.wait_for_log("gone from staging before it was handed on");
+    daemon.wait_for_log("call file vanished from staging");
     assert!(daemon.spool.is_untouched() || daemon.spool.take().len() == 1);
 }
 
@@ -108,7 +108,7 @@ fn what_was_given_up_is_tried_again() {
     let ids = ids(&daemon, 2);
     let listed = said(queue(&daemon, &["list"]));
     assert_eq!(listed.matches("failed").count(), 2, "{listed}");
-    assert!(said(queue(&daemon, &["show", &ids[0]])).contains("progress given up"));
+    assert!(said(queue(&daemon, &["show", &ids[0]])).contains("progress  given up"));
     said(queue(&daemon, &["retry", &ids[1]]));
     let files = daemon.spool.wait_for(1);
     assert_eq!(callfile::message(files[0].as_bytes()).unwrap().2, b"b");
@@ -173,7 +173,7 @@ fn message_that_is_given_up_is_kept_however_late_that_is_noted() {
     wait_for("the second one", || daemon.spool.call_files().pop());
     let mut file = std::fs::File::options().append(true).open(&moved).unwrap();
     writeln!(file, "Status: Expired").unwrap();
-    daemon.wait_for_log("Asterisk gave up on a message");
+    daemon.wait_for_log("message not delivered");
     let kept = list(&daemon.spool.path().join("failed"));
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].file_name(), first.file_name());
@@ -209,7 +209,7 @@ fn message_of_which_asterisk_says_nothing_is_kept() {
         file.set_modified(modified).unwrap();
     }
     let daemon = Daemon::with(spool, &config);
-    daemon.wait_for_log("did not say whether it delivered");
+    daemon.wait_for_log("Asterisk noted no result");
     let kept = list(&daemon.spool.path().join("failed"));
     assert_eq!(kept, [daemon.spool.path().join("failed").join(name(1))]);
     let left = list(&done);

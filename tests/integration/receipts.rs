@@ -219,7 +219,7 @@ fn receipt_counts_once_and_across_restarts() {
         .unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("undelivered (failed, blocked)"), "{shown}");
-    assert!(shown.contains("called   \"m-1\""), "{shown}");
+    assert!(shown.contains("sent as   \"m-1\""), "{shown}");
 }
 
 #[test]

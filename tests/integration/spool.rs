@@ -43,7 +43,7 @@ fn file_of_the_same_name_is_not_replaced_by_the_hand_over() {
     let first = daemon.spool.call_files().remove(0);
     assert_ne!(first, in_the_way);
     std::fs::remove_file(first).unwrap();
-    let line = daemon.wait_for_log("they wait in staging");
+    let line = daemon.wait_for_log("hand-over to Asterisk failed");
     assert!(
         line.contains("ERROR") && line.contains("File exists"),
         "{line}"

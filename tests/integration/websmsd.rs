@@ -518,7 +518,7 @@ fn outgoing_that_is_gone_holds_messages_in_staging() {
     for text in ["a", "b"] {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
-    daemon.wait_for_log("they wait in staging");
+    daemon.wait_for_log("hand-over to Asterisk failed");
     assert_eq!(list(&daemon.spool.staging()).len(), 2);
     std::fs::rename(&aside, &outgoing).unwrap();
     let texts: Vec<_> = daemon
@@ -542,7 +542,7 @@ fn outgoing_that_is_another_directory_is_told() {
     // Away and back it is the same one.
     std::fs::rename(&outgoing, &aside).unwrap();
     assert_eq!(daemon.send(TO, FROM, "b").status, 200);
-    daemon.wait_for_log("they wait in staging");
+    daemon.wait_for_log("hand-over to Asterisk failed");
     std::fs::rename(&aside, &outgoing).unwrap();
     daemon.spool.wait_for(2);
     assert!(!daemon.log().contains(REPLACED), "{}", daemon.log());
@@ -601,7 +601,7 @@ fn what_waited_in_staging_is_fed_at_start() {
         ["first", "second", "third", "fourth"]
     );
     assert_eq!(list(&staging), [staging.join("not-ours.txt")]);
-    daemon.wait_for_log("swept=3");
+    daemon.wait_for_log("incomplete call files removed files=3");
 }
 
 #[test]
@@ -632,7 +632,7 @@ fn staging_that_was_away_loses_nothing() {
     let aside = |name: &str| daemon.spool.path().join(name);
     std::fs::rename(&outgoing, aside("outgoing-aside")).unwrap();
     assert_eq!(daemon.send(TO, FROM, "a").status, 200);
-    daemon.wait_for_log("they wait in staging");
+    daemon.wait_for_log("hand-over to Asterisk failed");
     std::fs::rename(&staging, aside("staging-aside")).unwrap();
     std::fs::rename(aside("outgoing-aside"), &outgoing).unwrap();
     // The feeder comes by; what it misses is away and not gone.

@@ -90,15 +90,15 @@ fn crash_before_all_files_are_written_sweeps_them() {
     for (call, when, written) in [("write", 1, 1), ("fsync", 4, 4), ("renameat2", 1, 6)] {
         let (lengths, log) = recovered(call, when, 0, written);
         assert!(lengths.is_empty(), "{call}: {lengths:?}");
-        let swept = format!("half written swept={written}");
-        assert!(log.contains(&swept), "{swept} is not in {log}");
+        let removed = format!("incomplete call files removed files={written}");
+        assert!(log.contains(&removed), "{removed} is not in {log}");
     }
 }
 
 #[test]
 fn crash_between_names_keeps_whole_messages_alone() {
     // Files are named in order: 2 of the first message, 1, and 3 of the third.
-    for (named, lengths, swept) in [
+    for (named, lengths, incomplete) in [
         (1, &[][..], 6),
         (2, &LENGTHS[..1], 4),
         (3, &LENGTHS[..2], 3),
@@ -106,8 +106,8 @@ fn crash_between_names_keeps_whole_messages_alone() {
     ] {
         let (arrived, log) = recovered("renameat2", named + 1, named, FILES - named);
         assert_eq!(arrived, lengths, "{named} named");
-        let swept = format!("half written swept={swept}");
-        assert!(log.contains(&swept), "{swept} is not in {log}");
+        let removed = format!("incomplete call files removed files={incomplete}");
+        assert!(log.contains(&removed), "{removed} is not in {log}");
     }
 }
 

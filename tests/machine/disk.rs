@@ -168,7 +168,7 @@ fn break_under_load(
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!(texts.is_superset(&acknowledged));
     let more = texts.len() - acknowledged.len();
-    let told = log.matches("failed to take back").count();
+    let told = log.matches("refused call file not removed").count();
     assert!(more <= told, "{more} more, and {told} could not be removed");
 }
 

@@ -255,13 +255,13 @@ fn hand_over_that_fails_is_told_and_tried_again() {
         assert_eq!(server.send(TO, &from, "x").status, 200);
         wait_for("the failure to be told", || {
             let log = server.log();
-            (log.matches("they wait in staging").count() == number + 1).then_some(())
+            (log.matches("hand-over to Asterisk failed").count() == number + 1).then_some(())
         });
         assert_eq!(list(&spool.staging()).len(), 1, "{inject}");
         assert_eq!(whole(&spool.drain()).unwrap().len(), number + 2, "{inject}");
         wait_for("the end of it to be told", || {
             let log = server.log();
-            (log.matches("reach Asterisk again").count() == number + 1).then_some(())
+            (log.matches("hand-over to Asterisk works again").count() == number + 1).then_some(())
         });
         drop(tracer);
     }

@@ -164,7 +164,7 @@ fn daemon_that_is_killed_again_and_again_loses_nothing() {
             let moment = 200 + random % (pause - 200);
             // The moment is random; there is no event to wait for.
             thread::sleep(Duration::from_millis(moment.try_into().unwrap()));
-            swept += usize::from(server.log().contains("half written"));
+            swept += usize::from(server.log().contains("incomplete call files removed"));
             drop(server);
             server = Server::run(command(&config));
             *address.lock().unwrap() = server.address;

@@ -1,7 +1,6 @@
 //! `websmsd`: the daemon. Wires the rooms, serves until a signal, and finishes them
 //! all within one deadline.
 
-use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -21,13 +20,13 @@ use crate::http::server::client_address::TrustedProxies;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::endpoint::Endpoint;
 use crate::inbound::{MessageStore, ReceiptRecorder, WebhookHandler};
-use crate::logging;
+use crate::logging::{self, chain};
 use crate::media;
 use crate::otp::OtpParts;
 use crate::otp::service::OtpService;
 use crate::outbox::RunningOutbox;
 use crate::resilience::shutdown::{self, Shutdown, ShutdownTrigger};
-use crate::spool::{Spool, Threads, probe};
+use crate::spool::{Spool, SpoolThreads, probe};
 use crate::storage::durable::Directory;
 use listeners::Listeners;
 use otp_service::OtpListener;
@@ -75,7 +74,7 @@ struct Daemon {
     webhooks: WebhookHandler,
     fastagi: Option<FastAgiServer>,
     spool: Spool,
-    threads: Threads,
+    threads: SpoolThreads,
     outbox: Option<RunningOutbox>,
     otp: Option<OtpParts>,
     trigger: ShutdownTrigger,
@@ -90,10 +89,13 @@ struct StartFailure {
 }
 
 /// An error that keeps the daemon from starting.
-fn because<E: Display>(problem: &'static str) -> impl Fn(E) -> StartFailure {
+fn because<E>(problem: &'static str) -> impl Fn(E) -> StartFailure
+where
+    E: Into<Box<dyn std::error::Error>>,
+{
     move |error| StartFailure {
         problem,
-        detail: error.to_string(),
+        detail: chain(&*error.into()),
     }
 }
 
@@ -275,7 +277,7 @@ fn open_otp(config: &Config) -> Result<Option<OtpParts>, StartFailure> {
 }
 
 fn dedupe(config: &Config) -> Result<Dedupe, String> {
-    let access = probe::access(&config.spool).map_err(|error| error.to_string())?;
+    let access = probe::access(&config.spool).map_err(|error| chain(&error))?;
     let directory = Directory::new(&config.spool.staging, access);
     Dedupe::open(directory).map_err(|error| error.to_string())
 }
@@ -316,7 +318,7 @@ fn listening(listener: std::net::TcpListener, message: &'static str) -> io::Resu
 
 /// Waits until what was accepted has been handed on, within bounds: a disk that
 /// hangs must not hold up the end.
-fn join(threads: Threads) {
+fn join(threads: SpoolThreads) {
     let (ended, end) = mpsc::channel();
     let started = Instant::now();
     std::thread::spawn(move || {
