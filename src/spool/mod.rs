@@ -12,9 +12,10 @@
 //! Guarantee: a message that [`Spool::store`] has accepted is durable. A crash can
 //! deliver it twice, but never lose it and never deliver half of it.
 //!
-//! [`callfile`] renders messages, [`writer`] stores them, [`feeder`] hands them to
-//! Asterisk in the order of [`conversation_queue`], [`progress`] reads what
-//! Asterisk has noted, and [`archive`] keeps what Asterisk gave up on. [`layout`]
+//! [`callfile`] renders messages, [`writer`] stores them, `recovery` finds those
+//! of an earlier run, [`feeder`] hands them to Asterisk in the order of
+//! [`conversation_queue`], [`progress`] reads what Asterisk has noted, and
+//! [`archive`] keeps what Asterisk gave up on. [`layout`]
 //! and [`name`] say where files are and what they are called. [`inventory`] serves
 //! the administrator, [`probe`] checks the directories before the start and
 //! [`health`] during operation.
@@ -37,6 +38,7 @@ pub(crate) mod layout;
 pub(crate) mod name;
 pub(crate) mod probe;
 pub(crate) mod progress;
+mod recovery;
 pub(crate) mod writer;
 
 use crate::config::SpoolSettings;
@@ -87,7 +89,7 @@ impl Spool {
         let staging = probe::probe(settings)?;
         let lock = probe::lock(&staging)?;
         let retry = probe::create_directories(settings, &staging)?;
-        let recovered = feeder::recover(&staging)
+        let recovered = recovery::recover(&staging)
             .map_err(|error| ProbeError::step("recover call files in", staging.path(), error))?;
         let (events, received_events) = mpsc::channel();
         let watched = [
