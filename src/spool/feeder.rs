@@ -9,8 +9,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -23,7 +22,7 @@ use tracing::{debug, error, info, warn};
 
 use super::archive::Archive;
 use super::health::{Gauges, OUTGOING_REPLACED, Snapshot};
-use super::layout::{call_files_in, retry_directory};
+use super::layout::{DirectoryId, call_files_in, is_mounted, retry_directory};
 use super::name::CallFileName;
 use super::progress::{Progress, progress, without_attempts};
 use crate::config::SpoolSettings;
@@ -88,28 +87,11 @@ pub(crate) struct Feeder {
     attempt_max: Duration,
     /// Whether the last move failed; logged when it changes.
     stuck: bool,
-    /// Outgoing as it was at start.
-    first_outgoing: Option<FileId>,
+    /// Staging and outgoing as they were at start.
+    first_staging: Option<DirectoryId>,
+    first_outgoing: Option<DirectoryId>,
     /// Whether outgoing is another directory now; logged when it changes.
     outgoing_replaced: bool,
-}
-
-/// Which directory a path leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    /// `None` when there is no directory at the path.
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = path.metadata().ok()?;
-        metadata.is_dir().then(|| Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        })
-    }
 }
 
 impl Feeder {
@@ -133,7 +115,8 @@ impl Feeder {
         let call_file = &settings.call_file;
         let seconds = 2 * u64::from(call_file.retry_time) + u64::from(call_file.wait_time);
         Self {
-            first_outgoing: FileId::of(&settings.outgoing),
+            first_staging: DirectoryId::of(staging.path()),
+            first_outgoing: DirectoryId::of(&settings.outgoing),
             staging,
             outgoing: settings.outgoing.clone(),
             archive: Archive::new(settings),
@@ -223,10 +206,13 @@ impl Feeder {
     }
 
     /// Whether somebody has removed the file from staging. `false` while staging
-    /// or outgoing is itself missing: then the file comes back with its directory.
+    /// or outgoing is itself missing or unmounted: then the file comes back with
+    /// its directory.
     fn has_left_staging(&self, call_file: &OsStr) -> bool {
         let staging = self.staging.path();
-        staging.is_dir() && self.outgoing.is_dir() && !staging.join(call_file).exists()
+        is_mounted(self.first_staging, staging)
+            && is_mounted(self.first_outgoing, &self.outgoing)
+            && !staging.join(call_file).exists()
     }
 
     fn log_failure(&mut self, call_file: &OsStr, error: &io::Error) {
@@ -291,6 +277,9 @@ impl Feeder {
     }
 
     fn scan_outgoing(&mut self) {
+        if !is_mounted(self.first_outgoing, &self.outgoing) {
+            return;
+        }
         let Ok(present) = call_files_in(&self.outgoing) else {
             return;
         };
@@ -364,7 +353,7 @@ impl Feeder {
     /// Notices when outgoing was replaced by another directory. Asterisk watches
     /// the directory that existed when it started, and never sees the new one.
     fn check_outgoing(&mut self) {
-        let Some(now) = FileId::of(&self.outgoing) else {
+        let Some(now) = DirectoryId::of(&self.outgoing) else {
             return;
         };
         let replaced = self.first_outgoing.is_some_and(|first| first != now);
@@ -373,5 +362,122 @@ impl Feeder {
             error!(%outgoing, "{OUTGOING_REPLACED}");
         }
         self.outgoing_replaced = replaced;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CallFileSettings;
+    use std::fs;
+    use std::path::Path;
+
+    /// A feeder with one call file in staging.
+    fn feeder(folder: &Path) -> (Feeder, CallFileName) {
+        let settings = SpoolSettings {
+            outgoing: folder.join("outgoing"),
+            staging: folder.join("staging"),
+            call_file: CallFileSettings {
+                wait_time: 45,
+                max_retries: 0,
+                retry_time: 300,
+                archive: false,
+                channel_context: String::new(),
+                context: String::new(),
+                priority: 1,
+                max_text: 1000,
+            },
+            done: folder.join("outgoing_done"),
+            failed: folder.join("failed"),
+            done_lifetime: Duration::ZERO,
+            max_outgoing: 10,
+            max_waiting: 10,
+            min_free: 0,
+            file_mode: 0o600,
+            file_owner: None,
+        };
+        fs::create_dir(&settings.staging).unwrap();
+        fs::create_dir(&settings.outgoing).unwrap();
+        let name = "1795304460000001-000000ab-0001of0001-00000000000000ff.call";
+        fs::write(settings.staging.join(name), "x").unwrap();
+        let name = CallFileName::parse(name.as_ref()).unwrap();
+        let staging = Directory::with_owner_of(&settings.staging, 0o600).unwrap();
+        let feeder = Feeder::new(&settings, staging, vec![name], Arc::default());
+        (feeder, name)
+    }
+
+    fn on_another_device(id: Option<DirectoryId>) -> Option<DirectoryId> {
+        id.map(|id| DirectoryId {
+            device: id.device + 1,
+            ..id
+        })
+    }
+
+    fn is_handed_over(feeder: &Feeder, name: CallFileName) -> bool {
+        feeder.outgoing.join(name.to_os_string()).exists()
+    }
+
+    #[test]
+    fn file_waits_while_its_directory_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut feeder, name) = feeder(folder.path());
+        let staging = feeder.staging.path().to_owned();
+        fs::rename(&staging, folder.path().join("aside")).unwrap();
+        feeder.feed();
+        assert_eq!((feeder.queue.waiting(), feeder.stuck), (1, true));
+        fs::rename(folder.path().join("aside"), &staging).unwrap();
+        feeder.feed();
+        assert_eq!((feeder.queue.waiting(), feeder.stuck), (0, false));
+        assert!(is_handed_over(&feeder, name));
+    }
+
+    #[test]
+    fn file_waits_while_its_file_system_is_unmounted() {
+        for which in ["staging", "outgoing"] {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut feeder, name) = feeder(folder.path());
+            let mounted = (feeder.first_staging, feeder.first_outgoing);
+            // What remains is the mount point, an empty directory.
+            let staging = feeder.staging.path().to_owned();
+            fs::rename(&staging, folder.path().join("aside")).unwrap();
+            fs::create_dir(&staging).unwrap();
+            if which == "staging" {
+                feeder.first_staging = on_another_device(mounted.0);
+            } else {
+                feeder.first_outgoing = on_another_device(mounted.1);
+            }
+            feeder.feed();
+            assert_eq!((feeder.queue.waiting(), feeder.stuck), (1, true), "{which}");
+            fs::remove_dir(&staging).unwrap();
+            fs::rename(folder.path().join("aside"), &staging).unwrap();
+            (feeder.first_staging, feeder.first_outgoing) = mounted;
+            feeder.feed();
+            assert!(is_handed_over(&feeder, name), "{which}");
+        }
+    }
+
+    #[test]
+    fn file_removed_from_staging_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut feeder, name) = feeder(folder.path());
+        feeder.staging.remove(&name.to_os_string()).unwrap();
+        feeder.feed();
+        assert_eq!((feeder.queue.waiting(), feeder.stuck), (0, false));
+        assert_eq!(feeder.queue.in_flight().count(), 0);
+    }
+
+    #[test]
+    fn unmounted_outgoing_completes_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut feeder, name) = feeder(folder.path());
+        feeder.feed();
+        let mounted = feeder.first_outgoing;
+        feeder.first_outgoing = on_another_device(mounted);
+        fs::remove_file(feeder.outgoing.join(name.to_os_string())).unwrap();
+        feeder.scan_outgoing();
+        assert!(feeder.queue.is_in_flight(name));
+        feeder.first_outgoing = mounted;
+        feeder.scan_outgoing();
+        assert!(!feeder.queue.is_in_flight(name));
     }
 }

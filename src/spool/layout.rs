@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::name::CallFileName;
@@ -63,4 +64,30 @@ pub(crate) fn call_files_in(directory: &Path) -> io::Result<Vec<CallFileName>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Which directory a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DirectoryId {
+    pub device: u64,
+    pub inode: u64,
+}
+
+impl DirectoryId {
+    /// `None` when there is no directory at the path.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        metadata.is_dir().then(|| Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
+
+/// Whether there is a directory at `path`, on the same file system as `first`,
+/// which was there at start. When a file system is unmounted, an empty directory
+/// remains, its mount point. The lock on staging keeps the file system alive, so
+/// that it has the same device number when it is mounted again.
+pub(super) fn is_mounted(first: Option<DirectoryId>, path: &Path) -> bool {
+    DirectoryId::of(path).is_some_and(|now| first.is_none_or(|first| first.device == now.device))
 }

@@ -12,6 +12,7 @@ use tracing::error;
 use super::error::SpoolError;
 use super::feeder::SpoolEvent;
 use super::health::free_space;
+use super::layout::{DirectoryId, is_mounted};
 use super::name::CallFileName;
 use crate::logging::chain;
 use crate::model::id::Id;
@@ -49,6 +50,8 @@ pub(crate) struct RenderedMessage {
 #[derive(Debug)]
 pub(crate) struct Writer {
     staging: Directory,
+    /// Staging as it was at start.
+    first_staging: Option<DirectoryId>,
     /// Bytes of the disk to leave free.
     min_free: u64,
     last: Option<Id>,
@@ -73,6 +76,7 @@ impl Writer {
         events: mpsc::Sender<SpoolEvent>,
     ) -> Self {
         Self {
+            first_staging: DirectoryId::of(staging.path()),
             staging,
             min_free,
             last,
@@ -85,13 +89,12 @@ impl Writer {
         let mut waiting = Vec::new();
         while jobs.blocking_recv_many(&mut waiting, JOBS_MAX) > 0 {
             let jobs = std::mem::take(&mut waiting);
-            match free_space(&self.staging, self.min_free) {
-                Ok(_) => {
+            match self.check_disk() {
+                Ok(()) => {
                     let named = self.write(jobs);
                     self.commit(named);
                 }
-                Err(error) => {
-                    let problem = chain(&error);
+                Err(problem) => {
                     for job in jobs {
                         reply(job.done, Err(SpoolError::Disk(problem.clone())));
                     }
@@ -100,6 +103,20 @@ impl Writer {
         }
         // The feeder may have ended already.
         let _ = self.events.send(SpoolEvent::Stop);
+    }
+
+    /// Whether there is enough space on the file system of staging, and whether
+    /// that is still mounted: a file in its empty mount point would be hidden
+    /// later.
+    fn check_disk(&self) -> Result<(), String> {
+        free_space(&self.staging, self.min_free).map_err(|error| chain(&error))?;
+        if is_mounted(self.first_staging, self.staging.path()) {
+            return Ok(());
+        }
+        let staging = self.staging.path().display();
+        Err(format!(
+            "{staging} is on another file system than at start: mount it again, or restart websmsd"
+        ))
     }
 
     /// Writes the files of all jobs side by side, then names them job by job.

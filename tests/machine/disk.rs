@@ -107,6 +107,50 @@ fn less_room_than_min_free_is_503_and_recovers() {
     drop(mount);
 }
 
+#[test]
+fn call_files_of_an_unmounted_spool_wait_until_it_is_mounted_again() {
+    let disk = tempfile::tempdir().unwrap();
+    let _disk = Mount::new(disk.path(), "size=8m");
+    let [staging, outgoing] = ["staging", "outgoing"].map(|name| disk.path().join(name));
+    std::fs::create_dir(&staging).unwrap();
+    std::fs::create_dir(&outgoing).unwrap();
+    // The mount point has directories of the same names, which are empty.
+    let spool = Spool::new();
+    let mount_point = spool.path().to_owned();
+    let mount_spool = || {
+        run(
+            "mount",
+            &["--bind", &disk.path().display().to_string()],
+            &mount_point,
+        );
+        Mount(mount_point.clone())
+    };
+    let mounted = mount_spool();
+    let config = spool.section() + "max_outgoing = 1\n";
+    let daemon = Daemon::with(spool, &config);
+    for from in ["+1201", "+1202", "+1203"] {
+        assert_eq!(daemon.send(TO, from, "x").status, 200);
+    }
+    let first = wait_for("the first with Asterisk", || list(&outgoing).pop());
+    wait_for("two that wait", || {
+        (list(&staging).len() == 2).then_some(())
+    });
+    drop(mounted);
+    // A file in the mount point would be hidden once it is mounted again.
+    assert_eq!(daemon.send(TO, FROM, "hidden").status, 503);
+    daemon.wait_for_log("mount it again");
+    // Asterisk finishes the first one on the disk, and it is another one's turn.
+    std::fs::remove_file(first).unwrap();
+    daemon.wait_for_log("hand-over to Asterisk failed");
+    let mounted = mount_spool();
+    daemon.wait_for_log("hand-over to Asterisk works again");
+    assert_eq!(daemon.send(TO, FROM, "seen").status, 200);
+    assert_eq!(daemon.spool.drain().len(), 3);
+    assert!(!daemon.log().contains("vanished"), "{}", daemon.log());
+    drop(daemon);
+    drop(mounted);
+}
+
 /// Posts from four clients while staging breaks and is mended: what was
 /// acknowledged and what is stored must be the same.
 fn break_under_load(
