@@ -1,12 +1,11 @@
-//! Files that are there after a power failure, whole, or not at all.
+//! Durable files: after a power failure a file is complete or missing.
 //!
-//! A file is written under a temporary name, gets its mode and owner, is
-//! synced, renamed to a name that nobody has, and the directory is synced:
-//! fsync(2) of a file does not make its name durable. Nothing here knows what
-//! the files hold.
+//! A file is written under a temporary name, gets its owner and mode, is synced,
+//! and is renamed to a free name. Then the directory is synced, because fsync(2)
+//! of a file does not make its name durable.
 //!
-//! Failure at any step leaves neither the name nor the temporary file; a crash
-//! can leave the temporary one, which [`Directory::remove_temporary`] removes.
+//! A step that fails leaves neither the name nor the temporary file. A crash can
+//! leave the temporary file, which [`Directory::remove_temporary`] removes.
 
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Permissions};
@@ -21,43 +20,40 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid, fchown};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
-/// Start and end of a temporary name. Asterisk takes files with any name, so
-/// the two kinds are never in one directory with it.
+/// Prefix and suffix of temporary names. Asterisk reads files with any name, so
+/// temporary files are never in its directory.
 const TEMPORARY: (&str, &str) = (".", ".tmp");
 
-/// Files that are synced side by side. Syncs that run at the same time share
-/// commits of the file system's journal and flushes of the disk; more than this
-/// gain nothing.
-const SIDE_BY_SIDE: usize = 8;
+/// Threads that sync files. Concurrent syncs share commits of the file system's
+/// journal and flushes of the disk; more threads than this gain nothing.
+const SYNC_THREADS: usize = 8;
 
-/// Who owns the files and who may read them.
+/// Owner and mode of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Access {
     /// Permission bits.
     pub mode: u32,
-    /// Numeric user.
     pub user: u32,
-    /// Numeric group.
     pub group: u32,
 }
 
-/// A directory that files are stored in. It is looked up anew at every step, so
-/// that what is synced is what was written to, whatever an administrator does
-/// to directories meanwhile.
+/// A directory of durable files. Every step looks its path up again, so that the
+/// directory that is synced is the one that was written to, even when an
+/// administrator replaces it meanwhile.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     path: PathBuf,
     access: Access,
 }
 
-/// The word that nobody else stores into a directory, as long as it is held.
+/// An exclusive lock on a directory, released when dropped.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
     _lock: Flock<File>,
 }
 
 impl Directory {
-    /// A directory that exists.
+    /// A directory that exists, whose files get this owner and mode.
     #[must_use]
     pub(crate) fn new(path: &Path, access: Access) -> Self {
         Self {
@@ -66,27 +62,26 @@ impl Directory {
         }
     }
 
-    /// A directory that exists, whose files have this mode and belong to whoever
-    /// owns it.
+    /// A directory that exists, whose files get its own owner and this mode.
     ///
     /// # Errors
-    /// When it cannot be looked at.
+    /// When its metadata cannot be read.
     pub(crate) fn with_owner_of(path: &Path, mode: u32) -> io::Result<Self> {
         let metadata = path.metadata()?;
         let (user, group) = (metadata.uid(), metadata.gid());
         Ok(Self::new(path, Access { mode, user, group }))
     }
 
-    /// The same of one that is created, with the owner of the directory around it, if
-    /// it is not there.
+    /// Like [`Self::with_owner_of`], but creates a missing directory, with the
+    /// owner of its parent.
     ///
     /// # Errors
-    /// When it cannot be created or looked at.
+    /// When it cannot be created, or its metadata cannot be read.
     pub(crate) fn open_or_create(path: &Path, mode: u32) -> io::Result<Self> {
         if !path.is_dir() {
             let parent = path.parent().unwrap_or(path);
             match Self::with_owner_of(parent, mode)?.create(path) {
-                // Another one was faster.
+                // Another process has created it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 created => created?,
             }
@@ -94,16 +89,18 @@ impl Directory {
         Self::with_owner_of(path, mode)
     }
 
-    /// Another directory whose files have the same owner and mode.
+    /// Another directory whose files get the same owner and mode.
     #[must_use]
     pub(crate) fn at(&self, path: &Path) -> Self {
         Self::new(path, self.access)
     }
 
-    /// Claims the directory for this process (flock(2)).
+    /// Locks the directory for this process (flock(2)). Only processes that lock
+    /// it as well are kept out.
     ///
     /// # Errors
-    /// When another process has claimed it, or it cannot be opened.
+    /// [`io::ErrorKind::WouldBlock`] when another process has locked it; another
+    /// kind when it cannot be opened.
     pub(crate) fn lock(&self) -> io::Result<DirectoryLock> {
         let handle = File::open(&self.path)?;
         match Flock::lock(handle, FlockArg::LockExclusiveNonblock) {
@@ -112,16 +109,16 @@ impl Directory {
         }
     }
 
-    /// Where it is.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes a file that has no name yet; [`Self::publish`] gives it one.
+    /// Writes and syncs a file under a temporary name; [`Self::publish`] gives it
+    /// its name.
     ///
     /// # Errors
-    /// When any step fails; nothing is left behind then.
+    /// The step that failed; the temporary file is removed then.
     pub(crate) fn prepare(&self, content: &[u8]) -> Result<TempPath, StoreError> {
         let mut file = self.begin()?;
         file.write_all(content).map_err(|cause| StoreError {
@@ -131,11 +128,11 @@ impl Directory {
         self.finish(file)
     }
 
-    /// Creates a file that has no name yet and that nobody else can read, to be
-    /// written bit by bit; [`Self::finish`] makes it what [`Self::prepare`] does.
+    /// Creates an empty temporary file that only its owner can read, for content
+    /// that comes in chunks. [`Self::finish`] does the rest of [`Self::prepare`].
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the file cannot be created.
     pub(crate) fn begin(&self) -> Result<NamedTempFile, StoreError> {
         Builder::new()
             .prefix(TEMPORARY.0)
@@ -147,23 +144,23 @@ impl Directory {
             })
     }
 
-    /// Gives a written file, which may have been begun in another directory of this
-    /// file system, its owner and mode, and syncs it.
+    /// Gives a file of [`Self::begin`] its owner and mode, and syncs it. The file
+    /// may be in another directory of the same file system.
     ///
     /// # Errors
-    /// When any step fails; nothing is left behind then.
+    /// The step that failed; the temporary file is removed then.
     pub(crate) fn finish(&self, file: NamedTempFile) -> Result<TempPath, StoreError> {
-        self.give_away(file.as_file())?;
+        self.set_access(file.as_file())?;
         file.as_file().sync_all().map_err(|cause| StoreError {
             step: "sync the file",
             cause,
         })?;
-        // Closed, so that many can wait for their names.
+        // Closed, because many files can wait for their names.
         Ok(file.into_temp_path())
     }
 
-    /// [`Self::prepare`] for several sets of files, side by side: of each set all
-    /// or none. One set can fail and the others be well.
+    /// [`Self::prepare`] for several sets of files, on several threads. Each set
+    /// succeeds or fails as a whole, independently of the others.
     #[must_use]
     pub(crate) fn prepare_all(
         &self,
@@ -176,31 +173,33 @@ impl Directory {
         if sets.len() < 2 {
             return prepare(sets);
         }
-        let share = sets.len().div_ceil(SIDE_BY_SIDE);
+        let chunk_size = sets.len().div_ceil(SYNC_THREADS);
         thread::scope(|scope| {
-            let shares: Vec<_> = sets
-                .chunks(share)
-                .map(|share| {
+            let chunks: Vec<_> = sets
+                .chunks(chunk_size)
+                .map(|chunk| {
                     let thread = thread::Builder::new();
-                    let begun = thread.spawn_scoped(scope, move || prepare(share));
-                    // Without another thread this one does it.
-                    begun.map_err(|_| prepare(share))
+                    let spawned = thread.spawn_scoped(scope, move || prepare(chunk));
+                    // When the system has no more threads, this one does it.
+                    spawned.map_err(|_| prepare(chunk))
                 })
                 .collect();
-            let finished = shares.into_iter().flat_map(|share| match share {
+            let prepared = chunks.into_iter().flat_map(|chunk| match chunk {
                 Ok(thread) => thread
                     .join()
                     .unwrap_or_else(|panic| panic::resume_unwind(panic)),
-                Err(done) => done,
+                Err(prepared) => prepared,
             });
-            finished.collect()
+            prepared.collect()
         })
     }
 
-    fn give_away(&self, file: &File) -> Result<(), StoreError> {
+    fn set_access(&self, file: &File) -> Result<(), StoreError> {
         let step = |step| move |cause| StoreError { step, cause };
         let Access { mode, user, group } = self.access;
-        let metadata = file.metadata().map_err(step("look at the file"))?;
+        let metadata = file
+            .metadata()
+            .map_err(step("read the metadata of the file"))?;
         if (metadata.uid(), metadata.gid()) != (user, group) {
             fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
                 .map_err(|errno| step("change the owner")(errno.into()))?;
@@ -209,10 +208,11 @@ impl Directory {
             .map_err(step("change the mode"))
     }
 
-    /// Names a prepared file. The name is durable only after [`Self::sync`].
+    /// Gives a prepared file its name, which is durable only after [`Self::sync`].
     ///
     /// # Errors
-    /// When there is a file of that name; it stays as it is.
+    /// When the rename fails, or a file with this name exists; that stays as it
+    /// is.
     pub(crate) fn publish(&self, file: TempPath, name: &OsStr) -> Result<(), StoreError> {
         file.persist_noclobber(self.path.join(name))
             .map_err(|error| StoreError {
@@ -221,11 +221,11 @@ impl Directory {
             })
     }
 
-    /// Writes a file whole, in place of one of that name; durable but for its name,
-    /// which a crash may take back.
+    /// Writes a file and replaces the one with this name, if there is one. Until
+    /// [`Self::sync`], a crash may bring the old file back.
     ///
     /// # Errors
-    /// The step that failed; then the old file is there as before.
+    /// The step that failed; the old file stays as it is.
     pub(crate) fn replace(&self, content: &[u8], name: &OsStr) -> Result<(), StoreError> {
         let path = self.path.join(name);
         let new = self.prepare(content)?;
@@ -235,19 +235,20 @@ impl Directory {
         })
     }
 
-    /// Moves a file to another directory of this file system, as [`move_to`]
-    /// does.
+    /// Moves a file to another directory of the same file system, like
+    /// [`move_to`].
     ///
     /// # Errors
-    /// When it is not there, or the name is taken; then nothing has changed.
+    /// When the file is missing, or the name exists there; nothing has changed
+    /// then.
     pub(crate) fn move_file_to(&self, other: &Path, name: &OsStr) -> io::Result<()> {
         move_to(&self.path.join(name), &other.join(name))
     }
 
-    /// Takes a published file back, because something else failed.
+    /// Removes a file.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// When it is missing or cannot be removed.
     pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
         std::fs::remove_file(self.path.join(name))
     }
@@ -255,7 +256,7 @@ impl Directory {
     /// Makes the names of all published files durable.
     ///
     /// # Errors
-    /// When the disk says so; then none of them can be relied on.
+    /// When the sync fails; each of the names may then be lost in a crash.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         File::open(&self.path)
             .and_then(|directory| directory.sync_all())
@@ -265,20 +266,20 @@ impl Directory {
             })
     }
 
-    /// How many bytes of the disk are free for whoever is not root.
+    /// Free bytes of the file system, without the reserve of root.
     ///
     /// # Errors
-    /// When the directory is not there.
+    /// When the directory is missing.
     pub(crate) fn free(&self) -> io::Result<u64> {
         let disk = statvfs(&self.path)?;
         Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
     }
 
-    /// Creates a directory beside or inside this one, with the same owner, if
-    /// it is not there.
+    /// Creates another directory with the owner of this one's files, unless it
+    /// exists.
     ///
     /// # Errors
-    /// When it cannot be created or given away.
+    /// When it cannot be created, or its owner not changed.
     pub(crate) fn create(&self, path: &Path) -> io::Result<()> {
         if path.is_dir() {
             return Ok(());
@@ -292,37 +293,36 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes what a crash left half written, at least so long ago, and says
-    /// how many files those were. It would take a file from under a writer: where
-    /// others write, they must have had the time to finish.
+    /// Removes temporary files that are at least `age` old, and returns how many.
+    /// They may belong to a process that is still writing: unless the directory is
+    /// locked, `age` must be long enough for it to finish.
     ///
     /// # Errors
-    /// When the directory cannot be read or a file not removed.
+    /// When the directory cannot be read, or a file cannot be removed.
     pub(crate) fn remove_temporary(&self, age: Duration) -> io::Result<usize> {
-        let mut swept = 0;
+        let mut removed = 0;
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
             let metadata = entry.metadata()?;
             let old = || {
                 metadata.modified().is_ok_and(|time| {
-                    // One of the future is old as well: the clock was set back.
+                    // A time in the future counts as old: the clock was set back.
                     time.elapsed().map_or(true, |passed| passed >= age)
                 })
             };
             if is_temporary(&entry.file_name()) && metadata.is_file() && old() {
                 std::fs::remove_file(entry.path())?;
-                swept += 1;
+                removed += 1;
             }
         }
-        Ok(swept)
+        Ok(removed)
     }
 }
 
-/// Renames a file to a name that nobody has: nothing is overwritten, and the
-/// file is under one of the two names at any time.
+/// Renames a file within its file system, but overwrites no other file.
 ///
 /// # Errors
-/// When it is not there, or the name is taken; then nothing has changed.
+/// When the file is missing, or the new name exists; nothing has changed then.
 pub(crate) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
     let flags = RenameFlags::RENAME_NOREPLACE;
     Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, flags)?)
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_file_has_content_and_mode() {
+    fn stored_file_has_its_content_and_mode() {
         let (_guard, directory) = directory();
         let file = directory.prepare(b"content").unwrap();
         directory.publish(file, OsStr::new("a.call")).unwrap();
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn files_prepared_side_by_side_keep_their_order() {
+    fn files_prepared_on_several_threads_keep_their_order() {
         let (_guard, directory) = directory();
         for count in [0, 1, 2, 7, 8, 9, 100] {
             let contents: Vec<_> = (0..count).map(|number| format!("{number}")).collect();
@@ -420,17 +420,17 @@ mod tests {
     }
 
     #[test]
-    fn directory_is_claimed_once() {
+    fn locked_directory_cannot_be_locked_again() {
         let (_guard, directory) = directory();
-        let claim = directory.lock().unwrap();
+        let lock = directory.lock().unwrap();
         let error = directory.lock().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        drop(claim);
+        drop(lock);
         directory.lock().unwrap();
     }
 
     #[test]
-    fn sweep_removes_only_what_is_half_written() {
+    fn only_old_temporary_files_are_removed() {
         let (_guard, directory) = directory();
         for name in [".abc.tmp", ".hidden", "x.tmp", "y.call"] {
             std::fs::write(directory.path().join(name), "").unwrap();

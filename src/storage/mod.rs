@@ -1,8 +1,9 @@
-//! What lies on the disk, and in which order it leaves.
+//! Storage on disk, and queues of what is stored.
 //!
-//! [`durable`] writes files that survive a crash; [`conversation_queue`] keeps
-//! the order inside each conversation; [`mod@blocking`] runs file system calls
-//! beside async code; [`mod@watch`] reports changes of directories. None of them knows what a message is.
+//! [`durable`] writes files that survive a crash, [`conversation_queue`] keeps the
+//! order within each conversation, [`mod@watch`] reports changes of directories,
+//! and [`mod@blocking`] runs file system calls from async code. None of them knows
+//! what a message is.
 
 pub(crate) mod blocking;
 pub(crate) mod conversation_queue;
