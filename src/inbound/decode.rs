@@ -5,6 +5,8 @@ use hyper::body::Bytes;
 use multer::Multipart;
 use serde_json::{Map, Value};
 
+use crate::model::media_type::essence;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What a request says.
@@ -52,12 +54,6 @@ pub(crate) async fn decode(content_type: &str, body: &Bytes) -> Result<Content, 
 fn json(body: &[u8]) -> Result<Value, DecodeError> {
     serde_json::from_str(&String::from_utf8_lossy(body))
         .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
-}
-
-/// A Content-Type without its parameters, in lower case.
-fn essence(content_type: &str) -> String {
-    let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
 }
 
 /// Whether a Content-Type is that of an urlencoded form.

@@ -16,6 +16,7 @@ use crate::document::{Document, as_text};
 use crate::inbound::receipt::receipts;
 use crate::inbound::record::{self, RECORDS_MAX, holds};
 use crate::inbound::whatsapp_message::{self, FileReference, Rendered};
+use crate::model::media_type::url_extension;
 use crate::model::message::{InvalidParty, Message, PhoneNumber, Picture, Receipt, Sender, Text};
 
 /// Longest text in bytes; it makes at most 200 call files.
@@ -213,7 +214,7 @@ fn is_picture(url: &str) -> bool {
     url.len() <= URL_MAX
         && !url.contains(char::is_whitespace)
         && parsed.is_some_and(|url| {
-            let is_layout = url.path().to_ascii_lowercase().ends_with(".smil");
+            let is_layout = url_extension(&url).as_deref() == Some("smil");
             matches!(url.scheme(), "http" | "https") && !is_layout
         })
 }

@@ -20,8 +20,8 @@ use crate::http::client::read_bounded;
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::redirects::RedirectChain;
 use crate::http::safe_fetch::{SafeClient, transport_error};
+use crate::media::filter;
 use crate::media::job::MediaJob;
-use crate::media::media_type;
 use crate::media::store::MediaStore;
 use crate::outbound::auth;
 use crate::secret::Secret;
@@ -99,7 +99,7 @@ impl Fetcher {
             value.map(|value| value.to_str().unwrap_or("?"))
         };
         let content_type = header(CONTENT_TYPE).unwrap_or_default();
-        if !media_type::is_allowed(content_type, job.name.extension(), &self.settings.types) {
+        if !filter::is_allowed(content_type, job.name.extension(), &self.settings.types) {
             let shown: String = content_type.chars().take(60).collect();
             return Err(FetchError::Permanent(format!(
                 "its Content-Type is {shown:?}"
@@ -129,7 +129,7 @@ impl Fetcher {
         let mut bytes = 0;
         loop {
             let (part, is_last) = self.next_chunk(&mut response, bytes).await?;
-            if bytes == 0 && media_type::is_markup(&part) {
+            if bytes == 0 && filter::is_markup(&part) {
                 return Err(FetchError::permanent(
                     "it is a page or a drawing, not what it says",
                 ));

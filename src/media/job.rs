@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::media_type;
+use crate::media::filter;
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Message, PhoneNumber, Picture, Sender, Text};
 
@@ -144,9 +144,10 @@ impl MediaJob {
         now: SystemTime,
     ) -> io::Result<Vec<Self>> {
         let job = |picture: &Picture| {
-            let told = picture.content_type.as_deref();
-            let told = || media_type::extension_of(told?, types);
-            let extension = media_type::extension(&picture.url, types).or_else(told);
+            let extension = filter::extension_of_url(&picture.url, types).or_else(|| {
+                let content_type = picture.content_type.as_deref()?;
+                filter::extension_of_type(content_type, types).map(str::to_owned)
+            });
             Ok(Self {
                 url: picture.url.clone(),
                 lookup: picture.lookup,

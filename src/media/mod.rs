@@ -23,7 +23,7 @@
 //! nothing of what starts with a dot.
 //!
 //! [`recorder`] is all that [`inbound`](crate::inbound) uses: it makes [`job`]s, which
-//! [`store`] keeps. [`fetch`] makes one attempt by way of [`crate::http::safe_fetch`]; [`media_type`]
+//! [`store`] keeps. [`fetch`] makes one attempt by way of [`crate::http::safe_fetch`]; [`filter`]
 //! says what is kept.
 
 use std::collections::HashMap;
@@ -37,8 +37,8 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 pub(crate) mod fetch;
+pub(crate) mod filter;
 pub(crate) mod job;
-pub(crate) mod media_type;
 pub(crate) mod recorder;
 pub(crate) mod store;
 pub(crate) mod worker;
@@ -48,6 +48,7 @@ use crate::config::{
 };
 use crate::http::client::tls;
 use crate::http::safe_fetch::SafeClient;
+use crate::model::media_type;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
 use fetch::Fetcher;

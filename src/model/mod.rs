@@ -4,6 +4,7 @@ pub mod address;
 pub(crate) mod digest;
 pub mod id;
 pub mod interface;
+pub(crate) mod media_type;
 pub mod message;
 pub mod number;
 pub(crate) mod outgoing;

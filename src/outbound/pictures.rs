@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::config::PictureSettings;
 use crate::document::path::JsonPointer;
 use crate::document::template;
+use crate::model::media_type::{self, url_extension};
 use crate::model::message::Text;
 
 /// The text without the URLs whose path has one of the extensions, and these, as
@@ -37,26 +38,15 @@ fn is_picture(word: &str, extensions: &[String]) -> bool {
     let Ok(url) = Url::parse(word) else {
         return false;
     };
-    let known = extension(&url).is_some_and(|given| extensions.contains(&given));
+    let known = url_extension(&url).is_some_and(|given| extensions.contains(&given));
     matches!(url.scheme(), "http" | "https") && url.host().is_some() && known
-}
-
-/// In lower case.
-fn extension(url: &Url) -> Option<String> {
-    let (_, extension) = url.path().rsplit_once('.')?;
-    Some(extension.to_ascii_lowercase())
 }
 
 /// `{kind}` of what a URL leads to: `image`, `video`, `audio` or `document`.
 #[must_use]
 pub(crate) fn media_kind(url: &str) -> &'static str {
-    let extension = Url::parse(url).ok().and_then(|url| extension(&url));
-    match extension.unwrap_or_default().as_str() {
-        "jpg" | "jpeg" | "png" | "gif" | "webp" | "heic" => "image",
-        "mp4" | "3gp" | "mov" | "webm" => "video",
-        "mp3" | "ogg" | "amr" | "m4a" | "aac" | "opus" | "wav" => "audio",
-        _ => "document",
-    }
+    let extension = Url::parse(url).ok().and_then(|url| url_extension(&url));
+    media_type::kind(&extension.unwrap_or_default()).as_str()
 }
 
 /// The parameters for pictures: `name` as often as there are pictures, `name#`
