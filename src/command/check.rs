@@ -67,7 +67,9 @@ fn surroundings(config: &Config, findings: &mut Findings) {
     {
         match media::probe(shelf) {
             Ok(()) => findings.line("ok", "pictures can be kept"),
-            Err(error) => findings.error(&format!("[websmsd] media_dir: failed to {error}")),
+            Err(error) => {
+                findings.error(&format!("[websmsd] media_dir: failed to {}", chain(&error)));
+            }
         }
     }
     for outgoing in &config.outgoing {

@@ -1,9 +1,5 @@
-//! From a URL to a file, once.
-//!
-//! A host's name is looked up here, its addresses are judged, and the
-//! connection is made to just those: a name that leads elsewhere a moment later
-//! leads nowhere. No proxy is used, which would look it up again. Redirects are
-//! followed by hand, each judged anew.
+//! Makes one attempt to fetch a picture into a file, by way of
+//! [`crate::http::safe_fetch`].
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -27,60 +23,58 @@ use crate::outbound::auth;
 use crate::secret::Secret;
 use crate::storage::blocking::blocking;
 
-/// For everything, with all redirects.
+/// For the whole attempt, including redirects.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Bytes that are collected before they are written.
+/// Bytes of a body that are collected before they are written.
 const WRITE_BUFFER: usize = 256 * 1024;
 
-/// What one interface fetches with.
+/// Fetches the pictures of one interface.
 #[derive(Debug, Clone)]
 pub(crate) struct Fetcher {
-    /// What is taken, and from where.
     pub settings: MediaStoreSettings,
-    /// Hosts that get the credentials, in lower case.
+    /// Hosts that may get the credentials, in lower case.
     pub hosts: Vec<String>,
-    /// The credentials.
+    /// The interface's credentials.
     pub auth: Auth<Secret>,
-    /// How it is asked for.
     pub client: SafeClient,
 }
 
 impl Fetcher {
-    /// Fetches a picture into a file of `pending`, which is not kept yet.
+    /// Fetches a picture into a file that is not yet kept in `store`.
     ///
     /// # Errors
-    /// Why it was not fetched, and whether it may be later.
+    /// Why it was not fetched, and whether another attempt makes sense.
     pub(crate) async fn fetch(
         &self,
         job: &MediaJob,
-        pending: &MediaStore,
+        store: &MediaStore,
     ) -> Result<Fetched, FetchError> {
-        let fetched = timeout(TIMEOUT, self.try_fetch(job, pending)).await;
+        let fetched = timeout(TIMEOUT, self.try_fetch(job, store)).await;
         let slow = |_| {
             Err(FetchError::Temporary(format!(
-                "it took longer than {TIMEOUT:?}"
+                "took longer than {TIMEOUT:?}"
             )))
         };
         fetched.unwrap_or_else(slow)
     }
 
-    async fn try_fetch(&self, job: &MediaJob, pending: &MediaStore) -> Result<Fetched, FetchError> {
-        let shown = |way: &RedirectChain, near: bool| {
-            let trusted = way.may_receive_credentials(&self.hosts, near);
+    async fn try_fetch(&self, job: &MediaJob, store: &MediaStore) -> Result<Fetched, FetchError> {
+        let credentials = |redirects: &RedirectChain, is_private: bool| {
+            let trusted = redirects.may_receive_credentials(&self.hosts, is_private);
             self.credentials().filter(|_| trusted)
         };
-        let mut response = self.client.get(&job.url, &shown).await?;
+        let mut response = self.client.get(&job.url, &credentials).await?;
         if job.lookup {
-            let url = address_in(response).await?;
-            response = self.client.get(&url, &shown).await?;
+            let url = url_in(response).await?;
+            response = self.client.get(&url, &credentials).await?;
         }
         self.check_head(&response, job)?;
-        self.write_body(response, pending).await
+        self.write_body(response, store).await
     }
 
-    /// The header that shows who we are, with methods that have one for any
-    /// request.
+    /// The header with credentials, for methods whose header does not depend on
+    /// the request.
     fn credentials(&self) -> Option<(HeaderName, String)> {
         match &self.auth {
             auth @ (Auth::Basic { .. } | Auth::Bearer { .. } | Auth::Header { .. }) => {
@@ -91,24 +85,22 @@ impl Fetcher {
         }
     }
 
-    /// Whether an answer is one that is kept, as far as its head says.
+    /// Checks whether the picture may be stored, by the headers of its response.
     fn check_head(&self, response: &Response, job: &MediaJob) -> Result<(), FetchError> {
-        // Bytes that are no text are no type either.
+        // A value that is not ASCII matches no type.
         let header = |name| {
             let value = response.headers().get(name);
             value.map(|value| value.to_str().unwrap_or("?"))
         };
         let content_type = header(CONTENT_TYPE).unwrap_or_default();
         if !filter::is_allowed(content_type, job.name.extension(), &self.settings.types) {
-            let shown: String = content_type.chars().take(60).collect();
+            let excerpt: String = content_type.chars().take(60).collect();
             return Err(FetchError::Permanent(format!(
-                "its Content-Type is {shown:?}"
+                "Content-Type {excerpt:?} is not allowed"
             )));
         }
         if header(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Err(FetchError::permanent(
-                "it is encoded, which nobody asked for",
-            ));
+            return Err(FetchError::permanent("unexpected Content-Encoding"));
         }
         match response.content_length() {
             Some(length) if length > self.settings.max => Err(self.too_large()),
@@ -116,26 +108,26 @@ impl Fetcher {
         }
     }
 
-    /// Writes a body as it comes.
+    /// Writes the body of a response to a file while it arrives.
     async fn write_body(
         &self,
         mut response: Response,
-        pending: &MediaStore,
+        store: &MediaStore,
     ) -> Result<Fetched, FetchError> {
-        let place = pending.clone();
-        let mut file = blocking(move || place.begin().map_err(io::Error::other))
+        let store = store.clone();
+        let mut file = blocking(move || Ok(store.begin()?))
             .await
             .map_err(|error| not_written(&error))?;
         let mut bytes = 0;
         loop {
-            let (part, is_last) = self.next_chunk(&mut response, bytes).await?;
-            if bytes == 0 && filter::is_markup(&part) {
+            let (chunk, is_last) = self.next_chunk(&mut response, bytes).await?;
+            if bytes == 0 && filter::is_markup(&chunk) {
                 return Err(FetchError::permanent(
-                    "it is a page or a drawing, not what it says",
+                    "content is HTML or SVG, not the declared type",
                 ));
             }
-            bytes += part.len() as u64;
-            file = blocking(move || file.write_all(&part).map(|()| file))
+            bytes += chunk.len() as u64;
+            file = blocking(move || file.write_all(&chunk).map(|()| file))
                 .await
                 .map_err(|error| not_written(&error))?;
             if is_last {
@@ -143,59 +135,59 @@ impl Fetcher {
             }
         }
         if bytes == 0 {
-            return Err(FetchError::temporary("it is empty"));
+            return Err(FetchError::temporary("empty body"));
         }
         Ok(Fetched { file, bytes })
     }
 
-    /// The next part of a body of which there were `before` bytes, and whether it is
-    /// the last one.
+    /// The next chunk of a body after `before` bytes, and whether it is the last
+    /// one.
     async fn next_chunk(
         &self,
         response: &mut Response,
         before: u64,
     ) -> Result<(Vec<u8>, bool), FetchError> {
-        let mut part = Vec::new();
-        while part.len() < WRITE_BUFFER {
-            let Some(chunk) = response
+        let mut chunk = Vec::new();
+        while chunk.len() < WRITE_BUFFER {
+            let Some(received) = response
                 .chunk()
                 .await
                 .map_err(|error| transport_error(&error))?
             else {
-                return Ok((part, true));
+                return Ok((chunk, true));
             };
-            part.extend_from_slice(&chunk);
-            if before + part.len() as u64 > self.settings.max {
+            chunk.extend_from_slice(&received);
+            if before + chunk.len() as u64 > self.settings.max {
                 return Err(self.too_large());
             }
         }
-        Ok((part, false))
+        Ok((chunk, false))
     }
 
     fn too_large(&self) -> FetchError {
-        FetchError::Permanent(format!("it has more than {} bytes", self.settings.max))
+        FetchError::Permanent(format!("more than {} bytes", self.settings.max))
     }
 }
 
-/// A picture that has been fetched and is not kept yet.
+/// A picture that is fetched, but not kept yet.
 #[derive(Debug)]
 pub(crate) struct Fetched {
-    /// What it is in; removed when dropped.
+    /// Removed when dropped.
     pub file: NamedTempFile,
-    /// Its size.
+    /// The size of the file.
     pub bytes: u64,
 }
 
-/// Where a picture is, as a document says in its member `url`.
-async fn address_in(mut response: Response) -> Result<String, FetchError> {
-    const LONGEST: usize = 64 * 1024;
-    let body = read_bounded(&mut response, LONGEST).await;
+/// The URL in the member `url` of a JSON document.
+async fn url_in(mut response: Response) -> Result<String, FetchError> {
+    const DOCUMENT_MAX: usize = 64 * 1024;
+    let body = read_bounded(&mut response, DOCUMENT_MAX).await;
     let body = body.map_err(|error| transport_error(&error))?;
     let document: Value = serde_json::from_slice(&body.bytes).unwrap_or_default();
     let url = document.get("url").and_then(as_text);
-    url.ok_or_else(|| FetchError::permanent("nothing says where it is"))
+    url.ok_or_else(|| FetchError::permanent("the document of the picture holds no url"))
 }
 
 fn not_written(error: &io::Error) -> FetchError {
-    FetchError::Temporary(format!("failed to write it: {error}"))
+    FetchError::Temporary(format!("failed to write the file: {error}"))
 }

@@ -1,38 +1,42 @@
-//! A picture that is to be fetched, as its file holds it, and what it will be
-//! called.
+//! A picture to be fetched, as it is stored in a file.
 
-use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::http::safe_fetch::failure::FetchError;
 use crate::media::filter;
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Message, PhoneNumber, Picture, Sender, Text};
+use crate::resilience::backoff::Backoff;
 
-/// Digits of a name: 128 bits, which nobody guesses.
+/// Digits of a name: 128 bits, which cannot be guessed.
 const DIGITS: usize = 32;
 
-/// Longest extension of a name.
+/// Most characters of an extension.
 const EXTENSION_MAX: usize = 16;
 
-/// What begins the text that a phone gets for a picture that cannot be had.
+/// How long a picture is tried.
+const RETRY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(10 * 60));
+
+/// The start of the text to a phone whose picture could not be fetched.
 const NOTICE: &str = "A picture could not be fetched: ";
 
-/// A name that nobody guesses: random hexadecimal digits, perhaps with an
-/// extension.
+/// A file name that cannot be guessed: random hexadecimal digits, with or without
+/// an extension.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RandomName(String);
+pub(crate) struct RandomName(String);
 
 impl RandomName {
-    /// A new one.
+    /// A new name.
     ///
     /// # Errors
-    /// When the system has no randomness: a name that can be guessed is worse
-    /// than none.
-    pub fn fresh(extension: Option<&str>) -> io::Result<Self> {
+    /// When the system has no randomness.
+    pub(crate) fn fresh(extension: Option<&str>) -> io::Result<Self> {
         let mut random = [0; DIGITS / 2];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
         let digits = hex::encode(random);
@@ -42,9 +46,9 @@ impl RandomName {
         }))
     }
 
-    /// Reads a name that could be one of ours.
+    /// Parses a name; `None` for names that [`Self::fresh`] does not make.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         let (digits, extension) = match name.split_once('.') {
             Some((digits, extension)) => (digits, Some(extension)),
             None => (name, None),
@@ -60,22 +64,20 @@ impl RandomName {
         ours.then(|| Self(name.to_owned()))
     }
 
-    /// The name.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its extension.
     #[must_use]
-    pub fn extension(&self) -> Option<&str> {
+    pub(crate) fn extension(&self) -> Option<&str> {
         self.0.split_once('.').map(|(_, extension)| extension)
     }
 
-    /// Its start, by which an administrator can find it; whoever reads the log
-    /// cannot.
+    /// The first 8 digits, for the log: an administrator can find the file by them,
+    /// but a reader of the log cannot guess the link.
     #[must_use]
-    pub fn start(&self) -> &str {
+    pub(crate) fn start(&self) -> &str {
         self.0.get(..8).unwrap_or_default()
     }
 }
@@ -94,47 +96,38 @@ impl From<RandomName> for String {
     }
 }
 
-/// A name that we did not give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidName;
+/// A name in a job is not one of ours: the file was edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a name of a picture")]
+pub(crate) struct InvalidName;
 
-impl fmt::Display for InvalidName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a name of a picture")
-    }
-}
-
-impl std::error::Error for InvalidName {}
-
-/// A picture that is to be fetched.
+/// A picture to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MediaJob {
-    /// Where it is.
     pub url: String,
-    /// Whether the URL is of a document that says where it is.
+    /// Whether `url` leads to a JSON document that holds the picture's URL.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lookup: bool,
-    /// What it will be called.
+    /// The name of the picture's file.
     pub name: RandomName,
-    /// The account that its message came in on; empty is the one of a file
-    /// without indexes.
-    pub interface: String,
+    /// The interface that received the message.
+    pub interface: InterfaceName,
     /// Our number.
     pub to: String,
     /// Their number or name.
     pub from: String,
-    /// What the provider calls the message, if it says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The second since 1970 in which the message came.
-    pub since: u64,
-    /// How often it has been tried.
-    #[serde(default)]
-    pub tries: u32,
+    /// The provider's id of the message.
+    #[serde(rename = "message", default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    /// When the message was received, in seconds since 1970.
+    #[serde(rename = "since")]
+    pub received: u64,
+    #[serde(rename = "tries", default)]
+    pub attempts: u32,
 }
 
 impl MediaJob {
-    /// The jobs for the pictures of a message.
+    /// The jobs for the pictures of a message, with extensions out of `types`.
     ///
     /// # Errors
     /// When the system has no randomness.
@@ -152,42 +145,49 @@ impl MediaJob {
                 url: picture.url.clone(),
                 lookup: picture.lookup,
                 name: RandomName::fresh(extension.as_deref())?,
-                interface: message.interface.as_str().to_owned(),
+                interface: message.interface.clone(),
                 to: message.to.to_string(),
                 from: message.from.to_string(),
-                message: message.provider_id.clone(),
-                since: seconds(now),
-                tries: 0,
+                provider_id: message.provider_id.clone(),
+                received: seconds(now),
+                attempts: 0,
             })
         };
         message.pictures.iter().map(job).collect()
     }
 
-    /// How long ago its message came. A clock that was set back makes it new.
+    /// Time until the next attempt, after one that failed; `None` when there is
+    /// none.
     #[must_use]
-    pub(crate) fn age(&self, now: SystemTime) -> Duration {
-        Duration::from_secs(seconds(now).saturating_sub(self.since))
+    pub(crate) fn retry_after(&self, error: &FetchError, now: SystemTime) -> Option<Duration> {
+        // When the clock was set back, the message counts as new.
+        let age = Duration::from_secs(seconds(now).saturating_sub(self.received));
+        match error {
+            FetchError::Permanent(_) => None,
+            FetchError::Temporary(_) => {
+                BACKOFF.within(self.attempts, RETRY_LIFETIME.saturating_sub(age))
+            }
+        }
     }
 
-    /// What the phone is told when the picture cannot be had. `None` when the file
-    /// names nobody.
+    /// The message to the phone whose picture could not be fetched. `None` when the
+    /// file was edited and holds no valid numbers.
     #[must_use]
     pub(crate) fn notice(&self) -> Option<Message> {
         Some(Message {
             to: PhoneNumber::parse(&self.to).ok()?,
             from: Sender::parse(&self.from).ok()?,
             text: Text::new(&format!("{NOTICE}{}", self.url)),
-            interface: InterfaceName::parse(&self.interface)
-                .unwrap_or_else(|_| InterfaceName::unnamed()),
+            interface: self.interface.clone(),
             provider_id: None,
             pictures: Vec::new(),
         })
     }
 
-    /// As its file holds it.
+    /// The content of the job's file.
     #[must_use]
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        // Strings and numbers can always be written.
+        // Serializing strings and numbers cannot fail.
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');
         json
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_is_read_back_and_nothing_else_is() {
+    fn only_random_names_are_parsed() {
         for extension in [None, Some("jpg"), Some("3gp")] {
             let name = RandomName::fresh(extension).unwrap();
             assert_eq!(name.extension(), extension);
@@ -234,12 +234,12 @@ mod tests {
     }
 
     #[test]
-    fn job_is_read_back_and_leads_nowhere_else() {
+    fn job_is_read_back_unless_its_name_is_forged() {
         let message = Message {
             to: PhoneNumber::parse("+12025550160").unwrap(),
             from: Sender::parse("+12025550183").unwrap(),
             text: Text::new("x"),
-            interface: InterfaceName::unnamed(),
+            interface: InterfaceName::parse("api-1").unwrap(),
             provider_id: Some("id".to_owned()),
             pictures: ["https://h/a.jpg", "https://h/b"]
                 .map(|url| Picture {
@@ -255,8 +255,6 @@ mod tests {
         assert_eq!(extensions, [Some("jpg"), None]);
         let json = jobs[0].to_json();
         assert_eq!(serde_json::from_slice::<MediaJob>(&json).unwrap(), jobs[0]);
-        assert_eq!(jobs[0].age(now + Duration::from_secs(7)).as_secs(), 7);
-        assert_eq!(jobs[0].age(UNIX_EPOCH), Duration::ZERO);
         let notice = jobs[0].notice().unwrap();
         assert_eq!(
             notice.text.as_str(),
@@ -266,5 +264,58 @@ mod tests {
         let forged = String::from_utf8(json).unwrap();
         let forged = forged.replace(jobs[0].name.as_str(), "../../x");
         assert!(serde_json::from_str::<MediaJob>(&forged).is_err());
+    }
+
+    #[test]
+    fn waits_double_up_to_ten_minutes_and_end_after_a_day() {
+        let day = RETRY_LIFETIME.as_secs();
+        let temporary = FetchError::temporary("x");
+        let job = |attempts| MediaJob {
+            url: String::new(),
+            lookup: false,
+            name: RandomName::fresh(None).unwrap(),
+            interface: InterfaceName::unnamed(),
+            to: String::new(),
+            from: String::new(),
+            provider_id: None,
+            received: 1000,
+            attempts,
+        };
+        let at = |age| UNIX_EPOCH + Duration::from_secs(1000 + age);
+        for (attempts, age, expected) in [
+            (0, 0, Some(5)),
+            (1, 0, Some(5)),
+            (2, 5, Some(10)),
+            (3, 15, Some(20)),
+            (7, 315, Some(320)),
+            (8, 635, Some(600)),
+            (u32::MAX, 1000, Some(600)),
+            (100, day - 7, Some(7)),
+            (101, day, None),
+            (1, day + 1000, None),
+        ] {
+            let wait = job(attempts).retry_after(&temporary, at(age));
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(wait, expected, "{attempts} {age}");
+        }
+        let clock_set_back = job(100).retry_after(&temporary, UNIX_EPOCH);
+        assert_eq!(clock_set_back, Some(Duration::from_secs(600)));
+        let permanent = FetchError::permanent("x");
+        assert_eq!(job(1).retry_after(&permanent, at(0)), None);
+    }
+
+    #[test]
+    fn file_of_a_job_keeps_its_format() {
+        let json = r#"{"url": "https://h/a", "name": "0123456789abcdef0123456789abcdef",
+            "interface": "", "to": "+1", "from": "+2", "message": "m", "since": 7, "tries": 3}"#;
+        let job: MediaJob = serde_json::from_str(json).unwrap();
+        assert!(job.interface.is_unnamed());
+        assert_eq!((job.received, job.attempts), (7, 3));
+        assert_eq!(job.provider_id.as_deref(), Some("m"));
+        let written: serde_json::Value = serde_json::from_slice(&job.to_json()).unwrap();
+        assert_eq!(
+            written,
+            serde_json::from_str::<serde_json::Value>(json).unwrap()
+        );
     }
 }

@@ -1,33 +1,31 @@
-//! Pictures that come with messages, fetched after the answer and kept.
+//! Pictures of messages, fetched after the message is acknowledged, and stored.
 //!
-//! With `media = store` a message gets links in place of pictures: each picture
-//! gets a name that nobody guesses, `media_url` and that name stand behind the
-//! text, and the phone has both at once. The picture follows.
+//! With `media = store` a message gets a link in place of each picture: `media_url`
+//! and a name that cannot be guessed. The phone has text and link at once, and the
+//! picture follows.
 //!
 //! | state | where the file is | who acts next | after a crash |
 //! | --- | --- | --- | --- |
-//! | noted | `media_dir/.pending/….json` | [`inbound`](crate::inbound), which stores the message | fetched, though perhaps no message speaks of it |
-//! | to be fetched | the same | [`worker`], at once and then with growing waits for a day | taken up at start |
-//! | coming in | also `media_dir/.pending/.….tmp` | its host | swept at start, and fetched again |
-//! | kept | `media_dir/NAME.jpg` | whoever has the link; [`worker`] when it is old | kept |
-//! | not to be had | gone | the phone, which is told | it may be told twice |
+//! | recorded | `media_dir/.pending/….json` | [`inbound`](crate::inbound), which stores the message | fetched, though perhaps no message links to it |
+//! | to be fetched | the same | [`worker`], at once and then with growing waits for a day | fetched after the start |
+//! | being fetched | also `media_dir/.pending/.….tmp` | the picture's host | removed at start, and fetched again |
+//! | stored | `media_dir/NAME.jpg` | anyone with the link; [`worker`] when it is old | kept |
+//! | not available | gone | the phone, which is notified | the phone may be notified twice |
 //!
-//! Guarantee: a picture whose link was stored is fetched, or the phone is told
-//! that it was not. Nothing is fetched from addresses that are not public, and no
-//! host but those of `media_hosts` learns the account's credentials.
+//! Guarantee: a picture whose link was stored is fetched, or the phone is told that
+//! it was not. Only public and permitted addresses are connected to, and only the
+//! hosts of `media_hosts` get the interface's credentials.
 //!
-//! A URL without an extension leads to a name without one, because the link
-//! stands in the text before anybody knows what will come. The web server then
-//! has no type to tell but its default. It should in any case say
-//! `X-Content-Type-Options: nosniff`, show no listing of the directory and
-//! nothing of what starts with a dot.
+//! The name of a picture has the extension of its URL, or none, because the link is
+//! in the text before the picture is fetched. For names without an extension the
+//! web server uses its default type. It should send `X-Content-Type-Options:
+//! nosniff`, and neither list the directory nor serve names with a leading dot.
 //!
-//! [`recorder`] is all that [`inbound`](crate::inbound) uses: it makes [`job`]s, which
-//! [`store`] keeps. [`fetch`] makes one attempt by way of [`crate::http::safe_fetch`]; [`filter`]
-//! says what is kept.
+//! [`recorder`], the only part that [`inbound`](crate::inbound) uses, makes
+//! [`job`]s, which [`store`] keeps. [`worker`] schedules them, [`fetch`] makes one
+//! attempt, and [`filter`] says which files are stored.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +46,8 @@ use crate::config::{
 };
 use crate::http::client::tls;
 use crate::http::safe_fetch::SafeClient;
+use crate::logging::chain;
+use crate::model::interface::InterfaceName;
 use crate::model::media_type;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
@@ -56,23 +56,23 @@ pub(crate) use recorder::PictureRecorder;
 use store::MediaStore;
 use worker::{Downloader, MediaWorker};
 
-/// Whether an interface wants pictures to be kept.
+/// Whether an interface stores pictures.
 #[must_use]
 pub(crate) fn is_wanted(config: &Config) -> bool {
-    let keeps = |incoming: &IncomingInterface| incoming.media.mode == MediaMode::Store;
-    config.incoming.iter().any(keeps)
+    let stores = |incoming: &IncomingInterface| incoming.media.mode == MediaMode::Store;
+    config.incoming.iter().any(stores)
 }
 
-/// Tries what a picture needs: writes, syncs and removes a file.
+/// Does what storing a picture needs: writes, syncs and removes a file.
 ///
 /// # Errors
-/// What cannot be done, with its remedy.
-pub(crate) fn probe(shelf: &MediaStoreSettings) -> Result<(), MediaError> {
-    open(&shelf.directory).map(drop)
+/// The step that failed, with its remedy.
+pub(crate) fn probe(settings: &MediaStoreSettings) -> Result<(), MediaError> {
+    open(&settings.directory).map(drop)
 }
 
-/// Starts to fetch, on `runtime`, if an interface wants it or an earlier one did.
-/// What phones are told goes by `spool`. The task ends with the runtime.
+/// Starts the worker on `runtime`, if an interface stores pictures or did so in an
+/// earlier run. Notices to phones go to `spool`. The worker ends with the runtime.
 ///
 /// # Errors
 /// When the directory or a secret cannot be used.
@@ -81,67 +81,63 @@ pub(crate) fn start(
     spool: Spool,
     runtime: &Handle,
 ) -> Result<Option<PictureRecorder>, MediaError> {
-    let Some(shelf) = &config.server.shelf else {
+    let Some(settings) = &config.server.shelf else {
         return Ok(None);
     };
-    if !is_wanted(config) && !MediaStore::has_been_used(&shelf.directory) {
+    if !is_wanted(config) && !MediaStore::has_been_used(&settings.directory) {
         return Ok(None);
     }
-    let directory = |source| MediaError::Directory(shelf.directory.clone(), source);
-    let pending = open(&shelf.directory)?;
-    let claim = pending.lock().map_err(directory)?;
-    let left = pending.jobs().map_err(directory)?;
-    if !left.is_empty() {
-        info!(
-            pictures = left.len(),
-            "taking up pictures of an earlier run"
-        );
+    let directory = |source| MediaError::directory(&settings.directory, source);
+    let store = open(&settings.directory)?;
+    let lock = store.lock().map_err(directory)?;
+    let recovered = store.jobs().map_err(directory)?;
+    if !recovered.is_empty() {
+        let pictures = recovered.len();
+        info!(pictures, "fetching pictures of an earlier run");
     }
-    let desk = Downloader {
-        store: pending.clone(),
-        fetchers: fetchers(config, shelf)?,
-        unconfigured: fetcher(shelf, None, None)?,
+    let downloader = Downloader {
+        store: store.clone(),
+        fetchers: fetchers(config, settings)?,
+        unconfigured: fetcher(settings, None, None)?,
         spool,
         min_free: config.spool.min_free,
-        lifetime: shelf.lifetime,
+        lifetime: settings.lifetime,
     };
-    let (orders, ordered) = mpsc::unbounded_channel();
-    runtime.spawn(MediaWorker::new(desk, left, ordered, claim).run());
-    unknown_types(shelf);
-    Ok(Some(PictureRecorder::new(pending, shelf, orders)))
+    let (jobs, received_jobs) = mpsc::unbounded_channel();
+    runtime.spawn(MediaWorker::new(downloader, recovered, received_jobs, lock).run());
+    warn_about_unknown_types(settings);
+    Ok(Some(PictureRecorder::new(store, settings, jobs)))
 }
 
 fn open(path: &Path) -> Result<MediaStore, MediaError> {
-    let directory = |source| MediaError::Directory(path.to_owned(), source);
-    let pending = MediaStore::open(path).map_err(directory)?;
-    let probed = pending.probe();
-    probed.map_err(|error| directory(io::Error::other(error)))?;
-    Ok(pending)
+    let directory = |source| MediaError::directory(path, source);
+    let store = MediaStore::open(path).map_err(directory)?;
+    store.probe().map_err(|error| directory(error.into()))?;
+    Ok(store)
 }
 
-/// By the name of the interface.
 fn fetchers(
     config: &Config,
-    shelf: &MediaStoreSettings,
-) -> Result<HashMap<String, Fetcher>, MediaError> {
-    let keeping = config
+    settings: &MediaStoreSettings,
+) -> Result<HashMap<InterfaceName, Fetcher>, MediaError> {
+    let storing = config
         .incoming
         .iter()
         .filter(|incoming| incoming.media.mode == MediaMode::Store);
-    let named = |incoming: &IncomingInterface| {
+    let outgoing_of = |incoming: &IncomingInterface| {
         let mut outgoing = config.outgoing.iter();
         outgoing.find(|outgoing| outgoing.interface == incoming.interface)
     };
-    keeping
+    storing
         .map(|incoming| {
-            let fetcher = fetcher(shelf, Some(incoming), named(incoming))?;
-            Ok((incoming.interface.as_str().to_owned(), fetcher))
+            let fetcher = fetcher(settings, Some(incoming), outgoing_of(incoming))?;
+            Ok((incoming.interface.clone(), fetcher))
         })
         .collect()
 }
 
 fn fetcher(
-    shelf: &MediaStoreSettings,
+    settings: &MediaStoreSettings,
     incoming: Option<&IncomingInterface>,
     outgoing: Option<&OutgoingInterface>,
 ) -> Result<Fetcher, MediaError> {
@@ -152,74 +148,73 @@ fn fetcher(
         _ => Auth::None,
     };
     Ok(Fetcher {
-        settings: shelf.clone(),
+        settings: settings.clone(),
         hosts,
         auth,
         client: SafeClient {
-            permitted: shelf.permitted.clone(),
-            tls: trust(ca_file),
+            permitted: settings.permitted.clone(),
+            tls: tls_config(ca_file),
         },
     })
 }
 
 fn auth(outgoing: &OutgoingInterface) -> Result<Auth<Secret>, MediaError> {
     let auth = outgoing.auth.clone();
-    auth.try_map(|secret| secret.resolve(|name| std::env::var_os(name)))
-        .map_err(MediaError::Secret)
+    Ok(auth.try_map(|secret| secret.resolve(|name| std::env::var_os(name)))?)
 }
 
-/// Texts must come in even if nobody can be trusted; then no picture comes by
-/// https.
-fn trust(ca_file: Option<&Path>) -> ClientConfig {
+/// Without usable certificates messages are still accepted, but no picture is
+/// fetched by https.
+fn tls_config(ca_file: Option<&Path>) -> ClientConfig {
     tls::with_roots(ca_file).unwrap_or_else(|error| {
-        warn!(%error, "no picture can be fetched by https");
+        let error = chain(&error);
+        warn!(error, "pictures cannot be fetched by https");
         tls::without_roots()
     })
 }
 
-fn unknown_types(shelf: &MediaStoreSettings) {
-    let unknown = shelf
+fn warn_about_unknown_types(settings: &MediaStoreSettings) {
+    let unknown: Vec<_> = settings
         .types
         .iter()
-        .filter(|kind| !media_type::is_known(kind));
-    let unknown: Vec<_> = unknown.map(String::as_str).collect();
+        .map(String::as_str)
+        .filter(|extension| !media_type::is_known(extension))
+        .collect();
     if !unknown.is_empty() {
-        let unknown = unknown.join(",");
-        warn!(
-            unknown,
-            "media_types holds extensions of which nothing is known: they are never kept"
-        );
+        let extensions = unknown.join(",");
+        warn!(extensions, "unknown extensions in media_types ignored");
     }
 }
 
-/// Pictures cannot be kept. The administrator must act.
-#[derive(Debug)]
+/// Pictures cannot be stored. The administrator must act.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum MediaError {
-    /// The directory.
-    Directory(PathBuf, io::Error),
-    /// A secret.
-    Secret(SecretError),
+    /// The directory is missing or not writable.
+    #[error(
+        "use {path} (create it for Asterisk's user, readable for the web server: install -d \
+         -o asterisk -g asterisk -m 0755 {path})",
+        path = path.display()
+    )]
+    Directory { path: PathBuf, source: io::Error },
+    /// Another process has locked the directory.
+    #[error(
+        "use {path}: another websmsd uses it (stop the other one, or set media_dir to another \
+         directory)",
+        path = .0.display()
+    )]
+    InUse(PathBuf),
+    /// The secret for the credentials of an interface.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
 }
 
-impl fmt::Display for MediaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(path, source) if source.kind() == io::ErrorKind::WouldBlock => write!(
-                f,
-                "use {}: another websmsd uses it (stop the other one, or name another directory \
-                 with media_dir)",
-                path.display()
-            ),
-            Self::Directory(path, source) => write!(
-                f,
-                "use {}: {source} (create it for Asterisk's user, readable for the web server: \
-                 install -d -o asterisk -g asterisk -m 0755 {})",
-                path.display(),
-                path.display()
-            ),
-            Self::Secret(error) => error.fmt(f),
+impl MediaError {
+    fn directory(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::WouldBlock {
+            Self::InUse(path)
+        } else {
+            Self::Directory { path, source }
         }
     }
 }
-
-impl std::error::Error for MediaError {}

@@ -1,5 +1,5 @@
-//! Pictures of a message that has just come: noted before it is stored, so that
-//! what its links promise is not forgotten.
+//! Records the pictures of a message before the message is stored, so that every
+//! link in a stored message has a job.
 
 use std::io;
 use std::sync::Arc;
@@ -13,54 +13,56 @@ use crate::media::job::{MediaJob, RandomName};
 use crate::media::store::MediaStore;
 use crate::model::message::Message;
 
-/// Notes pictures. Clones lead to the same worker.
+/// Records pictures. Clones share one worker.
 #[derive(Debug, Clone)]
 pub(crate) struct PictureRecorder {
     store: MediaStore,
-    /// Of the directory, with a `/` at the end.
+    /// `media_url`, with a `/` at its end.
     url: Url,
+    /// Allowed extensions.
     types: Arc<[String]>,
     jobs: UnboundedSender<RandomName>,
 }
 
-/// Pictures that have been noted and not yet been asked for.
+/// Pictures that are recorded, but not passed to the worker.
 #[derive(Debug, Default)]
 #[must_use]
 pub(crate) struct RecordedPictures {
-    /// For each message the links to what will be there.
+    /// For each message, the links to its pictures.
     pub links: Vec<Vec<String>>,
     jobs: Vec<RandomName>,
 }
 
 impl PictureRecorder {
-    /// Tells `orders` what is to be fetched.
+    /// A recorder that passes jobs to the receiver of `jobs`.
     #[must_use]
     pub(crate) fn new(
-        pending: MediaStore,
-        shelf: &MediaStoreSettings,
-        orders: UnboundedSender<RandomName>,
+        store: MediaStore,
+        settings: &MediaStoreSettings,
+        jobs: UnboundedSender<RandomName>,
     ) -> Self {
         Self {
-            store: pending,
-            url: shelf.url.clone(),
-            types: shelf.types.clone().into(),
-            jobs: orders,
+            store,
+            url: settings.url.clone(),
+            types: settings.types.clone().into(),
+            jobs,
         }
     }
 
-    /// Notes the pictures of messages; all of them are durable when this returns.
-    /// Blocks.
+    /// Records the pictures of messages, all or none. They are durable when this
+    /// returns. Blocks.
     ///
     /// # Errors
-    /// When the disk refuses; nothing is noted then.
+    /// When the disk refuses, or the system has no randomness; nothing is recorded
+    /// then.
     pub(crate) fn record(&self, messages: &[Message]) -> io::Result<RecordedPictures> {
         let now = SystemTime::now();
         let mut links = Vec::new();
         let mut jobs = Vec::new();
         for message in messages {
-            let own = MediaJob::all(message, &self.types, now)?;
-            links.push(own.iter().map(|job| self.link(job)).collect());
-            jobs.extend(own);
+            let message_jobs = MediaJob::all(message, &self.types, now)?;
+            links.push(message_jobs.iter().map(|job| self.link(job)).collect());
+            jobs.extend(message_jobs);
         }
         if jobs.is_empty() {
             return Ok(RecordedPictures {
@@ -76,16 +78,16 @@ impl PictureRecorder {
         format!("{}{}", self.url, job.name.as_str())
     }
 
-    /// Lets pictures be fetched: their messages are stored.
-    pub(crate) fn start_fetching(&self, noted: RecordedPictures) {
-        for job in noted.jobs {
-            // Without a worker the next start takes it up.
+    /// Passes recorded pictures to the worker, after their messages were stored.
+    pub(crate) fn start_fetching(&self, pictures: RecordedPictures) {
+        for job in pictures.jobs {
+            // Without a worker the job waits for the next start.
             let _ = self.jobs.send(job);
         }
     }
 
-    /// Forgets pictures: their messages could not be stored. Blocks.
-    pub(crate) fn forget(&self, noted: &RecordedPictures) {
-        self.store.forget_all(&noted.jobs);
+    /// Removes recorded pictures, whose messages were not stored. Blocks.
+    pub(crate) fn forget(&self, pictures: &RecordedPictures) {
+        self.store.forget_all(&pictures.jobs);
     }
 }

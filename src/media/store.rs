@@ -1,4 +1,4 @@
-//! Pictures that are to be fetched, and those that have been, as files.
+//! Stores jobs and fetched pictures as files.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,21 +10,20 @@ use tempfile::{NamedTempFile, TempPath};
 use crate::media::job::{MediaJob, RandomName};
 use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError};
 
-/// Whoever is to see a picture gets it from a web server.
+/// The web server must be able to read pictures.
 const PICTURE_MODE: u32 = 0o644;
 
-/// Numbers are nobody's business but Asterisk's user's.
+/// Jobs hold phone numbers and tokens, which only Asterisk's user may read.
 const JOB_MODE: u32 = 0o600;
 
-/// Where jobs are, in the directory of the pictures, so that what was fetched
-/// can be moved there. Web servers mostly hide what starts with a dot, and no
-/// name in it is known outside.
+/// The directory for jobs, inside that for pictures, so that a fetched file can be
+/// renamed to its picture. Web servers usually hide names with a leading dot, and
+/// nobody outside knows the names in it.
 const JOBS: &str = ".pending";
 
-/// Extension of a job's file.
 const JOB_EXTENSION: &str = "json";
 
-/// The directories.
+/// The directories for jobs and pictures.
 #[derive(Debug, Clone)]
 pub(crate) struct MediaStore {
     pictures: Directory,
@@ -32,11 +31,10 @@ pub(crate) struct MediaStore {
 }
 
 impl MediaStore {
-    /// The directory for pictures, which is there; what is in it belongs to whoever
-    /// owns it.
+    /// The store in `path`, which must exist. Its files get its owner.
     ///
     /// # Errors
-    /// When it cannot be looked at.
+    /// When its metadata cannot be read.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let metadata = path.metadata()?;
         let access = |mode| Access {
@@ -50,36 +48,37 @@ impl MediaStore {
         })
     }
 
-    /// Whether there are or were jobs.
+    /// Whether `path` was ever locked as a store.
     #[must_use]
     pub(crate) fn has_been_used(path: &Path) -> bool {
         path.join(JOBS).is_dir()
     }
 
-    /// Takes charge of it: for whoever fetches.
+    /// Locks the store for the worker of this process.
     ///
     /// # Errors
-    /// When another process has, or the directory for jobs cannot be made.
+    /// [`io::ErrorKind::WouldBlock`] when another process has locked it; another
+    /// kind when the directory for jobs cannot be created.
     pub(crate) fn lock(&self) -> io::Result<DirectoryLock> {
         self.pictures.create(self.jobs.path())?;
-        let claim = self.jobs.lock()?;
+        let lock = self.jobs.lock()?;
         self.jobs.remove_temporary(Duration::ZERO)?;
-        Ok(claim)
+        Ok(lock)
     }
 
-    /// Writes, syncs and removes a file where pictures are.
+    /// Writes, syncs and removes a file in the directory for pictures.
     ///
     /// # Errors
     /// The step that failed.
     pub(crate) fn probe(&self) -> Result<(), StoreError> {
-        // Dropping what was written removes it again.
+        // Dropping the file removes it again.
         self.pictures.prepare(b"probe").map(drop)
     }
 
-    /// Notes jobs, all or none; they are durable when this returns. Blocks.
+    /// Stores jobs, all or none. They are durable when this returns. Blocks.
     ///
     /// # Errors
-    /// When the disk refuses, or there is no randomness.
+    /// When the disk refuses, or the system has no randomness.
     pub(crate) fn put(&self, jobs: &[MediaJob]) -> io::Result<Vec<RandomName>> {
         let mut names = Vec::new();
         let put = self.try_put(jobs, &mut names);
@@ -96,23 +95,21 @@ impl MediaStore {
         let contents: Vec<_> = jobs.iter().map(MediaJob::to_json).collect();
         let sets: Vec<_> = contents.iter().map(|json| vec![json.as_slice()]).collect();
         for set in self.jobs.prepare_all(&sets) {
-            for file in set.map_err(io::Error::other)? {
+            for file in set? {
                 let name = RandomName::fresh(Some(JOB_EXTENSION))?;
-                self.jobs
-                    .publish(file, name.as_str().as_ref())
-                    .map_err(io::Error::other)?;
+                self.jobs.publish(file, name.as_str().as_ref())?;
                 names.push(name);
             }
         }
-        self.jobs.sync().map_err(io::Error::other)
+        Ok(self.jobs.sync()?)
     }
 
-    /// Removes a job. One that comes back after a crash does no harm.
+    /// Removes a job. It may come back after a crash, which does no harm.
     pub(crate) fn forget(&self, name: &RandomName) {
         let _ = self.jobs.remove(name.as_str().as_ref());
     }
 
-    /// Removes several.
+    /// Removes several jobs.
     pub(crate) fn forget_all(&self, names: &[RandomName]) {
         for name in names {
             self.forget(name);
@@ -136,54 +133,55 @@ impl MediaStore {
     /// Reads a job.
     ///
     /// # Errors
-    /// When it is not there, or is none.
+    /// When its file is missing or malformed.
     pub(crate) fn read(&self, name: &RandomName) -> io::Result<MediaJob> {
         let json = std::fs::read(self.jobs.path().join(name.as_str()))?;
         Ok(serde_json::from_slice(&json)?)
     }
 
-    /// Writes a job anew.
+    /// Replaces a job.
     ///
     /// # Errors
-    /// When the disk refuses; then it is there as before.
+    /// When the disk refuses; the job stays as it is.
     pub(crate) fn update(&self, name: &RandomName, job: &MediaJob) -> Result<(), StoreError> {
         self.jobs.replace(&job.to_json(), name.as_str().as_ref())
     }
 
-    /// Whether a picture is there.
+    /// Whether a picture is stored.
     #[must_use]
     pub(crate) fn has(&self, picture: &RandomName) -> bool {
         self.pictures.path().join(picture.as_str()).exists()
     }
 
-    /// A file for a picture that comes in; removed when dropped.
+    /// Creates a file to write a picture to; [`Self::keep`] stores it. Dropping it
+    /// removes it.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the file cannot be created.
     pub(crate) fn begin(&self) -> Result<NamedTempFile, StoreError> {
         self.jobs.begin()
     }
 
-    /// Puts a picture where it belongs; it is durable when this returns.
+    /// Stores a written picture. It is durable when this returns. Blocks.
     ///
     /// # Errors
-    /// When the disk refuses, or there is one of that name; it stays as it is.
+    /// When the disk refuses, or a picture with this name exists.
     pub(crate) fn keep(&self, file: NamedTempFile, picture: &RandomName) -> Result<(), StoreError> {
         let file: TempPath = self.pictures.finish(file)?;
         self.pictures.publish(file, picture.as_str().as_ref())?;
         self.pictures.sync()
     }
 
-    /// How many bytes of the disk are free.
+    /// Free bytes of the disk.
     ///
     /// # Errors
-    /// When the directory is not there.
+    /// When the directory is missing.
     pub(crate) fn free(&self) -> io::Result<u64> {
         self.pictures.free()
     }
 
-    /// Removes pictures that are older than `lifetime`, and nothing that is not
-    /// ours; how many those were.
+    /// Removes pictures older than `lifetime`, and no files of others. Returns how
+    /// many were removed.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -201,7 +199,7 @@ impl MediaStore {
             }
             let metadata = entry.metadata()?;
             let age = now.duration_since(metadata.modified()?).unwrap_or_default();
-            // What cannot be removed now is next time.
+            // A file that cannot be removed now is tried again the next time.
             if metadata.is_file() && age > lifetime && std::fs::remove_file(entry.path()).is_ok() {
                 removed += 1;
             }
@@ -213,13 +211,14 @@ impl MediaStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::interface::InterfaceName;
     use std::io::Write as _;
 
-    fn pending() -> (tempfile::TempDir, MediaStore) {
+    fn store() -> (tempfile::TempDir, MediaStore) {
         let folder = tempfile::tempdir().unwrap();
-        let pending = MediaStore::open(folder.path()).unwrap();
-        drop(pending.lock().unwrap());
-        (folder, pending)
+        let store = MediaStore::open(folder.path()).unwrap();
+        drop(store.lock().unwrap());
+        (folder, store)
     }
 
     fn job(url: &str) -> MediaJob {
@@ -227,30 +226,27 @@ mod tests {
             url: url.to_owned(),
             lookup: false,
             name: RandomName::fresh(Some("jpg")).unwrap(),
-            interface: String::new(),
+            interface: InterfaceName::unnamed(),
             to: "+1".to_owned(),
             from: "+2".to_owned(),
-            message: None,
-            since: 0,
-            tries: 0,
+            provider_id: None,
+            received: 0,
+            attempts: 0,
         }
     }
 
     #[test]
-    fn job_is_noted_read_updated_and_forgotten() {
-        let (folder, pending) = pending();
+    fn job_is_stored_read_updated_and_removed() {
+        let (folder, store) = store();
         let jobs = [job("https://h/a"), job("https://h/b"), job("https://h/c")];
-        let names = pending.put(&jobs).unwrap();
-        let read: Vec<_> = names
-            .iter()
-            .map(|name| pending.read(name).unwrap())
-            .collect();
+        let names = store.put(&jobs).unwrap();
+        let read: Vec<_> = names.iter().map(|name| store.read(name).unwrap()).collect();
         assert_eq!(read, jobs);
-        let (mut listed, mut expected) = (pending.jobs().unwrap(), names.clone());
+        let (mut listed, mut expected) = (store.jobs().unwrap(), names.clone());
         listed.sort();
         expected.sort();
         assert_eq!(listed, expected);
-        // Who knows the link does not know the job.
+        // A link does not reveal the name of the job.
         assert!(
             jobs.iter()
                 .all(|job| names.iter().all(|n| n.start() != job.name.start()))
@@ -258,46 +254,46 @@ mod tests {
         let file = folder.path().join(".pending").join(names[0].as_str());
         assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
         let tried = MediaJob {
-            tries: 7,
+            attempts: 7,
             ..jobs[0].clone()
         };
-        pending.update(&names[0], &tried).unwrap();
-        assert_eq!(pending.read(&names[0]).unwrap(), tried);
-        pending.forget_all(&names);
-        assert_eq!(pending.jobs().unwrap(), []);
+        store.update(&names[0], &tried).unwrap();
+        assert_eq!(store.read(&names[0]).unwrap(), tried);
+        store.forget_all(&names);
+        assert_eq!(store.jobs().unwrap(), []);
     }
 
     #[test]
-    fn picture_is_kept_whole_readable_and_not_overwritten() {
-        let (folder, pending) = pending();
+    fn picture_is_stored_readable_and_never_overwritten() {
+        let (folder, store) = store();
         let name = RandomName::fresh(Some("jpg")).unwrap();
-        let mut file = pending.begin().unwrap();
+        let mut file = store.begin().unwrap();
         file.write_all(b"one").unwrap();
-        assert!(!pending.has(&name));
-        pending.keep(file, &name).unwrap();
-        assert!(pending.has(&name));
+        assert!(!store.has(&name));
+        store.keep(file, &name).unwrap();
+        assert!(store.has(&name));
         let path = folder.path().join(name.as_str());
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o644);
-        let other = pending.begin().unwrap();
-        assert!(pending.keep(other, &name).is_err());
+        let other = store.begin().unwrap();
+        assert!(store.keep(other, &name).is_err());
         assert_eq!(std::fs::read(path).unwrap(), b"one");
         let left = std::fs::read_dir(folder.path().join(".pending")).unwrap();
         assert_eq!(left.count(), 0);
     }
 
     #[test]
-    fn only_old_pictures_of_ours_are_removed() {
-        let (folder, pending) = pending();
+    fn only_our_old_pictures_are_removed() {
+        let (folder, store) = store();
         let old = RandomName::fresh(None).unwrap();
         for name in [old.as_str(), "index.html", ".htaccess", "photo.jpg"] {
             std::fs::write(folder.path().join(name), "x").unwrap();
         }
-        let job = pending.put(&[job("https://h/a")]).unwrap();
+        let job = store.put(&[job("https://h/a")]).unwrap();
         let (hour, now) = (Duration::from_secs(3600), SystemTime::now());
-        assert_eq!(pending.remove_expired(hour, now).unwrap(), 0);
-        assert_eq!(pending.remove_expired(hour, now + 2 * hour).unwrap(), 1);
-        assert!(!pending.has(&old));
+        assert_eq!(store.remove_expired(hour, now).unwrap(), 0);
+        assert_eq!(store.remove_expired(hour, now + 2 * hour).unwrap(), 1);
+        assert!(!store.has(&old));
         assert!(folder.path().join("photo.jpg").exists());
-        assert_eq!(pending.jobs().unwrap(), job);
+        assert_eq!(store.jobs().unwrap(), job);
     }
 }

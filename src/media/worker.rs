@@ -1,7 +1,6 @@
-//! Which picture is fetched when, and what becomes of it.
+//! Decides which picture is fetched when, and what happens after an attempt.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,98 +11,101 @@ use tracing::{error, info, warn};
 
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::redirects::RedirectChain;
-use crate::logging::masked;
+use crate::logging::{chain, masked};
 use crate::media::fetch::{Fetched, Fetcher};
 use crate::media::job::{MediaJob, RandomName};
 use crate::media::store::MediaStore;
+use crate::model::interface::InterfaceName;
 use crate::spool::Spool;
 use crate::storage::blocking::blocking;
 use crate::storage::durable::DirectoryLock;
 
-/// Pictures that are fetched at a time.
+/// Pictures that are fetched at the same time.
 const CONCURRENCY: usize = 4;
 
-/// How often old pictures are removed.
+/// Time between removals of old pictures.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// What one job needs.
+/// Pause after a phone could not be notified. Then the picture is tried again as
+/// well.
+const NOTICE_RETRY: Duration = Duration::from_secs(60);
+
+/// Carries out jobs.
 #[derive(Debug)]
 pub(crate) struct Downloader {
-    /// Where jobs and pictures are.
     pub store: MediaStore,
-    /// By the name of the interface.
-    pub fetchers: HashMap<String, Fetcher>,
-    /// For interfaces that are not configured any more.
+    pub fetchers: HashMap<InterfaceName, Fetcher>,
+    /// For interfaces that are no longer configured.
     pub unconfigured: Fetcher,
-    /// The way to the phones.
+    /// For notices to phones.
     pub spool: Spool,
-    /// Bytes of the disk that are left alone.
+    /// Bytes of the disk to leave free.
     pub min_free: u64,
     /// How long pictures are kept.
     pub lifetime: Duration,
 }
 
-/// The task that decides. It ends with the runtime; what is left is taken up at
-/// the next start.
+/// The task that schedules jobs. It ends with the runtime; unfinished jobs are
+/// continued by the next start.
 #[derive(Debug)]
 pub(crate) struct MediaWorker {
     downloader: Arc<Downloader>,
     jobs: UnboundedReceiver<RandomName>,
-    /// Those that may be begun.
+    /// Jobs that may start.
     waiting: VecDeque<RandomName>,
-    /// Those that wait for their next attempt, by when that is.
+    /// Jobs that wait for their next attempt, by its time.
     due: BTreeSet<(Instant, RandomName)>,
     in_flight: JoinSet<(RandomName, JobResult)>,
     next_cleanup: Instant,
-    _claim: DirectoryLock,
+    _lock: DirectoryLock,
 }
 
 /// What is next for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum JobResult {
-    /// It is tried again after a while.
+    /// Another attempt after this time.
     Retry(Duration),
-    /// Nothing.
+    /// Nothing; its file is removed.
     Done,
 }
 
 impl MediaWorker {
-    /// A worker that begins with what an earlier run left.
+    /// A worker that starts with the jobs that an earlier run left.
     #[must_use]
     pub(crate) fn new(
-        desk: Downloader,
-        left: Vec<RandomName>,
-        orders: UnboundedReceiver<RandomName>,
-        claim: DirectoryLock,
+        downloader: Downloader,
+        recovered: Vec<RandomName>,
+        jobs: UnboundedReceiver<RandomName>,
+        lock: DirectoryLock,
     ) -> Self {
         Self {
-            downloader: Arc::new(desk),
-            jobs: orders,
-            waiting: left.into(),
+            downloader: Arc::new(downloader),
+            jobs,
+            waiting: recovered.into(),
             due: BTreeSet::new(),
             in_flight: JoinSet::new(),
             next_cleanup: Instant::now(),
-            _claim: claim,
+            _lock: lock,
         }
     }
 
-    /// Works until nobody can order anything any more.
+    /// Works until all senders of jobs are gone.
     pub(crate) async fn run(mut self) {
         loop {
             self.promote_due(Instant::now());
-            self.begin();
+            self.start_jobs();
             let due = self.due.first().map(|(time, _)| *time);
             let wake = due.map_or(self.next_cleanup, |due| due.min(self.next_cleanup));
             tokio::select! {
-                order = self.jobs.recv() => match order {
+                job = self.jobs.recv() => match job {
                     Some(name) => self.waiting.push_back(name),
                     None => return,
                 },
-                Some(done) = self.in_flight.join_next() => match done {
+                Some(finished) = self.in_flight.join_next() => match finished {
                     Ok((name, JobResult::Retry(wait))) => {
                         self.due.insert((Instant::now() + wait, name));
                     }
-                    // A task that panicked has ended the process.
+                    // A panic of the task would have ended the process.
                     Ok((_, JobResult::Done)) | Err(_) => {}
                 },
                 () = sleep_until(wake.into()) => {}
@@ -111,7 +113,8 @@ impl MediaWorker {
         }
     }
 
-    /// Those whose time has come are next; and so is what is to be removed.
+    /// Lets jobs start whose next attempt is due, and starts the cleanup when that
+    /// is due.
     fn promote_due(&mut self, now: Instant) {
         while let Some((time, _)) = self.due.first()
             && *time <= now
@@ -121,19 +124,19 @@ impl MediaWorker {
         }
         if now >= self.next_cleanup {
             self.next_cleanup = now + CLEANUP_INTERVAL;
-            let desk = Arc::clone(&self.downloader);
-            spawn_blocking(move || desk.remove_expired());
+            let downloader = Arc::clone(&self.downloader);
+            spawn_blocking(move || downloader.remove_expired());
         }
     }
 
-    fn begin(&mut self) {
+    fn start_jobs(&mut self) {
         while self.in_flight.len() < CONCURRENCY
             && let Some(name) = self.waiting.pop_front()
         {
-            let desk = Arc::clone(&self.downloader);
+            let downloader = Arc::clone(&self.downloader);
             self.in_flight.spawn(async move {
-                let fate = desk.run_job(&name).await;
-                (name, fate)
+                let result = downloader.run_job(&name).await;
+                (name, result)
             });
         }
     }
@@ -145,43 +148,45 @@ impl Downloader {
         let mut job = match self.store.read(name) {
             Ok(job) => job,
             Err(error) => {
-                error!(job = name.start(), %error, "failed to read what picture to fetch");
+                error!(job = name.start(), %error, "picture job unreadable");
                 return JobResult::Done;
             }
         };
-        // The one thing that a crash had left to do.
+        // An earlier run crashed after it had kept the picture.
         if self.store.has(&job.name) {
             self.store.forget(name);
             return JobResult::Done;
         }
-        job.tries = job.tries.saturating_add(1);
-        let fetched = self.fetch(&job).await;
-        match fetched {
+        job.attempts = job.attempts.saturating_add(1);
+        match self.fetch(&job).await {
             Ok(bytes) => {
                 let MediaJob {
-                    interface, tries, ..
+                    interface,
+                    attempts,
+                    ..
                 } = &job;
                 let picture = job.name.start();
-                info!(interface, picture, bytes, tries, "picture fetched");
+                info!(%interface, picture, bytes, attempts, "picture fetched");
                 self.store.forget(name);
                 JobResult::Done
             }
-            Err(failure) => self.failed(name, &job, &failure).await,
+            Err(error) => self.handle_failure(name, &job, &error).await,
         }
     }
 
-    async fn fetch(self: &Arc<Self>, job: &MediaJob) -> Result<u64, FetchError> {
+    /// Fetches and keeps a picture; returns its size.
+    async fn fetch(&self, job: &MediaJob) -> Result<u64, FetchError> {
         self.check_free_space().await?;
         let fetcher = self
             .fetchers
             .get(&job.interface)
             .unwrap_or(&self.unconfigured);
         let Fetched { file, bytes } = fetcher.fetch(job, &self.store).await?;
-        let (desk, picture) = (Arc::clone(self), job.name.clone());
-        blocking(move || desk.store.keep(file, &picture).map_err(io::Error::other))
+        let (store, picture) = (self.store.clone(), job.name.clone());
+        blocking(move || Ok(store.keep(file, &picture)?))
             .await
             .map(|()| bytes)
-            .map_err(|error| FetchError::Temporary(format!("failed to keep it: {error}")))
+            .map_err(|error| FetchError::Temporary(format!("failed to keep the file: {error}")))
     }
 
     async fn check_free_space(&self) -> Result<(), FetchError> {
@@ -192,64 +197,66 @@ impl Downloader {
             ))),
             Ok(_) => Ok(()),
             Err(error) => Err(FetchError::Temporary(format!(
-                "failed to look at media_dir: {error}"
+                "failed to read the free space of media_dir: {error}"
             ))),
         }
     }
 
-    /// What is next after an attempt that failed.
-    async fn failed(&self, name: &RandomName, job: &MediaJob, failure: &FetchError) -> JobResult {
+    async fn handle_failure(
+        &self,
+        name: &RandomName,
+        job: &MediaJob,
+        error: &FetchError,
+    ) -> JobResult {
         let MediaJob {
             interface,
-            tries,
-            message,
+            attempts,
+            provider_id,
             ..
         } = job;
         let (to, from) = (masked(&job.to), masked(&job.from));
-        let way = RedirectChain::start(&job.url);
-        let host = way.as_ref().map_or("", RedirectChain::host);
+        let redirects = RedirectChain::start(&job.url);
+        let host = redirects.as_ref().map_or("", RedirectChain::host);
         let picture = job.name.start();
-        let error = failure;
-        if let Some(wait) = failure.wait(*tries, job.age(SystemTime::now())) {
-            warn!(interface, picture, host, tries, %error, ?wait, "picture not fetched yet");
+        if let Some(wait) = job.retry_after(error, SystemTime::now()) {
+            warn!(%interface, picture, host, attempts, %error, ?wait, "picture not fetched yet");
             if let Err(error) = self.store.update(name, job) {
-                warn!(picture, %error, "failed to note an attempt");
+                warn!(picture, %error, "attempt not recorded");
             }
             return JobResult::Retry(wait);
         }
-        error!(interface, provider_id = ?message, to, from, picture, host, tries, %error, "picture not fetched");
+        error!(
+            %interface, ?provider_id, to, from, picture, host, attempts, %error,
+            "picture not fetched"
+        );
         self.notify(name, job).await
     }
 
-    /// Tells the phone that it waits in vain, by the way that texts take.
+    /// Tells the phone that a picture will not come, by a message.
     async fn notify(&self, name: &RandomName, job: &MediaJob) -> JobResult {
         let picture = job.name.start();
-        let told = match job.notice() {
+        let stored = match job.notice() {
             Some(notice) => self.spool.store(&[notice]).await.map(drop),
             None => Ok(()),
         };
-        match told {
+        match stored {
             Ok(()) => {
                 self.store.forget(name);
-                info!(picture, "the phone is told");
+                info!(picture, "phone notified");
                 JobResult::Done
             }
             Err(error) => {
-                error!(picture, %error, "failed to tell the phone");
+                error!(picture, error = chain(&error), "phone not notified");
                 JobResult::Retry(NOTICE_RETRY)
             }
         }
     }
 
-    /// Removes what is old.
     fn remove_expired(&self) {
         match self.store.remove_expired(self.lifetime, SystemTime::now()) {
             Ok(0) => {}
             Ok(pictures) => info!(pictures, "old pictures removed"),
-            Err(error) => warn!(%error, "failed to remove old pictures"),
+            Err(error) => warn!(%error, "old pictures not removed"),
         }
     }
 }
-
-/// How long to wait when a phone could not be told; then all is tried again.
-const NOTICE_RETRY: Duration = Duration::from_secs(60);

@@ -356,7 +356,7 @@ fn private_address_is_not_asked_and_the_phone_is_told() {
         let url = format!("http://{host}:{port}/a.gif?x=y");
         assert_eq!(send(&daemon, "", "", &[&url]), 200);
         assert_told(&daemon, &setup, &url);
-        daemon.wait_for_log("no public address and not in media_permit_addr");
+        daemon.wait_for_log("which is not public and not in media_permit_addr");
     }
     assert_eq!(server.requests().len(), 0);
 }
@@ -534,7 +534,7 @@ fn what_a_crash_left_is_tidied_up() {
     fs::write(&kept, "GIF89a").unwrap();
     fs::write(job.with_file_name(".abcdef.tmp"), "GIF").unwrap();
     let daemon = setup.daemon();
-    daemon.wait_for_log("taking up pictures of an earlier run");
+    daemon.wait_for_log("fetching pictures of an earlier run");
     setup.wait_until_at_rest();
     assert_eq!(setup.kept(), [kept]);
     assert_eq!(server.requests().len(), 0);

@@ -1,28 +1,27 @@
-//! Which addresses may be connected to? Pure.
+//! Which addresses may be connected to. Pure.
 //!
-//! Whoever can send a message names the host that its picture is fetched from,
-//! so nothing is reached that only this machine or its neighbours can reach.
+//! The sender of a message chooses the host of its picture. So no address is
+//! allowed that only this machine or its network can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Whether a picture may be fetched from this address: it is one of the public
-/// internet, or the administrator permits it.
+/// Whether an address is public, or permitted by the administrator.
 #[must_use]
 pub(crate) fn is_allowed(address: IpAddr, permitted: &[IpNet]) -> bool {
     is_permitted(address, permitted) || is_public(address)
 }
 
-/// Whether the administrator names this address. A v4 address in v6 dress is the
-/// v4 address.
+/// Whether the administrator permits an address. An IPv4-mapped IPv6 address
+/// counts as the IPv4 address.
 #[must_use]
 pub(crate) fn is_permitted(address: IpAddr, permitted: &[IpNet]) -> bool {
     let address = address.to_canonical();
     permitted.iter().any(|network| network.contains(&address))
 }
 
-/// Whether this address is one of the public internet.
+/// Whether an address belongs to the public internet.
 #[must_use]
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
@@ -31,9 +30,8 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// What IANA's registry of special addresses (RFC 6890) leaves, but for
-/// multicast, what is reserved, and the one where Azure tells its machines about
-/// themselves.
+/// All addresses but those in IANA's special-purpose registry (RFC 6890),
+/// multicast, reserved ones, and the one of Azure's metadata service.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     !matches!(
         address.octets(),
@@ -51,8 +49,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     )
 }
 
-/// Global unicast (RFC 4291, section 2.4), but for what is for protocols and
-/// documents. NAT64 (RFC 6052) and 6to4 (RFC 3056) lead to a v4 address.
+/// Global unicast (RFC 4291, section 2.4) but for protocol assignments and
+/// documentation. NAT64 (RFC 6052) and 6to4 (RFC 3056) lead to an IPv4 address.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let v4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
@@ -76,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn address_that_is_not_of_the_public_internet_is_not_asked() {
+    fn address_that_is_not_public_is_refused() {
         for address in addresses(
             "0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 100.127.255.255
              127.0.0.1 127.255.255.254 168.63.129.16 169.254.0.1 169.254.169.254 172.16.0.1
@@ -93,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn address_of_the_public_internet_is_asked() {
+    fn public_address_is_allowed() {
         for address in addresses(
             "1.1.1.1 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.0.0.1 128.0.0.1
              168.63.129.17 169.253.0.1 169.255.0.1 172.15.0.1 172.32.0.1 192.0.1.1 192.0.3.1
@@ -106,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn address_that_is_permitted_is_asked_and_no_other() {
+    fn permitted_address_is_allowed_and_no_other() {
         let permitted = ["127.0.0.1/32", "192.168.7.0/24", "fd00::/8"];
         let permitted = permitted.map(|network| network.parse().unwrap());
         for address in addresses("127.0.0.1 ::ffff:127.0.0.1 192.168.7.9 fd00::1") {

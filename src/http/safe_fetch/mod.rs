@@ -1,10 +1,11 @@
-//! Asking on the web for what a stranger names.
+//! Requests to URLs that a stranger has chosen, protected against server-side
+//! request forgery.
 //!
-//! A URL that came with a message, or stands in one, could lead anywhere: into
-//! our own network, to a cloud's secrets, from there to somewhere else. What is
-//! asked is judged by the addresses that are really connected to, at each step of
-//! the way: [`mod@address`] says which may be asked, [`redirects`] where redirects lead and
-//! who learns a secret, [`failure`] whether it is worth another try.
+//! A URL in a message could lead anywhere: into our own network, to the metadata
+//! service of a cloud, and by redirects elsewhere. So the addresses that are really
+//! connected to are checked, again after each redirect. [`mod@address`] says which
+//! addresses are allowed, [`redirects`] follows redirects and decides who gets
+//! credentials, [`failure`] whether another attempt makes sense.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -31,62 +32,68 @@ use redirects::RedirectChain;
 /// For name resolution, and for connection and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whom may be asked, and whom to believe.
+/// An HTTP client that connects to allowed addresses only.
 #[derive(Debug, Clone)]
 pub(crate) struct SafeClient {
-    /// Private addresses that may be asked.
+    /// Private networks that are allowed besides public addresses.
     pub permitted: Vec<IpNet>,
-    /// Certificates that are believed.
     pub tls: ClientConfig,
 }
 
-/// The header that shows who we are, for where a way has led to, if that is to
-/// know; it is also told whether the host there is a permitted private one.
-pub(crate) type CredentialsFor<'a> =
-    &'a (dyn Fn(&RedirectChain, bool) -> Option<(HeaderName, String)> + Sync);
-
 impl SafeClient {
-    /// The head of what is at a URL, after all redirects.
+    /// Requests a URL and follows redirects. The body of the response is still to
+    /// be read.
+    ///
+    /// For each request `credentials` returns the header with credentials, if the
+    /// host may get them; it is called with the redirects so far and whether all
+    /// addresses of the host are permitted private ones.
     ///
     /// # Errors
-    /// Why it cannot be had, and whether it may be later.
+    /// When an address is not allowed, there is no response, or its status is not
+    /// 2xx.
     pub(crate) async fn get(
         &self,
         url: &str,
-        shown: CredentialsFor<'_>,
+        credentials: &(impl Fn(&RedirectChain, bool) -> Option<(HeaderName, String)> + Sync),
     ) -> Result<Response, FetchError> {
-        let mut way = RedirectChain::start(url)?;
+        let mut redirects = RedirectChain::start(url)?;
         loop {
-            let response = self.request(&way, shown).await?;
+            let response = self.request(&redirects, credentials).await?;
             match classify(response.status().as_u16()) {
                 FetchStatus::Found => return Ok(response),
-                FetchStatus::Redirected => way.follow(location(&response)?)?,
-                FetchStatus::Failed(failure) => return Err(failure),
+                FetchStatus::Redirected => redirects.follow(location(&response)?)?,
+                FetchStatus::Failed(error) => return Err(error),
             }
         }
     }
 
-    /// Asks where the way has led to.
+    /// Requests the last URL of a chain.
     async fn request(
         &self,
-        way: &RedirectChain,
-        shown: CredentialsFor<'_>,
+        redirects: &RedirectChain,
+        credentials: &(impl Fn(&RedirectChain, bool) -> Option<(HeaderName, String)> + Sync),
     ) -> Result<Response, FetchError> {
-        let addresses = permitted_addresses(way.host(), addresses(way).await?, &self.permitted)?;
-        let near = |address: &IpAddr| address::is_permitted(*address, &self.permitted);
-        let credentials = shown(way, addresses.iter().all(near));
-        let url = way.url().clone();
+        let resolved = resolve(redirects).await?;
+        let addresses = allowed_addresses(redirects.host(), resolved, &self.permitted)?;
+        let is_private = addresses
+            .iter()
+            .all(|address| address::is_permitted(*address, &self.permitted));
+        let url = redirects.url().clone();
         let client = self.client(addresses)?;
-        let asking = match credentials {
+        let request = match credentials(redirects, is_private) {
             Some((name, value)) => client
                 .get(without_user(url))
                 .header(name, value.into_bytes()),
             None => client.get(url),
         };
-        asking.send().await.map_err(|error| transport_error(&error))
+        request
+            .send()
+            .await
+            .map_err(|error| transport_error(&error))
     }
 
-    /// A client that connects to these addresses, whatever the name.
+    /// A client that connects to these addresses, whatever the host. A proxy would
+    /// resolve the host itself, so none is used.
     fn client(&self, addresses: Vec<IpAddr>) -> Result<Client, FetchError> {
         client::builder(self.tls.clone())
             .no_proxy()
@@ -97,24 +104,24 @@ impl SafeClient {
     }
 }
 
-/// These addresses, whatever the name.
+/// Resolves every name to these addresses.
 struct PinnedResolver(Vec<IpAddr>);
 
 impl Resolve for PinnedResolver {
     fn resolve(&self, _name: Name) -> Resolving {
-        // The port is the URL's.
+        // reqwest replaces port 0 by that of the URL.
         let addresses = self.0.iter().map(|address| SocketAddr::new(*address, 0));
         let addresses: Addrs = Box::new(addresses.collect::<Vec<_>>().into_iter());
         Box::pin(std::future::ready(Ok(addresses)))
     }
 }
 
-/// The addresses of where the way has led to.
-async fn addresses(way: &RedirectChain) -> Result<Vec<IpAddr>, FetchError> {
-    if let Some(address) = way.address() {
+/// The addresses of the last URL's host.
+async fn resolve(redirects: &RedirectChain) -> Result<Vec<IpAddr>, FetchError> {
+    if let Some(address) = redirects.address() {
         return Ok(vec![address]);
     }
-    let host = way.host();
+    let host = redirects.host();
     let failed =
         |error: &dyn Error| FetchError::Temporary(format!("failed to look up {host}: {error}"));
     let mut builder = TokioResolver::builder_tokio().map_err(|error| failed(&error))?;
@@ -125,19 +132,19 @@ async fn addresses(way: &RedirectChain) -> Result<Vec<IpAddr>, FetchError> {
     Ok(found.map_err(|error| failed(&error))?.iter().collect())
 }
 
-/// Those of a host's addresses that may be asked.
-fn permitted_addresses(
+/// The allowed ones of a host's addresses.
+fn allowed_addresses(
     host: &str,
-    found: Vec<IpAddr>,
+    resolved: Vec<IpAddr>,
     permitted: &[IpNet],
 ) -> Result<Vec<IpAddr>, FetchError> {
-    let (good, bad): (Vec<_>, Vec<_>) = found
+    let (allowed, refused): (Vec<_>, Vec<_>) = resolved
         .into_iter()
         .partition(|address| address::is_allowed(*address, permitted));
-    match (good.is_empty(), bad.first()) {
-        (false, _) => Ok(good),
-        (true, Some(bad)) => Err(FetchError::Permanent(format!(
-            "{bad}, where {host} leads, is no public address and not in media_permit_addr"
+    match (allowed.is_empty(), refused.first()) {
+        (false, _) => Ok(allowed),
+        (true, Some(refused)) => Err(FetchError::Permanent(format!(
+            "{host} has the address {refused}, which is not public and not in media_permit_addr"
         ))),
         (true, None) => Err(FetchError::Temporary(format!("{host} has no address"))),
     }
@@ -146,18 +153,18 @@ fn permitted_addresses(
 fn location(response: &Response) -> Result<&str, FetchError> {
     let location = response.headers().get(LOCATION);
     let location = location.and_then(|location| location.to_str().ok());
-    location.ok_or_else(|| FetchError::permanent("a redirect leads nowhere"))
+    location.ok_or_else(|| FetchError::permanent("redirect without a usable Location"))
 }
 
-/// The URL alone: a user in it would be a second answer to who asks.
+/// The URL without user and password, which would be credentials as well.
 fn without_user(mut url: Url) -> Url {
-    // A URL with a host can do without.
+    // This fails only for URLs without a host.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url
 }
 
-/// A request that got no response may get one later.
+/// The error for a request without response, which a later attempt may get.
 #[must_use]
 pub(crate) fn transport_error(error: &reqwest::Error) -> FetchError {
     FetchError::Temporary(client::error_chain(error))
@@ -168,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_that_leads_to_public_and_private_addresses_leads_to_the_public_ones() {
+    fn host_with_public_and_private_addresses_is_connected_to_at_the_public_ones() {
         let addresses = |list: &[&str]| -> Vec<IpAddr> {
             list.iter()
                 .map(|address| address.parse().unwrap())
@@ -176,19 +183,19 @@ mod tests {
         };
         let mixed = addresses(&["127.0.0.1", "1.1.1.1", "::1"]);
         assert_eq!(
-            permitted_addresses("h", mixed, &[]),
+            allowed_addresses("h", mixed, &[]),
             Ok(addresses(&["1.1.1.1"]))
         );
         let private = addresses(&["10.0.0.1", "::1"]);
         let permitted = ["10.0.0.0/8".parse().unwrap()];
-        let judged_with = permitted_addresses("h", private.clone(), &permitted);
-        assert_eq!(judged_with, Ok(addresses(&["10.0.0.1"])));
+        let found = allowed_addresses("h", private.clone(), &permitted);
+        assert_eq!(found, Ok(addresses(&["10.0.0.1"])));
         assert!(matches!(
-            permitted_addresses("h", private, &[]),
+            allowed_addresses("h", private, &[]),
             Err(FetchError::Permanent(_))
         ));
         assert!(matches!(
-            permitted_addresses("h", Vec::new(), &[]),
+            allowed_addresses("h", Vec::new(), &[]),
             Err(FetchError::Temporary(_))
         ));
     }

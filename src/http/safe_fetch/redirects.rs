@@ -1,5 +1,5 @@
-//! The way to a picture: its URL, where redirects led, and who learns the
-//! account's credentials. Pure.
+//! A chain of redirects, and whether the host at its end may get the interface's
+//! credentials. Pure.
 
 use std::net::IpAddr;
 
@@ -7,25 +7,26 @@ use reqwest::Url;
 
 use crate::http::safe_fetch::failure::FetchError;
 
-/// Redirects that are followed.
+/// Most redirects that are followed.
 const REDIRECTS_MAX: u32 = 5;
 
-/// The way so far.
+/// A URL and the redirects from it.
 #[derive(Debug, Clone)]
 pub(crate) struct RedirectChain {
+    /// The last URL.
     url: Url,
     redirects: u32,
-    /// It has led to another host, port or scheme than it began with.
+    /// Whether a redirect has led to another origin (scheme, host and port).
     left_origin: bool,
 }
 
 impl RedirectChain {
-    /// The way to a URL.
+    /// A chain without redirects.
     ///
     /// # Errors
-    /// When it is none that is fetched.
+    /// When `url` is not an http or https URL.
     pub(crate) fn start(url: &str) -> Result<Self, FetchError> {
-        let url = Url::parse(url).map_err(|_| FetchError::permanent("it has no URL"))?;
+        let url = Url::parse(url).map_err(|_| FetchError::permanent("invalid URL"))?;
         fetchable(url).map(|url| Self {
             url,
             redirects: 0,
@@ -33,57 +34,59 @@ impl RedirectChain {
         })
     }
 
-    /// Goes where a redirect leads.
+    /// Follows a redirect.
     ///
     /// # Errors
-    /// When that is nowhere, or too far.
+    /// When `location` does not lead to an http or https URL, or there were too
+    /// many redirects.
     pub(crate) fn follow(&mut self, location: &str) -> Result<(), FetchError> {
         self.redirects += 1;
         if self.redirects > REDIRECTS_MAX {
-            return Err(FetchError::permanent("there are too many redirects"));
+            return Err(FetchError::permanent("too many redirects"));
         }
         let url = self.url.join(location);
-        let url = url.map_err(|_| FetchError::permanent("a redirect leads nowhere"))?;
+        let url = url.map_err(|_| FetchError::permanent("redirect without a usable Location"))?;
         let url = fetchable(url)?;
         self.left_origin |= url.origin() != self.url.origin();
         self.url = url;
         Ok(())
     }
 
-    /// Where it has led to.
+    /// The last URL.
     #[must_use]
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The host there, for the log, which the rest of the URL is not for: it may
-    /// hold a token.
+    /// The host of the last URL. Unlike the rest of the URL, which may hold a
+    /// token, it can be logged.
     #[must_use]
     pub(crate) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// The address there, when the URL has one in place of a name.
+    /// The address of the last URL, when its host is an address.
     #[must_use]
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.host().trim_matches(['[', ']']).parse().ok()
     }
 
-    /// Whether the host there gets the account's credentials: the administrator
-    /// names it in `hosts`, the way began there, and nobody listens, by TLS or
-    /// because it is a `near` one.
+    /// Whether the host may get the interface's credentials: the administrator
+    /// trusts it (`hosts`, in lower case), no redirect has ever left its origin,
+    /// and the connection is private, by TLS or because the host is
+    /// (`is_private`).
     #[must_use]
-    pub(crate) fn may_receive_credentials(&self, hosts: &[String], near: bool) -> bool {
-        let secure = near || self.url.scheme() == "https";
+    pub(crate) fn may_receive_credentials(&self, hosts: &[String], is_private: bool) -> bool {
+        let secure = is_private || self.url.scheme() == "https";
         secure && !self.left_origin && hosts.iter().any(|host| host == self.host())
     }
 }
 
-/// A URL with a scheme that is fetched, and somebody to ask.
+/// Checks that a URL is http or https and has a host, and removes its fragment.
 fn fetchable(mut url: Url) -> Result<Url, FetchError> {
     let has_host = url.host_str().is_some_and(|host| !host.is_empty());
     if !matches!(url.scheme(), "http" | "https") || !has_host {
-        return Err(FetchError::permanent("its URL is neither http nor https"));
+        return Err(FetchError::permanent("URL is neither http nor https"));
     }
     url.set_fragment(None);
     Ok(url)
@@ -94,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_http_and_https_are_followed() {
+    fn other_schemes_than_http_and_https_are_refused() {
         for url in [
             "ftp://example.com/a",
             "file:///etc/passwd",
@@ -105,30 +108,30 @@ mod tests {
         ] {
             assert!(RedirectChain::start(url).is_err(), "{url}");
         }
-        let mut way = RedirectChain::start("https://example.com/a/b").unwrap();
+        let mut chain = RedirectChain::start("https://example.com/a/b").unwrap();
         for location in [
             "file:///etc/passwd",
             "ftp://example.com/",
             "javascript:x",
             "http://",
         ] {
-            assert!(way.clone().follow(location).is_err(), "{location}");
+            assert!(chain.clone().follow(location).is_err(), "{location}");
         }
-        way.follow("../c?d=e#f").unwrap();
-        assert_eq!(way.url().as_str(), "https://example.com/c?d=e");
+        chain.follow("../c?d=e#f").unwrap();
+        assert_eq!(chain.url().as_str(), "https://example.com/c?d=e");
     }
 
     #[test]
-    fn redirects_end() {
-        let mut way = RedirectChain::start("https://example.com/").unwrap();
+    fn sixth_redirect_is_refused() {
+        let mut chain = RedirectChain::start("https://example.com/").unwrap();
         for _ in 0..5 {
-            way.follow("/").unwrap();
+            chain.follow("/").unwrap();
         }
-        assert!(way.follow("/").is_err());
+        assert!(chain.follow("/").is_err());
     }
 
     #[test]
-    fn address_in_place_of_a_name_is_known_however_it_is_written() {
+    fn address_is_recognised_in_every_spelling() {
         for (host, expected) in [
             ("127.0.0.1", Some("127.0.0.1")),
             ("127.1", Some("127.0.0.1")),
@@ -141,16 +144,16 @@ mod tests {
             ("localhost", None),
             ("127.0.0.1.example.com", None),
         ] {
-            let way = RedirectChain::start(&format!("http://{host}/")).unwrap();
+            let chain = RedirectChain::start(&format!("http://{host}/")).unwrap();
             let expected = expected.map(|address| address.parse().unwrap());
-            assert_eq!(way.address(), expected, "{host}");
+            assert_eq!(chain.address(), expected, "{host}");
         }
     }
 
     #[test]
-    fn credentials_go_to_a_named_host_over_tls_and_not_along_a_redirect() {
+    fn credentials_go_only_to_a_trusted_host_that_no_redirect_left() {
         let hosts = ["api.example.com".to_owned(), "127.0.0.1".to_owned()];
-        for (start, redirects, near, expected) in [
+        for (start, locations, is_private, expected) in [
             ("https://api.example.com/a", &[][..], false, true),
             ("https://API.example.com/a", &[], false, true),
             ("https://api.example.com/a", &["/b", "c"], false, true),
@@ -184,7 +187,7 @@ mod tests {
                 true,
                 false,
             ),
-            // Whoever is in between could lead it to any page there.
+            // The host in between could choose any path of the trusted one.
             (
                 "https://api.example.com/a",
                 &["https://b.net/", "https://api.example.com/"],
@@ -198,14 +201,14 @@ mod tests {
                 false,
             ),
         ] {
-            let mut way = RedirectChain::start(start).unwrap();
-            for location in redirects {
-                way.follow(location).unwrap();
+            let mut chain = RedirectChain::start(start).unwrap();
+            for location in locations {
+                chain.follow(location).unwrap();
             }
             assert_eq!(
-                way.may_receive_credentials(&hosts, near),
+                chain.may_receive_credentials(&hosts, is_private),
                 expected,
-                "{start} {redirects:?}"
+                "{start} {locations:?}"
             );
         }
     }
