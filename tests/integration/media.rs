@@ -280,6 +280,35 @@ fn credentials_go_to_the_named_host_and_not_along_a_redirect() {
 }
 
 #[test]
+fn stranger_cannot_choose_what_is_fetched_with_credentials() {
+    // From the stranger's URL to the trusted host, and within that once more.
+    let trusted = Provider::deciding(|request| match request.path.as_str() {
+        "/one" => redirect("/two"),
+        _ => picture("image/gif", b"GIF89a"),
+    });
+    let host = format!("http://localhost:{}", trusted.address.port());
+    let target = format!("{host}/one");
+    let stranger = Provider::deciding(move |_| redirect(&target));
+    let mut setup = Setup::new(&format!(
+        "{LOOPBACK}\nmedia_hosts = localhost\n[websms]\nhost = {host}\nauth_user = me\n\
+         auth_passwd = secret\n"
+    ));
+    let daemon = setup.daemon();
+    let url = format!("{}/a.gif", stranger.url());
+    assert_eq!(send(&daemon, "", "", &[&url]), 200);
+    setup.wait_for_kept(1);
+    let requests = trusted.requests();
+    let paths: Vec<_> = requests.iter().map(|request| &request.path).collect();
+    assert_eq!(paths, ["/one", "/two"]);
+    for request in requests.iter().chain(&stranger.requests()) {
+        assert!(
+            !request.headers.contains_key("authorization"),
+            "{request:?}"
+        );
+    }
+}
+
+#[test]
 fn credentials_go_to_no_host_that_is_not_named() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(&format!(

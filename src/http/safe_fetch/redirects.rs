@@ -212,4 +212,19 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn redirect_within_the_trusted_host_does_not_restore_credentials() {
+        let hosts = ["api.example.com".to_owned()];
+        let mut chain = RedirectChain::start("https://b.net/a").unwrap();
+        for location in [
+            "https://api.example.com/a",
+            "/b",
+            "c",
+            "https://api.example.com/d",
+        ] {
+            chain.follow(location).unwrap();
+            assert!(!chain.may_receive_credentials(&hosts, true), "{location}");
+        }
+    }
 }
