@@ -1,7 +1,7 @@
-//! `kill -9` at a chosen moment, and what the next start makes of it.
+//! `kill -9` at a chosen moment, and what the next start recovers.
 //!
-//! strace holds the thread that stores before one of its calls; the daemon is
-//! killed there.
+//! strace delays one system call of the writer's thread, and the daemon is killed
+//! there.
 
 use std::path::Path;
 use std::thread;
@@ -16,10 +16,10 @@ use crate::support::{Spool, wait_for};
 
 const TO: &str = "+12025550160";
 
-/// Longer than a test may take: the thread is killed where it waits.
-const HELD: &str = "delay_enter=300000000";
+/// Longer than a test may take: the thread is killed while it waits.
+const DELAY: &str = "delay_enter=300000000";
 
-/// A request of three messages and six call files.
+/// The texts of a request with three messages and six call files.
 const LENGTHS: [usize; 3] = [1500, 10, 2500];
 
 fn is_call(path: &Path) -> bool {
@@ -27,9 +27,9 @@ fn is_call(path: &Path) -> bool {
         .is_some_and(|extension| extension == "call")
 }
 
-/// Kills a daemon that holds the request at `call` for the `when`th time, with
-/// so many of its files named and so many not, and starts another one; which of
-/// the messages were recovered.
+/// Kills a daemon at the `when`th `call` for a request, when so many of the
+/// request's files are named and so many are not, and starts another one. Returns
+/// the lengths of the recovered messages, and the log.
 fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usize>, String) {
     let spool = Spool::new();
     let config = spool.configure("");
@@ -40,12 +40,12 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
         assert_eq!(server.send(TO, "+1999", "before").status, 200);
     });
     spool.drain();
-    // One that is with Asterisk, and one that waits for it: accepted both.
+    // Both are accepted: one is with Asterisk, the other waits.
     for text in ["first", "second"] {
         assert_eq!(server.send(TO, "+1998", text).status, 200);
     }
     wait_for("the first one", || spool.call_files().pop());
-    let inject = format!("inject={call}:{HELD}:when={when}");
+    let inject = format!("inject={call}:{DELAY}:when={when}");
     let only = format!("trace={call}");
     let trace = spool.path().join("trace");
     let tracer = Tracer::attach(writer, &["-e", &only, "-e", &inject], &trace);
@@ -58,7 +58,7 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
         let answer = scope.spawn(|| server.post("/", &[JSON], body.as_bytes()).status);
         wait_for("the moment", || {
             let files = list(&staging);
-            // The one that waits is there as well.
+            // Without the one that waits.
             let calls = files.iter().filter(|path| is_call(path)).count() - 1;
             (calls == named && files.len() - 1 == named + unnamed).then_some(())
         });
@@ -67,7 +67,7 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
             (seen.matches(&format!("{call}(")).count() >= when).then_some(())
         });
         server.signal(Signal::SIGKILL);
-        // The thread that it holds ends only now.
+        // The delayed thread ends only now.
         drop(tracer);
         assert_eq!(answer.join().unwrap(), 0, "nothing was acknowledged");
     });
@@ -76,7 +76,7 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
     let arrived = whole(&spool.drain()).unwrap();
     let texts: Vec<_> = arrived.into_iter().map(|message| message.text).collect();
     assert_eq!(&texts[..3], ["before", "first", "second"]);
-    // It goes on, and leaves nothing.
+    // The daemon works.
     assert_eq!(server.send(TO, "+1998", "after").status, 200);
     spool.drain();
     let (status, log) = server.stop();
@@ -86,7 +86,7 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
 }
 
 #[test]
-fn crash_before_all_files_are_written_sweeps_them() {
+fn crash_before_all_files_are_written_removes_them() {
     for (call, when, written) in [("write", 1, 1), ("fsync", 4, 4), ("renameat2", 1, 6)] {
         let (lengths, log) = recovered(call, when, 0, written);
         assert!(lengths.is_empty(), "{call}: {lengths:?}");
@@ -96,7 +96,7 @@ fn crash_before_all_files_are_written_sweeps_them() {
 }
 
 #[test]
-fn crash_between_names_keeps_whole_messages_alone() {
+fn crash_between_renames_keeps_only_complete_messages() {
     // Files are named in order: 2 of the first message, 1, and 3 of the third.
     for (named, lengths, incomplete) in [
         (1, &[][..], 6),
@@ -115,9 +115,9 @@ fn crash_between_names_keeps_whole_messages_alone() {
 const FILES: usize = 6;
 
 #[test]
-fn crash_before_the_directory_is_synced_delivers_what_is_there() {
+fn crash_before_the_directory_is_synced_delivers_all_messages() {
     let (lengths, log) = recovered("fsync", FILES + 1, FILES, 0);
     assert_eq!(lengths, LENGTHS);
-    assert!(log.contains("waited in staging files=7"), "{log}");
-    assert!(!log.contains("swept"), "{log}");
+    assert!(log.contains("call files found in staging files=7"), "{log}");
+    assert!(!log.contains("incomplete call files"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! Full, split and foreign disks.
+//! Full, separate and unmounted file systems, and owners of directories.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -16,10 +16,11 @@ use crate::support::{Daemon, Spool, callfile, program, wait_for};
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
 
-/// A small file system in memory, until it is dropped.
+/// A mount that is unmounted when dropped.
 struct Mount(PathBuf);
 
 impl Mount {
+    /// A file system in memory.
     fn new(path: &Path, options: &str) -> Self {
         let status = Command::new("mount")
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
@@ -62,10 +63,7 @@ fn full_disk_is_503_and_recovers() {
         assert_eq!(response.status, 503);
         assert_eq!(response.headers["retry-after"], "30");
     }
-    assert!(
-        list(&daemon.spool.staging()).is_empty(),
-        "nothing is left behind"
-    );
+    assert!(list(&daemon.spool.staging()).is_empty(), "no file is left");
     daemon.wait_for_log("message not stored");
     std::fs::remove_file(&filler).unwrap();
     assert_eq!(daemon.send(TO, FROM, "after").status, 200);
@@ -80,7 +78,7 @@ fn full_disk_is_503_and_recovers() {
 }
 
 #[test]
-fn less_room_than_min_free_is_503_and_recovers() {
+fn less_space_than_min_free_is_503_and_recovers() {
     let spool = Spool::new();
     let mount = Mount::new(spool.path(), "size=8m");
     for name in ["staging", "outgoing"] {
@@ -91,7 +89,7 @@ fn less_room_than_min_free_is_503_and_recovers() {
         .replace("min_free = 0", "min_free = 4194304");
     let daemon = Daemon::with(spool, &config);
     assert_eq!(daemon.send(TO, FROM, "before").status, 200);
-    // Room for a thousand messages is left, but it is not ours.
+    // There is space for a thousand messages, but less than min_free.
     let filler = daemon.spool.path().join("filler");
     std::fs::write(&filler, vec![0; 6 << 20]).unwrap();
     let response = daemon.send(TO, FROM, "x");
@@ -151,14 +149,14 @@ fn call_files_of_an_unmounted_spool_wait_until_it_is_mounted_again() {
     drop(mounted);
 }
 
-/// Posts from four clients while staging breaks and is mended: what was
-/// acknowledged and what is stored must be the same.
+/// Posts from four clients while staging breaks and is repaired. Asserts that
+/// exactly the acknowledged messages are stored.
 fn break_under_load(
     spool: &Spool,
     command: impl Fn() -> Command,
     reason: &str,
     breaks: impl FnOnce(),
-    mends: impl FnOnce(),
+    repairs: impl FnOnce(),
 ) {
     let server = Server::run(command());
     let acknowledged = Mutex::new(BTreeSet::new());
@@ -176,7 +174,7 @@ fn break_under_load(
                         return;
                     }
                     let from = format!("+1{client}{number:06}");
-                    // Two call files, of which none must be left alone.
+                    // Two call files, of which none may be left alone.
                     let text = format!("{from} {}", "x".repeat(1500));
                     match server.send(TO, &from, &text).status {
                         200 => {
@@ -198,11 +196,12 @@ fn break_under_load(
         });
         let line = server.wait_for_log("message not stored");
         assert!(line.contains("ERROR") && line.contains(reason), "{line}");
-        mends();
+        repairs();
         let before = count();
         wait_for("messages to be accepted again", || more_than(before + 20));
     });
-    // What could not be removed when staging broke is swept or fed by a start.
+    // Files that could not be removed when staging broke are removed or handed
+    // over by the next start.
     let (status, log) = server.stop();
     assert!(status.success(), "{log}");
     let _server = Server::run(command());
@@ -212,11 +211,14 @@ fn break_under_load(
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!(texts.is_superset(&acknowledged));
     let more = texts.len() - acknowledged.len();
-    let told = log.matches("refused call file not removed").count();
-    assert!(more <= told, "{more} more, and {told} could not be removed");
+    let not_removed = log.matches("refused call file not removed").count();
+    assert!(
+        more <= not_removed,
+        "{more} more, {not_removed} not removed"
+    );
 }
 
-/// Ends the clients, also when something fails in between.
+/// Stops the clients when dropped, also by a panic.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -231,11 +233,11 @@ fn run(program: &str, arguments: &[&str], path: &Path) {
 }
 
 #[test]
-fn disk_that_becomes_read_only_under_load_is_told_and_recovers() {
+fn read_only_disk_under_load_is_logged_and_recovers() {
     let spool = Spool::new();
     let config = spool.configure("");
-    // A remount would be refused while a file is open for writing, so the same
-    // directory comes over itself, read-only.
+    // A remount would be refused while a file is open for writing, so the directory
+    // is mounted over itself, read-only.
     let aside = tempfile::tempdir().unwrap();
     let bind = |from: &Path, to: &Path| {
         let from = from.display().to_string();
@@ -246,42 +248,42 @@ fn disk_that_becomes_read_only_under_load_is_told_and_recovers() {
     run("mount", &["-o", "remount,bind,ro"], aside.path());
     let over = Mutex::new(None);
     let breaks = || *over.lock().unwrap() = Some(bind(aside.path(), spool.path()));
-    let mends = || drop(over.lock().unwrap().take());
+    let repairs = || drop(over.lock().unwrap().take());
     break_under_load(
         &spool,
         || daemon::command(&config),
         "Read-only file system",
         breaks,
-        mends,
+        repairs,
     );
     drop(read_only);
 }
 
 #[test]
-fn staging_that_goes_away_under_load_is_told_and_recovers() {
+fn missing_staging_under_load_is_logged_and_recovers() {
     let spool = Spool::new();
     let config = spool.configure("");
     let aside = spool.path().join("aside");
     let breaks = || std::fs::rename(spool.staging(), &aside).unwrap();
-    let mends = || std::fs::rename(&aside, spool.staging()).unwrap();
+    let repairs = || std::fs::rename(&aside, spool.staging()).unwrap();
     break_under_load(
         &spool,
         || daemon::command(&config),
         "No such file",
         breaks,
-        mends,
+        repairs,
     );
 }
 
 #[test]
-fn staging_of_another_owner_or_mode_under_load_is_told_and_recovers() {
+fn staging_of_other_owner_or_mode_under_load_is_logged_and_recovers() {
     let owner = |path: &Path, user| chown(path, Some(user), Some(user)).unwrap();
     let mode =
         |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     for of_another_owner in [true, false] {
         let spool = Spool::new();
         let config = spool.configure("");
-        let here = run_by_anyone(&spool);
+        let here = program_for_everyone(&spool);
         owned_by(&spool, STRANGER);
         let command = || {
             let mut command = Command::new("setpriv");
@@ -304,16 +306,16 @@ fn staging_of_another_owner_or_mode_under_load_is_told_and_recovers() {
                 mode(&staging, 0o500);
             }
         };
-        let mends = || {
+        let repairs = || {
             owner(&staging, STRANGER);
             mode(&staging, 0o750);
         };
-        break_under_load(&spool, command, "Permission denied", breaks, mends);
+        break_under_load(&spool, command, "Permission denied", breaks, repairs);
     }
 }
 
-/// The program where every user may run it.
-fn run_by_anyone(spool: &Spool) -> PathBuf {
+/// A copy of the program that every user may run.
+fn program_for_everyone(spool: &Spool) -> PathBuf {
     let here = spool.path().join("asterisk-websms");
     std::fs::write(&here, std::fs::read(program()).unwrap()).unwrap();
     run("chmod", &["-R", "a+rwX"], spool.path());
@@ -347,8 +349,8 @@ fn directories_on_two_file_systems_are_refused() {
 }
 
 #[test]
-fn one_file_system_under_two_mounts_is_refused_too() {
-    // Same device, but rename(2) does not cross mounts: what Docker volumes do.
+fn one_file_system_under_two_mounts_is_refused() {
+    // Same device, but rename(2) does not cross mounts, e.g. of Docker volumes.
     let spool = Spool::new();
     let aside = spool.path().join("aside");
     std::fs::create_dir(&aside).unwrap();
@@ -368,7 +370,7 @@ fn one_file_system_under_two_mounts_is_refused_too() {
 }
 
 #[test]
-fn read_only_disk_is_told_before_the_first_message() {
+fn read_only_disk_prevents_the_start() {
     let spool = Spool::new();
     let staging = Mount::new(&spool.staging(), "size=64k");
     let remounted = Command::new("mount")
@@ -385,7 +387,7 @@ fn read_only_disk_is_told_before_the_first_message() {
     assert!(log.contains("Read-only file system"), "{log}");
 }
 
-/// A user and group that own nothing here.
+/// A user and group without files.
 const STRANGER: u32 = 54_321;
 
 fn owned_by(spool: &Spool, user: u32) {
@@ -414,13 +416,13 @@ fn call_files_belong_to_the_owner_of_outgoing() {
 }
 
 #[test]
-fn who_cannot_make_files_for_asterisk_does_not_start() {
-    // Asterisk's directories, and websmsd as another user who may write there.
+fn user_that_cannot_create_files_for_asterisk_cannot_start() {
+    // websmsd as another user, who may write to Asterisk's directories.
     let spool = Spool::new();
     owned_by(&spool, STRANGER);
     let config = spool.path().join("websms.conf");
     std::fs::write(&config, spool.section()).unwrap();
-    let here = run_by_anyone(&spool);
+    let here = program_for_everyone(&spool);
     let run_as = |user: &str, subcommand: &[&str]| {
         Command::new("setpriv")
             .args(["--reuid", user, "--regid", user, "--clear-groups"])
@@ -442,7 +444,7 @@ fn who_cannot_make_files_for_asterisk_does_not_start() {
     assert!(log.contains("this runs as user 54999"), "{log}");
     let output = run_as("54321", &["check"]);
     assert!(output.status.success(), "{output:?}");
-    wait_for("nothing left", || {
+    wait_for("no file left", || {
         list(&spool.staging()).is_empty().then_some(())
     });
 }

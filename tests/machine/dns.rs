@@ -1,4 +1,4 @@
-//! A resolver that says what it is told to, and nothing else is asked.
+//! A DNS server with chosen responses, the only one that is used.
 
 use std::io::Write as _;
 use std::net::{IpAddr, UdpSocket};
@@ -13,54 +13,55 @@ use crate::namespace::cover;
 pub(crate) const A: u16 = 1;
 pub(crate) const AAAA: u16 = 28;
 
-/// What it says to a question.
+/// The response to a query.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
-    /// These addresses, as far as they are of the type that is asked for.
+    /// Those of these addresses that have the requested type.
     Addresses(Vec<IpAddr>),
-    /// This error (RFC 1035, section 4.1.1).
+    /// This RCODE (RFC 1035, section 4.1.1).
     Error(u8),
+    /// No response.
     Nothing,
 }
 
 pub(crate) const SERVFAIL: Reply = Reply::Error(2);
 pub(crate) const NXDOMAIN: Reply = Reply::Error(3);
 
-/// The one that `/etc/resolv.conf` names, within
-/// [`alone`](crate::namespace::alone).
+/// The server in `/etc/resolv.conf`, inside of
+/// [`isolated`](crate::namespace::isolated).
 pub(crate) struct Resolver {
-    asked: Arc<Mutex<Vec<u16>>>,
+    queried: Arc<Mutex<Vec<u16>>>,
     _configuration: NamedTempFile,
 }
 
 impl Resolver {
-    /// Says what `decide` makes of the type that is asked for.
+    /// Responds with what `decide` returns for the requested type.
     pub(crate) fn deciding(decide: impl Fn(u16) -> Reply + Send + 'static) -> Self {
         let socket = UdpSocket::bind("127.0.0.53:53").unwrap();
         let mut configuration = NamedTempFile::new().unwrap();
         writeln!(configuration, "nameserver 127.0.0.53").unwrap();
         cover(Path::new("/etc/resolv.conf"), configuration.path());
-        let asked = Arc::default();
-        let record = Arc::clone(&asked);
+        let queried = Arc::default();
+        let record = Arc::clone(&queried);
         std::thread::spawn(move || serve(&socket, &decide, &record));
         Self {
-            asked,
+            queried,
             _configuration: configuration,
         }
     }
 
-    /// The types that it has been asked for.
-    pub(crate) fn asked(&self) -> Vec<u16> {
-        self.asked.lock().unwrap().clone()
+    /// The types of all queries.
+    pub(crate) fn queried(&self) -> Vec<u16> {
+        self.queried.lock().unwrap().clone()
     }
 }
 
-fn serve(socket: &UdpSocket, decide: &dyn Fn(u16) -> Reply, asked: &Mutex<Vec<u16>>) {
+fn serve(socket: &UdpSocket, decide: &dyn Fn(u16) -> Reply, queried: &Mutex<Vec<u16>>) {
     let mut datagram = [0; 1500];
     while let Ok((length, peer)) = socket.recv_from(&mut datagram) {
         let query = &datagram[..length];
         let (question, kind) = question(query);
-        asked.lock().unwrap().push(kind);
+        queried.lock().unwrap().push(kind);
         let (error, addresses) = match decide(kind) {
             Reply::Addresses(addresses) => (0, addresses),
             Reply::Error(error) => (error, Vec::new()),
@@ -74,14 +75,14 @@ fn serve(socket: &UdpSocket, decide: &dyn Fn(u16) -> Reply, asked: &Mutex<Vec<u1
             .map(|address| answer(kind, address))
             .collect();
         let count = u8::try_from(answers.len()).unwrap();
-        // A recursive resolver's answer to one question.
+        // The header of a recursive resolver's response to one question.
         let head = [0x81, 0x80 | error, 0, 1, 0, count, 0, 0, 0, 0];
         let reply = [&query[..2], &head, question, &answers.concat()].concat();
         let _ = socket.send_to(&reply, peer);
     }
 }
 
-/// The question of a query that has one, and the type that it asks for.
+/// The question of a query, and the type that it requests.
 fn question(query: &[u8]) -> (&[u8], u16) {
     const HEAD: usize = 12;
     let mut end = HEAD;
@@ -99,7 +100,7 @@ fn answer(kind: u16, address: IpAddr) -> Vec<u8> {
     };
     let [high, low] = kind.to_be_bytes();
     let length = u8::try_from(data.len()).unwrap();
-    // The name of the question, class IN, to be forgotten at once.
+    // The name of the question, class IN, TTL 0.
     let head = [0xC0, 12, high, low, 0, 1, 0, 0, 0, 0, 0, length];
     [head.as_slice(), &data].concat()
 }

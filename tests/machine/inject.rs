@@ -1,8 +1,8 @@
-//! A disk that says no, at every step of storing a message.
+//! Disk errors at every step of storing a message.
 //!
-//! The errors are injected into one thread of the real daemon: the one that
-//! stores, or the one that hands over. Whatever fails and whenever, the answer
-//! is 200 for what is stored whole, and nothing is stored of the rest.
+//! strace injects the errors into one thread of the real daemon: the writer or the
+//! feeder. Whichever call fails, the response is 200 for a message that is stored
+//! completely, and nothing is stored of the others.
 
 use std::path::PathBuf;
 
@@ -16,27 +16,28 @@ use crate::support::{Spool, wait_for};
 
 const TO: &str = "+12025550160";
 
-/// A daemon whose disk can be made to fail.
+/// A daemon whose system calls can be made to fail.
 struct Victim {
     spool: Spool,
     config: PathBuf,
     server: Server,
-    /// The thread that stores.
+    /// The writer's thread.
     writer: Pid,
+    /// Messages that were sent.
     sent: usize,
 }
 
-/// How long the texts of a request are; each line of a call file holds 1,000.
+/// Lengths of the texts of a request. A call file holds 1,000 bytes.
 const SINGLE: &[usize] = &[10];
 const SEVERAL: &[usize] = &[1500, 10, 2500];
 
-/// The call files that the longer request makes.
+/// The call files of the longer request.
 const FILES: usize = 6;
 
 impl Victim {
     fn new() -> Self {
         let spool = Spool::new();
-        // Not our own, so that files have to be given away.
+        // Of another owner, so that the owner of files has to be changed.
         std::os::unix::fs::chown(spool.outgoing(), Some(54_321), Some(54_321)).unwrap();
         let config = spool.configure("");
         let server = Server::run(daemon::command(&config));
@@ -72,7 +73,7 @@ impl Victim {
         }
     }
 
-    /// Messages that have not been sent before, with texts of these lengths.
+    /// New messages with texts of these lengths.
     fn messages(&mut self, lengths: &[usize]) -> Vec<Message> {
         let message = |length: &usize| {
             self.sent += 1;
@@ -87,8 +88,7 @@ impl Victim {
         lengths.iter().map(message).collect()
     }
 
-    /// Posts messages while calls fail as it is said; the status and what
-    /// strace has seen.
+    /// Posts messages while calls fail; returns the status and the trace.
     fn post(&self, messages: &[Message], inject: &[String]) -> (u16, String) {
         let calls: Vec<_> = inject
             .iter()
@@ -116,8 +116,8 @@ impl Victim {
         (status, tracer.detach())
     }
 
-    /// Which of these messages have been stored; all that has been stored is
-    /// whole.
+    /// How many of these messages were stored. Asserts that all stored messages are
+    /// complete.
     fn stored(&self, messages: &[Message]) -> usize {
         let arrived = whole(&self.spool.drain()).unwrap();
         let stored = |message: &&Message| {
@@ -128,7 +128,7 @@ impl Victim {
         messages.iter().filter(stored).count()
     }
 
-    fn assert_goes_on(&mut self) {
+    fn assert_works(&mut self) {
         let next = self.messages(SINGLE);
         let Message { to, from, text } = &next[0];
         let form = crate::support::http::message(to, from, text);
@@ -137,18 +137,18 @@ impl Victim {
     }
 }
 
-/// The thread that stores: the one that asks how much room there is.
+/// The writer's thread: the one that reads the free space.
 fn writer(server: &Server, spool: &Spool) -> Pid {
     let staging = spool.staging().display().to_string();
     let thread = thread_that(server, "statfs", &staging, spool.path(), || {
-        assert_eq!(server.send(TO, "+1999", "who stores?").status, 200);
+        assert_eq!(server.send(TO, "+1999", "find the writer").status, 200);
     });
     spool.drain();
     thread
 }
 
 #[test]
-fn error_at_any_step_is_503_or_the_message_is_stored() {
+fn error_at_any_step_is_503_unless_the_message_is_stored() {
     let mut victim = Victim::new();
     let mut injected = 0;
     for (call, errors) in [
@@ -167,9 +167,9 @@ fn error_at_any_step_is_503_or_the_message_is_stored() {
     ] {
         for error in errors {
             for (lengths, files) in [(SINGLE, 1), (SEVERAL, FILES)] {
-                // Each call of the request fails once; in the last round none.
+                // Each call fails once; in the last round none.
                 for when in 1.. {
-                    // What the thread writes after its files wakes another one.
+                    // The writes after those to files wake another thread.
                     if call == "write" && when > files {
                         break;
                     }
@@ -185,8 +185,7 @@ fn error_at_any_step_is_503_or_the_message_is_stored() {
                         let left = list(&victim.spool.staging());
                         assert!(left.is_empty(), "{left:?} left by {case}");
                     } else {
-                        // What the kernel says at the end of a file, and a
-                        // signal in between, do not matter.
+                        // Errors of close and interruptions do not matter.
                         let harmless = call == "close" || *error == "EINTR";
                         assert!(!failed || harmless, "200 in spite of {case}");
                     }
@@ -197,7 +196,7 @@ fn error_at_any_step_is_503_or_the_message_is_stored() {
                     }
                     injected += 1;
                 }
-                victim.assert_goes_on();
+                victim.assert_works();
             }
         }
     }
@@ -205,12 +204,12 @@ fn error_at_any_step_is_503_or_the_message_is_stored() {
 }
 
 #[test]
-fn message_that_cannot_be_taken_back_is_whole_or_swept() {
+fn message_that_cannot_be_removed_is_complete_or_removed_at_start() {
     let mut victim = Victim::new();
     let directory = format!("fsync:error=EIO:when={}", FILES + 1);
     let renames = (2..=FILES).map(|when| format!("renameat2:error=EIO:when={when}"));
     for failure in std::iter::once(directory).chain(renames) {
-        // Each step of cleaning up fails once, and then all of them.
+        // Each removal fails once, and then all of them.
         for unlink in (1..=FILES)
             .map(|when| when.to_string())
             .chain(["1+".to_owned()])
@@ -222,19 +221,19 @@ fn message_that_cannot_be_taken_back_is_whole_or_swept() {
             let left = list(&victim.spool.staging());
             assert!(!left.is_empty(), "nothing failed to be removed: {trace}");
             victim = victim.restart();
-            // What is left is delivered whole, or not at all.
+            // The rest is delivered as complete messages, or not at all.
             victim.stored(&messages);
         }
     }
 }
 
 #[test]
-fn hand_over_that_fails_is_told_and_tried_again() {
+fn failed_hand_over_is_logged_and_repeated() {
     let spool = Spool::new();
     let server = Server::run(daemon::command(&spool.configure("")));
     let outgoing = spool.outgoing().display().to_string();
     let feeder = thread_that(&server, "renameat2", &outgoing, spool.path(), || {
-        assert_eq!(server.send(TO, "+1999", "who hands over?").status, 200);
+        assert_eq!(server.send(TO, "+1999", "find the feeder").status, 200);
         wait_for("the call file", || spool.call_files().pop());
     });
     spool.drain();
@@ -253,13 +252,13 @@ fn hand_over_that_fails_is_told_and_tried_again() {
         let tracer = Tracer::attach(feeder, &["-e", &only, "-e", &inject], &trace);
         let from = format!("+1{number:06}");
         assert_eq!(server.send(TO, &from, "x").status, 200);
-        wait_for("the failure to be told", || {
+        wait_for("the failure in the log", || {
             let log = server.log();
             (log.matches("hand-over to Asterisk failed").count() == number + 1).then_some(())
         });
         assert_eq!(list(&spool.staging()).len(), 1, "{inject}");
         assert_eq!(whole(&spool.drain()).unwrap().len(), number + 2, "{inject}");
-        wait_for("the end of it to be told", || {
+        wait_for("its end in the log", || {
             let log = server.log();
             (log.matches("hand-over to Asterisk works again").count() == number + 1).then_some(())
         });

@@ -1,4 +1,4 @@
-//! Few descriptors.
+//! Few file descriptors.
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Write as _};
@@ -14,7 +14,7 @@ use crate::support::{Spool, program};
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
 
-/// How many descriptors the daemon has.
+/// The daemon's limit of file descriptors.
 const DESCRIPTORS: usize = 64;
 
 fn limited(spool: &Spool) -> Server {
@@ -36,10 +36,10 @@ fn request(from: &str, text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn more_connections_than_descriptors_lose_nothing() {
+fn more_connections_than_descriptors_lose_no_message() {
     let spool = Spool::new();
     let server = limited(&spool);
-    // All of them are there before the first one says something.
+    // All are open before the first one sends something.
     let connections: Vec<_> = (0..200).map(|_| http::connect(server.address)).collect();
     server.wait_for_log("failed to accept a connection");
     let acknowledged = Mutex::new(BTreeSet::new());
@@ -49,7 +49,7 @@ fn more_connections_than_descriptors_lose_nothing() {
             let (acknowledged, refused) = (&acknowledged, &refused);
             scope.spawn(move || {
                 let from = format!("+1{number:06}");
-                // Of several parts, so that some of them may find room.
+                // Several parts, for some of which a descriptor may be free.
                 let text = format!("{from} {}", "x".repeat(2500));
                 let _ = stream.write_all(&request(&from, &text));
                 match http::read(&mut BufReader::new(stream)).status {
@@ -75,7 +75,7 @@ fn more_connections_than_descriptors_lose_nothing() {
     println!("acknowledged {}, refused {refused}", acknowledged.len());
     assert_eq!(acknowledged.len() + refused, 200);
     acknowledged.insert("after".to_owned());
-    // Not stored either is what was refused.
+    // Refused messages are not stored.
     assert_eq!(distinct, acknowledged);
 }
 

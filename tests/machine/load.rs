@@ -1,6 +1,6 @@
-//! What shows only under load: names, crashes at random, and many that wait.
+//! Load: many names, random crashes, and many waiting messages.
 //!
-//! Each test prints a line with its figures. Sizes come from the environment
+//! Each test prints a line with its results. Sizes come from the environment
 //! (`WEBSMS_TEST_MESSAGES`, `WEBSMS_TEST_KILLS`, `WEBSMS_TEST_PAUSE`,
 //! `WEBSMS_TEST_WAITING`) and are small by default.
 
@@ -21,8 +21,8 @@ use crate::support::{PATIENCE, Spool, callfile, size};
 
 const TO: &str = "+12025550160";
 
-/// As many conversations as there may be call files with Asterisk and more, so
-/// that the feeder is not what everything waits for.
+/// More conversations than call files that may be with Asterisk, so that the
+/// feeder is not the bottleneck.
 const SENDERS: usize = 997;
 
 fn configure(spool: &Spool, max_outgoing: usize) -> PathBuf {
@@ -32,9 +32,8 @@ fn configure(spool: &Spool, max_outgoing: usize) -> PathBuf {
     config
 }
 
-/// A daemon that says only what is wrong, at an address of loopback that no
-/// other process of the tests has: a client that comes late must not reach
-/// another one's daemon.
+/// A daemon that logs only warnings and errors, at a loopback address of this
+/// process: a late client must not reach the daemon of another test process.
 fn command(config: &Path) -> Command {
     let [.., high, low] = std::process::id().to_be_bytes();
     let mut command = daemon::listening(config, &format!("127.{}.{low}.1:0", high | 0x80));
@@ -47,23 +46,23 @@ fn form(number: usize) -> Vec<u8> {
     http::message(TO, &from, &text(number))
 }
 
-/// The text of a message; every tenth makes two call files.
+/// The text of a message; every tenth needs two call files.
 fn text(number: usize) -> String {
     let length = if number.is_multiple_of(10) { 1500 } else { 0 };
     format!("{number} {}", "x".repeat(length))
 }
 
-/// Posts again until it is accepted, as a provider does, to whatever daemon is
-/// there; how often it had to.
+/// Posts to the daemon at `address` until it accepts, like a provider. Returns how
+/// often the post was repeated.
 fn post(connection: &mut Option<Connection>, address: &Mutex<SocketAddr>, form: &[u8]) -> usize {
     let end = Instant::now() + PATIENCE;
-    for tries in 0.. {
+    for repeated in 0.. {
         if connection.is_none() {
             let address = *address.lock().unwrap();
             *connection = Connection::open(address).ok();
         }
         match connection.as_mut().map(|connection| connection.post(form)) {
-            Some(200) => return tries,
+            Some(200) => return repeated,
             Some(503) => {}
             Some(0) => *connection = None,
             None => thread::sleep(Duration::from_millis(2)),
@@ -74,8 +73,8 @@ fn post(connection: &mut Option<Connection>, address: &Mutex<SocketAddr>, form: 
     unreachable!("the loop returns");
 }
 
-/// Plays Asterisk and remembers little: what has arrived how often, and parts
-/// whose others have not arrived yet.
+/// Takes call files like Asterisk. Counts how often each message has arrived, and
+/// keeps parts of incomplete messages.
 #[derive(Default)]
 struct Sink {
     arrived: HashMap<usize, usize>,
@@ -83,7 +82,7 @@ struct Sink {
 }
 
 impl Sink {
-    /// Takes what is there; how many files that were.
+    /// Takes all call files, and returns how many.
     fn take(&mut self, outgoing: &Path) -> usize {
         let mut files = 0;
         for entry in std::fs::read_dir(outgoing).unwrap() {
@@ -118,7 +117,7 @@ fn holds_calls(directory: &Path) -> bool {
 }
 
 #[test]
-fn daemon_that_is_killed_again_and_again_loses_nothing() {
+fn daemon_killed_at_random_moments_loses_no_message() {
     let kills = size("WEBSMS_TEST_KILLS", 5);
     let messages = size("WEBSMS_TEST_MESSAGES", 2000);
     // Milliseconds, at most, from one start to the next kill.
@@ -131,57 +130,57 @@ fn daemon_that_is_killed_again_and_again_loses_nothing() {
     let (killing, feeding) = (AtomicBool::new(true), AtomicBool::new(true));
     let begun = Instant::now();
     let client = || {
-        let (mut connection, mut again) = (None, 0);
+        let (mut connection, mut repeated) = (None, 0);
         while killing.load(Ordering::Relaxed) || done.load(Ordering::Relaxed) < messages {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            again += post(&mut connection, &address, &form(number));
+            repeated += post(&mut connection, &address, &form(number));
             done.fetch_add(1, Ordering::Relaxed);
         }
-        again
+        repeated
     };
     let asterisk = || {
         let mut sink = Sink::default();
         let mut last = Instant::now();
         loop {
-            // Asked first: what is fed afterwards is taken in the next round.
+            // Checked first: later files are taken in the next round.
             let fed = !feeding.load(Ordering::Relaxed) && !holds_calls(&spool.staging());
             if sink.take(&spool.outgoing()) > 0 {
                 last = Instant::now();
             } else if fed {
                 return sink;
             } else {
-                assert!(last.elapsed() < PATIENCE, "nothing comes any more");
+                assert!(last.elapsed() < PATIENCE, "no call file for too long");
                 thread::sleep(Duration::from_millis(1));
             }
         }
     };
-    let (sink, again, swept) = thread::scope(|scope| {
+    let (sink, repeated, recoveries) = thread::scope(|scope| {
         let sink = scope.spawn(asterisk);
         let clients: Vec<_> = (0..8).map(|_| scope.spawn(client)).collect();
-        let mut swept = 0;
+        let mut recoveries = 0;
         for _ in 0..kills {
             let random = usize::try_from(getrandom::u32().unwrap()).unwrap();
             let moment = 200 + random % (pause - 200);
-            // The moment is random; there is no event to wait for.
+            // A random moment has no event to wait for.
             thread::sleep(Duration::from_millis(moment.try_into().unwrap()));
-            swept += usize::from(server.log().contains("incomplete call files removed"));
+            recoveries += usize::from(server.log().contains("incomplete call files removed"));
             drop(server);
             server = Server::run(command(&config));
             *address.lock().unwrap() = server.address;
         }
         killing.store(false, Ordering::Relaxed);
-        let again: usize = clients
+        let repeated: usize = clients
             .into_iter()
             .map(|client| client.join().unwrap())
             .sum();
         feeding.store(false, Ordering::Relaxed);
-        (sink.join().unwrap(), again, swept)
+        (sink.join().unwrap(), repeated, recoveries)
     });
     let acknowledged = next.load(Ordering::Relaxed);
     let arrived: usize = sink.arrived.values().sum();
     println!(
         "{kills} kills: {acknowledged} messages acknowledged, {} arrived, {} of them twice, \
-         {again} posts repeated, {swept} sweeps, {} s",
+         {repeated} posts repeated, {recoveries} recoveries, {} s",
         sink.arrived.len(),
         arrived - sink.arrived.len(),
         begun.elapsed().as_secs()
@@ -192,7 +191,7 @@ fn daemon_that_is_killed_again_and_again_loses_nothing() {
 }
 
 #[test]
-fn no_two_messages_share_a_name() {
+fn every_message_has_a_name_of_its_own() {
     const CLIENTS: usize = 64;
     let messages = size("WEBSMS_TEST_MESSAGES", 5000);
     let spool = Spool::new();
@@ -205,25 +204,25 @@ fn no_two_messages_share_a_name() {
     let client = || {
         let mut connection = None;
         let mut opened = Instant::now();
-        let mut again = 0;
+        let mut repeated = 0;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= messages {
-                return again;
+                return repeated;
             }
-            // Before the daemon ends the connection.
+            // Before the daemon closes the connection.
             if opened.elapsed() > Duration::from_secs(20) {
                 (connection, opened) = (None, Instant::now());
             }
             let from = format!("+1{:06}", number % SENDERS);
-            again += post(&mut connection, &address, &http::message(TO, &from, "x"));
+            repeated += post(&mut connection, &address, &http::message(TO, &from, "x"));
         }
     };
-    // A digest of each name, to remember a million of them.
+    // Digests, because there may be a million names.
     let hasher = RandomState::new();
     let mut names = HashSet::new();
     let mut files = 0;
-    let again: usize = thread::scope(|scope| {
+    let repeated: usize = thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
         let asterisk = scope.spawn(|| {
             let mut last = Instant::now();
@@ -241,31 +240,31 @@ fn no_two_messages_share_a_name() {
                 } else if fed {
                     return;
                 } else {
-                    assert!(last.elapsed() < PATIENCE, "nothing comes any more");
+                    assert!(last.elapsed() < PATIENCE, "no call file for too long");
                     thread::sleep(Duration::from_millis(1));
                 }
             }
         });
-        let again = clients
+        let repeated = clients
             .into_iter()
             .map(|client| client.join().unwrap())
             .sum();
         posting.store(false, Ordering::Relaxed);
         asterisk.join().unwrap();
-        again
+        repeated
     });
     let seconds = begun.elapsed().as_secs_f64();
     println!(
         "{messages} messages acknowledged to {CLIENTS} clients, {files} files, {} names, \
-         {again} posts repeated, {seconds:.0} s, {} KiB resident",
+         {repeated} posts repeated, {seconds:.0} s, {} KiB resident",
         names.len(),
         resident(&server)
     );
-    assert_eq!(again, 0, "no answer was lost");
+    assert_eq!(repeated, 0, "no response was lost");
     assert_eq!((files, names.len()), (messages, messages));
 }
 
-/// How much memory the daemon has, in KiB.
+/// Resident memory of the daemon in KiB.
 fn resident(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -273,7 +272,7 @@ fn resident(server: &Server) -> u64 {
     number.unwrap().parse().unwrap()
 }
 
-/// How many messages a second eight clients get accepted.
+/// Messages per second that the daemon accepts from eight clients.
 fn rate(server: &Server, messages: usize) -> f64 {
     let address = Mutex::new(server.address);
     let next = AtomicUsize::new(0);
@@ -300,14 +299,14 @@ fn rate(server: &Server, messages: usize) -> f64 {
 }
 
 #[test]
-fn many_that_wait_do_not_stop_acceptance() {
+fn waiting_messages_do_not_slow_down_acceptance() {
     const MESSAGES: usize = 1000;
     let waiting = size("WEBSMS_TEST_WAITING", 20_000);
     let spool = Spool::new();
-    // Nearly nothing is handed over, before or after: acceptance alone counts.
+    // One call file at a time, so that acceptance alone is measured.
     let config = configure(&spool, 1);
     let server = Server::run(command(&config));
-    // The first ones find everything cold.
+    // Warm up.
     rate(&server, MESSAGES);
     let alone = rate(&server, MESSAGES);
     let small = resident(&server);
@@ -324,7 +323,7 @@ fn many_that_wait_do_not_stop_acceptance() {
     let start = begun.elapsed();
     let among_many = rate(&server, MESSAGES);
     println!(
-        "{waiting} waiting: {among_many:.0} messages a second, {alone:.0} without ({:.2}), \
+        "{waiting} waiting: {among_many:.0} messages per second, {alone:.0} without ({:.2}), \
          started in {} ms, {} KiB resident, {small} KiB without",
         among_many / alone,
         start.as_millis(),

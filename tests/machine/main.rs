@@ -1,17 +1,16 @@
-//! What needs a machine to itself: root, file systems of its own, and strace
-//! to see the system calls. `tests/run` runs it.
+//! Tests that need root, mounts, namespaces and strace. `tests/run` runs them.
 //!
 //! | module | what belongs there |
 //! | --- | --- |
 //! | `crash` | `kill -9` at a chosen moment |
-//! | `disk` | full, split and foreign disks |
-//! | `inject` | a disk that says no at any step |
-//! | `limits` | few descriptors |
-//! | `load` | what shows only under load |
-//! | `network` | names, addresses and cables that fail |
-//! | `order` | which system call comes before which |
-//! | `power` | what a disk may hold when the power goes |
-//! | `process` | signals, and what a process leaves behind |
+//! | `disk` | full, separate and unmounted file systems, owners |
+//! | `inject` | disk errors at every step |
+//! | `limits` | few file descriptors |
+//! | `load` | many messages, random crashes |
+//! | `network` | DNS failures, dead addresses, cut cables |
+//! | `order` | the order of system calls |
+//! | `power` | simulated power loss |
+//! | `process` | signals, stdout, child processes, secrets |
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A network that nothing else of the machine sees, and a cable to another one.
+//! A network namespace for a test, and a cable to a second one.
 
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -10,23 +10,23 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, gettid};
 
-/// Our end of the cable, and the end of the provider.
+/// Addresses of our end of the cable, and of the provider's end.
 pub(crate) const NEAR: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 pub(crate) const FAR: [&str; 2] = ["192.0.2.2", "2001:db8::2"];
 
-/// Addresses beyond the cable that nobody has: what is sent to them is lost.
+/// Unused addresses beyond the cable: packets to them are lost.
 pub(crate) const DEAD: [&str; 2] = ["192.0.2.3", "2001:db8::3"];
 
-/// What the two ends of the cable are called on the wire, and what nobody is.
+/// MAC addresses of both ends, and one that nobody has.
 const NEAR_CARD: &str = "02:00:00:00:00:01";
 const FAR_CARD: &str = "02:00:00:00:00:02";
 const NO_CARD: &str = "02:00:00:00:00:03";
 
-/// Runs a test in a network and with mounts of its own. No name refers to them:
-/// they are gone with the last thread and process of the test, however it ends.
-pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
+/// Runs a test in network and mount namespaces of its own. They have no names, so
+/// they end with the last thread and process of the test.
+pub(crate) fn isolated(test: impl FnOnce() + Send + 'static) {
     let done = thread::spawn(move || {
-        // All that this thread starts, threads and processes, is in there too.
+        // Threads and processes that this thread starts inherit them.
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("namespaces, as root");
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
         mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
@@ -38,13 +38,13 @@ pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Lets a file stand in for another one, within [`alone`].
+/// Replaces a file by another one, inside of [`isolated`].
 pub(crate) fn cover(file: &Path, with: &Path) {
     let bind = MsFlags::MS_BIND;
     mount(Some(with), file, None::<&str>, bind, None::<&str>).unwrap();
 }
 
-/// Runs `ip` in the network of the thread that asks for it.
+/// Runs `ip` in the network namespace of the calling thread.
 pub(crate) fn ip(arguments: &str) {
     let output = Command::new("ip")
         .args(arguments.split(' '))
@@ -55,13 +55,13 @@ pub(crate) fn ip(arguments: &str) {
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// A cable to a network at whose other end a provider may be.
+/// A cable to a second network, for a provider.
 pub(crate) struct Cable {
     far: Sender<Task>,
 }
 
 impl Cable {
-    /// Lays one out of [`alone`].
+    /// Connects the namespace of [`isolated`] to a new one.
     pub(crate) fn lay() -> Self {
         let (far, tasks) = mpsc::channel::<Task>();
         thread::spawn(move || {
@@ -82,7 +82,7 @@ impl Cable {
             connect("far", FAR);
             neighbour("far", NEAR[1], NEAR_CARD);
         });
-        // IPv6 asks for nobody within the first second of an interface.
+        // IPv6 sends no neighbour solicitation in the first second.
         neighbour("near", FAR[1], FAR_CARD);
         for dead in DEAD {
             neighbour("near", dead, NO_CARD);
@@ -90,7 +90,7 @@ impl Cable {
         cable
     }
 
-    /// Does something in the network at the other end.
+    /// Runs `act` in the second network.
     pub(crate) fn far<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, result) = mpsc::channel();
         let task = move || done.send(act()).unwrap();
@@ -98,7 +98,7 @@ impl Cable {
         result.recv().expect("it did not panic")
     }
 
-    /// What is sent, either way, is lost from now on.
+    /// From now on, packets in both directions are lost.
     pub(crate) fn cut(&self) {
         self.far(|| ip("link set far down"));
     }
@@ -116,7 +116,7 @@ fn connect(interface: &str, addresses: [&str; 2]) {
     ip(&format!("link set {interface} up"));
 }
 
-/// Says where an address is, so that nobody has to be asked.
+/// Adds a static neighbour entry for an address.
 fn neighbour(interface: &str, address: &str, card: &str) {
     ip(&format!(
         "neigh add {address} lladdr {card} nud permanent dev {interface}"

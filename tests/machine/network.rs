@@ -1,5 +1,5 @@
-//! Names that are not resolved, addresses that do not answer, cables that are
-//! cut: in networks of their own.
+//! DNS failures, addresses that do not respond and cut cables, in network
+//! namespaces.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::dns::{A, AAAA, NXDOMAIN, Reply, Resolver, SERVFAIL};
-use crate::namespace::{Cable, DEAD, FAR, alone};
+use crate::namespace::{Cable, DEAD, FAR, isolated};
 use crate::support::daemon::list;
 use crate::support::http;
 use crate::support::websms::told;
@@ -20,15 +20,15 @@ use crate::support::{
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
-/// Nobody outside the tests is asked for it.
+/// Never queried outside of the test.
 const NAME: &str = "sms.example.com";
 
-/// `connect_timeout` is 1 here and `timeout` far more: whoever waits for the
-/// latter is late.
+/// `connect_timeout` is 1 s and `timeout` much longer: a test that waits for
+/// `timeout` fails.
 const BOUND: Duration = Duration::from_millis(2500);
 
-/// What the dialplan is told by `websms` with a provider at `host`, and how long
-/// that takes.
+/// The dialplan variables that `websms` sets with a provider at `host`, and how long
+/// it takes.
 fn send(host: &str) -> (HashMap<String, String>, Duration) {
     let config = section(
         "websms",
@@ -70,19 +70,19 @@ fn addresses(addresses: &[&str]) -> Reply {
     Reply::Addresses(parsed.collect::<Vec<IpAddr>>())
 }
 
-/// A provider at the other end of a cable.
+/// A provider at the far end of a cable.
 fn provider_at(cable: &Cable, address: SocketAddr) -> Provider {
     cable.far(move || Provider::listening(address, |_| Answer::ok()))
 }
 
 #[test]
-fn provider_that_never_answers_a_syn_is_given_up_on() {
-    alone(|| {
+fn provider_that_ignores_syn_fails_within_the_limit() {
+    isolated(|| {
         let _cable = Cable::lay();
         for dead in DEAD {
             let host = format!("http://{}", address(dead, 80));
             let took = assert_no_connection(&host);
-            // Lost, not refused.
+            // The packet was lost, the connection was not refused.
             assert!(took >= Duration::from_secs(1), "{host} took {took:?}");
             println!("no answer to SYN of {dead}: {took:?}");
         }
@@ -90,35 +90,35 @@ fn provider_that_never_answers_a_syn_is_given_up_on() {
 }
 
 #[test]
-fn name_that_is_not_resolved_is_failed_within_the_bound() {
-    for (what, reply, asked_both) in [
+fn unresolved_name_fails_within_the_limit() {
+    for (what, reply, queried_both) in [
         ("no answer", Reply::Nothing, true),
         ("NXDOMAIN", NXDOMAIN, false),
         ("SERVFAIL", SERVFAIL, false),
         ("no address", addresses(&[]), true),
     ] {
-        alone(move || {
+        isolated(move || {
             let resolver = Resolver::deciding(move |_| reply.clone());
             let took = assert_no_connection(&format!("http://{NAME}"));
-            let asked = resolver.asked();
-            assert!(!asked.is_empty(), "{what}");
-            if asked_both {
+            let queried = resolver.queried();
+            assert!(!queried.is_empty(), "{what}");
+            if queried_both {
                 assert!(
-                    asked.contains(&A) && asked.contains(&AAAA),
-                    "{what} {asked:?}"
+                    queried.contains(&A) && queried.contains(&AAAA),
+                    "{what} {queried:?}"
                 );
             }
-            println!("{what}: {took:?}, asked {asked:?}");
+            println!("{what}: {took:?}, queried {queried:?}");
         });
     }
 }
 
 #[test]
-fn half_an_answer_of_a_resolver_is_waited_for_within_the_bound() {
+fn resolver_that_answers_one_type_only_fails_within_the_limit() {
     for silent in [A, AAAA] {
-        alone(move || {
-            // Some say nothing to the type that they have no record of. The
-            // library waits for both answers.
+        isolated(move || {
+            // Some servers do not respond to a type without a record. The library
+            // waits for both responses.
             let _resolver = Resolver::deciding(move |kind| match kind {
                 kind if kind == silent => Reply::Nothing,
                 _ => addresses(&["127.0.0.1", "::1"]),
@@ -132,9 +132,9 @@ fn half_an_answer_of_a_resolver_is_waited_for_within_the_bound() {
 }
 
 #[test]
-fn resolver_that_nobody_runs_is_failed_within_the_bound() {
-    alone(|| {
-        // Nothing listens on port 53 of a loopback of our own, nor anywhere else.
+fn missing_resolver_fails_within_the_limit() {
+    isolated(|| {
+        // Nothing listens on port 53 in this namespace.
         let took = assert_no_connection(&format!("http://{NAME}"));
         println!("no resolver: {took:?}");
     });
@@ -143,7 +143,7 @@ fn resolver_that_nobody_runs_is_failed_within_the_bound() {
 #[test]
 fn provider_of_one_family_is_found() {
     for (there, reply) in [("::1", vec!["::1"]), ("127.0.0.1", vec!["127.0.0.1"])] {
-        alone(move || {
+        isolated(move || {
             let _resolver = Resolver::deciding(move |_| addresses(&reply));
             let provider = Provider::listening(address(there, 80), |_| Answer::ok());
             let took = assert_sent(&format!("http://{NAME}"));
@@ -156,7 +156,7 @@ fn provider_of_one_family_is_found() {
 #[test]
 fn dead_address_of_one_family_does_not_hide_the_live_one_of_the_other() {
     for (dead, live) in [(DEAD[1], FAR[0]), (DEAD[0], FAR[1])] {
-        alone(move || {
+        isolated(move || {
             let cable = Cable::lay();
             let _resolver = Resolver::deciding(move |_| addresses(&[dead, live]));
             let provider = provider_at(&cable, address(live, 80));
@@ -170,8 +170,8 @@ fn dead_address_of_one_family_does_not_hide_the_live_one_of_the_other() {
 #[test]
 fn unreachable_address_of_one_family_does_not_hide_the_live_one_of_the_other() {
     for (dead, live) in [("2001:db8:1::1", "127.0.0.1"), ("198.51.100.1", "::1")] {
-        alone(move || {
-            // There is no way to the dead one, as where IPv6 is switched off.
+        isolated(move || {
+            // There is no route to the dead one, as where IPv6 is disabled.
             let _resolver = Resolver::deciding(move |_| addresses(&[dead, live]));
             let provider = Provider::listening(address(live, 80), |_| Answer::ok());
             let took = assert_sent(&format!("http://{NAME}"));
@@ -181,7 +181,7 @@ fn unreachable_address_of_one_family_does_not_hide_the_live_one_of_the_other() {
     }
 }
 
-/// A spool and an outbox of messages for the provider at `host`.
+/// A spool, and a configuration that queues messages for the provider at `host`.
 fn queueing(host: SocketAddr) -> (Spool, String) {
     let spool = Spool::new();
     let config = format!(
@@ -194,8 +194,8 @@ fn queueing(host: SocketAddr) -> (Spool, String) {
     (spool, config)
 }
 
-/// Queues a message in one of 25 conversations; its id, and how long the phone
-/// waits.
+/// Queues a message in one of 25 conversations. Returns its id, and how long
+/// `websms` took.
 fn queue(daemon: &Daemon, number: usize) -> (String, Duration) {
     let start = Instant::now();
     let output = Command::new(program())
@@ -217,8 +217,8 @@ fn queue(daemon: &Daemon, number: usize) -> (String, Duration) {
 }
 
 #[test]
-fn cable_that_is_cut_delays_messages_and_loses_none() {
-    alone(|| {
+fn cut_cable_delays_messages_and_loses_none() {
+    isolated(|| {
         let messages = size("WEBSMS_TEST_MESSAGES", 100);
         let cable = Cable::lay();
         let host = address(FAR[0], 80);
@@ -227,8 +227,8 @@ fn cable_that_is_cut_delays_messages_and_loses_none() {
         let going = Mutex::new(Some(going));
         let provider = cable.far(move || {
             Provider::listening(host, move |_| {
-                // The first request has been read when the cable is cut, and the
-                // answer to it is lost.
+                // The cable is cut after the first request has been read, and its
+                // response is lost.
                 if let Some(going) = going.lock().unwrap().take() {
                     came.send(()).unwrap();
                     going.recv().unwrap();
@@ -245,8 +245,8 @@ fn cable_that_is_cut_delays_messages_and_loses_none() {
         cable.cut();
         go_on.send(()).unwrap();
         told.extend((1..messages).map(|number| queue(&daemon, number)));
-        // Longer than an attempt, a wait and an attempt.
-        wait_within(Duration::from_secs(30), "a second attempt in vain", || {
+        // Longer than two attempts and the pause between them.
+        wait_within(Duration::from_secs(30), "a second failed attempt", || {
             let first = &told[0].0;
             let log = daemon.log();
             let again = |line: &&str| line.contains("tried again") && line.contains(first);
@@ -267,7 +267,7 @@ fn cable_that_is_cut_delays_messages_and_loses_none() {
         let delivered_in = mended.elapsed();
         assert!(list(&outbox.join("failed")).is_empty());
 
-        // By id: the texts that came with it, and how often.
+        // By id, all texts that arrived with it.
         let requests = provider.requests();
         let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for request in &requests {
@@ -280,7 +280,7 @@ fn cable_that_is_cut_delays_messages_and_loses_none() {
             let texts: HashSet<_> = arrived[id].iter().cloned().collect();
             assert_eq!(texts, HashSet::from([number.to_string()]), "{id}");
         }
-        // It was cut: what had come has come again.
+        // The request before the cut was repeated.
         assert!(arrived[&told[0].0].len() >= 2);
 
         let mut times: Vec<_> = told.iter().map(|(_, took)| *took).collect();
@@ -298,15 +298,15 @@ fn cable_that_is_cut_delays_messages_and_loses_none() {
 }
 
 #[test]
-fn picture_comes_from_the_address_that_was_judged_and_no_other() {
-    // Looked up again, the name would lead to a neighbour; the judged answer
-    // itself names one beside the address that is permitted.
-    alone(|| {
-        let asked = Mutex::new(0);
+fn picture_is_fetched_from_the_checked_address_only() {
+    // A second lookup would return a neighbour's address. The first one returns a
+    // neighbour's address besides the permitted one.
+    isolated(|| {
+        let queries = Mutex::new(0);
         let resolver = Resolver::deciding(move |kind| {
-            let mut asked = asked.lock().unwrap();
-            *asked += u32::from(kind == A);
-            match (kind, *asked) {
+            let mut queries = queries.lock().unwrap();
+            *queries += u32::from(kind == A);
+            match (kind, *queries) {
                 (AAAA, _) => addresses(&["::1", "fe80::1"]),
                 (_, 1) => addresses(&["127.0.0.1", "127.0.0.2"]),
                 _ => addresses(&["127.0.0.1"]),
@@ -343,7 +343,7 @@ fn picture_comes_from_the_address_that_was_judged_and_no_other() {
             assert_eq!(neighbour.requests().len(), 0, "{}", neighbour.address);
         }
         assert_eq!(
-            resolver.asked().iter().filter(|kind| **kind == A).count(),
+            resolver.queried().iter().filter(|kind| **kind == A).count(),
             1
         );
     });

@@ -1,4 +1,4 @@
-//! Which system call comes before which, as strace sees them.
+//! The order of system calls, by strace.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,15 +10,15 @@ use crate::support::{Spool, program, wait_for};
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
 
-/// `websmsd` with these lines before `[astqueue]` under strace, which writes what
-/// it sees to `trace`.
+/// `websmsd` under strace, with these lines before `[astqueue]`. Returns the path
+/// of the trace as well.
 fn traced(spool: &Spool, more: &str) -> (Server, std::path::PathBuf) {
     let config = spool.configure(more);
     let trace = spool.path().join("trace");
     let mut command = Command::new("strace");
     command
         .args([
-            // websmsd is our child, and strace ends with it.
+            // strace is the child of websmsd, and ends with it.
             "-D",
             "-f",
             "-y",
@@ -40,7 +40,7 @@ fn traced(spool: &Spool, more: &str) -> (Server, std::path::PathBuf) {
 }
 
 #[test]
-fn answer_comes_after_file_name_and_directory_are_durable() {
+fn response_follows_sync_of_file_rename_and_sync_of_directory() {
     let spool = Spool::new();
     let (server, trace) = traced(&spool, "");
     for text in ["a", "b"] {
@@ -48,9 +48,9 @@ fn answer_comes_after_file_name_and_directory_are_durable() {
     }
     spool.wait_for(2);
     let staging = spool.staging().display().to_string();
-    let lines = answered(&trace, 2);
+    let lines = trace_after(&trace, 2);
     let after = |start, what, is: &dyn Fn(&str) -> bool| after(&lines, start, what, is);
-    // An answer counts from when it was begun.
+    // The start of a response counts.
     let begun = |start: usize| {
         let found = lines[start..]
             .iter()
@@ -78,7 +78,7 @@ fn answer_comes_after_file_name_and_directory_are_durable() {
 }
 
 #[test]
-fn picture_is_noted_durably_before_its_message_is_named() {
+fn picture_job_is_durable_before_its_message_is_named() {
     let spool = Spool::new();
     let pictures = spool.path().join("media");
     std::fs::create_dir(&pictures).unwrap();
@@ -96,7 +96,7 @@ fn picture_is_noted_durably_before_its_message_is_named() {
     ];
     let posted = server.post("/", &[http::FORM], &http::form(&message));
     assert_eq!(posted.status, 200);
-    let lines = answered(&trace, 1);
+    let lines = trace_after(&trace, 1);
     let jobs = pictures.join(".pending").display().to_string();
     let file = after(&lines, 0, "sync of the job", &|line| {
         line.contains("fsync(") && line.contains(&format!("<{jobs}/."))
@@ -111,22 +111,22 @@ fn picture_is_noted_durably_before_its_message_is_named() {
     assert!(call.is_some_and(|call| directory < call), "{lines:?}");
 }
 
-/// What strace has seen when there have been so many answers. It writes when a
-/// call has returned, so the client may know first.
-fn answered(trace: &Path, count: usize) -> Vec<String> {
-    wait_for("all answers in the trace", || {
+/// The trace after so many responses. strace writes a call when it has returned,
+/// which may be after the client has read the response.
+fn trace_after(trace: &Path, count: usize) -> Vec<String> {
+    wait_for("all responses in the trace", || {
         let trace = std::fs::read_to_string(trace).unwrap();
         let lines: Vec<_> = trace.lines().map(str::to_owned).collect();
-        let answers = lines
+        let responses = lines
             .iter()
             .filter(|line| line.contains("HTTP/1.1 200 OK"))
             .count();
-        (answers == count).then_some(lines)
+        (responses == count).then_some(lines)
     })
 }
 
-/// The line on which a call that `is` describes has returned well. Of a call
-/// that another thread interrupted, strace writes start and end apart.
+/// The line on which the first call that matches has returned without error.
+/// strace writes start and end on two lines when another thread interrupts it.
 fn after(lines: &[String], start: usize, what: &str, is: &dyn Fn(&str) -> bool) -> usize {
     (start..lines.len())
         .filter(|at| is(&lines[*at]))

@@ -1,10 +1,10 @@
-//! Power loss, replayed.
+//! Simulated power loss.
 //!
-//! strace records what the daemon does to files under load. A model of a file
-//! system that keeps only what was synced tells what a disk may hold when the
-//! power goes: of a file what it held at its last fsync, of a directory what
-//! was done before its last fsync and then as much of the rest as it likes. A
-//! rename is one act, also from one directory to another.
+//! strace records the file operations of the daemon under load. A model of a file
+//! system, which keeps only what was synced, tells what a disk may hold after a
+//! power loss: of a file its content at its last fsync, of a directory all
+//! operations before its last fsync and any of the later ones. A rename is one
+//! operation, also between directories.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -19,17 +19,17 @@ use crate::support::{Spool, callfile, size};
 
 const TO: &str = "+12025550160";
 
-/// Calls that change files or tell somebody.
+/// System calls that change files or send data.
 const CALLS: &str = "trace=openat,creat,write,pwrite64,writev,sendto,sendmsg,recvfrom,read,\
                      ftruncate,truncate,fsync,fdatasync,sync_file_range,sync,syncfs,rename,\
                      renameat,renameat2,link,linkat,unlink,unlinkat,close,accept4";
 
-/// A call that has returned well.
+/// A system call that has succeeded.
 struct Call {
     name: String,
     arguments: String,
     result: i64,
-    /// The lines on which it begins and ends.
+    /// The lines of the trace on which it begins and ends.
     begin: usize,
     end: usize,
 }
@@ -59,8 +59,8 @@ impl Call {
     }
 }
 
-/// The calls of all threads in the order in which they took effect. Of a call that
-/// another thread interrupted, strace writes start and end apart.
+/// The calls of all threads in the order of their effects. strace writes start and
+/// end of a call on two lines when another thread interrupts it.
 fn calls(trace: &str) -> Vec<Call> {
     let mut unfinished: HashMap<&str, (usize, &str)> = HashMap::new();
     let mut calls = Vec::new();
@@ -72,7 +72,7 @@ fn calls(trace: &str) -> Vec<Call> {
             continue;
         }
         let (begin, whole) = match rest.strip_prefix("<... ") {
-            // The start of it was before strace came.
+            // It started before strace was attached.
             Some(_) if !unfinished.contains_key(thread) => continue,
             Some(resumed) => {
                 let (begin, start) = unfinished.remove(thread).unwrap();
@@ -98,7 +98,7 @@ fn calls(trace: &str) -> Vec<Call> {
             });
         }
     }
-    // A descriptor is free, and another thread's, before its close has returned.
+    // Another thread may get a descriptor before its close has returned.
     calls.sort_by_key(|call| match call.name.as_str() {
         "close" => call.begin,
         _ => call.end,
@@ -106,9 +106,9 @@ fn calls(trace: &str) -> Vec<Call> {
     calls
 }
 
-/// What is done to names.
+/// An operation on a name in a directory.
 #[derive(Debug, Clone)]
-enum Act {
+enum Operation {
     Create(PathBuf, usize),
     Rename(PathBuf, PathBuf),
     Remove(PathBuf),
@@ -120,17 +120,17 @@ struct File {
     synced: Vec<u8>,
 }
 
-/// What happened, as far as it matters to a disk.
+/// The recorded operations.
 #[derive(Default)]
 struct Recording {
-    /// Acts, with the line on which each ended, and what each file held for
-    /// good at that time.
-    acts: Vec<(usize, Act, Vec<Vec<u8>>)>,
+    /// Operations, with the line on which each ended, and the synced content of
+    /// every file at that time.
+    operations: Vec<(usize, Operation, Vec<Vec<u8>>)>,
     files: Vec<File>,
-    /// Lines on which a sync of staging began and ended.
+    /// The lines on which each sync of staging began and ended.
     syncs: Vec<(usize, usize)>,
-    /// Lines on which answers began, and what each had been asked.
-    answers: Vec<(usize, Vec<u8>)>,
+    /// The line on which each response began, and its request.
+    responses: Vec<(usize, Vec<u8>)>,
 }
 
 impl Recording {
@@ -138,7 +138,7 @@ impl Recording {
         let mut recording = Self::default();
         let mut open: HashMap<i64, usize> = HashMap::new();
         let mut directories = BTreeSet::new();
-        let mut asked: HashMap<i64, Vec<u8>> = HashMap::new();
+        let mut requests: HashMap<i64, Vec<u8>> = HashMap::new();
         let mut names: BTreeMap<PathBuf, usize> = BTreeMap::new();
         for call in calls(trace) {
             match call.name.as_str() {
@@ -148,7 +148,7 @@ impl Recording {
                     recording.files.push(File::default());
                     open.insert(call.result, file);
                     names.insert(path.clone(), file);
-                    recording.act(call.end, Act::Create(path, file));
+                    recording.record(call.end, Operation::Create(path, file));
                 }
                 "openat" if call.paths()[0] == staging => {
                     directories.insert(call.result);
@@ -176,25 +176,25 @@ impl Recording {
                 "rename" | "renameat" | "renameat2" => {
                     let [from, to] = call.paths().try_into().unwrap();
                     let file = names.remove(&from).expect("a name that was given");
-                    recording.assert_whole(file, &to);
+                    recording.assert_complete(file, &to);
                     names.insert(to.clone(), file);
-                    recording.act(call.end, Act::Rename(from, to));
+                    recording.record(call.end, Operation::Rename(from, to));
                 }
                 "unlink" | "unlinkat" => {
                     let path = call.paths().remove(0);
                     names.remove(&path);
-                    recording.act(call.end, Act::Remove(path));
+                    recording.record(call.end, Operation::Remove(path));
                 }
                 "recvfrom" | "read" => {
-                    let said = call.strings().into_iter().next().unwrap_or_default();
-                    asked.entry(call.descriptor()).or_default().extend(said);
+                    let data = call.strings().into_iter().next().unwrap_or_default();
+                    requests.entry(call.descriptor()).or_default().extend(data);
                 }
                 "accept4" | "openat" => {}
                 "writev" | "sendto" | "sendmsg" => {
-                    let said = call.strings().concat();
-                    if said.starts_with(b"HTTP/1.1 200 ") {
-                        let asked = asked.remove(&call.descriptor()).unwrap();
-                        recording.answers.push((call.begin, asked));
+                    let data = call.strings().concat();
+                    if data.starts_with(b"HTTP/1.1 200 ") {
+                        let request = requests.remove(&call.descriptor()).unwrap();
+                        recording.responses.push((call.begin, request));
                     }
                 }
                 other => panic!("the model does not know {other}({})", call.arguments),
@@ -203,53 +203,53 @@ impl Recording {
         recording
     }
 
-    fn act(&mut self, line: usize, act: Act) {
+    fn record(&mut self, line: usize, operation: Operation) {
         let synced = self.files.iter().map(|file| file.synced.clone()).collect();
-        self.acts.push((line, act, synced));
+        self.operations.push((line, operation, synced));
     }
 
-    /// What gets the name of a call file holds all that it will ever hold, for
-    /// good: it may be in outgoing at once after the power is back.
-    fn assert_whole(&self, file: usize, name: &Path) {
+    /// Asserts that a file is complete and synced when it gets the name of a call
+    /// file: after a power loss it may be in outgoing at once.
+    fn assert_complete(&self, file: usize, name: &Path) {
         let File { data, synced } = &self.files[file];
         assert!(data == synced, "{} was not synced", name.display());
         let problem = callfile::message(synced).err();
         assert_eq!(problem, None, "{} is torn", name.display());
     }
 
-    /// The messages that had been acknowledged before a line, by sender.
+    /// The senders of the messages that were acknowledged before a line.
     fn acknowledged(&self, line: usize) -> BTreeSet<String> {
-        let before = self.answers.iter().filter(|(begin, _)| *begin < line);
-        before.flat_map(|(_, asked)| senders(asked)).collect()
+        let before = self.responses.iter().filter(|(begin, _)| *begin < line);
+        before.flat_map(|(_, request)| senders(request)).collect()
     }
 
-    /// The sender whose message a file carries.
+    /// The sender of the message in a file.
     fn sender(&self, file: usize) -> Option<String> {
         let message = callfile::message(&self.files[file].data).ok()?;
         Some(message.1)
     }
 
-    /// How many acts every disk has kept at a line: those that ended before a
-    /// sync began which has ended.
+    /// How many operations are durable at a line: those that ended before the begin
+    /// of a sync that has ended.
     fn kept(&self, line: usize) -> usize {
         let ended = self.syncs.iter().filter(|(_, end)| *end < line);
         let begun = ended.map(|(begin, _)| *begin).max().unwrap_or(0);
-        self.acts.partition_point(|(end, ..)| *end < begun)
+        self.operations.partition_point(|(end, ..)| *end < begun)
     }
 
-    /// Whether a file is complete in staging or outgoing at a line, whichever
-    /// of the acts on it that need not have been kept have been.
+    /// Whether a file survives as a complete call file at a line, whichever of the
+    /// operations on it that are not durable yet are kept.
     fn survives(&self, file: usize, line: usize) -> bool {
         let kept = self.kept(line);
-        let done = self.acts.iter().take_while(|(end, ..)| *end < line);
+        let done = self.operations.iter().take_while(|(end, ..)| *end < line);
         let mut name: Option<&PathBuf> = None;
         let mut certain = None;
         let mut possible = BTreeSet::new();
-        for (number, (_, act, _)) in done.enumerate() {
-            match act {
-                Act::Create(path, created) if *created == file => name = Some(path),
-                Act::Rename(from, to) if name == Some(from) => name = Some(to),
-                Act::Remove(path) if name == Some(path) => name = None,
+        for (number, (_, operation, _)) in done.enumerate() {
+            match operation {
+                Operation::Create(path, created) if *created == file => name = Some(path),
+                Operation::Rename(from, to) if name == Some(from) => name = Some(to),
+                Operation::Remove(path) if name == Some(path) => name = None,
                 _ => continue,
             }
             if number < kept {
@@ -258,7 +258,7 @@ impl Recording {
                 possible.insert(name);
             }
         }
-        // One of these it is; each must be the name of a call file.
+        // It has one of these names; each must be that of a call file.
         possible.insert(certain);
         let is_call = |name: Option<&PathBuf>| {
             name.is_some_and(|name| name.extension().is_some_and(|word| word == "call"))
@@ -267,25 +267,25 @@ impl Recording {
         possible.iter().copied().all(is_call) && data == synced
     }
 
-    /// What is in staging and outgoing when the first acts have been kept, and
-    /// nothing of a file that was not synced by then.
-    fn disk(&self, acts: usize) -> BTreeMap<&PathBuf, &[u8]> {
+    /// The files in staging and outgoing when the first `count` operations are kept,
+    /// with their content that was synced by then.
+    fn disk(&self, count: usize) -> BTreeMap<&PathBuf, &[u8]> {
         let mut names = BTreeMap::new();
-        for (_, act, _) in &self.acts[..acts] {
-            match act {
-                Act::Create(path, file) => {
+        for (_, operation, _) in &self.operations[..count] {
+            match operation {
+                Operation::Create(path, file) => {
                     names.insert(path, *file);
                 }
-                Act::Rename(from, to) => {
+                Operation::Rename(from, to) => {
                     let file = names.remove(from).unwrap();
                     names.insert(to, file);
                 }
-                Act::Remove(path) => {
+                Operation::Remove(path) => {
                     names.remove(path);
                 }
             }
         }
-        let Some((_, _, synced)) = self.acts[..acts].last() else {
+        let Some((_, _, synced)) = self.operations[..count].last() else {
             return BTreeMap::new();
         };
         let content = |(name, file): (_, usize)| (name, synced[file].as_slice());
@@ -293,24 +293,23 @@ impl Recording {
     }
 }
 
-/// The senders that a request names: numbers of a form that nothing else has.
-fn senders(asked: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(asked).replace("%2B", "+");
+/// The senders in a request: numbers of a form that nothing else in it has.
+fn senders(request: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(request).replace("%2B", "+");
     let found = text.match_indices("+1900");
     let number = |(at, _)| text[at..at + 9].to_owned();
     let found: BTreeSet<_> = found.map(number).collect();
     found.into_iter().collect()
 }
 
-/// A sender, and the text that comes from it: every third makes three call
-/// files.
+/// The sender and text of a message; every third needs three call files.
 fn message(number: usize) -> (String, String) {
     let from = format!("+1900{number:04}");
     let length = if number.is_multiple_of(3) { 2500 } else { 10 };
     (from, "x".repeat(length))
 }
 
-fn record(spool: &Spool, requests: usize) -> Recording {
+fn run_recorded(spool: &Spool, requests: usize) -> Recording {
     let server = Server::run(daemon::command(&spool.configure("")));
     let trace = spool.path().join("trace");
     let arguments = ["-f", "-xx", "-s", "100000", "-e", CALLS];
@@ -350,16 +349,20 @@ fn record(spool: &Spool, requests: usize) -> Recording {
 }
 
 #[test]
-fn power_loss_at_any_moment_loses_nothing_that_was_acknowledged() {
+fn power_loss_at_any_moment_loses_no_acknowledged_message() {
     let requests = size("WEBSMS_TEST_REQUESTS", 40);
     let spool = Spool::new();
-    let recording = record(&spool, requests);
-    assert_eq!(recording.answers.len(), requests, "all have been recorded");
-    // At each answer, and at the end: all files of what was acknowledged.
+    let recording = run_recorded(&spool, requests);
+    assert_eq!(
+        recording.responses.len(),
+        requests,
+        "all responses were recorded"
+    );
+    // All files of acknowledged messages survive, at each response.
     let carried: Vec<_> = (0..recording.files.len())
         .filter_map(|file| Some((recording.sender(file)?, file)))
         .collect();
-    for (line, _) in &recording.answers {
+    for (line, _) in &recording.responses {
         let acknowledged = recording.acknowledged(line + 1);
         let mut files = 0;
         for (_, file) in carried
@@ -371,32 +374,35 @@ fn power_loss_at_any_moment_loses_nothing_that_was_acknowledged() {
         }
         assert!(files >= acknowledged.len());
     }
-    // What the next start makes of it. Acts are kept in order here, as file
-    // systems with a journal do.
-    let cuts = recording.acts.len();
+    // The next start delivers them. Operations are kept in order here, as by file
+    // systems with a journal.
+    let cuts = recording.operations.len();
     let step = cuts.div_ceil(size("WEBSMS_TEST_CUTS", 60)).max(1);
     let mut starts = 0;
-    for acts in (0..=cuts).step_by(step) {
-        let disk = recording.disk(acts);
-        // The latest that the disk can be like this: before a sync ends that
-        // has the next act in it.
-        let latest = recording.acts.get(acts).map_or(usize::MAX, |(next, ..)| {
-            let covers = recording.syncs.iter().find(|(begin, _)| begin > next);
-            covers.map_or(usize::MAX, |(_, end)| *end)
-        });
+    for count in (0..=cuts).step_by(step) {
+        let disk = recording.disk(count);
+        // The disk can be in this state until a sync ends that covers the next
+        // operation.
+        let latest = recording
+            .operations
+            .get(count)
+            .map_or(usize::MAX, |(next, ..)| {
+                let covers = recording.syncs.iter().find(|(begin, _)| begin > next);
+                covers.map_or(usize::MAX, |(_, end)| *end)
+            });
         let acknowledged = recording.acknowledged(latest);
         assert_recovers(&spool, &disk, &acknowledged, requests);
         starts += 1;
     }
     println!(
-        "{requests} requests, {} files, {cuts} acts, {} syncs, {starts} starts",
+        "{requests} requests, {} files, {cuts} operations, {} syncs, {starts} starts",
         carried.len(),
         recording.syncs.len()
     );
 }
 
-/// Starts the daemon on such a disk: what it delivers is whole, and all that
-/// was acknowledged is among it.
+/// Starts the daemon on a disk in this state. Asserts that it delivers only complete
+/// messages, and all acknowledged ones.
 fn assert_recovers(
     recorded: &Spool,
     disk: &BTreeMap<&PathBuf, &[u8]>,

@@ -1,5 +1,5 @@
-//! What `websms` and `websmsd` leave behind as processes: no children, nobody
-//! at stdout, no secrets for others to see; and what signals do to them.
+//! `websms` and `websmsd` as processes: they leave no children, no open stdout and
+//! no visible secrets; and the effects of signals.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::support::{Answer, Daemon, Provider, Spool, program, wait_for};
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
-/// As HTTP, forms and JSON would all write it differently.
+/// HTTP, forms and JSON each encode it differently.
 const PASSWORD: &str = "pass wörd/\\\"+&=1";
 
 /// A folder with a configuration and an outbox.
@@ -47,10 +47,10 @@ impl Setup {
         self.directory.path()
     }
 
-    /// `websms` as Asterisk runs it, by another program if one is named.
-    fn command(&self, by: &[&OsStr]) -> Command {
+    /// `websms` as Asterisk runs it, started by `wrapper` if that is not empty.
+    fn command(&self, wrapper: &[&OsStr]) -> Command {
         let program = program();
-        let mut words = by.iter().copied().chain([program.as_os_str()]);
+        let mut words = wrapper.iter().copied().chain([program.as_os_str()]);
         let mut command = Command::new(words.next().unwrap());
         command
             .args(words)
@@ -65,17 +65,17 @@ impl Setup {
         command
     }
 
-    /// The same under strace; what it saw.
+    /// Runs `websms` under strace and returns the trace as well.
     fn traced(&self, arguments: &[&str]) -> (Output, String) {
         let trace = self.path().join("trace");
-        let mut by: Vec<&OsStr> = ["strace", "-f", "-o"].iter().map(OsStr::new).collect();
-        by.push(trace.as_os_str());
-        by.extend(arguments.iter().map(OsStr::new));
-        let output = self.command(&by).output().unwrap();
+        let mut wrapper: Vec<&OsStr> = ["strace", "-f", "-o"].iter().map(OsStr::new).collect();
+        wrapper.push(trace.as_os_str());
+        wrapper.extend(arguments.iter().map(OsStr::new));
+        let output = self.command(&wrapper).output().unwrap();
         (output, fs::read_to_string(&trace).unwrap())
     }
 
-    /// What waits; nothing does any more.
+    /// Removes all messages from the outbox and returns their records.
     fn take(&self) -> Vec<String> {
         let outbox = self.path().join("outbox");
         let records = records(&outbox)
@@ -90,22 +90,22 @@ impl Setup {
     }
 }
 
-/// What waits, without what is half written.
+/// The messages in the outbox, without temporary files.
 fn records(outbox: &Path) -> Vec<PathBuf> {
     let mut files = list(outbox);
     files.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
     files
 }
 
-/// What can be read at once, or an error if somebody may still write more.
-fn all_there_is(mut stdout: ChildStdout) -> io::Result<String> {
+/// All output, or an error if another process still holds stdout open.
+fn read_to_end(mut stdout: ChildStdout) -> io::Result<String> {
     fcntl(&stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     let mut said = String::new();
     stdout.read_to_string(&mut said).map(|_| said)
 }
 
 #[test]
-fn stdout_ends_with_the_process() {
+fn stdout_is_closed_when_the_process_ends() {
     let provider = Provider::answering(Answer::ok());
     for (delivery, status) in [("direct", "SENT"), ("queue", "QUEUED")] {
         let setup = Setup::new(&provider, delivery);
@@ -113,7 +113,7 @@ fn stdout_ends_with_the_process() {
             let mut child = setup.command(&[]).spawn().unwrap();
             let stdout = child.stdout.take().unwrap();
             assert!(child.wait().unwrap().success());
-            let said = all_there_is(stdout).expect("nobody holds stdout any more");
+            let said = read_to_end(stdout).expect("stdout is closed");
             assert!(
                 said.contains(&format!("WEBSMS_STATUS \"{status}\"")),
                 "{said}"
@@ -123,7 +123,7 @@ fn stdout_ends_with_the_process() {
 }
 
 #[test]
-fn no_process_is_made_for_a_message() {
+fn message_starts_no_other_process() {
     let provider = Provider::answering(Answer::ok());
     for (delivery, status) in [("direct", "SENT"), ("queue", "QUEUED")] {
         let setup = Setup::new(&provider, delivery);
@@ -143,13 +143,13 @@ fn no_process_is_made_for_a_message() {
 }
 
 #[test]
-fn signal_at_any_step_does_not_lose_what_is_reported_queued() {
+fn signal_at_any_step_loses_no_queued_message() {
     let provider = Provider::answering(Answer::ok());
     let setup = Setup::new(&provider, "queue");
-    let mut told_of = Vec::new();
+    let mut outcomes = Vec::new();
     for signal in ["SIGHUP", "SIGTERM", "SIGPIPE"] {
         for call in ["openat", "write", "fsync", "renameat2", "close"] {
-            // Each call that is made in turn, until there is none of that number.
+            // At each call, until there are no more of them.
             for when in 1.. {
                 let inject = format!("inject={call}:signal={signal}:when={when}");
                 let (output, trace) =
@@ -163,8 +163,7 @@ fn signal_at_any_step_does_not_lose_what_is_reported_queued() {
                     assert_eq!(records.len(), 1, "{what}");
                     assert!(records[0].contains("hello"), "{what}");
                 } else {
-                    // Before signals were put off, so before there was anything
-                    // to be stored.
+                    // Signals were not blocked yet, so nothing was stored yet.
                     assert!(output.status.signal().is_some(), "{what}");
                     assert!(said.is_empty() && records.is_empty(), "{what}");
                 }
@@ -175,35 +174,38 @@ fn signal_at_any_step_does_not_lose_what_is_reported_queued() {
                 if queued && calls < when {
                     break;
                 }
-                told_of.push((signal, call, queued));
+                outcomes.push((signal, call, queued));
             }
         }
     }
     for signal in ["SIGHUP", "SIGTERM", "SIGPIPE"] {
         let times = |call| {
-            let of = told_of
+            let of = outcomes
                 .iter()
-                .filter(|told| told.0 == signal && told.1 == call);
+                .filter(|outcome| outcome.0 == signal && outcome.1 == call);
             let of: Vec<_> = of.collect();
-            let queued = of.iter().filter(|told| told.2).count();
+            let queued = of.iter().filter(|outcome| outcome.2).count();
             (queued, of.len() - queued)
         };
-        // File and directory; and none of what storing takes was cut short.
+        // Of file and directory. No step of storing was interrupted.
         assert_eq!(times("fsync"), (2, 0), "{signal}");
         for call in ["write", "renameat2"] {
             let (queued, killed) = times(call);
             assert!(queued > 0 && killed == 0, "{signal} {call}");
         }
         println!(
-            "{signal}: {} signals, none lost what was reported queued",
-            told_of.iter().filter(|told| told.0 == signal).count()
+            "{signal}: {} signals, none lost a queued message",
+            outcomes
+                .iter()
+                .filter(|outcome| outcome.0 == signal)
+                .count()
         );
     }
 }
 
 #[test]
-fn signal_that_is_not_put_off_is_not_reported_queued() {
-    // That injected signals arrive: this one ends it.
+fn signal_that_cannot_be_blocked_is_not_reported_queued() {
+    // This proves that injected signals arrive.
     let provider = Provider::answering(Answer::ok());
     let setup = Setup::new(&provider, "queue");
     let (output, trace) = setup.traced(&[
@@ -222,7 +224,7 @@ fn signal_that_is_not_put_off_is_not_reported_queued() {
 }
 
 #[test]
-fn message_is_queued_for_a_phone_that_has_hung_up() {
+fn message_is_queued_when_stdout_is_closed() {
     let provider = Provider::answering(Answer::ok());
     let setup = Setup::new(&provider, "queue");
     let (reader, writer) = io::pipe().unwrap();
@@ -232,14 +234,14 @@ fn message_is_queued_for_a_phone_that_has_hung_up() {
     assert_eq!(setup.take().len(), 1);
 }
 
-/// The ways to write the password that something of ours, or a provider who
-/// repeats what it got, may use.
+/// The encodings of the password that we, or a provider that echoes requests, may
+/// use.
 fn spellings() -> Vec<String> {
     let quoted = |text: &str| format!("{text:?}").trim_matches('"').to_owned();
     let form: String = form_urlencoded::byte_serialize(PASSWORD.as_bytes()).collect();
     vec![
         PASSWORD.to_owned(),
-        // The start of it is too much as well.
+        // The start is secret as well.
         PASSWORD[..6].to_owned(),
         quoted(PASSWORD),
         quoted(&quoted(PASSWORD)),
@@ -249,7 +251,7 @@ fn spellings() -> Vec<String> {
     ]
 }
 
-/// Every file in a folder and below, with its path.
+/// Path and content of every file in a folder and below.
 fn files(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -265,15 +267,15 @@ fn files(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn password_is_in_the_configuration_and_nowhere_else() {
-    // It says what it got, as some do to help.
+fn password_is_only_in_the_configuration() {
+    // Some providers echo requests.
     let provider = Provider::deciding(|request| {
         let parameters = request.parameters();
         let password = parameters.get("pass").cloned().unwrap_or_default();
         let header = request.headers.get("authorization").cloned();
         let mut body = format!("{password} {} {}", request.body, header.unwrap_or_default());
         if request.path == "/late" {
-            // The log has 200 characters: it would end within the password.
+            // The log has 200 characters, which would end inside the password.
             body = format!("{:x<194}{password}", "");
         }
         let head = format!("HTTP/1.1 503 X\r\nContent-Length: {}\r\n\r\n", body.len());

@@ -1,4 +1,4 @@
-//! strace, as a witness and as a saboteur.
+//! Runs strace, to record system calls or to inject errors.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -9,38 +9,38 @@ use nix::unistd::Pid;
 
 use crate::support::daemon::Server;
 
-/// strace at work on a process that runs already.
+/// An strace that is attached to a running process.
 pub(crate) struct Tracer {
     child: Child,
     trace: PathBuf,
 }
 
 impl Tracer {
-    /// Follows a process or one thread of it, from when this returns. What is
-    /// seen goes to `trace`.
-    pub(crate) fn attach(whom: Pid, arguments: &[&str], trace: &Path) -> Self {
+    /// Attaches strace to a process or one of its threads and writes to `trace`. It
+    /// is attached when this returns.
+    pub(crate) fn attach(target: Pid, arguments: &[&str], trace: &Path) -> Self {
         let mut child = Command::new("strace")
             .args(arguments)
             .arg("-o")
             .arg(trace)
             .arg("-p")
-            .arg(whom.to_string())
+            .arg(target.to_string())
             .stderr(Stdio::piped())
             .spawn()
             .expect("strace");
         let mut line = String::new();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        said.read_line(&mut line).unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        stderr.read_line(&mut line).unwrap();
         assert!(line.contains("attached"), "{line}");
-        // It names each new thread, and dies when nobody listens.
-        std::thread::spawn(move || io::copy(&mut said, &mut io::sink()));
+        // It reports each new thread, and ends when stderr is closed.
+        std::thread::spawn(move || io::copy(&mut stderr, &mut io::sink()));
         Self {
             child,
             trace: trace.to_owned(),
         }
     }
 
-    /// Lets the process go; what was seen.
+    /// Detaches and returns the trace.
     pub(crate) fn detach(mut self) -> String {
         self.end();
         std::fs::read_to_string(&self.trace).unwrap()
@@ -49,7 +49,7 @@ impl Tracer {
     fn end(&mut self) {
         if self.child.try_wait().unwrap().is_none() {
             let pid = Pid::from_raw(self.child.id().try_into().unwrap());
-            // Not SIGKILL: a thread would stay as strace has left it.
+            // After SIGKILL the thread would stay stopped.
             let _ = kill(pid, Signal::SIGINT);
             self.child.wait().unwrap();
         }
@@ -62,7 +62,7 @@ impl Drop for Tracer {
     }
 }
 
-/// The thread that makes such a call, with this in it, while `act` lasts.
+/// The thread that makes a call whose arguments contain `holds` during `act`.
 pub(crate) fn thread_that(
     server: &Server,
     call: &str,
