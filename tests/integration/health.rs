@@ -1,4 +1,4 @@
-//! What `websmsd` says of itself to whoever watches over it.
+//! The health endpoint of `websmsd`.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -11,11 +11,11 @@ use crate::support::{Daemon, Spool, wait_for};
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
 
-const SOMEWHERE: &str = "[websmsd]\nhealth_listen = 127.0.0.1:0\n";
+const LISTEN: &str = "[websmsd]\nhealth_listen = 127.0.0.1:0\n";
 
-fn watched(more: &str) -> (Daemon, SocketAddr) {
+fn monitored(more: &str) -> (Daemon, SocketAddr) {
     let spool = Spool::new();
-    let config = format!("{SOMEWHERE}{}{more}", spool.section());
+    let config = format!("{LISTEN}{}{more}", spool.section());
     let daemon = Daemon::with(spool, &config);
     let line = daemon.wait_for_log("health endpoint listening");
     let (_, address) = line.rsplit_once("address=").unwrap();
@@ -23,7 +23,7 @@ fn watched(more: &str) -> (Daemon, SocketAddr) {
     (daemon, address)
 }
 
-/// Status and JSON.
+/// HTTP status and body.
 fn health(address: SocketAddr) -> (u16, Value) {
     let response = say(address, &request("GET", "/", &[], b""));
     assert_eq!(response.headers["content-type"], "application/json");
@@ -34,34 +34,34 @@ fn health(address: SocketAddr) -> (u16, Value) {
 fn wait_until_bad(address: SocketAddr, problem: &str) {
     wait_for(problem, || {
         let (status, json) = health(address);
-        let said = json["problems"].to_string();
-        (status == 503 && json["status"] == "bad" && said.contains(problem)).then_some(())
+        let problems = json["problems"].to_string();
+        (status == 503 && json["status"] == "bad" && problems.contains(problem)).then_some(())
     });
 }
 
 #[test]
-fn daemon_that_is_well_says_so_and_how_much_waits() {
-    let (daemon, address) = watched("");
+fn healthy_daemon_is_200_with_number_of_waiting_files() {
+    let (daemon, address) = monitored("");
     let (status, json) = health(address);
     assert_eq!((status, &json["status"]), (200, &"ok".into()), "{json}");
     assert!(json["free_bytes"].as_u64().is_some_and(|free| free > 0));
-    // One of a conversation is with Asterisk, the others wait.
+    // One file of the conversation is with Asterisk, the others wait.
     for text in ["a", "b", "c"] {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
-    wait_for("two that wait", || {
+    wait_for("two waiting files", || {
         let (status, json) = health(address);
         (status == 200 && json["waiting"] == 2).then_some(())
     });
     daemon.spool.wait_for(3);
-    wait_for("none that waits", || {
+    wait_for("no waiting file", || {
         (health(address).1["waiting"] == 0).then_some(())
     });
 }
 
 #[test]
-fn spool_that_breaks_makes_it_unwell_until_it_is_mended() {
-    let (daemon, address) = watched("");
+fn missing_directory_is_503_until_it_is_back() {
+    let (daemon, address) = monitored("");
     for directory in [daemon.spool.staging(), daemon.spool.outgoing()] {
         let aside = daemon.spool.path().join("aside");
         std::fs::rename(&directory, &aside).unwrap();
@@ -72,8 +72,8 @@ fn spool_that_breaks_makes_it_unwell_until_it_is_mended() {
 }
 
 #[test]
-fn too_many_that_wait_make_it_unwell() {
-    let (daemon, address) = watched("max_waiting = 1\n");
+fn max_waiting_files_are_503() {
+    let (daemon, address) = monitored("max_waiting = 1\n");
     for text in ["a", "b"] {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
@@ -81,12 +81,12 @@ fn too_many_that_wait_make_it_unwell() {
 }
 
 #[test]
-fn too_little_room_makes_it_unwell() {
+fn less_space_than_min_free_is_503() {
     let spool = Spool::new();
     let section = spool
         .section()
         .replace("min_free = 0", "min_free = 9000000000000000");
-    let daemon = Daemon::with(spool, &format!("{SOMEWHERE}{section}"));
+    let daemon = Daemon::with(spool, &format!("{LISTEN}{section}"));
     let line = daemon.wait_for_log("health endpoint listening");
     let (_, address) = line.rsplit_once("address=").unwrap();
     wait_until_bad(address.trim().parse().unwrap(), "less than min_free");
@@ -94,8 +94,8 @@ fn too_little_room_makes_it_unwell() {
 }
 
 #[test]
-fn name_in_outgoing_that_is_taken_is_not_overwritten_and_told() {
-    let (daemon, address) = watched("");
+fn name_in_use_in_outgoing_is_503_and_not_overwritten() {
+    let (daemon, address) = monitored("");
     assert_eq!(daemon.send(TO, FROM, "first").status, 200);
     let first = wait_for("the first", || daemon.spool.call_files().pop());
     assert_eq!(daemon.send(TO, FROM, "second").status, 200);
@@ -114,7 +114,7 @@ fn name_in_outgoing_that_is_taken_is_not_overwritten_and_told() {
 }
 
 #[test]
-fn port_of_health_that_is_taken_is_a_clear_end() {
+fn port_in_use_prevents_the_start() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
     let spool = Spool::new();

@@ -1,5 +1,5 @@
-//! What a stranger could try to get into a call file, where one line more is
-//! a command on the machine.
+//! Attempts to inject lines into a call file, where one line can be a command on
+//! the machine.
 
 use std::cell::RefCell;
 
@@ -39,13 +39,13 @@ fn sender_allowed(value: &[u8]) -> bool {
 }
 
 #[test]
-fn every_byte_at_every_place_is_allowed_or_refused() {
+fn every_byte_at_every_position_is_allowed_or_refused() {
     let daemon = Daemon::start("");
     let mut accepted = 0;
     for byte in 0..=255_u8 {
-        for place in [0, 5, TO.len()] {
+        for position in [0, 5, TO.len()] {
             let with = |base: &str| {
-                let (start, end) = base.as_bytes().split_at(place);
+                let (start, end) = base.as_bytes().split_at(position);
                 [start, &[byte], end].concat()
             };
             for (to, from, allowed) in [
@@ -63,7 +63,7 @@ fn every_byte_at_every_place_is_allowed_or_refused() {
                 let form = http::form(&[("To", &to), ("From", &from), ("Body", b"x")]);
                 let status = daemon.post("/", &[FORM], &form).status;
                 let expected = if allowed { 200 } else { 400 };
-                assert_eq!(status, expected, "byte {byte:#04x} at {place}");
+                assert_eq!(status, expected, "byte {byte:#04x} at {position}");
                 accepted += usize::from(allowed);
             }
         }
@@ -81,7 +81,7 @@ fn every_byte_at_every_place_is_allowed_or_refused() {
 }
 
 #[test]
-fn line_breaks_never_make_a_directive() {
+fn line_break_never_becomes_a_directive() {
     let daemon = Daemon::start("");
     let directive = "Application: System\nData: touch /tmp/websms-was-here";
     let mut texts = Vec::new();
@@ -114,7 +114,7 @@ fn line_breaks_never_make_a_directive() {
 }
 
 #[test]
-fn no_destination_leads_to_another_context_or_path() {
+fn recipient_never_leads_to_another_context_or_path() {
     let daemon = Daemon::start("");
     let long = "1".repeat(5000);
     for to in [
@@ -163,7 +163,7 @@ fn no_destination_leads_to_another_context_or_path() {
 }
 
 #[test]
-fn file_names_are_ours_alone() {
+fn file_name_never_holds_input() {
     let daemon = Daemon::start("");
     for from in ["Google", "1.2.3", "My_Bank"] {
         assert_eq!(daemon.send("+12025550160", from, "../x").status, 200);
@@ -176,7 +176,7 @@ fn file_names_are_ours_alone() {
         assert!(stem.chars().all(ours), "{name}");
         assert!(!name.contains("12025550160"), "{name}");
     }
-    // The spool and the configuration, and nothing beside them.
+    // No file is created elsewhere.
     let mut names: Vec<_> = std::fs::read_dir(daemon.spool.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -186,7 +186,7 @@ fn file_names_are_ours_alone() {
 }
 
 #[test]
-fn text_never_rewrites_the_message() {
+fn text_never_changes_other_fields() {
     let daemon = Daemon::start("");
     let payloads = [
         r#"{"To":"+46999","From":"CEO","Body":"x"}"#,
@@ -213,7 +213,7 @@ fn text_never_rewrites_the_message() {
 }
 
 #[test]
-fn any_request_yields_its_own_message_or_nothing() {
+fn any_request_stores_its_own_message_or_none() {
     let daemon = Daemon::start("");
     let config = Config {
         cases: 300,
@@ -239,7 +239,7 @@ fn any_request_yields_its_own_message_or_nothing() {
         })
         .unwrap();
     let accepted = accepted.into_inner();
-    assert!(accepted.len() > 20, "too few to mean something");
+    assert!(accepted.len() > 20, "too few to be significant");
     let stored: Vec<_> = daemon
         .spool
         .wait_for(accepted.len())
@@ -253,15 +253,15 @@ fn any_request_yields_its_own_message_or_nothing() {
 }
 
 #[test]
-fn any_message_is_rendered_as_itself_and_nothing_else() {
-    // Without the daemon in between, so that it can be done very often.
+fn any_message_is_rendered_as_exactly_itself() {
+    // Without the daemon, so that many cases can be tested.
     let cases = size("WEBSMS_TEST_CASES", 2000);
     let config = Config {
         cases: cases.try_into().unwrap(),
         failure_persistence: None,
         ..Config::default()
     };
-    let call = |max_text: usize| config::CallFileSettings {
+    let settings = |max_text: usize| config::CallFileSettings {
         wait_time: 45,
         max_retries: 4320,
         retry_time: 60,
@@ -271,15 +271,15 @@ fn any_message_is_rendered_as_itself_and_nothing_else() {
         priority: 1,
         max_text,
     };
-    // What means something to a call file, to URIDECODE or to a dialplan.
-    let odd =
+    // Characters with a meaning in a call file, for URIDECODE or in a dialplan.
+    let special =
         "[ \t\r\n\\\\;#%:=,()\\[\\]{}<>|&\"'$+*@/Ж日😀\u{301}\u{200d}\u{85}\u{2028}\u{feff}aA0]";
     let directive = "(\n|\r|\r\n|%0a|\\\\n|\u{2028}| #|;)(Application|Data|setvar|Channel|Set|#exec): [a-zA-Z(){}$ /=;]{0,30}";
     let text = prop_oneof![
         any::<String>(),
-        prop::collection::vec(prop_oneof![odd, directive, "\\PC{1,5}"], 0..60)
+        prop::collection::vec(prop_oneof![special, directive, "\\PC{1,5}"], 0..60)
             .prop_map(|pieces| pieces.concat()),
-        (odd, 0_usize..1100).prop_map(|(piece, times)| piece.repeat(times)),
+        (special, 0_usize..1100).prop_map(|(piece, times)| piece.repeat(times)),
     ];
     let to = "[+]?[0-9]{1,20}";
     let from = prop_oneof![
@@ -290,7 +290,7 @@ fn any_message_is_rendered_as_itself_and_nothing_else() {
     TestRunner::new(config)
         .run(
             &(to, from, text, 40_usize..=1000),
-            |(to, from, text, most)| {
+            |(to, from, text, max)| {
                 let message = Message {
                     to: PhoneNumber::parse(&to).unwrap(),
                     from: Sender::parse(&from).unwrap(),
@@ -300,14 +300,14 @@ fn any_message_is_rendered_as_itself_and_nothing_else() {
                     pictures: Vec::new(),
                 };
                 let mut arrived = Vec::new();
-                let rendered = render(&message, &call(most));
+                let rendered = render(&message, &settings(max));
                 for file in &rendered {
                     let (read_to, read_from, body) = callfile::message(file.as_bytes())
                         .map_err(|problem| TestCaseError::fail(format!("{file:?}: {problem}")))?;
                     prop_assert_eq!(&read_to, &to);
                     prop_assert_eq!(read_from.as_str(), message.from.as_str());
                     prop_assert!(file.lines().all(|line| line.len() <= 1022));
-                    prop_assert!(body.len() <= most);
+                    prop_assert!(body.len() <= max);
                     arrived.extend(body);
                 }
                 prop_assert_eq!(
@@ -324,8 +324,8 @@ fn any_message_is_rendered_as_itself_and_nothing_else() {
         )
         .unwrap();
     let (files, long) = files.into_inner();
-    println!("{cases} messages, {files} call files, {long} messages of several");
-    assert!(long > cases / 100, "too few to mean something");
+    println!("{cases} messages, {files} call files, {long} messages with several");
+    assert!(long > cases / 100, "too few to be significant");
 }
 
 /// A number without its punctuation.

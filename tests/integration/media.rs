@@ -1,5 +1,5 @@
-//! Pictures that come with messages: fetched after the answer, from nowhere else
-//! than they should be, and told of when they cannot be had.
+//! Pictures of messages: fetched after the response, only from allowed hosts, and
+//! with a notice to the phone when they are not available.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -20,10 +20,10 @@ use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_fo
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
-/// What a name could be.
+/// The digits of a random name.
 const DIGITS: &str = "0123456789abcdef0123456789abcdef";
 
-/// Permits the stand-in.
+/// Permits the stand-in server.
 const LOOPBACK: &str = "media_permit_addr = 127.0.0.1";
 
 /// A spool and a directory for pictures, with or without a daemon.
@@ -34,7 +34,7 @@ struct Setup {
 }
 
 impl Setup {
-    /// With these lines in `[websmsd]`, and perhaps in a section behind it.
+    /// With these lines in `[websmsd]` or sections after it.
     fn new(more: &str) -> Self {
         let spool = Spool::new();
         let pictures = spool.path().join("media");
@@ -56,7 +56,7 @@ impl Setup {
         Daemon::with(self.spool.take().expect("one at a time"), &self.config)
     }
 
-    /// Ends a daemon and keeps its spool for the next one; all that it logged.
+    /// Stops a daemon, keeps its spool for the next one and returns its log.
     fn end(&mut self, daemon: Daemon) -> String {
         let (spool, status, log) = daemon.end(Signal::SIGTERM);
         assert!(status.success(), "{log}");
@@ -64,7 +64,7 @@ impl Setup {
         log
     }
 
-    /// A job from long ago, as an earlier run could have left it.
+    /// Writes an old job, as an earlier run may have left it.
     fn leave_job(&self, url: &str) -> PathBuf {
         let pending = self.pictures.join(".pending");
         fs::create_dir(&pending).unwrap();
@@ -77,7 +77,7 @@ impl Setup {
         path
     }
 
-    /// The files that a web server would show.
+    /// The files that a web server would serve.
     fn kept(&self) -> Vec<PathBuf> {
         list(&self.pictures)
     }
@@ -89,19 +89,19 @@ impl Setup {
         })
     }
 
-    /// Everything about pictures that are to be fetched.
+    /// The files of pictures to be fetched.
     fn jobs(&self) -> Vec<PathBuf> {
         list(&self.pictures.join(".pending"))
     }
 
-    fn wait_until_at_rest(&self) {
+    fn wait_until_idle(&self) {
         wait_for("no picture to be fetched", || {
             self.jobs().is_empty().then_some(())
         });
     }
 }
 
-/// Posts a message with pictures; the status.
+/// Posts a message with pictures, and returns the status.
 fn send(daemon: &Daemon, id: &str, text: &str, pictures: &[&str]) -> u16 {
     let names: Vec<_> = (0..pictures.len())
         .map(|n| format!("MediaUrl{n}"))
@@ -120,7 +120,7 @@ fn send(daemon: &Daemon, id: &str, text: &str, pictures: &[&str]) -> u16 {
     daemon.post("/", &[FORM], &http::form(&pairs)).status
 }
 
-/// The texts of the first messages, which must go to John from them.
+/// The texts of the first messages, which must be from them to John.
 fn texts(daemon: &Daemon, count: usize) -> Vec<String> {
     let files = daemon.spool.wait_for(count);
     let text = |file: &String| {
@@ -131,20 +131,20 @@ fn texts(daemon: &Daemon, count: usize) -> Vec<String> {
     files.iter().map(text).collect()
 }
 
-/// Asserts that a phone got a link to a picture and was told that it cannot be
-/// had.
-fn assert_told(daemon: &Daemon, setup: &Setup, url: &str) {
+/// Asserts that the phone got a link to a picture, and a notice that it could not be
+/// fetched.
+fn assert_notified(daemon: &Daemon, setup: &Setup, url: &str) {
     let texts = texts(daemon, 2);
     assert!(
         texts[0].starts_with("https://sms.example.com/media/"),
         "{texts:?}"
     );
     assert_eq!(texts[1], format!("A picture could not be fetched: {url}"));
-    setup.wait_until_at_rest();
+    setup.wait_until_idle();
     assert_eq!(setup.kept(), [] as [&Path; 0]);
 }
 
-/// An answer with a body of any bytes.
+/// A response with a binary body.
 fn picture(content_type: &str, body: &[u8]) -> Answer {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
@@ -173,7 +173,7 @@ fn jpeg(bytes: usize) -> Vec<u8> {
         .collect()
 }
 
-/// The line after the text: where the picture will be.
+/// The name in the link after the text.
 fn name_in(text: &str) -> &str {
     let (_, link) = text.rsplit_once('\n').unwrap_or(("", text));
     link.strip_prefix("https://sms.example.com/media/").unwrap()
@@ -184,7 +184,7 @@ fn is_name(name: &str) -> bool {
 }
 
 #[test]
-fn picture_is_kept_byte_for_byte_under_the_linked_name() {
+fn picture_is_stored_unchanged_under_the_linked_name() {
     let body = jpeg(700_001);
     let server = Provider::answering(picture("image/jpeg", &body));
     let mut setup = Setup::new(LOOPBACK);
@@ -206,7 +206,7 @@ fn picture_is_kept_byte_for_byte_under_the_linked_name() {
     );
     assert_eq!(file.mode() & 0o777, 0o644);
     assert_eq!((file.uid(), file.gid()), (directory.uid(), directory.gid()));
-    setup.wait_until_at_rest();
+    setup.wait_until_idle();
     let log = setup.end(daemon);
     for private in ["hush", "private.JPG", name.as_str(), JOHN, THEIRS] {
         assert!(!log.contains(private), "{private} in {log}");
@@ -216,7 +216,7 @@ fn picture_is_kept_byte_for_byte_under_the_linked_name() {
 }
 
 #[test]
-fn picture_whose_url_has_no_extension_is_kept_under_a_name_without_one() {
+fn picture_of_url_without_extension_is_stored_without_one() {
     let server = Provider::answering(picture("image/png; x=y", b"\x89PNG"));
     let mut setup = Setup::new(LOOPBACK);
     let daemon = setup.daemon();
@@ -236,7 +236,7 @@ fn picture_whose_url_has_no_extension_is_kept_under_a_name_without_one() {
 }
 
 #[test]
-fn credentials_go_to_the_named_host_and_not_along_a_redirect() {
+fn credentials_go_to_the_trusted_host_and_not_along_a_redirect() {
     let other = Provider::answering(picture("image/gif", b"GIF89a"));
     let target = format!("{}/stored?signature=x", other.url());
     let server = Provider::deciding(move |request| match request.path.as_str() {
@@ -265,17 +265,17 @@ fn credentials_go_to_the_named_host_and_not_along_a_redirect() {
         assert_eq!(send(&daemon, "", "", &[&url]), 200);
         let kept = setup.wait_for_kept(1);
         assert_eq!(fs::read(&kept[0]).unwrap(), b"GIF89a");
-        let asked = server.requests().split_off(before);
-        let shown = |request: &Recorded| request.headers.get("authorization").cloned();
-        let shown_here: Vec<_> = asked.iter().map(shown).collect();
+        let requests = server.requests().split_off(before);
+        let credentials = |request: &Recorded| request.headers.get("authorization").cloned();
+        let received: Vec<_> = requests.iter().map(credentials).collect();
         assert_eq!(
-            shown_here,
+            received,
             [Some(expected.to_owned()), Some(expected.to_owned())]
         );
-        let asked = other.requests().split_off(others_before);
-        assert_eq!(asked.iter().map(shown).collect::<Vec<_>>(), [None]);
-        assert_eq!(asked[0].path, "/stored?signature=x");
-        assert!(!asked[0].headers.contains_key("referer"));
+        let requests = other.requests().split_off(others_before);
+        assert_eq!(requests.iter().map(credentials).collect::<Vec<_>>(), [None]);
+        assert_eq!(requests[0].path, "/stored?signature=x");
+        assert!(!requests[0].headers.contains_key("referer"));
     }
 }
 
@@ -309,7 +309,7 @@ fn stranger_cannot_choose_what_is_fetched_with_credentials() {
 }
 
 #[test]
-fn credentials_go_to_no_host_that_is_not_named() {
+fn credentials_go_to_no_other_host() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(&format!(
         "{LOOPBACK}\nmedia_hosts = example.com\n[websms]\nhost = {}\nauth_user = me\n\
@@ -326,7 +326,7 @@ fn credentials_go_to_no_host_that_is_not_named() {
 }
 
 #[test]
-fn name_of_a_permitted_address_is_as_good_as_the_address() {
+fn host_name_of_a_permitted_address_gets_credentials() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let host = format!("http://localhost:{}", server.address.port());
     let mut setup = Setup::new(&format!(
@@ -345,11 +345,11 @@ fn name_of_a_permitted_address_is_as_good_as_the_address() {
 }
 
 #[test]
-fn picture_comes_by_https_from_whom_the_account_trusts() {
+fn picture_is_fetched_by_https_with_the_ca_of_the_interface() {
     const ANSWER: &[u8] =
         b"HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\nContent-Length: 6\r\n\r\nGIF89a";
     let authority = Authority::new();
-    let friend = TlsProvider::answering(authority.issue(|_| {}), ANSWER);
+    let trusted = TlsProvider::answering(authority.issue(|_| {}), ANSWER);
     let stranger = TlsProvider::answering(Authority::new().issue(|_| {}), ANSWER);
     let ca_file = tempfile::NamedTempFile::new().unwrap();
     fs::write(ca_file.path(), authority.pem()).unwrap();
@@ -363,14 +363,14 @@ fn picture_comes_by_https_from_whom_the_account_trusts() {
     assert_eq!(send(&daemon, "", "", &[&url(&stranger)]), 200);
     daemon.wait_for_log("picture not fetched yet");
     assert_eq!(stranger.read(), "");
-    assert_eq!(send(&daemon, "", "", &[&url(&friend)]), 200);
+    assert_eq!(send(&daemon, "", "", &[&url(&trusted)]), 200);
     setup.wait_for_kept(1);
-    let read = friend.read();
+    let read = trusted.read();
     assert!(read.contains("authorization: Basic bWU6c2VjcmV0"), "{read}");
 }
 
 #[test]
-fn private_address_is_not_asked_and_the_phone_is_told() {
+fn private_address_is_not_connected_to_and_phone_is_notified() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let port = server.address.port();
     for host in [
@@ -384,7 +384,7 @@ fn private_address_is_not_asked_and_the_phone_is_told() {
         let daemon = setup.daemon();
         let url = format!("http://{host}:{port}/a.gif?x=y");
         assert_eq!(send(&daemon, "", "", &[&url]), 200);
-        assert_told(&daemon, &setup, &url);
+        assert_notified(&daemon, &setup, &url);
         daemon.wait_for_log("which is not public and not in media_permit_addr");
     }
     assert_eq!(server.requests().len(), 0);
@@ -399,7 +399,7 @@ fn redirect_to_a_private_address_is_not_followed() {
     let daemon = setup.daemon();
     let url = format!("{}/a.gif", server.url());
     assert_eq!(send(&daemon, "", "", &[&url]), 200);
-    assert_told(&daemon, &setup, &url);
+    assert_notified(&daemon, &setup, &url);
     assert_eq!(
         (server.requests().len(), elsewhere.requests().len()),
         (1, 0)
@@ -407,18 +407,18 @@ fn redirect_to_a_private_address_is_not_followed() {
 }
 
 #[test]
-fn redirects_are_not_followed_for_ever() {
+fn sixth_redirect_is_not_followed() {
     let server = Provider::answering(redirect("/again"));
     let mut setup = Setup::new(LOOPBACK);
     let daemon = setup.daemon();
     let url = format!("{}/a.gif", server.url());
     assert_eq!(send(&daemon, "", "", &[&url]), 200);
-    assert_told(&daemon, &setup, &url);
+    assert_notified(&daemon, &setup, &url);
     assert_eq!(server.requests().len(), 6);
 }
 
 #[test]
-fn what_is_not_to_be_kept_is_not_kept() {
+fn disallowed_responses_are_not_stored() {
     let endless = b"HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\n\
                     Transfer-Encoding: chunked\r\n\r\n";
     let chunk = [b"2000\r\n", "x".repeat(0x2000).as_bytes(), b"\r\n"].concat();
@@ -427,51 +427,45 @@ fn what_is_not_to_be_kept_is_not_kept() {
                     Content-Length: 1\r\n\r\nx";
     for (what, answer) in [
         (
-            "too large, as it says",
+            "too large by Content-Length",
             picture("image/gif", &jpeg(100_001)),
         ),
-        ("too large, which it does not say", Answer::Raw(chunks)),
+        ("too large without Content-Length", Answer::Raw(chunks)),
         (
-            "of another type",
+            "of a disallowed type",
             picture("application/x-msdownload", b"MZ"),
         ),
-        ("a page", picture("text/html", b"hello")),
-        ("a drawing", picture("image/svg+xml", b"<svg/>")),
+        ("HTML", picture("text/html", b"hello")),
+        ("SVG", picture("image/svg+xml", b"<svg/>")),
         (
-            "a page in disguise",
+            "HTML declared as GIF",
             picture("image/gif", b"\r\n <html><script>"),
         ),
         (
-            "of no type",
+            "generic type without extension",
             picture("application/octet-stream; x", b"<?php"),
         ),
-        ("encoded", Answer::Raw(encoded.to_vec())),
+        ("encoded content", Answer::Raw(encoded.to_vec())),
+        ("404", Answer::Http(404, "image/gif", "GIF89a".to_owned())),
+        ("401", Answer::Http(401, "image/gif", "GIF89a".to_owned())),
         (
-            "not there",
-            Answer::Http(404, "image/gif", "GIF89a".to_owned()),
-        ),
-        (
-            "not for us",
-            Answer::Http(401, "image/gif", "GIF89a".to_owned()),
-        ),
-        (
-            "a redirect to nowhere",
+            "redirect without Location",
             Answer::Http(302, "image/gif", "GIF89a".to_owned()),
         ),
-        ("a redirect to a file", redirect("file:///etc/passwd")),
+        ("redirect to a file", redirect("file:///etc/passwd")),
     ] {
         let server = Provider::answering(answer);
         let mut setup = Setup::new(&format!("{LOOPBACK}\nmedia_max = 100000"));
         let daemon = setup.daemon();
         let url = format!("{}/a.gif", server.url());
         assert_eq!(send(&daemon, "", "", &[&url]), 200, "{what}");
-        assert_told(&daemon, &setup, &url);
+        assert_notified(&daemon, &setup, &url);
         assert_eq!(server.requests().len(), 1, "{what}");
     }
 }
 
 #[test]
-fn picture_of_the_largest_size_is_kept() {
+fn picture_of_the_maximum_size_is_stored() {
     let server = Provider::answering(picture("image/gif", &jpeg(100_000)));
     let mut setup = Setup::new(&format!("{LOOPBACK}\nmedia_max = 100000"));
     let daemon = setup.daemon();
@@ -483,7 +477,7 @@ fn picture_of_the_largest_size_is_kept() {
 }
 
 #[test]
-fn picture_that_breaks_off_is_not_kept_and_fetched_after_a_restart() {
+fn truncated_picture_is_not_stored_and_fetched_after_a_restart() {
     let is_back = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&is_back);
     let body = jpeg(50_000);
@@ -514,11 +508,11 @@ fn picture_that_breaks_off_is_not_kept_and_fetched_after_a_restart() {
     let name = name_in(&texts(&daemon, 1)[0]).to_owned();
     assert_eq!(setup.wait_for_kept(1), [setup.pictures.join(name)]);
     assert_eq!(fs::read(&setup.kept()[0]).unwrap(), body);
-    setup.wait_until_at_rest();
+    setup.wait_until_idle();
 }
 
 #[test]
-fn picture_that_is_not_there_yet_is_asked_for_again() {
+fn picture_is_requested_again_after_503() {
     let count = AtomicUsize::new(0);
     let server = Provider::deciding(move |_| match count.fetch_add(1, Ordering::SeqCst) {
         0 => Answer::Http(503, "text/plain", "later".to_owned()),
@@ -535,12 +529,12 @@ fn picture_that_is_not_there_yet_is_asked_for_again() {
 }
 
 #[test]
-fn picture_that_was_not_to_be_had_for_a_day_is_given_up() {
+fn picture_is_given_up_after_a_day() {
     let server = Provider::answering(Answer::HangUp);
     let mut setup = Setup::new(LOOPBACK);
     let url = format!("{}/a.gif", server.url());
     let job = setup.leave_job(&url);
-    // What is no job stays where it is and holds nothing up.
+    // A malformed job stays and blocks no other.
     let broken = job.with_file_name(format!("f{}.json", &DIGITS[1..]));
     fs::write(&broken, "{").unwrap();
     let daemon = setup.daemon();
@@ -548,23 +542,23 @@ fn picture_that_was_not_to_be_had_for_a_day_is_given_up() {
         texts(&daemon, 1),
         [format!("A picture could not be fetched: {url}")]
     );
-    wait_for("nothing but what is no job", || {
+    wait_for("only the malformed job", || {
         (setup.jobs() == [broken.clone()]).then_some(())
     });
 }
 
 #[test]
-fn what_a_crash_left_is_tidied_up() {
+fn remains_of_a_crash_are_removed() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(LOOPBACK);
-    // Kept, but not yet forgotten; and half of another one.
+    // A stored picture whose job is left, and an incomplete file.
     let job = setup.leave_job(&format!("{}/a.gif", server.url()));
     let kept = setup.pictures.join(format!("{DIGITS}.gif"));
     fs::write(&kept, "GIF89a").unwrap();
     fs::write(job.with_file_name(".abcdef.tmp"), "GIF").unwrap();
     let daemon = setup.daemon();
     daemon.wait_for_log("fetching pictures of an earlier run");
-    setup.wait_until_at_rest();
+    setup.wait_until_idle();
     assert_eq!(setup.kept(), [kept]);
     assert_eq!(server.requests().len(), 0);
     assert!(setup.end(daemon).contains("stopped"));
@@ -572,7 +566,7 @@ fn what_a_crash_left_is_tidied_up() {
 }
 
 #[test]
-fn message_is_answered_at_once_though_nobody_answers_for_its_picture() {
+fn message_is_acknowledged_while_its_picture_is_not_answered() {
     let server = Provider::answering(Answer::Silence);
     let mut setup = Setup::new(LOOPBACK);
     let daemon = setup.daemon();
@@ -581,7 +575,7 @@ fn message_is_answered_at_once_though_nobody_answers_for_its_picture() {
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
     assert_eq!(send(&daemon, "id", "Look", &urls), 200);
     assert_eq!(texts(&daemon, 1)[0].lines().count(), 8);
-    // Nor does anything else wait for it, least of all the end.
+    // Neither other messages nor the shutdown wait for it.
     server.wait_for(4);
     assert_eq!(send(&daemon, "", "next", &[]), 200);
     assert_eq!(texts(&daemon, 2)[1], "next");
@@ -592,7 +586,7 @@ fn message_is_answered_at_once_though_nobody_answers_for_its_picture() {
 }
 
 #[test]
-fn four_pictures_are_fetched_at_a_time() {
+fn four_pictures_are_fetched_at_the_same_time() {
     let (active, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let (four, seen) = (Barrier::new(4), Arc::clone(&most));
     let server = Provider::deciding(move |_| {
@@ -614,7 +608,7 @@ fn four_pictures_are_fetched_at_a_time() {
 }
 
 #[test]
-fn message_that_came_before_fetches_nothing_twice() {
+fn duplicate_message_fetches_no_picture_again() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(LOOPBACK);
     let daemon = setup.daemon();
@@ -624,16 +618,16 @@ fn message_that_came_before_fetches_nothing_twice() {
     }
     setup.wait_for_kept(1);
     assert_eq!(send(&daemon, "id-1", "Look", &[&url]), 200);
-    // One that comes after all of them comes last.
+    // The picture of a later message is fetched last.
     assert_eq!(send(&daemon, "id-2", "next", &[&url]), 200);
     setup.wait_for_kept(2);
-    setup.wait_until_at_rest();
+    setup.wait_until_idle();
     assert_eq!(texts(&daemon, 2).len(), 2);
     assert_eq!((server.requests().len(), setup.kept().len()), (2, 2));
 }
 
 #[test]
-fn message_is_not_stored_when_its_pictures_cannot_be_noted() {
+fn message_is_not_stored_when_its_pictures_cannot_be_recorded() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(LOOPBACK);
     let daemon = setup.daemon();
@@ -642,7 +636,7 @@ fn message_is_not_stored_when_its_pictures_cannot_be_noted() {
     let url = format!("{}/a.gif", server.url());
     assert_eq!(send(&daemon, "id", "Look", &[&url]), 503);
     daemon.wait_for_log("record its pictures in media_dir");
-    // One without pictures is none the worse.
+    // Messages without pictures are stored.
     assert_eq!(send(&daemon, "", "other", &[]), 200);
     assert_eq!(texts(&daemon, 1), ["other"]);
     fs::rename(setup.pictures.join("aside"), pending).unwrap();
@@ -652,7 +646,7 @@ fn message_is_not_stored_when_its_pictures_cannot_be_noted() {
 }
 
 #[test]
-fn picture_is_forgotten_when_its_message_cannot_be_stored() {
+fn picture_is_not_fetched_when_its_message_cannot_be_stored() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(LOOPBACK);
     let too_much = format!("min_free = {}", u64::MAX);
@@ -666,7 +660,7 @@ fn picture_is_forgotten_when_its_message_cannot_be_stored() {
 }
 
 #[test]
-fn old_pictures_are_removed_and_nothing_else() {
+fn only_our_old_pictures_are_removed() {
     let mut setup = Setup::new("media_lifetime = 3600");
     let (old, bare) = (format!("{DIGITS}.jpg"), DIGITS.to_owned());
     let fresh = format!("f{}.png", &DIGITS[1..]);
@@ -694,7 +688,7 @@ fn old_pictures_are_removed_and_nothing_else() {
 }
 
 #[test]
-fn directory_for_pictures_is_checked_before_the_first_one() {
+fn check_tests_the_directory_for_pictures() {
     let setup = Setup::new("");
     let config = setup.pictures.with_file_name("websms.conf");
     fs::write(&config, &setup.config).unwrap();
@@ -711,11 +705,17 @@ fn directory_for_pictures_is_checked_before_the_first_one() {
             String::from_utf8(output.stdout).unwrap(),
         )
     };
-    let (good, said) = check();
-    assert!(good && said.contains("ok: pictures can be kept"), "{said}");
+    let (ok, stdout) = check();
+    assert!(
+        ok && stdout.contains("ok: pictures can be kept"),
+        "{stdout}"
+    );
     assert_eq!(setup.kept(), [] as [&Path; 0]);
     fs::remove_dir_all(&setup.pictures).unwrap();
-    let (good, said) = check();
-    assert!(!good && said.contains("media_dir: failed to use"), "{said}");
-    assert!(said.contains("install -d -o asterisk"), "{said}");
+    let (ok, stdout) = check();
+    assert!(
+        !ok && stdout.contains("media_dir: failed to use"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("install -d -o asterisk"), "{stdout}");
 }

@@ -1,4 +1,4 @@
-//! `queue`: what the administrator sees and does, beside a running daemon.
+//! `queue`, beside a running daemon.
 
 use std::io::Write as _;
 use std::process::{Command, Output};
@@ -19,18 +19,18 @@ fn queue(daemon: &Daemon, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: Output) -> String {
+fn stdout(output: Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The names of so many messages, in the order in which they were accepted.
+/// The ids of so many messages, in the order of acceptance.
 fn ids(daemon: &Daemon, count: usize) -> Vec<String> {
     let id = |line: &str| {
         let (_, rest) = line.split_once(" id=").unwrap();
         rest.split(' ').next().unwrap().to_owned()
     };
-    wait_for("the names of all in the log", || {
+    wait_for("all ids in the log", || {
         let log = daemon.log();
         let accepted = log.lines().filter(|line| line.contains("message accepted"));
         let ids: Vec<_> = accepted.map(id).collect();
@@ -39,16 +39,16 @@ fn ids(daemon: &Daemon, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn messages_are_listed_where_they_are_and_shown_with_their_text() {
+fn messages_are_listed_with_state_and_shown_with_text() {
     let daemon = Daemon::start("");
-    assert!(said(queue(&daemon, &["list"])).ends_with("0 in all\n"));
+    assert!(stdout(queue(&daemon, &["list"])).ends_with("0 in all\n"));
     for text in ["first ☺", "second"] {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
-    // One of a conversation at a time: the second waits for the first.
+    // One file of a conversation at a time: the second waits for the first.
     wait_for("the first one", || daemon.spool.call_files().pop());
     let ids = ids(&daemon, 2);
-    let listed = said(queue(&daemon, &["list"]));
+    let listed = stdout(queue(&daemon, &["list"]));
     let lines: Vec<_> = listed.lines().collect();
     assert_eq!(lines.len(), 4, "{listed}");
     for (line, id, state) in [
@@ -59,7 +59,7 @@ fn messages_are_listed_where_they_are_and_shown_with_their_text() {
             assert!(line.contains(part), "{part:?} is not in {line:?}");
         }
     }
-    let shown = said(queue(&daemon, &["show", &ids[0]]));
+    let shown = stdout(queue(&daemon, &["show", &ids[0]]));
     for part in [
         "text      \"first ☺\"",
         "progress  not tried yet",
@@ -70,16 +70,16 @@ fn messages_are_listed_where_they_are_and_shown_with_their_text() {
 }
 
 #[test]
-fn dropped_message_is_gone_and_the_others_go_on() {
+fn dropped_messages_do_not_block_later_ones() {
     let daemon = Daemon::start("");
     for text in ["a", "b", "c"] {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
     wait_for("the first one", || daemon.spool.call_files().pop());
     let ids = ids(&daemon, 3);
-    // One that waits, and one that is with Asterisk.
-    said(queue(&daemon, &["drop", &ids[1]]));
-    said(queue(&daemon, &["drop", &ids[0]]));
+    // One waits, and one is with Asterisk.
+    stdout(queue(&daemon, &["drop", &ids[1]]));
+    stdout(queue(&daemon, &["drop", &ids[0]]));
     let files = daemon.spool.wait_for(1);
     assert_eq!(callfile::message(files[0].as_bytes()).unwrap().2, b"c");
     daemon.wait_for_log("call file vanished from staging");
@@ -87,7 +87,7 @@ fn dropped_message_is_gone_and_the_others_go_on() {
 }
 
 #[test]
-fn what_was_given_up_is_tried_again() {
+fn failed_messages_are_retried() {
     let daemon = Daemon::start("");
     for (text, to) in [("a", "+1201"), ("b", "+1202")] {
         assert_eq!(daemon.send(to, FROM, text).status, 200);
@@ -106,47 +106,47 @@ fn what_was_given_up_is_tried_again() {
         std::fs::remove_file(path).unwrap();
     }
     let ids = ids(&daemon, 2);
-    let listed = said(queue(&daemon, &["list"]));
+    let listed = stdout(queue(&daemon, &["list"]));
     assert_eq!(listed.matches("failed").count(), 2, "{listed}");
-    assert!(said(queue(&daemon, &["show", &ids[0]])).contains("progress  given up"));
-    said(queue(&daemon, &["retry", &ids[1]]));
+    assert!(stdout(queue(&daemon, &["show", &ids[0]])).contains("progress  given up"));
+    stdout(queue(&daemon, &["retry", &ids[1]]));
     let files = daemon.spool.wait_for(1);
     assert_eq!(callfile::message(files[0].as_bytes()).unwrap().2, b"b");
-    said(queue(&daemon, &["retry", "--all"]));
+    stdout(queue(&daemon, &["retry", "--all"]));
     daemon.spool.wait_for(2);
     assert!(list(&failed).is_empty());
     assert!(list(&daemon.spool.staging().join("retry")).is_empty());
 }
 
 #[test]
-fn what_waits_with_asterisk_is_due_again_at_once() {
+fn message_that_waits_with_asterisk_is_due_at_once_after_retry() {
     let daemon = Daemon::start("");
     assert_eq!(daemon.send(TO, FROM, "a").status, 200);
     let path = wait_for("the call file", || daemon.spool.call_files().pop());
     let content = std::fs::read_to_string(&path).unwrap();
-    // What Asterisk does after an attempt that failed.
+    // Asterisk appends this after a failed attempt.
     let noted = format!("{content}\nStartRetry: 7 1 (1)\n\nEndRetry: 7 1 (2)\n");
     std::fs::write(&path, noted).unwrap();
     let id = ids(&daemon, 1).remove(0);
-    let listed = said(queue(&daemon, &["list"]));
+    let listed = stdout(queue(&daemon, &["list"]));
     assert!(
         listed.lines().nth(1).unwrap().contains("      1  "),
         "{listed}"
     );
-    said(queue(&daemon, &["retry", &id]));
+    stdout(queue(&daemon, &["retry", &id]));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
 }
 
 #[test]
-fn unknown_message_is_said_to_be_so() {
+fn unknown_message_is_an_error() {
     let daemon = Daemon::start("");
     for act in ["show", "retry", "drop"] {
         let output = queue(&daemon, &[act, "1795304460000001-000000ab"]);
         assert_eq!(output.status.code(), Some(69));
-        let said = String::from_utf8(output.stderr).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(
-            said.contains("there is no message 1795304460000001-000000ab"),
-            "{said}"
+            stderr.contains("there is no message 1795304460000001-000000ab"),
+            "{stderr}"
         );
     }
     for wrong in [&["show", "x"][..], &["retry"], &["drop", "../x"]] {
@@ -154,10 +154,10 @@ fn unknown_message_is_said_to_be_so() {
     }
 }
 
-/// Asterisk moves a file first and notes in it afterwards how it went
+/// Asterisk moves a file first and appends the result afterwards
 /// (`pbx/pbx_spool.c`, `remove_from_queue`).
 #[test]
-fn message_that_is_given_up_is_kept_however_late_that_is_noted() {
+fn message_given_up_is_kept_when_the_result_is_noted_late() {
     let spool = Spool::new();
     let done = spool.path().join("outgoing_done");
     std::fs::create_dir(&done).unwrap();
@@ -169,7 +169,7 @@ fn message_that_is_given_up_is_kept_however_late_that_is_noted() {
     let first = wait_for("the first one", || daemon.spool.call_files().pop());
     let moved = done.join(first.file_name().unwrap());
     std::fs::rename(&first, &moved).unwrap();
-    // The first one has been seen to leave.
+    // The daemon has noticed that the first one left.
     wait_for("the second one", || daemon.spool.call_files().pop());
     let mut file = std::fs::File::options().append(true).open(&moved).unwrap();
     writeln!(file, "Status: Expired").unwrap();
@@ -180,9 +180,9 @@ fn message_that_is_given_up_is_kept_however_late_that_is_noted() {
     assert!(!moved.exists());
 }
 
-/// One that Asterisk was killed over in between, found an hour later.
+/// Asterisk was killed before it appended the result, an hour ago.
 #[test]
-fn message_of_which_asterisk_says_nothing_is_kept() {
+fn message_without_result_is_kept() {
     let spool = Spool::new();
     let done = spool.path().join("outgoing_done");
     std::fs::create_dir(&done).unwrap();

@@ -1,5 +1,4 @@
-//! Call files on their way: who waits, who is in the way, and what the clock
-//! says.
+//! Call files in staging and outgoing: order, names in use, clock changes, limits.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -17,9 +16,9 @@ fn texts(spool: &Spool) -> Vec<String> {
     arrived.into_iter().map(|message| message.text).collect()
 }
 
-/// The one that waits behind another one of its conversation.
-fn waiting(spool: &Spool) -> PathBuf {
-    wait_for("the first one with Asterisk, the second waiting", || {
+/// The file that waits for another one of its conversation.
+fn waiting_file(spool: &Spool) -> PathBuf {
+    wait_for("one file with Asterisk and one that waits", || {
         let mut waiting = list(&spool.staging());
         (spool.call_files().len() == 1 && waiting.len() == 1).then(|| waiting.remove(0))
     })
@@ -31,39 +30,39 @@ fn set_time(path: &Path, time: SystemTime) {
 }
 
 #[test]
-fn file_of_the_same_name_is_not_replaced_by_the_hand_over() {
+fn hand_over_does_not_replace_another_file() {
     let daemon = Daemon::start("");
     for text in ["a", "b"] {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
-    let second = waiting(&daemon.spool);
-    let in_the_way = daemon.spool.outgoing().join(second.file_name().unwrap());
-    std::fs::write(&in_the_way, "not ours").unwrap();
-    // Its turn comes; the other file stays out of the sink's way.
+    let second = waiting_file(&daemon.spool);
+    let other_file = daemon.spool.outgoing().join(second.file_name().unwrap());
+    std::fs::write(&other_file, "not ours").unwrap();
+    // It is the second one's turn now.
     let first = daemon.spool.call_files().remove(0);
-    assert_ne!(first, in_the_way);
+    assert_ne!(first, other_file);
     std::fs::remove_file(first).unwrap();
     let line = daemon.wait_for_log("hand-over to Asterisk failed");
     assert!(
         line.contains("ERROR") && line.contains("File exists"),
         "{line}"
     );
-    assert_eq!(std::fs::read_to_string(&in_the_way).unwrap(), "not ours");
+    assert_eq!(std::fs::read_to_string(&other_file).unwrap(), "not ours");
     assert!(second.exists());
-    std::fs::remove_file(&in_the_way).unwrap();
+    std::fs::remove_file(&other_file).unwrap();
     assert_eq!(texts(&daemon.spool), ["b"]);
 }
 
 #[test]
-fn file_of_the_future_is_handed_over_as_one_of_now() {
-    // As if the clock had been set back by an hour while it waited.
+fn file_with_future_time_is_handed_over_with_current_time() {
+    // As if the clock was set back by an hour while the file waited.
     let spool = Spool::new();
     let config = spool.configure("");
     let first = Server::run(daemon::command(&config));
     for text in ["a", "b"] {
         assert_eq!(first.send(TO, FROM, text).status, 200);
     }
-    let second = waiting(&spool);
+    let second = waiting_file(&spool);
     let name = second.file_name().unwrap().to_owned();
     set_time(&second, SystemTime::now() + HOUR);
     let handed_over = || {
@@ -73,7 +72,7 @@ fn file_of_the_future_is_handed_over_as_one_of_now() {
     };
     std::fs::remove_file(spool.call_files().remove(0)).unwrap();
     assert!(handed_over() <= SystemTime::now(), "Asterisk would wait");
-    // The same at a start.
+    // Also at start.
     drop(first);
     std::fs::rename(spool.outgoing().join(&name), &second).unwrap();
     set_time(&second, SystemTime::now() + HOUR);
@@ -82,9 +81,9 @@ fn file_of_the_future_is_handed_over_as_one_of_now() {
 }
 
 #[test]
-fn clock_that_was_set_changes_no_order_and_delays_nothing() {
-    // Names of files tell when they were accepted: one in an hour, as the clock
-    // says by now, and one an hour ago.
+fn clock_change_neither_reorders_nor_delays_messages() {
+    // By the current clock, one file was accepted an hour ago and one will be in an
+    // hour.
     let spool = Spool::new();
     let config = spool.configure("");
     let first = Server::run(daemon::command(&config));
@@ -108,12 +107,12 @@ fn clock_that_was_set_changes_no_order_and_delays_nothing() {
     }
     let daemon = Server::run(daemon::command(&config));
     assert_eq!(daemon.send(TO, FROM, "next").status, 200);
-    // Far sooner than in an hour, and as they were accepted.
+    // Much earlier than in an hour, and in the order of acceptance.
     assert_eq!(texts(&spool), ["early", "late", "next"]);
 }
 
 #[test]
-fn more_than_may_wait_is_503_until_asterisk_takes_some() {
+fn more_than_max_waiting_is_503_until_asterisk_takes_some() {
     let spool = Spool::new();
     let config = spool.section() + "max_waiting = 5\n";
     let daemon = Daemon::with(spool, &config);
@@ -129,8 +128,8 @@ fn more_than_may_wait_is_503_until_asterisk_takes_some() {
     assert_eq!(refused.status, 503);
     assert_eq!(refused.headers["retry-after"], "30");
     daemon.wait_for_log("5 call files wait already, which is max_waiting");
-    // One is with Asterisk. Those that came before the feeder had counted may
-    // be one or two more.
+    // One is with Asterisk. A few more may be accepted before the feeder has
+    // counted.
     assert!((6..10).contains(&accepted), "{accepted}");
     assert_eq!(daemon.send(TO, FROM, "x").status, 503);
     let expected: Vec<_> = (0..accepted).map(|number| number.to_string()).collect();
