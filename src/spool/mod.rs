@@ -9,18 +9,15 @@
 //! | given up | `failed/….call` | the administrator | kept |
 //! | to be retried | `staging/retry/….call` | feeder | handed over after the start |
 //!
-//! Guarantee: a message that [`Spool::store`] has accepted is durable. A crash can
+//! Guarantee: a message that `Spool::store` has accepted is durable. A crash can
 //! deliver it twice, but never lose it and never deliver half of it.
 //!
-//! [`callfile`] renders messages, [`writer`] stores them, `recovery` finds those
-//! of an earlier run, [`feeder`] hands them to Asterisk in the order of
-//! [`conversation_queue`], [`progress`] reads what Asterisk has noted, and
-//! [`archive`] keeps what Asterisk gave up on. [`layout`]
-//! and [`name`] say where files are and what they are called. [`inventory`] serves
-//! the administrator, [`probe`] checks the directories before the start and
-//! [`health`] during operation.
-//!
-//! [`conversation_queue`]: crate::storage::conversation_queue
+//! [`callfile`] renders messages, `writer` stores them, `recovery` finds those of
+//! an earlier run, `feeder` hands them to Asterisk in the order of
+//! `storage::conversation_queue`, `progress` reads what Asterisk has noted, and
+//! `archive` keeps what Asterisk gave up on. `layout` and `name` define
+//! directories and file names. `inventory` serves the administrator, `probe` checks
+//! the directories before the start and `health` during operation.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
