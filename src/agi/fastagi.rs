@@ -29,8 +29,8 @@ use crate::model::interface::InterfaceName;
 use crate::otp::agi::{self as otp_agi, OtpCommand};
 use crate::otp::outcome::OtpOutcome;
 use crate::otp::service::OtpService;
-use crate::outbound::ProviderError;
 use crate::outbound::fallback::ProviderChain;
+use crate::outbound::provider::ProviderError;
 use crate::outbound::verdict::{Outcome, Reason};
 use crate::resilience::shutdown::Shutdown;
 

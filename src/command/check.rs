@@ -11,7 +11,7 @@ use crate::inbound::endpoint::Endpoint;
 use crate::logging::chain;
 use crate::media;
 use crate::otp;
-use crate::outbound::Provider;
+use crate::outbound::provider::Provider;
 use crate::outbox;
 use crate::sak::client;
 use crate::spool::probe;

@@ -20,8 +20,8 @@ use crate::model::outgoing::OutgoingMessage;
 use crate::otp::code::Code;
 use crate::otp::phone::Phone;
 use crate::outbound::fallback::ProviderChain;
+use crate::outbound::provider::{Provider, ProviderError};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
-use crate::outbound::{Provider, ProviderError};
 
 /// A way by which codes go.
 #[derive(Debug)]

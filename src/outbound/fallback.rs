@@ -8,9 +8,9 @@ use crate::model::interface::InterfaceName;
 use crate::model::message::Text;
 use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::{self, TextSize};
+use crate::outbound::provider::{Provider, ProviderError};
 use crate::outbound::request;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
-use crate::outbound::{Provider, ProviderError};
 
 /// In `fallback_on`, whatever fails in a way that is safe to repeat.
 const FAILED: &str = "failed";

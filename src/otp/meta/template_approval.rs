@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use crate::config::{self, WhatsappAccount, WhatsappCodes};
 use crate::http::client::json_api::ApiClientError;
 use crate::otp::meta::{GraphApi, Template};
-use crate::outbound::{Provider, ProviderError};
+use crate::outbound::provider::{Provider, ProviderError};
 use crate::resilience::backoff::Backoff;
 use crate::secret::Secret;
 
