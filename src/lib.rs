@@ -14,7 +14,7 @@
 //! * `otp` verifies phones by codes that it sends through `outbound`; `sak`
 //!   manages the account at a WhatsApp gateway; `health` answers monitoring.
 //! * The ground: `http`, `storage`, `resilience` and `document` know no messages; [`model`] is
-//!   what is carried; `secret` and `logging` serve everybody.
+//!   what is carried; `crypto`, `secret` and `logging` serve everybody.
 //!
 //! A module uses those below it and none above. `inbound` and `outbound` never
 //! use each other. Decisions are pure functions; clock, disk, network and
@@ -35,6 +35,7 @@ mod outbox;
 mod sak;
 pub mod spool;
 
+mod crypto;
 mod document;
 mod http;
 mod logging;

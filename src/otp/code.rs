@@ -1,9 +1,10 @@
 //! A code: made by chance, and known again by a keyed hash of it.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 
+use crate::crypto::hmac;
 use crate::otp::phone::Phone;
 use crate::secret::Secret;
 
@@ -73,11 +74,8 @@ impl CodeHasher {
         let mut salt = [0; SALT];
         getrandom::fill(&mut salt)?;
         let salt = hex::encode(salt);
-        let hash = self.of_code(&salt, phone, code.expose()).finalize();
-        Ok(HashedCode {
-            hash: hex::encode(hash.into_bytes()),
-            salt,
-        })
+        let hash = hex::encode(self.of_code(&salt, phone, code.expose()));
+        Ok(HashedCode { salt, hash })
     }
 
     /// Whether this is the code, in a time that does not depend on how much of it
@@ -86,28 +84,24 @@ impl CodeHasher {
     pub(crate) fn matches(&self, kept: &HashedCode, phone: &Phone, given: &str) -> bool {
         let hash = hex::decode(&kept.hash).unwrap_or_default();
         let given = self.of_code(&kept.salt, phone, given);
-        given.verify_slice(&hash).is_ok()
+        given.ct_eq(&hash).into()
     }
 
     /// A name for a phone that does not tell its number, 32 hexadecimal digits.
     #[must_use]
     pub(crate) fn file_name(&self, phone: &Phone) -> String {
         const BYTES: usize = 16;
-        let hash = self.of(&["phone", phone.digits()]).finalize().into_bytes();
+        let hash = self.of(&["phone", phone.digits()]);
         hex::encode(hash.get(..BYTES).unwrap_or_default())
     }
 
-    fn of_code(&self, salt: &str, phone: &Phone, code: &str) -> Hmac<Sha256> {
+    fn of_code(&self, salt: &str, phone: &Phone, code: &str) -> Vec<u8> {
         self.of(&["code", salt, phone.digits(), code])
     }
 
     /// Parts but the last hold no line break.
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    fn of(&self, parts: &[&str]) -> Hmac<Sha256> {
-        let key = self.0.expose().as_bytes();
-        let mut hash = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes any key");
-        hash.update(parts.join("\n").as_bytes());
-        hash
+    fn of(&self, parts: &[&str]) -> Vec<u8> {
+        hmac::<Sha256>(&self.0, parts.join("\n").as_bytes())
     }
 }
 

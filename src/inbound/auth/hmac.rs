@@ -3,12 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::config::{self, AuthLocation, DigestEncoding, HmacDigest, WebhookAuth};
+use crate::crypto::hmac;
 use crate::document::template::{Piece, pieces};
 use crate::inbound::auth::{AuthError, TrustScope, constant_time_eq};
 use crate::inbound::request::{WebhookRequest, once};
@@ -147,20 +147,9 @@ pub(super) fn trust_scope(
 /// HMAC (RFC 2104).
 pub(super) fn keyed_digest(digest: HmacDigest, key: &Secret, data: &[u8]) -> Vec<u8> {
     match digest {
-        HmacDigest::Md5 => mac::<Hmac<Md5>>(key, data),
-        HmacDigest::Sha1 => mac::<Hmac<Sha1>>(key, data),
-        HmacDigest::Sha256 => mac::<Hmac<Sha256>>(key, data),
-        HmacDigest::Sha512 => mac::<Hmac<Sha512>>(key, data),
+        HmacDigest::Md5 => hmac::<Md5>(key, data),
+        HmacDigest::Sha1 => hmac::<Sha1>(key, data),
+        HmacDigest::Sha256 => hmac::<Sha256>(key, data),
+        HmacDigest::Sha512 => hmac::<Sha512>(key, data),
     }
-}
-
-fn mac<M: hmac::Mac + KeyInit>(key: &Secret, data: &[u8]) -> Vec<u8> {
-    #[expect(
-        clippy::expect_used,
-        reason = "HMAC takes a key of any length (RFC 2104)"
-    )]
-    let mut mac =
-        <M as KeyInit>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes any key");
-    mac.update(data);
-    mac.finalize().into_bytes().to_vec()
 }

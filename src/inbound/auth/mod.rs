@@ -19,6 +19,7 @@ mod twilio;
 mod vonage;
 
 use crate::config::{AuthLocation, AuthScheme, WebhookAuth};
+use crate::crypto::basic_credentials;
 use crate::document::as_text;
 use crate::inbound::request::{WebhookRequest, once};
 use crate::secret::Secret;
@@ -100,9 +101,8 @@ pub(crate) fn verify(
     }
 }
 
-/// User and password (RFC 7617, section 2).
 fn basic(user: &str, secret: &Secret, given: &str) -> bool {
-    let credentials = STANDARD.encode(format!("{user}:{}", secret.expose()));
+    let credentials = basic_credentials(user, secret);
     let (scheme, rest) = given.split_once(' ').unwrap_or((given, ""));
     scheme.eq_ignore_ascii_case("basic")
         && constant_time_eq(credentials.as_bytes(), rest.trim().as_bytes())
