@@ -75,6 +75,20 @@ pub(crate) fn masked(party: &str) -> String {
         .collect()
 }
 
+/// The start of a text in one line of at most `max` characters: control
+/// characters become blanks, and `…` ends a text that was cut.
+#[must_use]
+pub(crate) fn excerpt(text: &str, max: usize) -> String {
+    let text = text.trim();
+    let is_cut = text.chars().nth(max).is_some();
+    let shown = if is_cut { max.saturating_sub(1) } else { max };
+    text.chars()
+        .take(shown)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .chain(is_cut.then_some('…'))
+        .collect()
+}
+
 struct LogWriter {
     name: &'static str,
     socket: Option<UnixDatagram>,
@@ -158,6 +172,19 @@ mod tests {
         assert_eq!(masked("Google"), "***gle");
         assert_eq!(masked("1"), "*");
         assert_eq!(masked(""), "");
+    }
+
+    #[test]
+    fn excerpt_is_one_short_printable_line() {
+        for (text, expected) in [
+            ("", ""),
+            ("12345678", "12345678"),
+            ("123456789", "1234567…"),
+            (" a\r\nb\u{1b}\n", "a  b "),
+            ("äöüäöüäöü", "äöüäöüä…"),
+        ] {
+            assert_eq!(excerpt(text, 8), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::document::condition::Condition;
 use crate::document::cursor::Cursor;
 use crate::document::path::FieldPath;
 use crate::inbound::record::{RECORDS_MAX, bound, holds};
+use crate::logging::excerpt;
 use crate::model::message::{Receipt, ReceiptState};
 
 /// Longest reason that is kept, in characters.
@@ -52,7 +53,7 @@ fn receipt(document: &Document, record: &Cursor, incoming: &IncomingInterface) -
         interface: incoming.interface.clone(),
         provider_id,
         state,
-        status: single_line(&status),
+        status: excerpt(&status, REASON_MAX),
         reason: text_at(document, record, reason),
         code: text_at(document, record, code),
     })
@@ -64,12 +65,6 @@ fn text_at(document: &Document, record: &Cursor, paths: &[FieldPath]) -> Option<
         .iter()
         .filter_map(|path| document.text(std::slice::from_ref(path), record));
     texts
-        .map(|text| single_line(&text))
+        .map(|text| excerpt(&text, REASON_MAX))
         .find(|text| !text.is_empty())
-}
-
-/// The start of a text, in one line.
-fn single_line(text: &str) -> String {
-    let line = text.trim().chars().take(REASON_MAX);
-    line.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
