@@ -8,10 +8,12 @@
 
 pub(crate) mod auth;
 pub(crate) mod fallback;
-pub(crate) mod pictures;
+mod parameters;
+mod pictures;
 pub(crate) mod provider;
 pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod response;
 mod upload;
+mod values;
 pub(crate) mod verdict;

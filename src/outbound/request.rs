@@ -1,49 +1,41 @@
-//! Message and interface to HTTP request. Pure: what is sent is decided here,
-//! sending is done elsewhere.
+//! Message and interface to HTTP request. Pure: [`provider`](super::provider)
+//! sends what is built here.
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
-use serde_json::Value;
 
-use crate::config::{
-    Auth, BodyType, Charset, OutgoingInterface, Parameters, RequestMethod, pointer,
-};
-use crate::document::as_text;
+use crate::config::{Auth, BodyType, OutgoingInterface, RequestMethod};
 use crate::document::template;
-use crate::model::address::Address;
 use crate::model::id::Id;
 use crate::model::outgoing::OutgoingMessage;
-use crate::model::segments::{self, TextEncoding, TextSize};
+use crate::model::segments::TextSize;
 use crate::outbound::auth;
-use crate::outbound::pictures;
+use crate::outbound::parameters;
+use crate::outbound::values::{self, MessageValues};
 use crate::secret::Secret;
 
-/// What is sent to the provider.
+/// A request to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProviderRequest {
-    /// By which method.
     pub method: RequestMethod,
-    /// Where to.
     pub url: Url,
-    /// Headers, by name in lower case.
+    /// By name in lower case.
     pub headers: Vec<(String, String)>,
-    /// What is said.
     pub body: RequestBody,
 }
 
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RequestBody {
-    /// Fields of `multipart/form-data`; its Content-Type names a boundary that
-    /// is not chosen here.
+    /// Fields of `multipart/form-data`. The HTTP client chooses the boundary and
+    /// adds the Content-Type, which names it.
     Multipart(Vec<(String, String)>),
-    /// None; the URL says all.
+    /// Everything is in the URL.
     None,
     /// As it is sent.
     Text(String),
     /// Fields of `multipart/form-data`, and a file that is yet to be fetched.
     Upload {
-        /// The fields.
         fields: Vec<(String, String)>,
         /// The name of the file's field.
         field: String,
@@ -52,171 +44,123 @@ pub(crate) enum RequestBody {
     },
 }
 
-/// What the form encoding of the reference leaves as it is besides letters and
-/// digits: PHP's `urlencode`, RFC 1738. A blank becomes `+` afterwards.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b' ');
+/// What is percent-encoded in a header: all but printable ASCII, and the `%`
+/// itself.
+const HEADER: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The request that hands over a picture before its message, if one is to be
-/// made.
+/// The request that uploads a picture before its message; `None` when the
+/// interface or the message wants none.
 #[must_use]
 pub(crate) fn upload_request(
-    outgoing: &OutgoingInterface,
+    interface: &OutgoingInterface,
     auth: &Auth<Secret>,
     id: Id,
     message: &OutgoingMessage,
 ) -> Option<ProviderRequest> {
-    let before = outgoing.pictures.upload.as_ref()?.preceding.as_ref()?;
-    let said = MessageValues::new(outgoing, id, message);
-    let picture = said.pictures.first()?.clone();
-    let fill = |text: &str| template::fill(text, |word| said.placeholder(word));
-    let fields = before.fixed.iter();
+    let upload = interface.pictures.upload.as_ref()?.preceding.as_ref()?;
+    let values = MessageValues::new(interface, id, message, None);
+    let picture = values.pictures.first()?.clone();
+    let fill = |text: &str| template::fill(text, |word| values.placeholder(word));
+    let fields = upload.fixed.iter();
     Some(ProviderRequest {
         method: RequestMethod::Post,
-        url: target(outgoing, &before.path, &said),
-        headers: headers(outgoing, auth, &said, None, ""),
+        url: target(interface, &upload.path, &values),
+        headers: headers(
+            interface,
+            auth,
+            &values,
+            interface.parameters.content_type.as_deref(),
+            "",
+        ),
         body: RequestBody::Upload {
             fields: fields
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),
-            field: before.field.clone(),
+            field: upload.field.clone(),
             url: picture,
         },
     })
 }
 
-/// Builds and signs the request for a message; its picture has been handed over
-/// and is known by `handle`, if that is how it goes.
+/// Builds and signs the request for a message. `uploaded_id` is the provider's
+/// id of its picture, if that was uploaded before.
 #[must_use]
 pub(crate) fn build(
-    outgoing: &OutgoingInterface,
+    interface: &OutgoingInterface,
     auth: &Auth<Secret>,
     id: Id,
     message: &OutgoingMessage,
-    handle: Option<&str>,
+    uploaded_id: Option<&str>,
 ) -> ProviderRequest {
-    let mut said = MessageValues::new(outgoing, id, message);
-    said.uploaded_id = handle.map(str::to_owned);
-    let parameters = parameters(outgoing, auth, &said);
-    let media = outgoing.pictures.path.as_ref();
-    let media = media.filter(|_| !said.pictures.is_empty());
-    let mut url = target(outgoing, media.unwrap_or(&outgoing.path), &said);
+    let values = MessageValues::new(interface, id, message, uploaded_id);
+    let parameters = parameters::of_message(interface, auth, &values);
+    let media_path = interface.pictures.path.as_ref();
+    let media_path = media_path.filter(|_| !values.pictures.is_empty());
+    let mut url = target(interface, media_path.unwrap_or(&interface.path), &values);
     let mut signed = String::new();
-    if let Some((field, url_of_file)) = upload(outgoing, &said) {
-        let body = RequestBody::Upload {
-            fields: texts(parameters),
-            field,
-            url: url_of_file,
-        };
-        return ProviderRequest {
-            method: outgoing.method,
-            url,
-            headers: headers(outgoing, auth, &said, None, ""),
-            body,
-        };
-    }
-    let (content_type, body) = match outgoing.parameters.body_type {
-        BodyType::Form => {
-            signed = encode(&texts(parameters));
-            let form = Some("application/x-www-form-urlencoded");
-            (form, RequestBody::Text(signed.clone()))
+    let (content_type, body) = match (file(interface, &values), interface.parameters.body_type) {
+        (Some((field, url)), _) => {
+            let fields = parameters::sorted(parameters);
+            (None, RequestBody::Upload { fields, field, url })
         }
-        BodyType::Json => (
-            Some("application/json"),
-            RequestBody::Text(json(&parameters)),
-        ),
-        BodyType::Multipart => (None, RequestBody::Multipart(texts(parameters))),
-        BodyType::Query => {
-            let mut query = url
-                .query()
-                .map(|query| format!("{query}&"))
-                .unwrap_or_default();
-            query.push_str(&encode(&texts(parameters)));
-            url.set_query(Some(&query));
+        (None, BodyType::Form) => {
+            signed = parameters::form(&parameters::sorted(parameters));
+            let form = "application/x-www-form-urlencoded";
+            (Some(form), RequestBody::Text(signed.clone()))
+        }
+        (None, BodyType::Json) => {
+            let document = parameters::json(&parameters);
+            (Some("application/json"), RequestBody::Text(document))
+        }
+        (None, BodyType::Multipart) => {
+            let fields = parameters::sorted(parameters);
+            (None, RequestBody::Multipart(fields))
+        }
+        (None, BodyType::Query) => {
+            let before = url.query().map(|query| format!("{query}&"));
+            let query = parameters::form(&parameters::sorted(parameters));
+            url.set_query(Some(&(before.unwrap_or_default() + &query)));
             (None, RequestBody::None)
         }
     };
+    let configured = interface.parameters.content_type.as_deref();
+    let configured = configured.filter(|_| !matches!(body, RequestBody::Upload { .. }));
+    let content_type = configured.or(content_type);
     ProviderRequest {
-        method: outgoing.method,
+        method: interface.method,
         url,
-        headers: headers(outgoing, auth, &said, content_type, &signed),
+        headers: headers(interface, auth, &values, content_type, &signed),
         body,
     }
 }
 
-/// Whether the destination is one for this provider.
+/// Whether the provider takes messages to this destination.
 #[must_use]
-pub(crate) fn accepts_destination(outgoing: &OutgoingInterface, message: &OutgoingMessage) -> bool {
-    let to = outgoing.number_format.apply(message.to.as_str());
-    let pattern = outgoing.to_match.as_ref();
+pub(crate) fn accepts_destination(
+    interface: &OutgoingInterface,
+    message: &OutgoingMessage,
+) -> bool {
+    let to = interface.number_format.apply(message.to.as_str());
+    let pattern = interface.to_match.as_ref();
     pattern.is_none_or(|pattern| pattern.is_match(&to))
 }
 
-/// How much the text of a message is, as the provider gets it.
+/// The size of a message's text, as the provider gets it.
 #[must_use]
-pub(crate) fn size(outgoing: &OutgoingInterface, message: &OutgoingMessage) -> TextSize {
-    TextSize::of(&text(&outgoing.charset, message.text.as_str()))
+pub(crate) fn size(interface: &OutgoingInterface, message: &OutgoingMessage) -> TextSize {
+    TextSize::of(&values::text(&interface.charset, message.text.as_str()))
 }
 
-/// What a request says, in the words of the provider.
-struct MessageValues {
-    to: String,
-    from: String,
-    text: String,
-    pictures: Vec<String>,
-    /// What the provider calls the picture, which it has already.
-    uploaded_id: Option<String>,
-    id: String,
-}
-
-impl MessageValues {
-    fn new(outgoing: &OutgoingInterface, id: Id, message: &OutgoingMessage) -> Self {
-        let number = |address: &Address| outgoing.number_format.apply(address.as_str());
-        let (rest, pictures) = pictures::extract(&message.text, &outgoing.pictures);
-        Self {
-            to: number(&message.to),
-            from: number(&message.from),
-            text: text(&outgoing.charset, &rest),
-            pictures,
-            uploaded_id: None,
-            id: id.to_string(),
-        }
-    }
-
-    /// What the first picture is.
-    fn kind(&self) -> &'static str {
-        self.pictures
-            .first()
-            .map_or("", |url| pictures::media_kind(url))
-    }
-
-    /// What a word in braces stands for.
-    fn placeholder(&self, word: &str) -> String {
-        let said = match word {
-            "to" => &self.to,
-            "from" => &self.from,
-            "body" => &self.text,
-            "id" => &self.id,
-            "kind" => self.kind(),
-            _ => "",
-        };
-        said.to_owned()
-    }
-}
-
-/// Where a request goes; what a message puts into the URL is percent-encoded.
-fn target(outgoing: &OutgoingInterface, path: &str, said: &MessageValues) -> Url {
-    let word =
-        |word: &str| utf8_percent_encode(&said.placeholder(word), NON_ALPHANUMERIC).to_string();
-    let filled = template::fill(path, word);
+/// The URL of a request; what a message puts into it is percent-encoded.
+fn target(interface: &OutgoingInterface, path: &str, values: &MessageValues) -> Url {
+    let encoded =
+        |word: &str| utf8_percent_encode(&values.placeholder(word), NON_ALPHANUMERIC).to_string();
+    let filled = template::fill(path, encoded);
     let (path, query) = match filled.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (filled.as_str(), None),
     };
-    let mut url = outgoing.host.clone();
+    let mut url = interface.host.clone();
     let base = url.path().trim_end_matches('/');
     url.set_path(&format!("{base}{path}"));
     url.set_query(query);
@@ -224,173 +168,30 @@ fn target(outgoing: &OutgoingInterface, path: &str, said: &MessageValues) -> Url
 }
 
 fn headers(
-    outgoing: &OutgoingInterface,
+    interface: &OutgoingInterface,
     auth: &Auth<Secret>,
-    said: &MessageValues,
+    values: &MessageValues,
     content_type: Option<&str>,
     signed: &str,
 ) -> Vec<(String, String)> {
-    let configured = outgoing.parameters.content_type.as_deref();
-    let configured = configured.filter(|_| upload(outgoing, said).is_none());
-    let content_type = configured.or(content_type);
     // What no header can carry, such as a text with a line break, is encoded.
-    let word = |word: &str| utf8_percent_encode(&said.placeholder(word), HEADER).to_string();
-    let idempotency = outgoing.delivery.idempotency.header.as_ref();
-    let configured = outgoing.headers.iter();
+    let encoded = |word: &str| utf8_percent_encode(&values.placeholder(word), HEADER).to_string();
+    let idempotency = interface.delivery.idempotency.header.as_ref();
+    let configured = interface.headers.iter();
     content_type
         .map(|value| ("content-type".to_owned(), value.to_owned()))
         .into_iter()
-        .chain(idempotency.map(|name| (name.clone(), said.id.clone())))
-        .chain(configured.map(|(name, value)| (name.clone(), template::fill(value, word))))
-        .chain(auth::header(auth, &outgoing.path, signed))
+        .chain(idempotency.map(|name| (name.clone(), values.id.clone())))
+        .chain(configured.map(|(name, value)| (name.clone(), template::fill(value, encoded))))
+        .chain(auth::header(auth, &interface.path, signed))
         .collect()
 }
 
-/// What is percent-encoded in a header: all but printable ASCII, and the `%`
-/// itself.
-const HEADER: &AsciiSet = &CONTROLS.add(b'%');
-
-fn parameters(
-    outgoing: &OutgoingInterface,
-    auth: &Auth<Secret>,
-    said: &MessageValues,
-) -> Vec<(String, Value)> {
-    let Parameters {
-        key_to,
-        key_from,
-        key_body,
-        fixed,
-        ..
-    } = &outgoing.parameters;
-    let text = |value: &str| Value::String(value.to_owned());
-    let mut parameters = Vec::new();
-    let mut add = |key: &Option<String>, value: Value| {
-        parameters.extend(key.clone().map(|key| (key, value)));
-    };
-    add(key_to, text(&said.to));
-    add(key_from, text(&said.from));
-    match &outgoing.pictures.caption {
-        Some(caption) if !said.pictures.is_empty() => {
-            let caption = template::fill(caption, |word| said.placeholder(word));
-            let caption = Some(caption).filter(|_| !said.text.is_empty());
-            add(&caption, text(&said.text));
-        }
-        _ => parameters.extend(key_body.iter().map(|key| (key.clone(), text(&said.text)))),
-    }
-    parameters.extend(fixed.iter().cloned());
-    let credentials = auth::parameters(auth).into_iter();
-    parameters.extend(credentials.map(|(key, value)| (key, Value::String(value))));
-    if let Some(name) = &outgoing.delivery.idempotency.parameter {
-        parameters.push((name.clone(), text(&said.id)));
-    }
-    if let Charset::Marked { key, value } = &outgoing.charset
-        && segments::exceeds_ucs2(&said.text)
-    {
-        parameters.push((key.clone(), text(value)));
-    }
-    if TextSize::of(&said.text).encoding == TextEncoding::Ucs2 {
-        replace(&mut parameters, &outgoing.parameters.ucs2);
-    }
-    if let Some(key) = outgoing
-        .pictures
-        .key
-        .as_ref()
-        .filter(|_| !said.pictures.is_empty())
-    {
-        let kind = |text: &str| template::fill(text, |_| said.kind().to_owned());
-        let fixed = outgoing
-            .pictures
-            .fixed
-            .iter()
-            .map(|(name, value)| match value {
-                Value::String(value) => (kind(name), Value::String(kind(value))),
-                other => (kind(name), other.clone()),
-            });
-        replace(&mut parameters, &fixed.collect::<Vec<_>>());
-        if let Some(handle) = &said.uploaded_id {
-            let name = template::fill(key, |word| said.placeholder(word));
-            parameters.push((name, text(handle)));
-        } else if outgoing.pictures.upload.is_none() {
-            parameters.extend(pictures::parameters(key, &said.pictures));
-        }
-    }
-    parameters
-}
-
-/// The field and the URL of a picture that is sent with its message.
-fn upload(outgoing: &OutgoingInterface, said: &MessageValues) -> Option<(String, String)> {
-    let pictures = &outgoing.pictures;
-    let (key, url) = (pictures.key.as_ref()?, said.pictures.first()?);
-    pictures
-        .upload
-        .as_ref()
-        .filter(|upload| upload.preceding.is_none())?;
-    Some((
-        template::fill(key, |word| said.placeholder(word)),
-        url.clone(),
-    ))
-}
-
-/// Puts parameters in place of others of their names; `null` is in place of them
-/// and is not sent.
-fn replace(parameters: &mut Vec<(String, Value)>, others: &[(String, Value)]) {
-    parameters.retain(|(name, _)| others.iter().all(|(other, _)| other != name));
-    let some = others.iter().filter(|(_, value)| !value.is_null());
-    parameters.extend(some.cloned());
-}
-
-/// Parameters as text, sorted, as the reference sorts them and Zadarma wants
-/// them.
-fn texts(parameters: Vec<(String, Value)>) -> Vec<(String, String)> {
-    let mut texts: Vec<_> = parameters
-        .into_iter()
-        .map(|(key, value)| (key, as_text(&value).unwrap_or_default()))
-        .collect();
-    texts.sort();
-    texts
-}
-
-/// The document that parameters make. That they have room beside each other was
-/// seen to when the configuration was read.
-fn json(parameters: &[(String, Value)]) -> String {
-    let mut document = Value::Null;
-    for (name, value) in parameters {
-        if let Ok(pointer) = pointer(name) {
-            let _ = pointer.put(&mut document, value.clone());
-        }
-    }
-    document.to_string()
-}
-
-/// The text as the provider gets it.
-fn text(charset: &Charset, text: &str) -> String {
-    match charset {
-        Charset::Ucs2 => segments::to_ucs2(text),
-        Charset::Marked { .. } | Charset::Utf8 => text.to_owned(),
-    }
-}
-
-fn encode(parameters: &[(String, String)]) -> String {
-    let word = |word: &str| {
-        utf8_percent_encode(word, FORM)
-            .to_string()
-            .replace(' ', "+")
-    };
-    let pairs: Vec<_> = parameters
-        .iter()
-        .map(|(key, value)| format!("{}={}", word(key), word(value)))
-        .collect();
-    pairs.join("&")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn form_is_encoded_as_the_reference_does() {
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        let encoded = encode(&[pair("a b", "~*-_. \r\n☺"), pair("c&d", "e=f+g")]);
-        assert_eq!(encoded, "a+b=%7E%2A-_.+%0D%0A%E2%98%BA&c%26d=e%3Df%2Bg");
-    }
+/// Field and URL of the picture that is sent as a file with its message.
+fn file(interface: &OutgoingInterface, values: &MessageValues) -> Option<(String, String)> {
+    let pictures = &interface.pictures;
+    let (key, url) = (pictures.key.as_ref()?, values.pictures.first()?);
+    let upload = pictures.upload.as_ref()?;
+    let field = template::fill(key, |word| values.placeholder(word));
+    upload.preceding.is_none().then(|| (field, url.clone()))
 }
