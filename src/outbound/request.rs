@@ -65,13 +65,7 @@ pub(crate) fn upload_request(
     Some(ProviderRequest {
         method: RequestMethod::Post,
         url: target(interface, &upload.path, &values),
-        headers: headers(
-            interface,
-            auth,
-            &values,
-            interface.parameters.content_type.as_deref(),
-            "",
-        ),
+        headers: headers(interface, auth, &values, None, ""),
         body: RequestBody::Upload {
             fields: fields
                 .map(|(name, value)| (name.clone(), fill(value)))

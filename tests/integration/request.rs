@@ -279,6 +279,29 @@ fn picture_is_handed_over_before_its_message() {
 }
 
 #[test]
+fn configured_content_type_is_not_that_of_an_upload() {
+    let (gallery, _) = gallery();
+    let provider = Provider::deciding(|request| match request.path.as_str() {
+        "/17/media" => Answer::Http(200, "application/json", r#"{"id":"M1"}"#.to_owned()),
+        _ => Answer::ok(),
+    });
+    let configured = "application/vnd.api+json";
+    let config = format!(
+        "[websms]\nhost = {}\n{HAND_OVER}content_type = {configured}\n",
+        provider.url()
+    );
+    let text = format!("Look {}/a.png", gallery.url());
+    assert_eq!(Websms::configured(&config).status(&["+1", "+2", &text]), 0);
+    let [upload, message] = provider.requests().try_into().unwrap();
+    let content_type = &upload.headers["content-type"];
+    assert!(
+        content_type.starts_with("multipart/form-data; boundary="),
+        "{content_type}"
+    );
+    assert_eq!(message.headers["content-type"], configured);
+}
+
+#[test]
 fn message_whose_picture_is_not_taken_is_not_sent() {
     let (gallery, _) = gallery();
     for (answer, status, said) in [
