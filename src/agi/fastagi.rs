@@ -67,7 +67,7 @@ impl FastAgiServer {
     pub(crate) fn new(config: Config, otp: Option<Arc<OtpService>>) -> Result<Self, ProviderError> {
         let chain = |outgoing: &OutgoingInterface| {
             let chain = ProviderChain::new(&config, outgoing)?;
-            Ok((outgoing.interface.clone(), chain))
+            Ok::<_, ProviderError>((outgoing.interface.clone(), chain))
         };
         let providers = config.outgoing.iter().map(chain);
         Ok(Self {

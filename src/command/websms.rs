@@ -16,7 +16,7 @@ use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::cli::WebsmsOptions;
 use crate::config::{Config, DeliveryMode};
 use crate::exit::Exit;
-use crate::logging;
+use crate::logging::{self, chain};
 use crate::model::id::Id;
 use crate::outbound::fallback::ProviderChain;
 use crate::outbound::verdict::Reason;
@@ -63,7 +63,7 @@ fn send(config: &Config, submission: &Submission, id: Id) -> Result<SubmitResult
         .map_err(|_| submission.unsent(Reason::UnknownIndex))
         .and_then(|outgoing| {
             ProviderChain::new(config, outgoing).map_err(|error| {
-                error!(%id, %interface, %error, "failed to prepare the request");
+                error!(%id, %interface, error = chain(&error), "failed to prepare the request");
                 unusable
             })
         })?;

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::config::{Config, SmsSettings};
 use crate::document::template;
 use crate::http::client::redact;
+use crate::logging::chain;
 use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
 use crate::model::message::Text;
@@ -197,7 +198,7 @@ impl fmt::Display for ChannelError {
         match self {
             Self::From(error) => write!(f, "use sms_from: it {error}"),
             Self::Interface(error) => write!(f, "use sms_index: {error}"),
-            Self::Provider(error) => error.fmt(f),
+            Self::Provider(error) => f.write_str(&chain(error)),
         }
     }
 }

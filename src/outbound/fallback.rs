@@ -58,7 +58,7 @@ impl ProviderChain {
     /// How much a message is, as the first provider gets it.
     #[must_use]
     pub(crate) fn size(&self, message: &OutgoingMessage) -> TextSize {
-        request::size(&self.primary.outgoing, message)
+        request::size(&self.primary.interface, message)
     }
 
     /// Sends a message by the first provider that does not fail in a way that is
@@ -70,7 +70,8 @@ impl ProviderChain {
         if !self.primary.should_fall_back(&attempt.verdict) {
             return attempt;
         }
-        let fits = |provider: &&Provider| request::accepts_destination(&provider.outgoing, message);
+        let fits =
+            |provider: &&Provider| request::accepts_destination(&provider.interface, message);
         for provider in self.fallbacks.iter().filter(fits) {
             let other = provider.attempt(id, message).await;
             let reason = attempt.verdict.reason.map_or("", Reason::text);
@@ -96,14 +97,14 @@ impl Provider {
     /// Whether what became of a message is a matter for the fallback: any failure
     /// that is safe to repeat, unless `fallback_on` says which.
     fn should_fall_back(&self, verdict: &Verdict) -> bool {
-        let on = &self.outgoing.errors.fallback;
+        let on = &self.interface.errors.fallback;
         let failed = verdict.outcome == Outcome::Failed;
         verdict.use_fallback || (failed && (on.is_empty() || on.iter().any(|word| word == FAILED)))
     }
 
     async fn attempt(&self, id: Id, message: &OutgoingMessage) -> Attempt {
         Attempt {
-            interface: self.outgoing.interface.clone(),
+            interface: self.interface.interface.clone(),
             verdict: self.send_all(id, message).await,
         }
     }
@@ -115,7 +116,7 @@ impl Provider {
             text: Text::new(text),
             ..message.clone()
         };
-        let texts = segments::parts(message.text.as_str(), self.outgoing.max_chars);
+        let texts = segments::parts(message.text.as_str(), self.interface.max_chars);
         let mut texts = texts.into_iter();
         let mut verdict = self.send(id, &part(texts.next().unwrap_or_default())).await;
         for text in texts {

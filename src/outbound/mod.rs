@@ -1,19 +1,26 @@
-//! From here to the provider: build, sign, send, judge.
+//! From a message to its provider: build, sign, send, judge.
 //!
-//! [`request`] and [`auth`] decide what is sent, [`segments`](crate::model::segments) how much that is,
-//! [`response`] what the answer means; [`provider`] does the sending itself. One attempt is
-//! made; [`fallback`] makes one at each of several providers if need be. Certificates are
-//! verified, redirects are not followed, time and size are bounded. Whether a
-//! failed message may be tried again is told by the verdict, never guessed.
+//! [`request`] decides what is sent: [`values`] are what the message says,
+//! [`parameters`] and [`pictures`] how it is written, [`auth`] signs it.
+//! [`provider`] sends it, once; [`upload`] fetches a picture that is sent as a
+//! file. [`response`] makes a [`verdict`] of the response, [`redaction`] removes
+//! from it what must not be repeated, [`report`] logs it.
+//!
+//! [`fallback`] decides which provider gets a message: the interface's own, or
+//! those of its fallbacks.
+//!
+//! Certificates are verified, redirects are not followed, time and size are
+//! bounded. The verdict says whether another attempt is safe.
 
 pub(crate) mod auth;
 pub(crate) mod fallback;
 mod parameters;
 mod pictures;
 pub(crate) mod provider;
+mod redaction;
 pub(crate) mod report;
 pub(crate) mod request;
-pub(crate) mod response;
+mod response;
 mod upload;
 mod values;
 pub(crate) mod verdict;

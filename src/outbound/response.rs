@@ -1,4 +1,4 @@
-//! Answer to verdict.
+//! Response of a provider to verdict. Pure.
 
 use serde_json::Value;
 
@@ -16,13 +16,13 @@ const ID_MAX: usize = 256;
 /// Longest explanation for the sender, in characters.
 const EXPLANATION_MAX: usize = 160;
 
-/// As much of an answer as the log shows, in characters.
+/// As much of a response as the log shows, in characters.
 const DETAIL_MAX: usize = 200;
 
-/// Judges an answer: the HTTP status decides, then the check.
+/// The verdict on a message: the HTTP status decides, then the check.
 ///
-/// A server error is [`Outcome::Unknown`], because it says nothing about what
-/// was done before it; 503 and 429 say that nothing was.
+/// A server error is [`Outcome::Unknown`], because it does not say what was done
+/// before it; 503 and 429 say that nothing was.
 #[must_use]
 pub(crate) fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
     let (outcome, reason) = match status {
@@ -39,32 +39,33 @@ pub(crate) fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Ve
         400..=499 => (Outcome::Rejected, Reason::Refused),
         _ => (Outcome::Unknown, Reason::ProviderError),
     };
-    let said = String::from_utf8_lossy(body);
-    Verdict::not_sent(outcome, reason, detail(status, &said))
+    let text = String::from_utf8_lossy(body);
+    Verdict::not_sent(outcome, reason, detail(status, &text))
 }
 
-/// What the provider says of its refusal, read as the configuration says.
+/// The verdict with the provider's code and words for its refusal, which the
+/// configuration finds in the response and interprets.
 #[must_use]
 pub(crate) fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8]) -> Verdict {
     if verdict.reason.is_none() {
         return verdict;
     }
     let document = document(body);
-    let text = |places: &[FieldPath]| {
-        let texts = places
+    let text = |paths: &[FieldPath]| {
+        let texts = paths
             .iter()
-            .filter_map(|place| document.text(std::slice::from_ref(place), &Cursor::default()));
+            .filter_map(|path| document.text(std::slice::from_ref(path), &Cursor::default()));
         texts
             .map(|text| excerpt(&text, EXPLANATION_MAX))
             .find(|text| !text.is_empty())
     };
     let code = text(&errors.code).unwrap_or_default();
-    let words = errors.words(&code).map(str::to_owned);
-    let turn = errors.fallback.contains(&code);
+    let configured = errors.words(&code).map(str::to_owned);
+    let use_fallback = errors.fallback.contains(&code);
     let (outcome, reason) = if errors.retry.contains(&code) {
         (Outcome::Failed, Some(Reason::Busy))
-    } else if turn {
-        // A code that is known means that nothing was sent.
+    } else if use_fallback {
+        // A listed code means that nothing was sent.
         (Outcome::Rejected, Some(Reason::Refused))
     } else {
         (verdict.outcome, verdict.reason)
@@ -72,29 +73,71 @@ pub(crate) fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8
     Verdict {
         outcome,
         reason,
-        use_fallback: turn,
-        explanation: words.or_else(|| text(&errors.reason)),
+        use_fallback,
+        explanation: configured.or_else(|| text(&errors.reason)),
         ..verdict
     }
 }
 
-/// What the provider calls the message that it accepted.
+/// The provider's id of a picture that was uploaded before its message.
+///
+/// # Errors
+/// The verdict on the message when the response is a refusal or names no id.
+pub(crate) fn uploaded_id(
+    paths: &[FieldPath],
+    errors: &ErrorCodes,
+    status: u16,
+    body: &[u8],
+) -> Result<String, Verdict> {
+    let verdict = verdict(None, status, body);
+    let refused = match (verdict.outcome, id_at(paths, body)) {
+        (Outcome::Sent, Some(id)) => return Ok(id),
+        (Outcome::Sent, None) => {
+            let (outcome, reason) = (Outcome::Rejected, Reason::UnexpectedAnswer);
+            Verdict::not_sent(outcome, reason, verdict.detail)
+        }
+        _ => verdict,
+    };
+    Err(message_not_sent(with_explanation(refused, errors, body)))
+}
+
+/// The verdict on a message whose picture may or may not have been uploaded: the
+/// message itself was not sent, so another attempt is safe.
+#[must_use]
+pub(crate) fn message_not_sent(verdict: Verdict) -> Verdict {
+    let outcome = match verdict.outcome {
+        Outcome::Unknown => Outcome::Failed,
+        outcome => outcome,
+    };
+    Verdict { outcome, ..verdict }
+}
+
+/// The provider's id of the message that it accepted.
 #[must_use]
 pub(crate) fn provider_id(place: &ResponseId, body: &[u8]) -> Option<String> {
-    let id = match place {
-        ResponseId::At(places) => document(body).text(places, &Cursor::default()),
+    match place {
+        ResponseId::At(paths) => id_at(paths, body),
         ResponseId::Matched(pattern) => pattern
             .captures(&String::from_utf8_lossy(body))
             .and_then(|captures| captures.get(1))
-            .map(|id| id.as_str().to_owned()),
-    };
-    id.filter(|id| !id.is_empty() && id.len() <= ID_MAX)
+            .and_then(|id| checked_id(id.as_str().to_owned())),
+    }
 }
 
-/// What the log says of an answer.
+fn id_at(paths: &[FieldPath], body: &[u8]) -> Option<String> {
+    let id = document(body).text(paths, &Cursor::default());
+    id.and_then(checked_id)
+}
+
+fn checked_id(id: String) -> Option<String> {
+    let allowed = !id.is_empty() && id.len() <= ID_MAX;
+    allowed.then_some(id)
+}
+
+/// A response for the log.
 #[must_use]
-pub(crate) fn detail(status: u16, said: &str) -> String {
-    format!("HTTP status {status}: {:?}", excerpt(said, DETAIL_MAX))
+pub(crate) fn detail(status: u16, text: &str) -> String {
+    format!("HTTP status {status}: {:?}", excerpt(text, DETAIL_MAX))
 }
 
 fn passes(check: &Condition, status: u16, body: &[u8]) -> bool {
@@ -106,7 +149,7 @@ fn passes(check: &Condition, status: u16, body: &[u8]) -> bool {
     })
 }
 
-/// An answer as JSON; one that is none holds nothing.
+/// A body as JSON; one that is not JSON has no fields.
 fn document(body: &[u8]) -> Document {
     Document {
         value: serde_json::from_slice(body).unwrap_or(Value::Null),
@@ -148,7 +191,29 @@ mod tests {
     }
 
     #[test]
-    fn status_stands_above_the_check() {
+    fn refused_upload_is_safe_to_repeat() {
+        let paths = vec![FieldPath::parse("/id").unwrap()];
+        let id = |status, body: &str| {
+            uploaded_id(&paths, &ErrorCodes::default(), status, body.as_bytes())
+        };
+        assert_eq!(id(200, r#"{"id":"M1"}"#), Ok("M1".to_owned()));
+        for (status, body, outcome, reason) in [
+            (200, "{}", Outcome::Rejected, Reason::UnexpectedAnswer),
+            (400, r#"{"id":"M1"}"#, Outcome::Rejected, Reason::Refused),
+            (
+                500,
+                r#"{"id":"M1"}"#,
+                Outcome::Failed,
+                Reason::ProviderError,
+            ),
+        ] {
+            let verdict = id(status, body).unwrap_err();
+            assert_eq!((verdict.outcome, verdict.reason), (outcome, Some(reason)));
+        }
+    }
+
+    #[test]
+    fn status_takes_precedence_over_the_check() {
         let check = check("status=success");
         let body = br#"{"status":"success"}"#;
         assert_eq!(verdict(Some(&check), 500, body).outcome, Outcome::Unknown);
@@ -156,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn check_decides_about_success() {
+    fn check_decides_on_success() {
         for (raw, body, outcome) in [
             ("status=success", r#"{"status":"success"}"#, Outcome::Sent),
             ("status=success", r#"{"status":"error"}"#, Outcome::Rejected),

@@ -7,20 +7,20 @@ use crate::exit::Exit;
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was not sent, and sending it again is safe.
+    /// Not sent; sending it again is safe.
     Failed,
-    /// It is in the outbox, and `websmsd` will send it.
+    /// In the outbox: `websmsd` will send it.
     Queued,
-    /// It cannot be sent as it is: the provider said no, or we do.
+    /// Not sent, and it cannot be sent as it is: the provider or we refuse it.
     Rejected,
-    /// The provider said yes.
+    /// The provider accepted it.
     Sent,
-    /// It may have been sent or not; sending it again may send it twice.
+    /// Perhaps sent; sending it again may send it twice.
     Unknown,
 }
 
 impl Outcome {
-    /// The word that the dialplan finds in `WEBSMS_STATUS`.
+    /// The value of `WEBSMS_STATUS`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,54 +33,52 @@ impl Outcome {
     }
 }
 
-/// Why a message was not sent. The words are fixed: the dialplan finds them in
+/// Why a message was not sent. The texts are fixed: the dialplan finds them in
 /// `WEBSMS_ERROR` and may show them on a phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// The command line is not `TO FROM BODY [INDEX [ENCODING]]`.
+    /// The arguments are not `TO FROM BODY [INDEX [ENCODING]]`.
     BadArguments,
-    /// The configuration cannot be used.
     BadConfiguration,
-    /// The destination is none that `to_match` allows.
+    /// The destination does not match `to_match`.
     BadNumber,
     /// 429 or 503.
     Busy,
-    /// The certificate does not hold, or no encryption could be agreed on.
+    /// The certificate is not trusted, or no encryption was agreed on.
     Certificate,
     /// 401.
     Credentials,
     /// There is no text. Asterisk drops the body of a SIP MESSAGE of more than
-    /// 1,023 bytes and hands on an empty one (`res_pjsip_messaging.c`,
+    /// 1,023 bytes and passes on an empty one (`res_pjsip_messaging.c`,
     /// `print_body`).
     EmptyText,
-    /// `websmsd` ended, or was ended, while the message was being sent.
+    /// `websmsd` ended, or was ended, while it sent the message.
     Interrupted,
-    /// Connection closed or time over after the request was sent.
+    /// The connection was lost, or the time was over, after the request was sent.
     NoAnswer,
-    /// No connection: refused, unreachable, no such host, too slow.
+    /// Connection refused, host unreachable or unknown, or too slow.
     NoConnection,
-    /// The picture that goes along cannot be fetched.
+    /// The picture that is sent with the message cannot be fetched.
     NoPicture,
-    /// Its time was over before it was tried.
+    /// `queue_lifetime` was over before the first attempt.
     NotInTime,
-    /// The outbox could not take it.
+    /// The outbox could not be written.
     NotStored,
     /// 5xx.
     ProviderError,
     /// 3xx; redirects are not followed.
     Redirected,
-    /// 4xx.
+    /// 4xx, or a code that `fallback_on` lists.
     Refused,
     /// The text needs more segments than `max_segments` allows.
     TextTooLong,
-    /// 2xx, but not with what `response_check` asks for.
+    /// 2xx, but `response_check` does not hold.
     UnexpectedAnswer,
-    /// No such interface.
+    /// No interface has this index.
     UnknownIndex,
 }
 
 impl Reason {
-    /// Every reason.
     const ALL: [Self; 19] = [
         Self::BadArguments,
         Self::BadConfiguration,
@@ -103,13 +101,13 @@ impl Reason {
         Self::UnknownIndex,
     ];
 
-    /// The reason that these words are for.
+    /// The reason whose text this is.
     #[must_use]
-    pub(crate) fn parse(words: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.text() == words)
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.text() == text)
     }
 
-    /// What it makes of a message that no request was made for.
+    /// The outcome for a message that no request was made for.
     #[must_use]
     pub(crate) fn outcome(self) -> Outcome {
         match self {
@@ -120,7 +118,7 @@ impl Reason {
         }
     }
 
-    /// The words for it.
+    /// The value of `WEBSMS_ERROR`.
     #[must_use]
     pub(crate) fn text(self) -> &'static str {
         match self {
@@ -150,58 +148,43 @@ impl Reason {
 /// What became of a message, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// What became of it.
     pub outcome: Outcome,
-    /// Why, unless it was sent.
+    /// `None` when the message was sent or queued.
     pub reason: Option<Reason>,
-    /// More for the log; may repeat what the provider said.
+    /// Details for the log; may repeat what the provider said.
     pub detail: String,
-    /// How long the provider wants to be left alone.
+    /// How long the provider wants us to wait.
     pub retry_after: Option<Duration>,
-    /// What the provider calls the message that it accepted, if it says so.
+    /// The provider's id of a message that it accepted, if it names one.
     pub provider_id: Option<String>,
-    /// Why it was not sent in words of the provider's, or of the configuration's
-    /// for its code.
+    /// Why the message was not sent, in the words of the provider or of the
+    /// configuration for the provider's code.
     pub explanation: Option<String>,
-    /// Whether the fallback is to be tried though the provider said no.
+    /// Whether the fallback is to be used although the provider refused for good.
     pub use_fallback: bool,
 }
 
 impl Verdict {
-    /// It was sent.
     #[must_use]
     pub(crate) fn sent(detail: String) -> Self {
-        Self {
-            outcome: Outcome::Sent,
-            reason: None,
-            detail,
-            retry_after: None,
-            provider_id: None,
-            explanation: None,
-            use_fallback: false,
-        }
+        Self::new(Outcome::Sent, None, detail)
     }
 
-    /// It waits in the outbox.
     #[must_use]
     pub(crate) fn queued() -> Self {
-        Self {
-            outcome: Outcome::Queued,
-            reason: None,
-            detail: String::new(),
-            retry_after: None,
-            provider_id: None,
-            explanation: None,
-            use_fallback: false,
-        }
+        Self::new(Outcome::Queued, None, String::new())
     }
 
-    /// It was not, or perhaps not.
+    /// A message that was not sent, or perhaps not.
     #[must_use]
     pub(crate) fn not_sent(outcome: Outcome, reason: Reason, detail: String) -> Self {
+        Self::new(outcome, Some(reason), detail)
+    }
+
+    fn new(outcome: Outcome, reason: Option<Reason>, detail: String) -> Self {
         Self {
             outcome,
-            reason: Some(reason),
+            reason,
             detail,
             retry_after: None,
             provider_id: None,
@@ -209,10 +192,8 @@ impl Verdict {
             use_fallback: false,
         }
     }
-}
 
-impl Verdict {
-    /// Why it was not sent, in words for the sender.
+    /// Why the message was not sent, in words for its sender.
     #[must_use]
     pub(crate) fn reason_for_sender(&self) -> &str {
         let reason = self.reason.map_or("", Reason::text);

@@ -206,7 +206,7 @@ impl fmt::Display for OutboxError {
                 path.display(),
                 path.display()
             ),
-            Self::Provider(error) => error.fmt(f),
+            Self::Provider(error) => f.write_str(&crate::logging::chain(error)),
         }
     }
 }

@@ -61,7 +61,7 @@ pub fn run(options: &WebsmsdOptions) -> Exit {
             Exit::Success
         }
         Err(error) => {
-            error!(%error, "failed to serve");
+            error!(error = chain(&error), "failed to serve");
             Exit::Internal
         }
     }
@@ -127,7 +127,7 @@ impl Daemon {
         let service = otp.as_ref().map(|otp| Arc::clone(&otp.service));
         let fastagi = listeners.agi.is_some().then(|| {
             FastAgiServer::new(config.clone(), service.clone())
-                .map_err(because("a provider cannot be used"))
+                .map_err(|error| because("a provider cannot be used")(chain(&error)))
         });
         let routes = outbox.as_ref().filter(|_| config.reply_auto);
         let routes = routes.map(RunningOutbox::reply_routes);

@@ -8,8 +8,9 @@ use tracing::{error, warn};
 
 use crate::config::{self, WhatsappAccount, WhatsappCodes};
 use crate::http::client::json_api::ApiClientError;
+use crate::logging::chain;
 use crate::otp::meta::{GraphApi, Template};
-use crate::outbound::provider::{Provider, ProviderError};
+use crate::outbound::provider::Provider;
 use crate::resilience::backoff::Backoff;
 use crate::secret::Secret;
 
@@ -69,7 +70,7 @@ impl TemplateApproval {
     fn sender(&self, template: &Template) -> Result<Provider, String> {
         let Template { name, language, .. } = template;
         let outgoing = config::sender(&self.codes, &self.account, name, language)?;
-        Provider::new(outgoing).map_err(|error: ProviderError| format!("failed to {error}"))
+        Provider::new(outgoing).map_err(|error| format!("failed to {}", chain(&error)))
     }
 }
 
