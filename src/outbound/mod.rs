@@ -7,7 +7,8 @@
 //! from it what must not be repeated, [`report`] logs it.
 //!
 //! [`fallback`] decides which provider gets a message: the interface's own, or
-//! those of its fallbacks.
+//! those of its fallbacks. It alone checks that a provider takes messages to the
+//! destination, and cuts a text that is too long for one.
 //!
 //! Certificates are verified, redirects are not followed, time and size are
 //! bounded. The verdict says whether another attempt is safe.

@@ -24,7 +24,7 @@ const RESPONSE_MAX: usize = 64 * 1024;
 /// An interface at its provider, with a pool of connections.
 #[derive(Debug)]
 pub(crate) struct Provider {
-    pub(super) interface: OutgoingInterface,
+    pub(super) settings: OutgoingInterface,
     auth: Auth<Secret>,
     client: Client,
     /// Fetches pictures that are sent as files.
@@ -36,16 +36,16 @@ impl Provider {
     ///
     /// # Errors
     /// When the secret or the certificates cannot be read.
-    pub(crate) fn new(interface: OutgoingInterface) -> Result<Self, ProviderError> {
-        let auth = interface.auth.clone();
+    pub(crate) fn new(settings: OutgoingInterface) -> Result<Self, ProviderError> {
+        let auth = settings.auth.clone();
         let auth = auth.try_map(|secret| secret.resolve(|name| std::env::var_os(name)))?;
-        let tls = tls::for_url(&interface.host, interface.ca_file.as_deref())?;
+        let tls = tls::for_url(&settings.host, settings.ca_file.as_deref())?;
         let client = client::builder(tls)
-            .connect_timeout(interface.connect_timeout)
-            .timeout(interface.timeout)
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.timeout)
             .build()
             .map_err(ProviderError::Client)?;
-        let fetcher = match &interface.pictures.upload {
+        let fetcher = match &settings.pictures.upload {
             Some(upload) => SafeClient {
                 permitted: upload.permitted.clone(),
                 tls: tls::with_roots(None)?,
@@ -56,22 +56,19 @@ impl Provider {
             },
         };
         Ok(Self {
-            interface,
+            settings,
             auth,
             client,
             fetcher,
         })
     }
 
-    /// Sends a message, once.
+    /// Sends a message, once. The caller has made sure that the provider takes
+    /// messages to this destination and texts of this length.
     ///
     /// What the verdict repeats of the provider's words holds neither the secret
     /// nor the text nor whole numbers.
     pub(crate) async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
-        if !request::accepts_destination(&self.interface, message) {
-            let (outcome, reason) = (Outcome::Rejected, Reason::BadNumber);
-            return Verdict::not_sent(outcome, reason, String::new());
-        }
         match self.request(id, message).await {
             Ok(response) => self.verdict(response, message).await,
             Err(verdict) => verdict,
@@ -80,22 +77,22 @@ impl Provider {
 
     async fn request(&self, id: Id, message: &OutgoingMessage) -> Result<Response, Verdict> {
         let uploaded_id = self.upload_picture(id, message).await?;
-        let (interface, auth) = (&self.interface, &self.auth);
-        let request = request::build(interface, auth, id, message, uploaded_id.as_deref());
+        let (settings, auth) = (&self.settings, &self.auth);
+        let request = request::build(settings, auth, id, message, uploaded_id.as_deref());
         let sent = self.prepare(request).await?.send().await;
         sent.map_err(|error| transport_verdict(&error))
     }
 
     async fn verdict(&self, mut response: Response, message: &OutgoingMessage) -> Verdict {
-        let interface = &self.interface;
+        let settings = &self.settings;
         let status = response.status().as_u16();
         let retry_after = client::retry_after(response.headers(), SystemTime::now());
-        let check = interface.response_check.as_ref();
+        let check = settings.response_check.as_ref();
         let verdict = match read(&mut response).await {
             Ok(body) => {
                 let verdict = response::verdict(check, status, &body);
-                let verdict = response::with_explanation(verdict, &interface.errors, &body);
-                let place = interface.response_id.as_ref();
+                let verdict = response::with_explanation(verdict, &settings.errors, &body);
+                let place = settings.response_id.as_ref();
                 let provider_id = place.and_then(|place| response::provider_id(place, &body));
                 let verdict = Verdict {
                     provider_id: provider_id.filter(|_| verdict.outcome == Outcome::Sent),
@@ -126,10 +123,10 @@ impl Provider {
         id: Id,
         message: &OutgoingMessage,
     ) -> Result<Option<String>, Verdict> {
-        let interface = &self.interface;
-        let upload = interface.pictures.upload.as_ref();
+        let settings = &self.settings;
+        let upload = settings.pictures.upload.as_ref();
         let upload = upload.and_then(|upload| upload.preceding.as_ref());
-        let request = request::upload_request(interface, &self.auth, id, message);
+        let request = request::upload_request(settings, &self.auth, id, message);
         let (Some(upload), Some(request)) = (upload, request) else {
             return Ok(None);
         };
@@ -138,7 +135,7 @@ impl Provider {
         let mut response = sent.map_err(lost)?;
         let status = response.status().as_u16();
         let body = read(&mut response).await.map_err(lost)?;
-        response::uploaded_id(&upload.id, &interface.errors, status, &body)
+        response::uploaded_id(&upload.id, &settings.errors, status, &body)
             .map(Some)
             .map_err(|verdict| self.redaction(message).verdict(verdict, status, &body))
     }
@@ -164,7 +161,7 @@ impl Provider {
             RequestBody::None => builder,
             RequestBody::Text(body) => builder.body(body),
             RequestBody::Upload { fields, field, url } => {
-                let (form, timeout) = (form(fields), self.interface.timeout);
+                let (form, timeout) = (form(fields), self.settings.timeout);
                 builder
                     .multipart(upload::add_file(form, field, &url, &self.fetcher, timeout).await?)
             }
