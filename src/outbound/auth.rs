@@ -1,5 +1,5 @@
-//! How a request says who sends it. One function per place that a method can
-//! put its words: parameters before the body is built, a header after.
+//! Authentication of requests. One function for each place that a method can
+//! put credentials in: parameters before the body is built, a header after.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use crate::crypto::{basic_credentials, hmac};
 use crate::document::template;
 use crate::secret::Secret;
 
-/// The parameters that a method adds to the form.
+/// The parameters that carry credentials.
 #[must_use]
 pub(crate) fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
     match auth {
@@ -32,7 +32,7 @@ pub(crate) fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
     }
 }
 
-/// The header that a method gives to a request for `path` with the encoded
+/// The header that carries credentials of a request for `path` with the encoded
 /// parameters `query`: its name in lower case, and its value.
 #[must_use]
 pub(crate) fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(String, String)> {
@@ -61,8 +61,8 @@ pub(crate) fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(St
     }
 }
 
-/// What a provider could repeat of the secret: itself, and what the header makes
-/// of it.
+/// The forms in which the secret is sent, which a provider might repeat: as it
+/// is, and as the header encodes it.
 #[must_use]
 pub(crate) fn transmitted_secrets(auth: &Auth<Secret>) -> Vec<String> {
     match auth {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_method_puts_its_words_where_they_belong() {
+    fn each_method_puts_credentials_in_their_place() {
         let secret = || Secret::new("s3cret".to_owned());
         let basic = Auth::Basic {
             user: "id".to_owned(),

@@ -1,4 +1,4 @@
-//! URLs of pictures in a text, which go out as pictures.
+//! URLs of pictures in a text, which are sent as pictures. Pure.
 
 use reqwest::Url;
 use serde_json::Value;
@@ -9,9 +9,8 @@ use crate::document::template;
 use crate::model::media_type::{self, url_extension};
 use crate::model::message::Text;
 
-/// The text without the URLs whose path has one of the extensions, and these, as
-/// many as go with one message. A URL counts when blanks or line ends stand
-/// around it.
+/// The text without the URLs of pictures, and these: URLs whose path has one of
+/// the extensions, between blanks or line ends, as many as one message may have.
 #[must_use]
 pub(crate) fn extract(text: &Text, pictures: &PictureSettings) -> (String, Vec<String>) {
     let text = text.as_str();
@@ -38,19 +37,19 @@ fn is_picture(word: &str, extensions: &[String]) -> bool {
     let Ok(url) = Url::parse(word) else {
         return false;
     };
-    let known = url_extension(&url).is_some_and(|given| extensions.contains(&given));
-    matches!(url.scheme(), "http" | "https") && url.host().is_some() && known
+    let listed = url_extension(&url).is_some_and(|extension| extensions.contains(&extension));
+    matches!(url.scheme(), "http" | "https") && url.host().is_some() && listed
 }
 
-/// `{kind}` of what a URL leads to: `image`, `video`, `audio` or `document`.
+/// `{kind}` of a URL by its extension: `image`, `video`, `audio` or `document`.
 #[must_use]
 pub(crate) fn media_kind(url: &str) -> &'static str {
     let extension = Url::parse(url).ok().and_then(|url| url_extension(&url));
     media_type::kind(&extension.unwrap_or_default()).as_str()
 }
 
-/// The parameters for pictures: `name` as often as there are pictures, `name#`
-/// as `name1`, `name2` and so on, a pointer with `*` as elements of a list.
+/// The parameters that carry pictures under a key: `name` once for each picture,
+/// `name#` as `name1`, `name2` and so on, a pointer with `*` as list elements.
 pub(crate) fn parameters(key: &str, urls: &[String]) -> impl Iterator<Item = (String, Value)> {
     let name = |position: usize| match (JsonPointer::parse(key), key.strip_suffix('#')) {
         (Ok(pointer), _) => pointer.numbered(position).to_string(),
@@ -67,7 +66,7 @@ pub(crate) fn parameters(key: &str, urls: &[String]) -> impl Iterator<Item = (St
 mod tests {
     use super::*;
 
-    fn taken(text: &str, extensions: &[&str]) -> (String, Vec<String>) {
+    fn extracted(text: &str, extensions: &[&str]) -> (String, Vec<String>) {
         let pictures = PictureSettings {
             key: None,
             caption: None,
@@ -109,19 +108,19 @@ mod tests {
         ] {
             let urls: Vec<_> = urls.into_iter().map(str::to_owned).collect();
             assert_eq!(
-                taken(text, &["jpg", "png"]),
+                extracted(text, &["jpg", "png"]),
                 (rest.to_owned(), urls),
                 "{text}"
             );
         }
-        assert_eq!(taken(one, &[]), (one.to_owned(), vec![]));
+        assert_eq!(extracted(one, &[]), (one.to_owned(), vec![]));
         let many = format!("{one} ").repeat(12);
-        let (rest, urls) = taken(&many, &["jpg"]);
+        let (rest, urls) = extracted(&many, &["jpg"]);
         assert_eq!((rest, urls.len()), (format!("{one} {one}"), 10));
     }
 
     #[test]
-    fn kind_goes_by_the_extension() {
+    fn media_kind_follows_the_extension() {
         for (url, expected) in [
             ("https://example.com/a.JPG?x", "image"),
             ("https://example.com/a.mp4", "video"),

@@ -1,5 +1,5 @@
-//! What became of a message, for the log. The text is never said, and of the
-//! parties only their ends.
+//! Logs what became of a message: never its text, and of the numbers only the
+//! last digits.
 
 use std::num::NonZeroU8;
 use std::time::Duration;
@@ -14,21 +14,18 @@ use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::TextSize;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
-/// The message that is reported on.
+/// A message, as the log shows it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MessageReport<'a> {
-    /// What it is called.
     pub id: Id,
-    /// The interface that it went to, or would have.
+    /// The interface that sent it, or would have.
     pub interface: &'a InterfaceName,
-    /// The message.
     pub message: &'a OutgoingMessage,
-    /// How much it is.
     pub size: TextSize,
 }
 
 impl MessageReport<'_> {
-    /// Says what became of it.
+    /// Logs what became of the message.
     pub(crate) fn verdict(&self, verdict: &Verdict) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
@@ -52,7 +49,7 @@ impl MessageReport<'_> {
         }
     }
 
-    /// Says that it was not sent and will be tried again.
+    /// Logs that the message was not sent and will be sent again.
     pub(crate) fn retry_scheduled(&self, verdict: &Verdict, wait: Duration) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
@@ -60,32 +57,32 @@ impl MessageReport<'_> {
         let detail = &verdict.detail;
         warn!(
             %id, %interface, to, from, reason, detail, seconds,
-            "message not sent; it will be tried again"
+            "message not sent, will retry"
         );
     }
 
-    /// Says that nothing is sent of it because it goes to what is no number there.
+    /// Logs that the provider takes no messages to this destination.
     pub(crate) fn destination_refused(&self) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
         error!(
             %id, %interface, to, from,
-            "message not sent: the destination is none that to_match allows"
+            "destination does not match to_match"
         );
     }
 
-    /// Says that nothing is sent of it because the account allows less.
-    pub(crate) fn too_long(&self, most: NonZeroU8) {
+    /// Logs that the text needs more segments than the interface allows.
+    pub(crate) fn too_long(&self, max_segments: NonZeroU8) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();
         let TextSize { encoding, segments } = self.size;
         error!(
-            %id, %interface, to, from, segments, %encoding, max_segments = most.get(),
-            "message not sent: the text is too long, shorten it or raise max_segments"
+            %id, %interface, to, from, segments, %encoding, max_segments,
+            "text exceeds max_segments"
         );
     }
 
-    /// To and from, as they may be logged.
+    /// Destination and sender, masked.
     fn parties(&self) -> (String, String) {
         let masked = |address: &Address| logging::masked(address.as_str());
         (masked(&self.message.to), masked(&self.message.from))

@@ -223,7 +223,7 @@ fn provider_that_is_away_gets_the_message_when_it_is_back() {
     for text in ["first", "second"] {
         setup.send(THEIRS, JOHN, text);
     }
-    daemon.wait_for_log("it will be tried again");
+    daemon.wait_for_log("message not sent, will retry");
     let provider = Provider::listening(address, |_| Answer::ok());
     let requests = provider.wait_for(2);
     assert_eq!(texts(&requests), ["first", "second"]);

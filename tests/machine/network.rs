@@ -249,7 +249,7 @@ fn cut_cable_delays_messages_and_loses_none() {
         wait_within(Duration::from_secs(30), "a second failed attempt", || {
             let first = &told[0].0;
             let log = daemon.log();
-            let again = |line: &&str| line.contains("tried again") && line.contains(first);
+            let again = |line: &&str| line.contains("will retry") && line.contains(first);
             (log.lines().filter(again).count() >= 2).then_some(())
         });
         assert_eq!(provider.requests().len(), 1);

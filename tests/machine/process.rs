@@ -317,7 +317,7 @@ fn password_is_only_in_the_configuration() {
             spellings().iter().any(|password| sent.contains(password)),
             "{sent}"
         );
-        daemon.wait_for_log("it will be tried again");
+        daemon.wait_for_log("message not sent, will retry");
         let outbox = daemon.spool.path().join("outbox");
         let records = wait_for("the message to wait again", || {
             let records = records(&outbox);
