@@ -1,7 +1,6 @@
 //! Takes a webhook through all steps: judged, read, stored, answered.
 
 use std::fmt;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,6 +19,7 @@ use crate::inbound::auth::{self, AuthError, TrustScope};
 use crate::inbound::decode::{self, Content};
 use crate::inbound::endpoint::{self, Endpoint, NoEndpoint};
 use crate::inbound::extract::{self, Extracted};
+use crate::inbound::observer::Observer;
 use crate::inbound::reply::{self, Refusal};
 use crate::inbound::request::WebhookRequest;
 use crate::inbound::store::MessageStore;
@@ -27,16 +27,13 @@ use crate::model::message::{Message, Receipt};
 use crate::spool::SpoolError;
 use crate::storage::blocking::blocking;
 
-/// Records what a provider says later about a message that went out.
-pub(crate) type ReceiptRecorder = Arc<dyn Fn(&Receipt) -> io::Result<()> + Send + Sync>;
-
 /// Answers the providers' webhooks.
 pub(crate) struct WebhookHandler {
     endpoints: Vec<Endpoint>,
     proxies: TrustedProxies,
     /// Largest body of a request in bytes.
     max_body: usize,
-    record: ReceiptRecorder,
+    observer: Arc<dyn Observer>,
     /// Shared with the tasks that store messages, which outlive a request that
     /// was cut off.
     store: Arc<MessageStore>,
@@ -48,14 +45,14 @@ impl WebhookHandler {
         endpoints: Vec<Endpoint>,
         proxies: TrustedProxies,
         max_body: usize,
-        record: ReceiptRecorder,
+        observer: Arc<dyn Observer>,
         store: MessageStore,
     ) -> Self {
         Self {
             endpoints,
             proxies,
             max_body,
-            record,
+            observer,
             store: Arc::new(store),
             log_limit: LogLimit::default(),
         }
@@ -140,9 +137,13 @@ impl WebhookHandler {
         if receipts.is_empty() {
             return Ok(());
         }
-        let record = Arc::clone(&self.record);
-        let recorded =
-            blocking(move || receipts.iter().try_for_each(|receipt| record(receipt))).await;
+        let observer = Arc::clone(&self.observer);
+        let recorded = blocking(move || {
+            receipts
+                .iter()
+                .try_for_each(|receipt| observer.receipt(receipt))
+        })
+        .await;
         recorded
             .map_err(|error| Refusal::Unavailable(format!("failed to record a receipt: {error}")))
     }
@@ -273,6 +274,7 @@ fn challenge(request: &Request<Body>, endpoint: &Endpoint) -> Result<Option<Stri
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::os::unix::fs::MetadataExt as _;
     use std::path::Path;
     use std::pin::pin;
@@ -302,6 +304,18 @@ mod tests {
         }
     }
 
+    struct NoObserver;
+
+    impl Observer for NoObserver {
+        fn message(&self, _: &Message) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn receipt(&self, _: &Receipt) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     /// A handler whose spool is in this folder.
     fn handler(folder: &Path) -> WebhookHandler {
         let [staging, outgoing] = ["staging", "outgoing"].map(|name| folder.join(name));
@@ -325,8 +339,9 @@ mod tests {
             networks: Vec::new(),
             header: String::new(),
         };
-        let store = MessageStore::new(spool, dedupe, None, None);
-        WebhookHandler::new(Vec::new(), proxies, 0, Arc::new(|_| Ok(())), store)
+        let observer = Arc::new(NoObserver);
+        let store = MessageStore::new(spool, dedupe, None, observer.clone());
+        WebhookHandler::new(Vec::new(), proxies, 0, observer, store)
     }
 
     fn call_files(folder: &Path) -> usize {

@@ -11,6 +11,8 @@
 //!    [`whatsapp_message`]),
 //! 6. ids that were stored before ([`dedupe`]), pictures, spool ([`store`]).
 //!
+//! An [`observer`] learns of messages and receipts.
+//!
 //! The response is 200 only when the spool says that the messages are durable.
 //! What the peer is told is in [`reply`]; the reason is in the log.
 
@@ -20,6 +22,7 @@ pub(crate) mod dedupe;
 pub(crate) mod endpoint;
 pub(crate) mod extract;
 pub(crate) mod handler;
+pub(crate) mod observer;
 pub(crate) mod path_template;
 pub(crate) mod receipt;
 pub(crate) mod record;
@@ -28,5 +31,5 @@ pub(crate) mod request;
 pub(crate) mod store;
 pub(crate) mod whatsapp_message;
 
-pub(crate) use handler::{ReceiptRecorder, WebhookHandler};
+pub(crate) use handler::WebhookHandler;
 pub(crate) use store::MessageStore;

@@ -9,24 +9,22 @@ use tracing::{info, warn};
 
 use crate::inbound::dedupe::{Dedupe, MessageKey};
 use crate::inbound::extract::{links, with_links};
+use crate::inbound::observer::Observer;
 use crate::logging::masked;
 use crate::media::PictureRecorder;
 use crate::media::recorder::RecordedPictures;
 use crate::model::id::Id;
 use crate::model::message::{Message, Text};
-use crate::outbox::reply_route::ReplyRoutes;
 use crate::spool::{Spool, SpoolError};
 use crate::storage::blocking::blocking;
 
 /// The spool, and which messages it has had already.
-#[derive(Debug)]
 pub(crate) struct MessageStore {
     spool: Spool,
     dedupe: Dedupe,
     /// Records the pictures that are to be kept.
     pictures: Option<PictureRecorder>,
-    /// Records who wrote by which interface.
-    reply_routes: Option<Arc<ReplyRoutes>>,
+    observer: Arc<dyn Observer>,
 }
 
 impl MessageStore {
@@ -34,13 +32,13 @@ impl MessageStore {
         spool: Spool,
         dedupe: Dedupe,
         pictures: Option<PictureRecorder>,
-        reply_routes: Option<ReplyRoutes>,
+        observer: Arc<dyn Observer>,
     ) -> Self {
         Self {
             spool,
             dedupe,
             pictures,
-            reply_routes: reply_routes.map(Arc::new),
+            observer,
         }
     }
 
@@ -66,30 +64,19 @@ impl MessageStore {
             return Ok(());
         }
         // First, because a phone may answer as soon as it has the text.
-        self.record_reply_routes(&fresh).await;
+        self.notify_observer(&fresh).await;
         let ids = self.store(&fresh).await?;
         claim.stored(lifetime);
         log(client, &fresh, &ids);
         Ok(())
     }
 
-    /// Records who wrote by which interface. If that fails, answers go by the
-    /// first one.
-    async fn record_reply_routes(&self, messages: &[Message]) {
-        let Some(routes) = self.reply_routes.clone() else {
-            return;
-        };
-        let messages = messages.to_vec();
+    async fn notify_observer(&self, messages: &[Message]) {
+        let (observer, messages) = (Arc::clone(&self.observer), messages.to_vec());
         let recorded = blocking(move || {
-            messages.iter().try_for_each(|message| {
-                let Message {
-                    to,
-                    from,
-                    interface,
-                    ..
-                } = message;
-                routes.record(to.as_str(), from.as_str(), interface)
-            })
+            messages
+                .iter()
+                .try_for_each(|message| observer.message(message))
         });
         if let Err(error) = recorded.await {
             warn!(%error, "reply route not recorded");

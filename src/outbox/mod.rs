@@ -51,7 +51,7 @@ use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::reply_route::ReplyRoutes;
 use crate::resilience::shutdown::Shutdown;
 use crate::spool::Spool;
-use crate::storage::durable::{Directory, DirectoryLock};
+use crate::storage::durable::DirectoryLock;
 use crate::storage::watch;
 use delivery::Delivery;
 use notifier::Notifier;
@@ -102,9 +102,10 @@ pub(crate) fn probe(path: &Path) -> Result<(), OutboxError> {
 /// The thread that sends what is in the outbox.
 #[derive(Debug)]
 pub(crate) struct RunningOutbox {
-    reply_routes_directory: Directory,
-    /// Notes what providers say later.
+    /// Records what providers say later.
     pub receipts: Arc<Tracker>,
+    /// Records who wrote by which interface, if answers go by that.
+    pub reply_routes: Option<Arc<ReplyRoutes>>,
     thread: JoinHandle<()>,
     _claim: DirectoryLock,
 }
@@ -135,7 +136,7 @@ impl RunningOutbox {
         let (events, happened) = mpsc::channel();
         let watched = [(outbox.path(), watch::APPEARED)];
         watch::watch(&watched, events.clone(), OutboxEvent::from).map_err(directory)?;
-        let last = outbox.last().clone();
+        let reply_routes = config.reply_auto.then(|| outbox.reply_routes());
         let teller = Notifier::new(spool);
         let receipts = Tracker::new(outbox.clone(), config, teller.clone(), runtime.clone());
         let receipts = Arc::new(receipts);
@@ -160,17 +161,11 @@ impl RunningOutbox {
         });
         let worker = Scheduler::new(outbox, channels, stray, tidied, runtime, events);
         Ok(Some(Self {
-            reply_routes_directory: last,
             receipts,
+            reply_routes: reply_routes.map(Arc::new),
             thread: std::thread::spawn(move || worker.run(&happened)),
             _claim: claim,
         }))
-    }
-
-    /// Remembers who wrote by which interface.
-    #[must_use]
-    pub(crate) fn reply_routes(&self) -> ReplyRoutes {
-        ReplyRoutes::new(self.reply_routes_directory.clone())
     }
 
     /// Waits until the messages in flight have been answered, or the shutdown's

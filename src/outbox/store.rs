@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::outbox::name::OutboxName;
 use crate::outbox::record::Record;
-use crate::outbox::reply_route;
+use crate::outbox::reply_route::{self, ReplyRoutes};
 use crate::storage::durable::{Directory, DirectoryLock, StoreError};
 
 /// Texts are nobody's business but Asterisk's user's.
@@ -91,10 +91,10 @@ impl Outbox {
         &self.awaiting_receipt
     }
 
-    /// Where it is remembered who wrote by which interface.
+    /// Records who wrote by which interface.
     #[must_use]
-    pub(crate) fn last(&self) -> &Directory {
-        &self.reply_routes
+    pub(crate) fn reply_routes(&self) -> ReplyRoutes {
+        ReplyRoutes::new(self.reply_routes.clone())
     }
 
     /// Writes, syncs and removes a file.

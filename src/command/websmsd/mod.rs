@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 use tracing::{error, info, warn};
 
 use super::{load, log, log_level};
@@ -19,20 +19,21 @@ use crate::http::server;
 use crate::http::server::client_address::TrustedProxies;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::endpoint::Endpoint;
-use crate::inbound::{MessageStore, ReceiptRecorder, WebhookHandler};
+use crate::inbound::{MessageStore, WebhookHandler};
 use crate::logging::{self, chain};
 use crate::media;
 use crate::otp::OtpParts;
-use crate::otp::service::OtpService;
 use crate::outbox::RunningOutbox;
 use crate::resilience::shutdown::{self, Shutdown, ShutdownTrigger};
 use crate::spool::{Spool, SpoolThreads, probe};
 use crate::storage::durable::Directory;
 use listeners::Listeners;
+use observer::Observers;
 use otp_service::OtpListener;
 use signals::Signals;
 
 mod listeners;
+mod observer;
 mod otp_service;
 mod signals;
 
@@ -129,14 +130,14 @@ impl Daemon {
             FastAgiServer::new(config.clone(), service.clone())
                 .map_err(|error| because("a provider cannot be used")(chain(&error)))
         });
-        let routes = outbox.as_ref().filter(|_| config.reply_auto);
-        let routes = routes.map(RunningOutbox::reply_routes);
+        let observers = Observers::new(outbox.as_ref(), service, handle.clone());
+        let observers = Arc::new(observers);
         let webhooks = WebhookHandler::new(
             endpoints,
             trusted_proxies(&config.server),
             config.server.max_body,
-            receipt_recorder(outbox.as_ref(), service, handle),
-            MessageStore::new(spool.clone(), dedupe, pictures, routes),
+            observers.clone(),
+            MessageStore::new(spool.clone(), dedupe, pictures, observers),
         );
         Ok(Self {
             webhooks,
@@ -287,25 +288,6 @@ fn trusted_proxies(settings: &ServerSettings) -> TrustedProxies {
         networks: settings.proxies.clone(),
         header: settings.proxy_header.clone(),
     }
-}
-
-/// Where receipts go: to the outbox, if there is one, and to one-time passwords.
-fn receipt_recorder(
-    outbox: Option<&RunningOutbox>,
-    otp: Option<Arc<OtpService>>,
-    runtime: &Handle,
-) -> ReceiptRecorder {
-    let receipts = outbox.map(|outbox| Arc::clone(&outbox.receipts));
-    let runtime = runtime.clone();
-    Arc::new(move |receipt| {
-        if let Some(otp) = &otp {
-            otp.on_receipt(receipt, &runtime);
-        }
-        match &receipts {
-            Some(receipts) => receipts.record(receipt),
-            None => Ok(()),
-        }
-    })
 }
 
 /// Hands a socket to the runtime and says where it listens.
