@@ -13,8 +13,8 @@ use crate::exit::Exit;
 use crate::logging::{self, chain};
 use crate::model::id::Id;
 use crate::outbox::inventory::{self as outbox, OutboxEntry};
-use crate::outbox::receipts::{RecordedReceipt, SentMessage};
 use crate::outbox::record::Record;
+use crate::outbox::sent::{RecordedReceipt, SentMessage};
 use crate::outbox::store::OutboxState;
 use crate::spool::inventory::{self as spool, QueueActionError, SpoolEntry};
 use crate::spool::layout::SpoolState;
@@ -193,7 +193,7 @@ fn show_sent(id: Id, sent: &SentMessage) -> String {
         "message   {id}\nstate     sent\nage       {}\nprogress  {progress}\nto        {to}\n\
          from      {from}\ntext      {text:?}\ninterface {:?}\nsent as   {:?}\n",
         age(id),
-        sent.interface,
+        sent.interface.as_str(),
         sent.provider_id,
     )
 }

@@ -15,9 +15,10 @@ use crate::outbound::report::MessageReport;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::name::OutboxName;
 use crate::outbox::notifier::Notifier;
-use crate::outbox::receipts::{SentMessage, Tracker};
+use crate::outbox::receipts::Tracker;
 use crate::outbox::record::Record;
 use crate::outbox::retry::{NextStep, next_step};
+use crate::outbox::sent::SentMessage;
 use crate::outbox::store::{Claimed, Outbox};
 use crate::storage::blocking::blocking;
 
@@ -179,7 +180,7 @@ impl Delivery {
         let sent = SentMessage {
             id: name.id().to_string(),
             provider_id,
-            interface: interface.as_str().to_owned(),
+            interface: interface.clone(),
             message: record,
             receipt: None,
         };

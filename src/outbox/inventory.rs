@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::id::Id;
 use crate::outbox::name::OutboxName;
-use crate::outbox::receipts::{self, SentMessage};
 use crate::outbox::record::Record;
+use crate::outbox::sent::SentMessage;
 use crate::outbox::store::{Outbox, OutboxState, names, read};
 
 /// A message, and what can be told of it.
@@ -53,7 +53,7 @@ pub(crate) fn sent(path: &Path, id: Id) -> io::Result<Option<SentMessage>> {
     if !path.is_dir() {
         return Ok(None);
     }
-    receipts::find(Outbox::open(path)?.kept().path(), id)
+    Outbox::open(path)?.sent_messages().find(id)
 }
 
 impl OutboxEntry {

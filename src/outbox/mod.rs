@@ -30,6 +30,7 @@ use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 
 pub(crate) mod delivery;
+mod early_receipts;
 pub(crate) mod inventory;
 pub(crate) mod name;
 pub(crate) mod notice;
@@ -39,6 +40,7 @@ pub(crate) mod record;
 pub(crate) mod reply_route;
 pub(crate) mod retry;
 pub(crate) mod scheduler;
+pub(crate) mod sent;
 pub(crate) mod store;
 
 use crate::config::{Config, DeliveryMode, DeliverySettings};

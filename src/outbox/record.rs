@@ -100,6 +100,13 @@ impl Record {
         self
     }
 
+    /// The same for another interface.
+    #[must_use]
+    pub(crate) fn with_interface(mut self, interface: &InterfaceName) -> Self {
+        interface.as_str().clone_into(&mut self.interface);
+        self
+    }
+
     /// The same as if it had never been tried.
     #[must_use]
     pub(crate) fn reset(mut self) -> Self {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::outbox::name::OutboxName;
 use crate::outbox::record::Record;
 use crate::outbox::reply_route::{self, ReplyRoutes};
+use crate::outbox::sent::SentMessages;
 use crate::storage::durable::{Directory, DirectoryLock, StoreError};
 
 /// Texts are nobody's business but Asterisk's user's.
@@ -85,10 +86,10 @@ impl Outbox {
         self.queued.path()
     }
 
-    /// Where messages wait for what the provider says later.
+    /// Messages that wait for their receipts.
     #[must_use]
-    pub(crate) fn kept(&self) -> &Directory {
-        &self.awaiting_receipt
+    pub(super) fn sent_messages(&self) -> SentMessages {
+        SentMessages::new(self.awaiting_receipt.clone())
     }
 
     /// Records who wrote by which interface.

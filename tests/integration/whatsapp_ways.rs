@@ -675,7 +675,7 @@ fn refusal_in_a_receipt_goes_to_the_fallback_too() {
     assert_eq!(daemon.spool.take(), [], "no notice so far");
     assert!(
         daemon
-            .wait_for_log("turned to the fallback after a receipt")
+            .wait_for_log("using fallback interface after a receipt")
             .contains("they have not written for more than 24 hours")
     );
 

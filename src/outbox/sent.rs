@@ -1,0 +1,187 @@
+//! Messages that were sent, in files until their receipts have come.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::{self, DirEntry};
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tracing::error;
+
+use crate::model::digest::digest;
+use crate::model::id::Id;
+use crate::model::interface::InterfaceName;
+use crate::outbox::record::Record;
+use crate::storage::durable::Directory;
+
+/// A message that a provider accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SentMessage {
+    /// Our id of the message.
+    pub id: String,
+    pub provider_id: String,
+    /// The interface that sent it.
+    pub interface: InterfaceName,
+    pub message: Record,
+    /// The last receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<RecordedReceipt>,
+}
+
+/// A receipt, as the file of its message holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecordedReceipt {
+    pub state: RecordedState,
+    /// The provider's word for the state.
+    pub status: String,
+    /// Why, if the provider names a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a receipt says, in the words that `queue show` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RecordedState {
+    Delivered,
+    Pending,
+    Undelivered,
+}
+
+impl fmt::Display for RecordedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delivered => "delivered",
+            Self::Pending => "pending",
+            Self::Undelivered => "undelivered",
+        })
+    }
+}
+
+/// A sent message, by a digest of its interface and its provider's id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ReceiptKey(String);
+
+impl ReceiptKey {
+    pub(super) fn new(interface: &InterfaceName, provider_id: &str) -> Self {
+        let digest = digest::<20>(&[interface.as_str(), provider_id]);
+        Self(hex::encode(digest))
+    }
+
+    fn file(&self) -> OsString {
+        format!("{}.json", self.0).into()
+    }
+}
+
+/// The directory of messages that wait for receipts.
+#[derive(Debug, Clone)]
+pub(super) struct SentMessages(Directory);
+
+impl SentMessages {
+    pub(super) fn new(directory: Directory) -> Self {
+        Self(directory)
+    }
+
+    /// The message of a key, if there is one. A file that cannot be parsed is
+    /// logged and counts as none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn read(&self, key: &ReceiptKey) -> io::Result<Option<SentMessage>> {
+        let path = self.0.path().join(key.file());
+        let json = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            json => json?,
+        };
+        let parsed = serde_json::from_slice(&json);
+        if let Err(error) = &parsed {
+            error!(path = %path.display(), %error, "sent message unreadable");
+        }
+        Ok(parsed.ok())
+    }
+
+    /// Writes a message, or replaces it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn write(&self, key: &ReceiptKey, sent: &SentMessage) -> io::Result<()> {
+        let mut json = serde_json::to_vec_pretty(sent)?;
+        json.push(b'\n');
+        let written = self.0.replace(&json, &key.file());
+        written.map_err(io::Error::other)
+    }
+
+    /// The message with our id.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(super) fn find(&self, id: Id) -> io::Result<Option<SentMessage>> {
+        let id = id.to_string();
+        let parsed = self.entries()?.filter_map(|entry| {
+            let json = fs::read(entry.path()).ok()?;
+            serde_json::from_slice(&json).ok()
+        });
+        Ok(parsed.into_iter().find(|sent: &SentMessage| sent.id == id))
+    }
+
+    /// Removes files that were last written more than `lifetime` before `now`.
+    pub(super) fn remove_expired(&self, lifetime: Duration, now: SystemTime) {
+        let is_expired = |entry: &DirEntry| {
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            modified.is_ok_and(|time| now.duration_since(time).unwrap_or_default() > lifetime)
+        };
+        for entry in self.entries().into_iter().flatten().filter(is_expired) {
+            // What cannot be removed now is tried again next time.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+
+    fn entries(&self) -> io::Result<impl Iterator<Item = DirEntry> + use<>> {
+        let entries = match fs::read_dir(self.0.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            entries => Some(entries?),
+        };
+        let entries = entries.into_iter().flatten().flatten();
+        Ok(entries.filter(|entry| is_sent_message(&entry.file_name())))
+    }
+}
+
+fn is_sent_message(name: &OsStr) -> bool {
+    let name = name.to_str().and_then(|name| name.strip_suffix(".json"));
+    name.is_some_and(|name| name.len() == 40 && name.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_of_an_earlier_version_is_read() {
+        let json = r#"{"id":"i","provider_id":"p","interface":"",
+            "message":{"interface":"","to":"+1","from":"+2","text":"x"},
+            "receipt":{"state":"undelivered","status":"failed"}}"#;
+        let sent: SentMessage = serde_json::from_str(json).unwrap();
+        assert!(sent.interface.is_unnamed());
+        let receipt = sent.receipt.unwrap();
+        assert_eq!(receipt.state, RecordedState::Undelivered);
+        for state in [
+            RecordedState::Delivered,
+            RecordedState::Pending,
+            receipt.state,
+        ] {
+            let word = serde_json::to_value(state).unwrap();
+            assert_eq!(word, state.to_string());
+        }
+    }
+
+    #[test]
+    fn key_depends_on_interface_and_id() {
+        let name = |name: &str| InterfaceName::parse(name).unwrap();
+        let key = ReceiptKey::new(&name("a"), "1");
+        assert_eq!(key, ReceiptKey::new(&name("a"), "1"));
+        assert_ne!(key, ReceiptKey::new(&name("b"), "1"));
+        assert_ne!(key, ReceiptKey::new(&name("a"), "2"));
+        assert!(is_sent_message(&key.file()));
+    }
+}
