@@ -122,7 +122,8 @@ impl QueueItem {
                     return String::new();
                 };
                 let response = record.last.as_ref().map_or("", |last| &last.detail);
-                format!("interface {:?}\nresponse  {response}\n", record.interface)
+                let interface = record.interface.as_str();
+                format!("interface {interface:?}\nresponse  {response}\n")
             }
         }
     }

@@ -1,4 +1,5 @@
-//! One message of the outbox: take it up, send it, settle it, tell its sender.
+//! Delivers one message of the outbox: claims it, sends it, settles it, notifies
+//! its sender.
 
 use std::io;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use tracing::{error, warn};
 
 use crate::config::DeliverySettings;
+use crate::logging::chain;
 use crate::model::interface::InterfaceName;
 use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::TextSize;
@@ -22,86 +24,93 @@ use crate::outbox::sent::SentMessage;
 use crate::outbox::store::{Claimed, Outbox};
 use crate::storage::blocking::blocking;
 
-/// How long to wait when the disk does not let a message be taken up.
+/// How long to wait when the disk refuses to claim a message.
 const DISK_RETRY: Duration = Duration::from_secs(5);
 
-/// What an interface needs to deliver.
+/// Delivers the messages of an interface.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     outbox: Outbox,
-    /// `None` when the interface is no longer configured.
-    route: Option<ProviderChain>,
+    /// `None` when the interface is not configured, or no longer.
+    providers: Option<ProviderChain>,
     settings: DeliverySettings,
     notifier: Notifier,
     receipts: Arc<Tracker>,
 }
 
-/// What is to be done about a message.
+/// What the scheduler is to do with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// It is to be tried again after a while.
+    /// Deliver it again after a while.
     Retry(Duration),
     /// Nothing more.
     Done,
 }
 
 impl Delivery {
-    /// For an interface that delivers as `delivery` says.
     #[must_use]
     pub(crate) fn new(
         outbox: Outbox,
-        route: Option<ProviderChain>,
-        delivery: DeliverySettings,
-        teller: Notifier,
+        providers: Option<ProviderChain>,
+        settings: DeliverySettings,
+        notifier: Notifier,
         receipts: Arc<Tracker>,
     ) -> Self {
         Self {
             outbox,
-            route,
-            settings: delivery,
-            notifier: teller,
+            providers,
+            settings,
+            notifier,
             receipts,
         }
     }
 
-    /// Sends a message, if it is time to, and settles it.
+    /// Sends a message, if it is due, and settles it.
     pub(crate) async fn deliver(&self, name: OutboxName) -> Disposition {
-        let begun = self.on_disk(move |outbox| outbox.claim(name, SystemTime::now()));
-        let record = match begun.await {
-            Ok(Claimed::Ready(record)) => record,
-            Ok(Claimed::NotYet(wait)) => return Disposition::Retry(wait),
-            Ok(Claimed::Missing) => return Disposition::Done,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return self.quarantine(name, &error).await;
-            }
-            Err(error) => {
-                error!(id = %name.id(), %error, "failed to take up a message; it waits");
-                return Disposition::Retry(DISK_RETRY);
-            }
+        let record = match self.claim(name).await {
+            Ok(record) => record,
+            Err(disposition) => return disposition,
         };
         let message = match record.message() {
             Ok(message) => message,
             Err(error) => {
-                error!(id = %name.id(), %error, "message not sent: its file was changed");
+                error!(id = %name.id(), error = chain(&error), "address in file invalid");
                 let verdict = rejected(Reason::BadArguments);
                 return self.give_up(name, record, &verdict).await;
             }
         };
-        let age = age(name);
-        if age > self.settings.retry.lifetime {
-            let verdict = expired(&record);
-            self.about(name, &interface(&record), &message)
-                .verdict(&verdict);
-            return self.give_up(name, record, &verdict).await;
-        }
-        let Some(route) = &self.route else {
+        let Some(interface) = record.interface.name().cloned() else {
+            let interface = record.interface.as_str();
+            error!(id = %name.id(), interface, "interface name in file invalid");
             let verdict = rejected(Reason::UnknownIndex);
-            self.about(name, &interface(&record), &message)
-                .verdict(&verdict);
             return self.give_up(name, record, &verdict).await;
         };
-        let attempt = route.send(name.id(), &message).await;
-        self.settle(name, record, &message, attempt).await
+        let verdict = match &self.providers {
+            _ if age(name) > self.settings.retry.lifetime => expired(&record),
+            None => rejected(Reason::UnknownIndex),
+            Some(providers) => {
+                let attempt = providers.send(name.id(), &message).await;
+                return self.settle(name, record, &message, attempt).await;
+            }
+        };
+        self.report(name, &interface, &message).verdict(&verdict);
+        self.give_up(name, record, &verdict).await
+    }
+
+    async fn claim(&self, name: OutboxName) -> Result<Record, Disposition> {
+        let claimed = self.on_disk(move |outbox| outbox.claim(name, SystemTime::now()));
+        match claimed.await {
+            Ok(Claimed::Ready(record)) => Ok(record),
+            Ok(Claimed::NotYet(wait)) => Err(Disposition::Retry(wait)),
+            Ok(Claimed::Missing) => Err(Disposition::Done),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(self.quarantine(name, &error).await)
+            }
+            Err(error) => {
+                error!(id = %name.id(), error = chain(&error), "message not claimed, will retry");
+                Err(Disposition::Retry(DISK_RETRY))
+            }
+        }
     }
 
     /// Settles a message that was being sent when an earlier run ended.
@@ -113,15 +122,21 @@ impl Delivery {
             Err(error) => return self.unreadable(name, &error),
         };
         let verdict = Verdict::not_sent(Outcome::Unknown, Reason::Interrupted, String::new());
-        let interface = interface(&record);
-        self.settle(name, record, &message, Attempt { interface, verdict })
-            .await
+        let Some(interface) = record.interface.name().cloned() else {
+            let interface = record.interface.as_str();
+            error!(id = %name.id(), interface, "interface name in file invalid");
+            return self.give_up(name, record, &verdict).await;
+        };
+        let attempt = Attempt { interface, verdict };
+        self.settle(name, record, &message, attempt).await
     }
 
     fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Disposition {
-        let [_, (_, sending), _] = self.outbox.directories();
-        let sending = sending.display();
-        error!(id = %name.id(), %sending, error = %error, "cannot read a message that was being sent");
+        let [_, (_, directory), _] = self.outbox.directories();
+        error!(
+            id = %name.id(), directory = %directory.display(), error = chain(error),
+            "interrupted message unreadable"
+        );
         Disposition::Done
     }
 
@@ -133,40 +148,33 @@ impl Delivery {
         attempt: Attempt,
     ) -> Disposition {
         let Attempt { interface, verdict } = attempt;
-        let about = self.about(name, &interface, message);
+        let report = self.report(name, &interface, message);
         let attempts = record.attempts.saturating_add(1);
-        match next_step(
-            &verdict,
-            &self.settings,
-            attempts,
-            age(name),
-            random_fraction(),
-        ) {
+        let (settings, age) = (&self.settings, age(name));
+        match next_step(&verdict, settings, attempts, age, random_fraction()) {
             NextStep::Sent => {
-                about.verdict(&verdict);
+                report.verdict(&verdict);
                 self.await_receipt(name, record, &interface, verdict).await;
-                let removed = self.on_disk(move |outbox| outbox.sent(name)).await;
+                let removed = self.on_disk(move |outbox| outbox.complete(name)).await;
                 log_unsettled(name, removed);
                 Disposition::Done
             }
             NextStep::Retry(wait) => {
-                about.retry_scheduled(&verdict, wait);
+                report.retry_scheduled(&verdict, wait);
                 let record = record.after_attempt(&verdict, Some(wait), SystemTime::now());
-                let kept = self
-                    .on_disk(move |outbox| outbox.requeue(name, &record))
-                    .await;
-                log_unsettled(name, kept);
+                let requeued = self.on_disk(move |outbox| outbox.requeue(name, &record));
+                log_unsettled(name, requeued.await);
                 Disposition::Retry(wait)
             }
             NextStep::GiveUp => {
-                about.verdict(&verdict);
+                report.verdict(&verdict);
                 self.give_up(name, record, &verdict).await
             }
         }
     }
 
-    /// Keeps a message that the provider has a name for, until it says what became
-    /// of it.
+    /// Keeps a message that the provider has an id for until its receipts have
+    /// come.
     async fn await_receipt(
         &self,
         name: OutboxName,
@@ -185,13 +193,12 @@ impl Delivery {
             receipt: None,
         };
         let receipts = Arc::clone(&self.receipts);
-        let kept = self.on_disk(move |_| receipts.track(&sent)).await;
-        if let Err(error) = kept {
-            warn!(id = %name.id(), %error, "failed to keep a message for its receipt");
+        if let Err(error) = blocking(move || receipts.track(&sent)).await {
+            warn!(id = %name.id(), error = chain(&error), "message not kept for its receipt");
         }
     }
 
-    /// Tells the sender and keeps the message for the administrator.
+    /// Notifies the sender and keeps the message for the administrator.
     async fn give_up(&self, name: OutboxName, record: Record, verdict: &Verdict) -> Disposition {
         let template = match verdict.outcome {
             Outcome::Unknown => &self.settings.notice_unknown,
@@ -208,19 +215,20 @@ impl Delivery {
     }
 
     async fn quarantine(&self, name: OutboxName, error: &io::Error) -> Disposition {
-        error!(id = %name.id(), %error, "not a message; its file is put into failed");
-        let aside = self.on_disk(move |outbox| outbox.quarantine(name)).await;
-        log_unsettled(name, aside);
+        error!(id = %name.id(), error = chain(error), "invalid file moved to failed");
+        let moved = self.on_disk(move |outbox| outbox.quarantine(name)).await;
+        log_unsettled(name, moved);
         Disposition::Done
     }
 
-    fn about<'a>(
+    fn report<'a>(
         &self,
         name: OutboxName,
         interface: &'a InterfaceName,
         message: &'a OutgoingMessage,
     ) -> MessageReport<'a> {
-        let size = self.route.as_ref().map(|route| route.size(message));
+        let providers = self.providers.as_ref();
+        let size = providers.map(|providers| providers.size(message));
         MessageReport {
             id: name.id(),
             interface,
@@ -229,7 +237,6 @@ impl Delivery {
         }
     }
 
-    /// The disk may take its time; other messages must not wait for it.
     async fn on_disk<T: Send + 'static>(
         &self,
         act: impl FnOnce(&Outbox) -> io::Result<T> + Send + 'static,
@@ -239,10 +246,7 @@ impl Delivery {
     }
 }
 
-fn interface(record: &Record) -> InterfaceName {
-    InterfaceName::parse(&record.interface).unwrap_or_else(|_| InterfaceName::unnamed())
-}
-
+/// Time since the message was queued.
 fn age(name: OutboxName) -> Duration {
     name.id().time().elapsed().unwrap_or_default()
 }
@@ -251,7 +255,8 @@ fn rejected(reason: Reason) -> Verdict {
     Verdict::not_sent(Outcome::Rejected, reason, String::new())
 }
 
-/// What the last attempt failed for, or that there was none in time.
+/// The verdict on a message whose time is over: why the last attempt failed, or
+/// that there was none in time.
 fn expired(record: &Record) -> Verdict {
     let reason = record
         .last
@@ -262,14 +267,14 @@ fn expired(record: &Record) -> Verdict {
     Verdict::not_sent(Outcome::Failed, reason, detail)
 }
 
-/// A number of 0 to 1.
+/// A number from 0 to 1.
 fn random_fraction() -> f64 {
     f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 fn log_unsettled(name: OutboxName, settled: io::Result<()>) {
     if let Err(error) = settled {
-        error!(id = %name.id(), %error, "failed to note what became of a message; \
-            the next start takes it for one that may have been sent");
+        // The next start takes the message for one that may have been sent.
+        error!(id = %name.id(), error = chain(&error), "outcome not recorded");
     }
 }

@@ -1,23 +1,26 @@
-//! Message to provider, without the phones waiting for it.
+//! The outbox: a durable queue of messages to providers, so that phones do not
+//! wait for these.
 //!
 //! | state | where the file is | who acts next | after a crash |
 //! | --- | --- | --- | --- |
-//! | queued | `outboxdir/….json` | [`scheduler`], at its due time | taken up at start |
-//! | sending | `outboxdir/sending/….json` | the provider | it may have been sent: tried again only where that is safe, else told |
+//! | queued | `outboxdir/….json` | [`scheduler`], when it is due | queued at start |
+//! | sending | `outboxdir/sending/….json` | the provider | perhaps sent: sent again only where that is safe, else its sender is notified |
 //! | sent | gone | – | – |
 //! | failed | `outboxdir/failed/….json` | the administrator | kept |
 //!
-//! What was sent and has an id of the provider's is also in `outboxdir/sent`,
-//! until [`receipts`] for it are no longer waited for.
+//! A message that was sent and has a provider's id is also in `outboxdir/sent`,
+//! until its [`receipts`] have come or are overdue.
 //!
 //! Guarantee: a message that [`Outbox::put`] accepted is sent once, or its
-//! sender is told that it was not or may not have been. It is marked as being
+//! sender is notified that it was not or may not have been. It is marked as being
 //! sent, durably, before its request is made.
 //!
-//! [`store`] keeps messages as [`record`] writes them, [`scheduler`] decides who
-//! goes when, [`delivery`] delivers one, [`retry`] says what is next for it, and
-//! [`notice`] what the [`notifier`] tells its sender. [`inventory`] shows all of it
-//! to the administrator.
+//! [`store`] keeps messages, each in a file ([`name`]) with a [`record`];
+//! [`scheduler`] decides which one is delivered when, [`delivery`] delivers it,
+//! [`retry`] decides what follows an attempt. The [`notifier`] sends a [`notice`]
+//! to the sender. [`receipts`] are recorded with the messages in [`sent`], those
+//! that come before wait in [`early_receipts`]. [`reply_route`] knows by which
+//! interface an answer goes. [`inventory`] serves the administrator.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -44,6 +47,7 @@ pub(crate) mod sent;
 pub(crate) mod store;
 
 use crate::config::{Config, DeliveryMode, DeliverySettings};
+use crate::logging::chain;
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::model::outgoing::OutgoingMessage;
@@ -62,8 +66,8 @@ use record::Record;
 use scheduler::{InterfaceQueue, OutboxEvent, Scheduler};
 pub(crate) use store::Outbox;
 
-/// Puts a message into the outbox in `path`; it is durable when this returns
-/// that it is queued.
+/// Queues a message in the outbox at `path`. It is durable when the verdict is
+/// [`Outcome::Queued`].
 #[must_use]
 pub(crate) fn queue(
     path: &Path,
@@ -72,15 +76,14 @@ pub(crate) fn queue(
     message: &OutgoingMessage,
 ) -> Attempt {
     let record = Record::new(interface, message);
-    let opened = Outbox::open(path).map_err(|error| error.to_string());
-    let put = opened.and_then(|outbox| {
+    let put = Outbox::open(path).and_then(|outbox| {
         let name = record.name(id);
-        outbox.put(name, &record).map_err(|error| error.to_string())
+        outbox.put(name, &record).map_err(io::Error::other)
     });
     let verdict = match put {
         Ok(()) => Verdict::queued(),
         Err(error) => {
-            let detail = format!("{}: {error}", path.display());
+            let detail = format!("{}: {}", path.display(), chain(&error));
             Verdict::not_sent(Outcome::Failed, Reason::NotStored, detail)
         }
     };
@@ -88,11 +91,11 @@ pub(crate) fn queue(
     Attempt { interface, verdict }
 }
 
-/// Tries what a message needs: creates the outbox if it is not there, writes,
-/// syncs and removes a file.
+/// Makes sure that messages can be queued: creates the outbox if it is missing;
+/// writes, syncs and removes a file.
 ///
 /// # Errors
-/// What cannot be done, with its remedy.
+/// When the directory cannot be used.
 pub(crate) fn probe(path: &Path) -> Result<(), OutboxError> {
     let directory = |source| OutboxError::Directory(path.to_owned(), source);
     let outbox = Outbox::open(path).map_err(directory)?;
@@ -101,7 +104,7 @@ pub(crate) fn probe(path: &Path) -> Result<(), OutboxError> {
         .map_err(|error| directory(io::Error::other(error)))
 }
 
-/// The thread that sends what is in the outbox.
+/// An outbox whose messages are being delivered, by a thread of its own.
 #[derive(Debug)]
 pub(crate) struct RunningOutbox {
     /// Records what providers say later.
@@ -109,13 +112,12 @@ pub(crate) struct RunningOutbox {
     /// Records who wrote by which interface, if answers go by that.
     pub reply_routes: Option<Arc<ReplyRoutes>>,
     thread: JoinHandle<()>,
-    _claim: DirectoryLock,
+    _lock: DirectoryLock,
 }
 
 impl RunningOutbox {
-    /// Starts to send, if an interface delivers by the outbox or something is
-    /// left in it, until the shutdown. Requests run on `runtime`; notices to
-    /// senders go through `spool`.
+    /// Starts to deliver, until the shutdown; `None` when no interface uses the
+    /// outbox and there is none. Requests run on `runtime`, notices go to `spool`.
     ///
     /// # Errors
     /// When the outbox or a provider cannot be used.
@@ -125,48 +127,50 @@ impl RunningOutbox {
         runtime: Handle,
         shutdown: Shutdown,
     ) -> Result<Option<Self>, OutboxError> {
-        let wanted = config
+        let is_used = config
             .outgoing
             .iter()
             .any(|outgoing| outgoing.delivery.mode == DeliveryMode::Queue);
-        if !wanted && !config.reply_auto && !config.outbox.is_dir() {
+        if !is_used && !config.reply_auto && !config.outbox.is_dir() {
             return Ok(None);
         }
         let directory = |source| OutboxError::Directory(config.outbox.clone(), source);
         let outbox = Outbox::open(&config.outbox).map_err(directory)?;
-        let claim = outbox.lock().map_err(directory)?;
+        let lock = outbox.lock().map_err(directory)?;
         let (events, happened) = mpsc::channel();
         let watched = [(outbox.path(), watch::APPEARED)];
         watch::watch(&watched, events.clone(), OutboxEvent::from).map_err(directory)?;
         let reply_routes = config.reply_auto.then(|| outbox.reply_routes());
-        let teller = Notifier::new(spool);
-        let receipts = Tracker::new(outbox.clone(), config, teller.clone(), runtime.clone());
+        let notifier = Notifier::new(spool);
+        let receipts = Tracker::new(outbox.clone(), config, notifier.clone(), runtime.clone());
         let receipts = Arc::new(receipts);
-        let channel = |route, delivery: &DeliverySettings| {
-            let (teller, receipts) = (teller.clone(), Arc::clone(&receipts));
-            let desk = Delivery::new(outbox.clone(), route, delivery.clone(), teller, receipts);
-            InterfaceQueue::new(desk, delivery.concurrency, delivery.rate)
+        let interface_queue = |providers, settings: &DeliverySettings| {
+            let (notifier, receipts) = (notifier.clone(), Arc::clone(&receipts));
+            let (concurrency, rate) = (settings.concurrency, settings.rate);
+            let settings = settings.clone();
+            let delivery = Delivery::new(outbox.clone(), providers, settings, notifier, receipts);
+            InterfaceQueue::new(delivery, concurrency, rate)
         };
-        let mut channels = HashMap::new();
+        let mut interfaces = HashMap::new();
         for outgoing in &config.outgoing {
-            let route = ProviderChain::new(config, outgoing).map_err(OutboxError::Provider)?;
-            let name = outgoing.interface.as_str().to_owned();
-            channels.insert(name, channel(Some(route), &outgoing.delivery));
+            let providers = ProviderChain::new(config, outgoing).map_err(OutboxError::Provider)?;
+            let queue = interface_queue(Some(providers), &outgoing.delivery);
+            interfaces.insert(outgoing.interface.clone(), queue);
         }
-        let stray = channel(None, &DeliverySettings::default());
-        let tidied = Arc::clone(&receipts);
+        let unconfigured = interface_queue(None, &DeliverySettings::default());
         let stop = events.clone();
         runtime.spawn(async move {
             let deadline = shutdown.started().await;
             // Without a scheduler there is nothing to stop.
             let _ = stop.send(OutboxEvent::Stop(deadline.into_std()));
         });
-        let worker = Scheduler::new(outbox, channels, stray, tidied, runtime, events);
+        let tracker = Arc::clone(&receipts);
+        let scheduler = Scheduler::new(outbox, interfaces, unconfigured, tracker, runtime, events);
         Ok(Some(Self {
             receipts,
             reply_routes: reply_routes.map(Arc::new),
-            thread: std::thread::spawn(move || worker.run(&happened)),
-            _claim: claim,
+            thread: std::thread::spawn(move || scheduler.run(&happened)),
+            _lock: lock,
         }))
     }
 
@@ -203,7 +207,7 @@ impl fmt::Display for OutboxError {
                 path.display(),
                 path.display()
             ),
-            Self::Provider(error) => f.write_str(&crate::logging::chain(error)),
+            Self::Provider(error) => f.write_str(&chain(error)),
         }
     }
 }

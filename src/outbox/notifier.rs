@@ -1,5 +1,4 @@
-//! Tells senders what became of their messages, by the way that texts take to
-//! phones.
+//! Sends notices to the phones of senders, as call files.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,6 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
+use crate::logging::chain;
 use crate::outbox::notice::notice;
 use crate::outbox::record::Record;
 use crate::resilience::rate_limit::KeyedRateLimit;
@@ -18,7 +18,7 @@ const NOTICES_MAX: usize = 20;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Who tells senders.
+/// Sends notices; clones share one rate limit.
 #[derive(Debug, Clone)]
 pub(crate) struct Notifier {
     spool: Spool,
@@ -26,35 +26,32 @@ pub(crate) struct Notifier {
 }
 
 impl Notifier {
-    /// A teller whose notices go by call files.
     #[must_use]
     pub(crate) fn new(spool: Spool) -> Self {
         let limit = Arc::new(Mutex::new(KeyedRateLimit::new(PERIOD)));
         Self { spool, limit }
     }
 
-    /// Tells the sender of a message why it did not arrive, as a template says.
+    /// Notifies the sender of a message why it was not delivered, with a text
+    /// from the template.
     pub(crate) async fn notify(&self, id: &str, record: &Record, template: &str, reason: &str) {
         let Some(notice) = notice(record, template, reason) else {
             return info!(
                 id,
-                "the sender is not told: no notice is configured, or the sender has no number"
+                "sender not notified: no notice configured, or no number"
             );
         };
         let allowed = {
-            let mut limit = self.limit.lock();
             let sender = notice.to.as_str().to_owned();
+            let mut limit = self.limit.lock();
             limit.admit(sender, NOTICES_MAX, Instant::now()).is_ok()
         };
         if !allowed {
-            return warn!(
-                id,
-                "the sender is not told: too many notices within a minute"
-            );
+            return warn!(id, "sender not notified: too many notices");
         }
         match self.spool.store(&[notice]).await {
-            Ok(_) => info!(id, "the sender is told"),
-            Err(error) => error!(id, %error, "failed to tell the sender"),
+            Ok(_) => info!(id, "sender notified"),
+            Err(error) => error!(id, error = chain(&error), "sender not notified"),
         }
     }
 }

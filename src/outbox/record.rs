@@ -16,23 +16,59 @@ use crate::outbox::name::OutboxName;
 /// A message, and what has become of it so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// The interface to send it by; empty is the one of a file without indexes.
-    pub interface: String,
+    pub interface: RecordedInterface,
     /// Their number.
     pub to: String,
     /// Our number or name.
     pub from: String,
-    /// What is said.
     pub text: String,
-    /// How often it has been tried.
     #[serde(default)]
     pub attempts: u32,
-    /// Not to be tried before this second since 1970.
+    /// No attempt before this second since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<u64>,
-    /// What became of the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastAttempt>,
+}
+
+/// The interface that sends a message: in the file its name, empty for the
+/// unnamed one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RecordedInterface {
+    Named(InterfaceName),
+    /// Somebody has edited the file, and this is not the name of an interface. It
+    /// stays in the file as it is.
+    Invalid(String),
+}
+
+impl RecordedInterface {
+    /// The name, unless it is invalid.
+    #[must_use]
+    pub(crate) fn name(&self) -> Option<&InterfaceName> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::Invalid(_) => None,
+        }
+    }
+
+    /// The same, by value.
+    #[must_use]
+    pub(crate) fn into_name(self) -> Option<InterfaceName> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::Invalid(_) => None,
+        }
+    }
+
+    /// The text in the file.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Named(name) => name.as_str(),
+            Self::Invalid(text) => text,
+        }
+    }
 }
 
 /// What became of an attempt.
@@ -51,7 +87,7 @@ impl Record {
     #[must_use]
     pub(crate) fn new(interface: &InterfaceName, message: &OutgoingMessage) -> Self {
         Self {
-            interface: interface.as_str().to_owned(),
+            interface: RecordedInterface::Named(interface.clone()),
             to: message.to.as_str().to_owned(),
             from: message.from.as_str().to_owned(),
             text: message.text.as_str().to_owned(),
@@ -61,17 +97,17 @@ impl Record {
         }
     }
 
-    /// What its file is called.
+    /// The name of the message's file.
     #[must_use]
     pub(crate) fn name(&self, id: Id) -> OutboxName {
-        let conversation = Conversation::between(&self.to, &self.from, &self.interface);
-        OutboxName::new(id, conversation)
+        let interface = self.interface.as_str();
+        OutboxName::new(id, Conversation::between(&self.to, &self.from, interface))
     }
 
     /// The message itself.
     ///
     /// # Errors
-    /// When somebody has edited the file, and not well.
+    /// When somebody has edited the file, and an address in it is invalid.
     pub(crate) fn message(&self) -> Result<OutgoingMessage, InvalidAddress> {
         Ok(OutgoingMessage {
             to: Address::parse(&self.to)?,
@@ -80,18 +116,18 @@ impl Record {
         })
     }
 
-    /// The same after an attempt, to be tried again after a while or not at
-    /// all.
+    /// The record after an attempt, with the wait until the next one, if there
+    /// is to be one.
     #[must_use]
     pub(crate) fn after_attempt(
         mut self,
         verdict: &Verdict,
-        again: Option<Duration>,
+        wait: Option<Duration>,
         now: SystemTime,
     ) -> Self {
         let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.attempts += 1;
-        self.not_before = again.map(|wait| since_1970(now + wait).as_secs());
+        self.not_before = wait.map(|wait| since_1970(now + wait).as_secs());
         self.last = verdict.reason.map(|reason| LastAttempt {
             outcome: verdict.outcome.as_str().to_owned(),
             reason: reason.text().to_owned(),
@@ -100,14 +136,14 @@ impl Record {
         self
     }
 
-    /// The same for another interface.
+    /// The record for another interface.
     #[must_use]
     pub(crate) fn with_interface(mut self, interface: &InterfaceName) -> Self {
-        interface.as_str().clone_into(&mut self.interface);
+        self.interface = RecordedInterface::Named(interface.clone());
         self
     }
 
-    /// The same as if it had never been tried.
+    /// The record as if there had been no attempt.
     #[must_use]
     pub(crate) fn reset(mut self) -> Self {
         self.attempts = 0;
@@ -115,14 +151,14 @@ impl Record {
         self
     }
 
-    /// How long it is not to be tried yet.
+    /// How long to wait until the next attempt may be made.
     #[must_use]
     pub(crate) fn wait(&self, now: SystemTime) -> Duration {
         let due = UNIX_EPOCH + Duration::from_secs(self.not_before.unwrap_or(0));
         due.duration_since(now).unwrap_or_default()
     }
 
-    /// As the file holds it.
+    /// The content of the message's file.
     #[must_use]
     pub(crate) fn to_json(&self) -> Vec<u8> {
         // Strings and numbers can always be written.
@@ -175,7 +211,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_an_error() {
+    fn interface_is_read_as_it_was_written() {
+        let read = |interface: &str| {
+            let json = format!(r#"{{"interface":{interface},"to":"+1","from":"+2","text":"x"}}"#);
+            Record::from_json(json.as_bytes()).unwrap()
+        };
+        let name = |record: &Record| record.interface.name().cloned();
+        assert_eq!(name(&read(r#""""#)), Some(InterfaceName::unnamed()));
+        assert_eq!(
+            name(&read(r#""api-1""#)),
+            InterfaceName::parse("api-1").ok()
+        );
+        let long = format!("\"{}\"", "x".repeat(65));
+        for invalid in [r#""a\nb""#, r#""ä""#, &long] {
+            let record = read(invalid);
+            assert_eq!(name(&record), None, "{invalid}");
+            let json = String::from_utf8(record.to_json()).unwrap();
+            assert!(
+                json.contains(&format!("\"interface\": {invalid}")),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn invalid_record_is_an_error() {
         for json in ["", "{}", "[]", "{\"to\":\"+1\"}", "{\"to\":1}"] {
             assert!(Record::from_json(json.as_bytes()).is_err(), "{json}");
         }

@@ -1,12 +1,14 @@
-//! From the outbox to the providers: who goes when.
+//! Decides which message of the outbox is delivered when.
 //!
-//! One thread decides, as [`ConversationQueue`] says: each conversation in order, several
-//! side by side, and no more per second than the provider takes. Requests are
-//! made by tasks that tell it what is next. It goes by what the kernel tells of
-//! the directory, and looks for itself now and then.
+//! One thread does, with a [`ConversationQueue`] for each interface: the messages
+//! of a conversation in order, several conversations side by side, and no more per
+//! second than the provider takes. Tasks on the runtime make the requests and
+//! report back. inotify reports new files; the directory is also read now and
+//! then, in case one was missed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,27 +16,30 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
+use crate::logging::chain;
+use crate::model::interface::InterfaceName;
 use crate::outbox::delivery::{Delivery, Disposition};
 use crate::outbox::name::OutboxName;
 use crate::outbox::receipts::Tracker;
+use crate::outbox::record::Record;
 use crate::outbox::store::Outbox;
 use crate::storage::conversation_queue::ConversationQueue;
 use crate::storage::watch::DirectoryChange;
 
-/// How often to look for oneself.
+/// Time between two readings of the directory.
 const SCAN_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often messages are forgotten that no receipt is waited for any more.
+/// Time between two removals of sent messages whose receipts are overdue.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// What the worker is told.
+/// What the scheduler reacts to.
 #[derive(Debug)]
 pub(crate) enum OutboxEvent {
     /// A file has come into the outbox.
     Appeared(OsString),
-    /// Something was missed: time to look for oneself.
+    /// Files may have been missed: time to read the directory.
     Scan,
-    /// A message has been dealt with for now.
+    /// The delivery of a message has ended.
     Settled(OutboxName, Disposition),
     /// The daemon stops; messages in flight have until then.
     Stop(Instant),
@@ -49,23 +54,23 @@ impl From<DirectoryChange> for OutboxEvent {
     }
 }
 
-/// An interface, its lines and its pace.
+/// The messages of an interface, with its limits.
 #[derive(Debug)]
 pub(crate) struct InterfaceQueue {
     delivery: Arc<Delivery>,
     queue: ConversationQueue<OutboxName>,
-    /// Time between two messages.
+    /// Least time between two messages.
     interval: Duration,
-    /// When the next one may go.
+    /// No message before this.
     next_free: Instant,
 }
 
 impl InterfaceQueue {
     /// For at most `concurrency` requests at a time and `rate` per second.
     #[must_use]
-    pub(crate) fn new(desk: Delivery, concurrency: usize, rate: Option<u32>) -> Self {
+    pub(crate) fn new(delivery: Delivery, concurrency: usize, rate: Option<u32>) -> Self {
         Self {
-            delivery: Arc::new(desk),
+            delivery: Arc::new(delivery),
             queue: ConversationQueue::new(concurrency),
             interval: rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate),
             next_free: Instant::now(),
@@ -73,25 +78,24 @@ impl InterfaceQueue {
     }
 }
 
-/// What is known of a message.
+/// A message that is queued or in flight.
 #[derive(Debug)]
 struct TrackedMessage {
-    interface: String,
-    /// When it is to be tried again, while it waits for that.
+    /// `None` when its file names no valid interface, or cannot be read.
+    interface: Option<InterfaceName>,
+    /// The time of its next attempt, while it waits for that.
     due: Option<Instant>,
 }
 
-/// The thread that decides.
+/// Decides which message is delivered when.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     outbox: Outbox,
-    /// By the name of the interface.
-    interfaces: HashMap<String, InterfaceQueue>,
-    /// Makes a channel for an interface that is not configured any more.
+    interfaces: HashMap<InterfaceName, InterfaceQueue>,
+    /// For messages of interfaces that are not configured.
     unconfigured: InterfaceQueue,
-    /// Every message that is in a line or away.
     tracked: HashMap<OutboxName, TrackedMessage>,
-    /// Those that wait for their next attempt, by when that is.
+    /// The messages that wait for their next attempt, by its time.
     due: BTreeSet<(Instant, OutboxName)>,
     receipts: Arc<Tracker>,
     runtime: Handle,
@@ -100,21 +104,21 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// A worker with a channel for each interface, and one for messages of
-    /// interfaces that are not configured any more.
+    /// A scheduler with a queue for each interface, and one for messages of
+    /// interfaces that are not configured.
     #[must_use]
     pub(crate) fn new(
         outbox: Outbox,
-        channels: HashMap<String, InterfaceQueue>,
-        stray: InterfaceQueue,
+        interfaces: HashMap<InterfaceName, InterfaceQueue>,
+        unconfigured: InterfaceQueue,
         receipts: Arc<Tracker>,
         runtime: Handle,
         events: Sender<OutboxEvent>,
     ) -> Self {
         Self {
             outbox,
-            interfaces: channels,
-            unconfigured: stray,
+            interfaces,
+            unconfigured,
             tracked: HashMap::new(),
             due: BTreeSet::new(),
             receipts,
@@ -124,28 +128,28 @@ impl Scheduler {
         }
     }
 
-    /// Works until it is told to end, and then until what is on its way has
-    /// been answered, within bounds.
+    /// Runs until [`OutboxEvent::Stop`], and then until the messages in flight are
+    /// settled or the time for that is over.
     pub(crate) fn run(mut self, happened: &Receiver<OutboxEvent>) {
         self.recover();
-        let mut next_look = Instant::now();
-        let mut next_tidy = next_look;
+        let mut next_scan = Instant::now();
+        let mut next_cleanup = next_scan;
         loop {
             let now = Instant::now();
-            if now >= next_tidy {
+            if now >= next_cleanup {
                 self.receipts.remove_expired();
-                next_tidy = now + CLEANUP_INTERVAL;
+                next_cleanup = now + CLEANUP_INTERVAL;
             }
-            if now >= next_look {
+            if now >= next_scan {
                 self.scan();
-                next_look = now + SCAN_INTERVAL;
+                next_scan = now + SCAN_INTERVAL;
             }
             self.promote_due(now);
-            let wake = self.dispatch(now).unwrap_or(next_look);
-            let due = self.due.first().map_or(next_look, |(time, _)| *time);
-            let wake = wake.min(due).min(next_look);
-            let patience = wake.saturating_duration_since(Instant::now());
-            let first = match happened.recv_timeout(patience) {
+            let wake = self.dispatch(now).unwrap_or(next_scan);
+            let due = self.due.first().map_or(next_scan, |(time, _)| *time);
+            let wake = wake.min(due).min(next_scan);
+            let timeout = wake.saturating_duration_since(Instant::now());
+            let first = match happened.recv_timeout(timeout) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -153,48 +157,43 @@ impl Scheduler {
             for event in std::iter::once(first).chain(happened.try_iter()) {
                 match event {
                     OutboxEvent::Appeared(file) => self.file_appeared(&file),
-                    OutboxEvent::Scan => next_look = Instant::now(),
-                    OutboxEvent::Settled(name, fate) => self.settled(name, fate),
+                    OutboxEvent::Scan => next_scan = Instant::now(),
+                    OutboxEvent::Settled(name, disposition) => self.settled(name, disposition),
                     OutboxEvent::Stop(deadline) => return self.drain(happened, deadline),
                 }
             }
         }
     }
 
-    /// Takes up what was being sent when an earlier run ended, before anything
-    /// newer of the same conversations.
+    /// Settles the messages that were being sent when an earlier run ended, before
+    /// newer ones of the same conversations.
     fn recover(&mut self) {
         let names = self.outbox.interrupted().unwrap_or_else(|error| {
-            error!(%error, "failed to look at what was being sent");
+            error!(error = chain(&error), "interrupted messages unreadable");
             Vec::new()
         });
         if !names.is_empty() {
-            warn!(
-                messages = names.len(),
-                "messages were being sent when websmsd ended"
-            );
+            warn!(messages = names.len(), "messages interrupted by last stop");
         }
         for name in names {
-            let record = self.outbox.read_interrupted(name);
-            let interface = record.map(|record| record.interface).unwrap_or_default();
-            self.track(name, interface);
-            let channel = self.interface(name);
-            channel.queue.mark_in_flight(name);
-            let desk = Arc::clone(&channel.delivery);
-            self.spawn(name, async move { desk.recover(name).await });
+            self.track(name, self.outbox.read_interrupted(name));
+            let interface = self.interface(name);
+            interface.queue.mark_in_flight(name);
+            let delivery = Arc::clone(&interface.delivery);
+            self.spawn(name, async move { delivery.recover(name).await });
         }
     }
 
-    /// Takes up what waits and is not known.
+    /// Queues every message in the directory that is not tracked yet.
     fn scan(&mut self) {
         match self.outbox.queued() {
             Ok(names) => names.into_iter().for_each(|name| self.enqueue(name)),
-            Err(error) => error!(%error, "failed to look into the outbox"),
+            Err(error) => error!(error = chain(&error), "outbox unreadable"),
         }
     }
 
-    /// A message is there: a new one, or one that was to wait and that the
-    /// administrator wants tried sooner.
+    /// Queues a new message, or reschedules a waiting one that the administrator
+    /// wants delivered sooner.
     fn file_appeared(&mut self, file: &OsString) {
         let Some(name) = OutboxName::parse(file) else {
             return;
@@ -202,29 +201,27 @@ impl Scheduler {
         match self.tracked.get(&name) {
             None => self.enqueue(name),
             Some(TrackedMessage { due: Some(due), .. }) => self.reschedule_earlier(name, *due),
-            // It is in its line, or away.
+            // It is queued, or in flight.
             Some(_) => {}
         }
     }
 
-    /// Puts a message into its line, unless it is known.
+    /// Queues a message, unless it is tracked already.
     fn enqueue(&mut self, name: OutboxName) {
-        if self.tracked.contains_key(&name) {
-            return;
+        if !self.tracked.contains_key(&name) {
+            self.track(name, self.outbox.read(name));
+            self.interface(name).queue.push(name);
         }
-        // What is no record is found out when it is to be sent.
-        let record = self.outbox.read(name);
-        let interface = record.map(|record| record.interface).unwrap_or_default();
-        self.track(name, interface);
-        self.interface(name).queue.push(name);
     }
 
-    fn track(&mut self, name: OutboxName, interface: String) {
+    /// Delivery logs what is wrong with a file.
+    fn track(&mut self, name: OutboxName, record: io::Result<Record>) {
+        let interface = record.ok().and_then(|record| record.interface.into_name());
         let due = None;
         self.tracked.insert(name, TrackedMessage { interface, due });
     }
 
-    /// Lets a message wait no longer than its file says by now.
+    /// Reschedules a message if its file now names an earlier time.
     fn reschedule_earlier(&mut self, name: OutboxName, due: Instant) {
         if let Ok(record) = self.outbox.read(name) {
             let sooner = Instant::now() + record.wait(SystemTime::now());
@@ -234,10 +231,9 @@ impl Scheduler {
         }
     }
 
-    /// Lets a message wait until then.
     fn schedule(&mut self, name: OutboxName, until: Instant) {
-        if let Some(known) = self.tracked.get_mut(&name) {
-            if let Some(due) = known.due.replace(until) {
+        if let Some(message) = self.tracked.get_mut(&name) {
+            if let Some(due) = message.due.replace(until) {
                 self.due.remove(&(due, name));
             }
             self.due.insert((until, name));
@@ -245,50 +241,48 @@ impl Scheduler {
     }
 
     fn interface(&mut self, name: OutboxName) -> &mut InterfaceQueue {
-        let interface = self.tracked.get(&name);
-        let interface = interface.map_or("", |known| known.interface.as_str());
-        match self.interfaces.get_mut(interface) {
-            Some(channel) => channel,
-            None => &mut self.unconfigured,
-        }
+        let interface = self.tracked.get(&name).and_then(|message| {
+            let interface = message.interface.as_ref()?;
+            self.interfaces.get_mut(interface)
+        });
+        interface.unwrap_or(&mut self.unconfigured)
     }
 
-    /// Puts those whose time has come first in their lines.
+    /// Queues the messages whose next attempt is due, before all others.
     fn promote_due(&mut self, now: Instant) {
         while let Some((time, name)) = self.due.first().copied()
             && time <= now
         {
             self.due.pop_first();
-            if let Some(known) = self.tracked.get_mut(&name) {
-                known.due = None;
+            if let Some(message) = self.tracked.get_mut(&name) {
+                message.due = None;
             }
             self.interface(name).queue.requeue_front(name);
         }
     }
 
-    /// Begins with those who may go. When it is the pace alone that holds some
-    /// up, until then.
+    /// Starts to deliver all messages that may go now. When an interface has to wait
+    /// because of its rate, the time until which the first one waits.
     fn dispatch(&mut self, now: Instant) -> Option<Instant> {
-        let mut begun = Vec::new();
-        let mut wake = None;
-        for channel in self.interfaces.values_mut().chain([&mut self.unconfigured]) {
+        let mut started = Vec::new();
+        let mut wake: Option<Instant> = None;
+        let interfaces = self.interfaces.values_mut();
+        for interface in interfaces.chain([&mut self.unconfigured]) {
             loop {
-                if channel.next_free > now {
-                    let sooner = wake.map_or(channel.next_free, |wake: Instant| {
-                        wake.min(channel.next_free)
-                    });
-                    wake = Some(sooner);
+                let next = interface.next_free;
+                if next > now {
+                    wake = Some(wake.map_or(next, |wake| wake.min(next)));
                     break;
                 }
-                let Some(name) = channel.queue.pop_next() else {
+                let Some(name) = interface.queue.pop_next() else {
                     break;
                 };
-                channel.next_free = channel.next_free.max(now) + channel.interval;
-                begun.push((name, Arc::clone(&channel.delivery)));
+                interface.next_free = now + interface.interval;
+                started.push((name, Arc::clone(&interface.delivery)));
             }
         }
-        for (name, desk) in begun {
-            self.spawn(name, async move { desk.deliver(name).await });
+        for (name, delivery) in started {
+            self.spawn(name, async move { delivery.deliver(name).await });
         }
         wake
     }
@@ -296,20 +290,20 @@ impl Scheduler {
     fn spawn(
         &mut self,
         name: OutboxName,
-        work: impl Future<Output = Disposition> + Send + 'static,
+        delivery: impl Future<Output = Disposition> + Send + 'static,
     ) {
         self.in_flight += 1;
         let events = self.events.clone();
         self.runtime.spawn(async move {
-            let fate = work.await;
-            // Nobody listens when the time to end is over.
-            let _ = events.send(OutboxEvent::Settled(name, fate));
+            let disposition = delivery.await;
+            // The scheduler may have stopped.
+            let _ = events.send(OutboxEvent::Settled(name, disposition));
         });
     }
 
-    fn settled(&mut self, name: OutboxName, fate: Disposition) {
+    fn settled(&mut self, name: OutboxName, disposition: Disposition) {
         self.in_flight -= 1;
-        match fate {
+        match disposition {
             Disposition::Done => {
                 self.interface(name).queue.complete(name);
                 self.tracked.remove(&name);

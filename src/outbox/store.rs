@@ -1,4 +1,4 @@
-//! Messages for providers as files: put, taken up, settled.
+//! Messages for providers as files: put, claimed, settled.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,12 @@ use crate::outbox::reply_route::{self, ReplyRoutes};
 use crate::outbox::sent::SentMessages;
 use crate::storage::durable::{Directory, DirectoryLock, StoreError};
 
-/// Texts are nobody's business but Asterisk's user's.
+/// Only Asterisk's user may read texts.
 const MODE: u32 = 0o600;
 
-/// Longer than `websms` takes to write a message.
-const WRITING: Duration = Duration::from_secs(60);
+/// Age at which a temporary file is a leftover: longer than `websms` takes to
+/// write a message.
+const TEMPORARY_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The directories of the outbox.
 #[derive(Debug, Clone)]
@@ -26,23 +27,23 @@ pub(crate) struct Outbox {
     reply_routes: Directory,
 }
 
-/// A message that is to be sent.
+/// The result of claiming a message.
 #[derive(Debug)]
 pub(crate) enum Claimed {
-    /// Somebody has taken it out.
+    /// Somebody has removed it.
     Missing,
-    /// It is marked as being sent.
+    /// It may be sent, and is marked as being sent.
     Ready(Record),
-    /// Not yet.
+    /// It is due after this time.
     NotYet(Duration),
 }
 
 impl Outbox {
-    /// The outbox in a directory, which is created if it is not there. Its files
-    /// belong to whoever owns it.
+    /// Opens the outbox in a directory, which is created if it is missing. The files
+    /// get the owner of the directory.
     ///
     /// # Errors
-    /// When it cannot be created or looked at.
+    /// When the directory cannot be created or read.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let queued = Directory::open_or_create(path, MODE)?;
         let inner = |name: &str| {
@@ -58,12 +59,14 @@ impl Outbox {
         })
     }
 
-    /// Takes charge of it: for whoever sends.
+    /// Locks the outbox for the one process that sends, and creates what is missing
+    /// in it.
     ///
     /// # Errors
-    /// When another process has, or the directories cannot be made.
+    /// When another process holds the lock ([`io::ErrorKind::WouldBlock`]), or a
+    /// directory cannot be created.
     pub(crate) fn lock(&self) -> io::Result<DirectoryLock> {
-        let claim = self.queued.lock()?;
+        let lock = self.queued.lock()?;
         for inner in [
             &self.sending,
             &self.failed,
@@ -72,15 +75,15 @@ impl Outbox {
         ] {
             self.queued.create(inner.path())?;
         }
-        // Nobody else writes into the other directory.
-        self.queued.remove_temporary(WRITING)?;
+        // Only the process with the lock writes into the others.
+        self.queued.remove_temporary(TEMPORARY_LIFETIME)?;
         self.failed.remove_temporary(Duration::ZERO)?;
         self.awaiting_receipt.remove_temporary(Duration::ZERO)?;
         self.reply_routes.remove_temporary(Duration::ZERO)?;
-        Ok(claim)
+        Ok(lock)
     }
 
-    /// Where messages wait.
+    /// The directory of queued messages.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         self.queued.path()
@@ -103,7 +106,7 @@ impl Outbox {
     /// # Errors
     /// The step that failed.
     pub(crate) fn probe(&self) -> Result<(), StoreError> {
-        // Dropping what was written removes it again.
+        // Dropping the temporary file removes it.
         self.queued.prepare(b"probe").map(drop)
     }
 
@@ -119,13 +122,13 @@ impl Outbox {
             return Ok(());
         };
         match self.queued.remove(&name) {
-            // It has been taken up already, and marked durably.
+            // It has been claimed already, which is durable.
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
             _ => Err(error),
         }
     }
 
-    /// What waits, in order.
+    /// The queued messages, in order.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -133,8 +136,8 @@ impl Outbox {
         names(self.queued.path())
     }
 
-    /// What was being sent when an earlier run ended, in order. What had been
-    /// settled by then is not named.
+    /// The messages that were being sent when an earlier run ended, in order, without
+    /// those that had been settled by then.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -146,7 +149,7 @@ impl Outbox {
                 .iter()
                 .any(|directory| directory.path().join(&file).exists());
             if settled {
-                // The rest of what settling does.
+                // The last step of settling.
                 let _ = self.sending.remove(&file);
             }
             !settled
@@ -154,10 +157,10 @@ impl Outbox {
         Ok(names)
     }
 
-    /// Reads a message that waits.
+    /// Reads a queued message.
     ///
     /// # Errors
-    /// When it is not there or no record.
+    /// When its file is missing or invalid ([`io::ErrorKind::InvalidData`]).
     pub(crate) fn read(&self, name: OutboxName) -> io::Result<Record> {
         read(self.queued.path(), name)
     }
@@ -165,7 +168,7 @@ impl Outbox {
     /// Reads a message that was being sent.
     ///
     /// # Errors
-    /// When it is not there or no record.
+    /// When its file is missing or invalid ([`io::ErrorKind::InvalidData`]).
     pub(crate) fn read_interrupted(&self, name: OutboxName) -> io::Result<Record> {
         read(self.sending.path(), name)
     }
@@ -174,7 +177,8 @@ impl Outbox {
     /// its request may have been made.
     ///
     /// # Errors
-    /// When it is no record, or the disk refuses; it waits as before.
+    /// When its file is invalid ([`io::ErrorKind::InvalidData`]), or the disk refuses;
+    /// it stays queued.
     pub(crate) fn claim(&self, name: OutboxName, now: SystemTime) -> io::Result<Claimed> {
         let record = match self.read(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Claimed::Missing),
@@ -187,7 +191,7 @@ impl Outbox {
         let file = name.to_os_string();
         match self.queued.move_file_to(self.sending.path(), &file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Claimed::Missing),
-            handed => handed?,
+            moved => moved?,
         }
         if let Err(error) = self.sending.sync() {
             self.sending.move_file_to(self.queued.path(), &file)?;
@@ -196,52 +200,50 @@ impl Outbox {
         Ok(Claimed::Ready(record))
     }
 
-    /// A message has been sent.
+    /// Removes a message that was sent.
     ///
     /// # Errors
     /// When its file cannot be removed: the next start takes it for one that
     /// may have been sent.
-    pub(crate) fn sent(&self, name: OutboxName) -> io::Result<()> {
+    pub(crate) fn complete(&self, name: OutboxName) -> io::Result<()> {
         self.sending.remove(&name.to_os_string())
     }
 
-    /// A message was not sent and waits again. When the disk has no room for
-    /// what became of it, it waits as it was.
+    /// Queues a message again that was not sent.
     ///
     /// # Errors
-    /// When that is not possible either: the next start takes it for one that
-    /// may have been sent.
+    /// When the disk refuses: the next start takes it for one that may have been
+    /// sent.
     pub(crate) fn requeue(&self, name: OutboxName, record: &Record) -> io::Result<()> {
-        let file = name.to_os_string();
-        match self.settle(&self.queued, name, record) {
-            Ok(()) => Ok(()),
-            Err(_) => self.sending.move_file_to(self.queued.path(), &file),
-        }
+        self.settle(&self.queued, name, record)
     }
 
-    /// A message is not tried any more, and kept for the administrator.
+    /// Keeps a message that is given up for the administrator.
     ///
     /// # Errors
-    /// When it cannot be kept: the next start takes it for one that may have
-    /// been sent.
+    /// When the disk refuses: the next start takes it for one that may have been
+    /// sent.
     pub(crate) fn fail(&self, name: OutboxName, record: &Record) -> io::Result<()> {
-        let file = name.to_os_string();
-        match self.settle(&self.failed, name, record) {
-            Ok(()) => Ok(()),
-            Err(_) => self.sending.move_file_to(self.failed.path(), &file),
-        }
+        self.settle(&self.failed, name, record)
     }
 
-    fn settle(&self, to: &Directory, name: OutboxName, record: &Record) -> Result<(), StoreError> {
+    /// Moves a message on from `sending`: with its new record, or as it was when
+    /// the disk has no room for that.
+    fn settle(&self, to: &Directory, name: OutboxName, record: &Record) -> io::Result<()> {
         let file = name.to_os_string();
-        to.publish(to.prepare(&record.to_json())?, &file)?;
-        to.sync()?;
+        let written = to
+            .prepare(&record.to_json())
+            .and_then(|prepared| to.publish(prepared, &file))
+            .and_then(|()| to.sync());
+        if written.is_err() {
+            return self.sending.move_file_to(to.path(), &file);
+        }
         // If this fails, the next start does it.
         let _ = self.sending.remove(&file);
         Ok(())
     }
 
-    /// A file that is no record is put where the administrator sees it.
+    /// Moves an invalid file to where the administrator sees it.
     ///
     /// # Errors
     /// When it cannot be moved.
@@ -250,20 +252,19 @@ impl Outbox {
         self.queued.move_file_to(self.failed.path(), &file)
     }
 
-    /// Lets a message be tried at once: one that has failed as if it had never
-    /// been tried, one that waits without waiting longer. `false` when it is
-    /// being sent.
+    /// Queues a message as if there had been no attempt: one that has failed, or one
+    /// that waits for its next attempt. `false` when it is being sent.
     ///
     /// # Errors
-    /// When it is not there, or the disk refuses.
+    /// When it is gone or invalid, or the disk refuses.
     pub(crate) fn retry(&self, name: OutboxName) -> io::Result<bool> {
         let file = name.to_os_string();
         self.queued.create(self.failed.path())?;
-        // Out of the sender's reach first: one that is taken up while it is
+        // Out of the scheduler's reach first: a message that is claimed while it is
         // written anew would be sent twice.
         match self.queued.move_file_to(self.failed.path(), &file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            handed => handed?,
+            moved => moved?,
         }
         let record = match read(self.failed.path(), name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -280,10 +281,10 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Removes a message that waits or has failed.
+    /// Removes a message that is queued or has failed.
     ///
     /// # Errors
-    /// When there is none.
+    /// When it is gone, or being sent.
     pub(crate) fn remove(&self, name: OutboxName) -> io::Result<()> {
         let file = name.to_os_string();
         match self.queued.remove(&file) {
@@ -292,7 +293,7 @@ impl Outbox {
         }
     }
 
-    /// Where a message's file is, by the state that it is in.
+    /// The directory of each state.
     #[must_use]
     pub(crate) fn directories(&self) -> [(OutboxState, PathBuf); 3] {
         [
@@ -303,18 +304,18 @@ impl Outbox {
     }
 }
 
-/// Where a message is.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutboxState {
-    /// It is not tried any more.
+    /// Given up.
     Failed,
-    /// It waits for its turn, or for its next attempt.
+    /// Waiting for its turn, or for its next attempt.
     Queued,
-    /// Its request is on its way.
+    /// Its request is in flight.
     Sending,
 }
 
-/// The messages in a directory, in order; none when it is not there yet.
+/// The messages in a directory, in order; none when the directory is missing.
 pub(super) fn names(directory: &Path) -> io::Result<Vec<OutboxName>> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -338,13 +339,15 @@ pub(super) fn read(directory: &Path, name: OutboxName) -> io::Result<Record> {
 mod tests {
     use super::*;
     use crate::model::id::Id;
+    use crate::model::interface::InterfaceName;
+    use crate::outbox::record::RecordedInterface;
 
     fn outbox() -> (tempfile::TempDir, Outbox, OutboxName) {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(&folder.path().join("outbox")).unwrap();
         drop(outbox.lock().unwrap());
         let record = Record {
-            interface: String::new(),
+            interface: RecordedInterface::Named(InterfaceName::unnamed()),
             to: "+1".to_owned(),
             from: "+2".to_owned(),
             text: "x".to_owned(),
@@ -358,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn message_that_waits_or_has_failed_is_queued_afresh() {
+    fn retried_message_is_queued_as_if_never_tried() {
         let (_folder, outbox, name) = outbox();
         assert!(outbox.retry(name).unwrap());
         assert_eq!(outbox.read(name).unwrap().attempts, 0);
@@ -369,13 +372,13 @@ mod tests {
     }
 
     #[test]
-    fn message_that_is_being_sent_is_not_queued_again() {
+    fn message_in_flight_is_not_queued_again() {
         let (_folder, outbox, name) = outbox();
-        let begun = outbox.claim(name, SystemTime::now()).unwrap();
-        assert!(matches!(begun, Claimed::Ready(_)));
+        let claimed = outbox.claim(name, SystemTime::now()).unwrap();
+        assert!(matches!(claimed, Claimed::Ready(_)));
         assert!(!outbox.retry(name).unwrap());
         assert_eq!(outbox.queued().unwrap(), []);
-        outbox.sent(name).unwrap();
+        outbox.complete(name).unwrap();
         assert!(outbox.retry(name).is_err(), "it is gone");
         assert_eq!(outbox.queued().unwrap(), []);
     }

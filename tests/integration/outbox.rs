@@ -1,5 +1,5 @@
-//! Messages to providers that wait: what becomes of them, and what their
-//! senders are told.
+//! The outbox: when its messages are delivered, what becomes of them, and which
+//! notices their senders get.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -27,7 +27,7 @@ struct Setup {
 }
 
 impl Setup {
-    /// An account at each of these addresses, named `a`, `b` and so on, and
+    /// An interface at each of these addresses, named `a`, `b` and so on, and
     /// these keys for all of them.
     fn new(hosts: &[String], more: &str) -> Self {
         let spool = Spool::new();
@@ -59,14 +59,14 @@ impl Setup {
         Daemon::with(self.spool.take().expect("one at a time"), &self.config)
     }
 
-    /// Ends a daemon and keeps its spool for the next one; all that it logged.
+    /// Ends a daemon and keeps its spool for the next one; returns the whole log.
     fn end(&mut self, daemon: Daemon, signal: Signal) -> String {
         let (spool, _, log) = daemon.end(signal);
         self.spool = Some(spool);
         log
     }
 
-    /// What the dialplan is told.
+    /// The variables that the dialplan gets.
     fn send(&self, to: &str, from: &str, text: &str) -> HashMap<String, String> {
         self.send_by("", to, from, text)
     }
@@ -93,8 +93,7 @@ impl Setup {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The messages there; not what a kill has left half written, which a later
-    /// start sweeps.
+    /// The messages in a state, without temporary files that a kill left behind.
     fn files(&self, state: &str) -> Vec<PathBuf> {
         let mut files = list(&self.path.join("outbox").join(state));
         files.retain(|path| {
@@ -130,7 +129,7 @@ fn busy(header: &str) -> Answer {
     Answer::Raw(answer.into_bytes())
 }
 
-/// A provider that answers the first requests with these, then well.
+/// A provider that gives these answers first, then accepts everything.
 fn recovering(answers: Vec<Answer>) -> Provider {
     let next = AtomicUsize::new(0);
     Provider::deciding(move |_| {
@@ -140,7 +139,7 @@ fn recovering(answers: Vec<Answer>) -> Provider {
 }
 
 #[test]
-fn message_waits_for_the_daemon_and_is_sent_once() {
+fn queued_message_is_sent_once_when_the_daemon_runs() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = Setup::at(&provider, "");
     let told = setup.send(THEIRS, JOHN, "a \"b\"\r\n\u{1F600}");
@@ -169,7 +168,7 @@ fn message_waits_for_the_daemon_and_is_sent_once() {
 }
 
 #[test]
-fn conversations_go_side_by_side_and_each_in_order() {
+fn conversations_are_parallel_and_each_in_order() {
     const CONVERSATIONS: usize = 6;
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counted, highest) = (Arc::clone(&now), Arc::clone(&most));
@@ -200,7 +199,7 @@ fn conversations_go_side_by_side_and_each_in_order() {
 }
 
 #[test]
-fn pace_is_kept() {
+fn rate_is_kept() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = Setup::at(&provider, "rate = 10");
     for number in 0..6 {
@@ -209,12 +208,12 @@ fn pace_is_kept() {
     let start = Instant::now();
     let _daemon = setup.daemon();
     provider.wait_for(6);
-    // The first goes at once, five more a tenth of a second apart.
+    // The first one is sent at once, five more a tenth of a second apart.
     assert!(start.elapsed() >= Duration::from_millis(500));
 }
 
 #[test]
-fn provider_that_is_away_gets_the_message_when_it_is_back() {
+fn unreachable_provider_gets_messages_when_it_is_back() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);
@@ -232,7 +231,7 @@ fn provider_that_is_away_gets_the_message_when_it_is_back() {
 }
 
 #[test]
-fn busy_provider_is_left_alone_as_long_as_it_wants() {
+fn busy_provider_gets_no_request_before_retry_after() {
     let provider = recovering(vec![busy("Retry-After: 3\r\n")]);
     let mut setup = Setup::at(&provider, "");
     let _daemon = setup.daemon();
@@ -245,7 +244,7 @@ fn busy_provider_is_left_alone_as_long_as_it_wants() {
 }
 
 #[test]
-fn what_may_have_been_sent_is_not_sent_again_and_the_sender_is_told() {
+fn perhaps_sent_message_is_not_repeated_and_the_sender_notified() {
     for (answer, reason) in [
         (
             Answer::Http(500, "text/plain", "oops".to_owned()),
@@ -274,7 +273,7 @@ fn what_may_have_been_sent_is_not_sent_again_and_the_sender_is_told() {
 }
 
 #[test]
-fn provider_that_knows_repetitions_gets_the_message_again() {
+fn perhaps_sent_message_is_repeated_where_that_is_safe() {
     for (key, read) in [
         ("key_idempotency = Ref", "Ref"),
         ("header_idempotency = Idempotency-Key", "idempotency-key"),
@@ -299,7 +298,7 @@ fn provider_that_knows_repetitions_gets_the_message_again() {
 }
 
 #[test]
-fn sender_is_told_why_a_message_was_not_sent() {
+fn notice_names_the_reason() {
     let refusing = |status| Provider::answering(Answer::Http(status, "text/plain", "no".into()));
     let nobody = "http://127.0.0.1:1".to_owned();
     for (host, more, reason) in [
@@ -334,7 +333,7 @@ fn sender_is_told_why_a_message_was_not_sent() {
 }
 
 #[test]
-fn message_that_waited_too_long_for_the_daemon_is_not_sent() {
+fn message_is_not_sent_after_its_lifetime() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = Setup::at(&provider, "queue_lifetime = 1");
     setup.send(THEIRS, JOHN, "hello");
@@ -350,7 +349,7 @@ fn message_that_waited_too_long_for_the_daemon_is_not_sent() {
 }
 
 #[test]
-fn notice_says_what_is_configured_or_nothing() {
+fn notice_follows_its_template_and_may_be_off() {
     let provider = Provider::answering(Answer::Http(400, "text/plain", String::new()));
     let template = "notice_failed = \"{to} {from} {text} {reason}\"";
     let mut setup = Setup::at(&provider, template);
@@ -362,16 +361,16 @@ fn notice_says_what_is_configured_or_nothing() {
     let mut silent = Setup::at(&provider, "notice_failed = \"\"");
     let daemon = silent.daemon();
     silent.send(THEIRS, JOHN, "hello");
-    daemon.wait_for_log("the sender is not told");
+    daemon.wait_for_log("sender not notified");
     silent.wait_until_empty();
-    // A name is nobody's phone.
+    // A name has no phone.
     silent.send(THEIRS, "My Company", "hello");
     wait_for("both", || (silent.files("failed").len() == 2).then_some(()));
     assert!(daemon.spool.call_files().is_empty());
 }
 
 #[test]
-fn fallback_is_tried_when_that_is_safe() {
+fn fallback_is_used_when_that_is_safe() {
     let second = Provider::answering(Answer::ok());
     for (first, expected) in [
         (busy(""), 1),
@@ -392,7 +391,7 @@ fn fallback_is_tried_when_that_is_safe() {
 }
 
 #[test]
-fn fallback_serves_a_call_without_outbox_too() {
+fn fallback_is_used_without_the_outbox_too() {
     let second = Provider::answering(Answer::ok());
     let nobody = "http://127.0.0.1:1".to_owned();
     let setup = Setup::new(
@@ -404,9 +403,9 @@ fn fallback_serves_a_call_without_outbox_too() {
     assert_eq!(second.requests().len(), 1);
 }
 
-/// Killed while the provider thinks: nobody knows whether it was sent.
+/// Killed before the provider answered: nobody knows whether it was sent.
 #[test]
-fn message_that_was_being_sent_when_the_daemon_was_killed_is_unknown() {
+fn message_in_flight_when_the_daemon_is_killed_is_unknown() {
     let provider = Provider::answering(Answer::Silence);
     for (more, sent_again) in [("", false), ("key_idempotency = Ref", true)] {
         let before = provider.requests().len();
@@ -418,7 +417,7 @@ fn message_that_was_being_sent_when_the_daemon_was_killed_is_unknown() {
         provider.wait_for(before + 1);
         setup.end(daemon, Signal::SIGKILL);
         let daemon = setup.daemon();
-        daemon.wait_for_log("messages were being sent when websmsd ended");
+        daemon.wait_for_log("messages interrupted by last stop");
         let requests = provider.wait_for(before + 2);
         let expected = if sent_again { "first" } else { "second" };
         assert_eq!(text(&requests[before + 1]), expected);
@@ -434,7 +433,7 @@ fn message_that_was_being_sent_when_the_daemon_was_killed_is_unknown() {
 }
 
 #[test]
-fn daemon_that_is_told_to_stop_waits_for_the_provider() {
+fn stopping_daemon_waits_for_the_provider() {
     let provider = Provider::deciding(|_| {
         std::thread::sleep(Duration::from_millis(700));
         Answer::ok()
@@ -449,7 +448,7 @@ fn daemon_that_is_told_to_stop_waits_for_the_provider() {
 }
 
 #[test]
-fn administrator_sees_retries_and_drops() {
+fn queue_command_lists_shows_retries_and_drops() {
     let provider = recovering(vec![
         Answer::Http(400, "text/plain", "bad number".into()),
         Answer::Http(400, "text/plain", "bad number".into()),
@@ -467,7 +466,12 @@ fn administrator_sees_retries_and_drops() {
     let second = setup.send(THEIRS, JOHN, "second")["WEBSMS_ID"].clone();
     wait_for("both", || (setup.files("failed").len() == 2).then_some(()));
     let shown = setup.queue(&["show", &first]);
-    for part in ["REJECTED: refused by provider", "bad number", "\"first\""] {
+    for part in [
+        "REJECTED: refused by provider",
+        "bad number",
+        "\"first\"",
+        "interface \"a\"\n",
+    ] {
         assert!(shown.contains(part), "{shown}");
     }
     setup.queue(&["retry", &second]);
@@ -482,7 +486,7 @@ fn administrator_sees_retries_and_drops() {
 
 /// It is due in an hour, and the administrator wants it now.
 #[test]
-fn retry_makes_a_waiting_message_due() {
+fn retried_message_is_due_at_once() {
     let provider = recovering(vec![busy("Retry-After: 3600\r\n")]);
     let mut setup = Setup::at(&provider, "");
     let _daemon = setup.daemon();
@@ -499,7 +503,7 @@ fn retry_makes_a_waiting_message_due() {
 }
 
 #[test]
-fn message_of_an_interface_that_is_gone_is_told_and_kept() {
+fn message_of_a_removed_interface_is_reported_and_kept() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = Setup::new(&[provider.url(), provider.url()], "");
     setup.send_by("b", THEIRS, JOHN, "x");
@@ -507,23 +511,56 @@ fn message_of_an_interface_that_is_gone_is_told_and_kept() {
     let daemon = setup.daemon();
     let files = daemon.spool.wait_for(1);
     assert!(notice(&files[0]).2.ends_with(": unknown index"));
-    // Its sender is told first.
+    // The notice comes first.
     wait_for("the message in failed", || {
         (setup.files("failed").len() == 1).then_some(())
     });
     assert!(provider.requests().is_empty());
 }
 
+/// Somebody has edited the file. Even with an unnamed interface the message must
+/// not go out by it.
 #[test]
-fn file_that_is_no_message_is_put_aside() {
+fn message_with_an_invalid_interface_name_is_reported_and_kept() {
+    let provider = Provider::answering(Answer::ok());
+    for state in ["", "sending"] {
+        let config = format!("host = {}", provider.url());
+        let mut setup = Setup::new(&[], &config);
+        setup.send(THEIRS, JOHN, "x");
+        let file = setup.files("").remove(0);
+        let record = std::fs::read_to_string(&file).unwrap();
+        let invalid = "\"interface\": \"a\\nb\"";
+        let record = record.replace("\"interface\": \"\"", invalid);
+        std::fs::remove_file(&file).unwrap();
+        let directory = setup.path.join("outbox").join(state);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join(file.file_name().unwrap()), record).unwrap();
+        let daemon = setup.daemon();
+        let files = daemon.spool.wait_for(1);
+        let reason = if state.is_empty() {
+            ": unknown index"
+        } else {
+            ": interrupted while it was sent"
+        };
+        assert!(notice(&files[0]).2.ends_with(reason), "{files:?}");
+        daemon.wait_for_log("interface name in file invalid");
+        let kept = wait_for("the message in failed", || setup.files("failed").pop());
+        let kept = std::fs::read_to_string(kept).unwrap();
+        assert!(kept.contains(invalid), "{kept}");
+    }
+    assert!(provider.requests().is_empty());
+}
+
+#[test]
+fn invalid_file_is_moved_to_failed() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = Setup::at(&provider, "");
     setup.send(THEIRS, JOHN, "x");
     let file = setup.files("").remove(0);
     std::fs::write(&file, "{\"to\": 1").unwrap();
     let daemon = setup.daemon();
-    daemon.wait_for_log("not a message");
-    wait_for("it aside", || {
+    daemon.wait_for_log("invalid file moved to failed");
+    wait_for("the file in failed", || {
         (setup.files("failed").len() == 1).then_some(())
     });
     assert!(provider.requests().is_empty());
@@ -545,7 +582,7 @@ fn two_daemons_do_not_share_an_outbox() {
 }
 
 #[test]
-fn outbox_that_cannot_be_written_is_a_clear_failure() {
+fn message_fails_when_the_outbox_cannot_be_written() {
     let provider = Provider::answering(Answer::ok());
     let setup = Setup::at(&provider, "");
     std::fs::write(setup.path.join("outbox"), "a file").unwrap();
@@ -554,8 +591,8 @@ fn outbox_that_cannot_be_written_is_a_clear_failure() {
     assert_eq!(told["WEBSMS_ERROR"], "outbox cannot take it");
 }
 
-/// A provider that is away while messages come, and a daemon that is killed
-/// again and again, before and after the provider is back.
+/// A provider that is unreachable while messages are queued, and a daemon that is
+/// killed again and again, before and after the provider is back.
 #[test]
 fn kills_lose_nothing_and_repeat_nothing() {
     let messages = size("WEBSMS_TEST_MESSAGES", 200);
@@ -595,7 +632,7 @@ fn kills_lose_nothing_and_repeat_nothing() {
     }
     let repeated = sent.values().filter(|times| **times > 1).count();
     assert_eq!(repeated, 0, "{sent:?}");
-    // Whatever was not sent is known to be unknown, and told.
+    // Every other message is known to be unknown, and has a notice.
     let unknown: Vec<_> = setup
         .files("failed")
         .iter()
@@ -605,13 +642,13 @@ fn kills_lose_nothing_and_repeat_nothing() {
     let notices = daemon.spool.wait_for(unknown.len());
     assert!(unknown.len() <= kills * 20, "{}", unknown.len());
     let lost = (0..messages).filter(|number| {
-        let said = format!("\"text\": \"{number}\"");
+        let text = format!("\"text\": \"{number}\"");
         !sent.contains_key(&number.to_string())
-            && !unknown.iter().any(|record| record.contains(&said))
+            && !unknown.iter().any(|record| record.contains(&text))
     });
     assert_eq!(lost.count(), 0);
     println!(
-        "{messages} messages, {} kills: {} sent once, {} unknown and told by {} notices",
+        "{messages} messages, {} kills: {} sent once, {} unknown with {} notices",
         2 * kills,
         sent.len(),
         unknown.len(),
