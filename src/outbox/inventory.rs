@@ -1,5 +1,5 @@
-//! What waits for a provider, is being sent or has failed, for the administrator
-//! to see and to act on beside a running daemon.
+//! The messages of the outbox for the administrator, to list, retry and remove
+//! beside a running daemon.
 
 use std::fmt;
 use std::io;
@@ -12,25 +12,23 @@ use crate::outbox::record::Record;
 use crate::outbox::sent::SentMessage;
 use crate::outbox::store::{Outbox, OutboxState, names, read};
 
-/// A message, and what can be told of it.
+/// A message and its state.
 #[derive(Debug)]
 pub(crate) struct OutboxEntry {
-    /// Its name.
     pub name: OutboxName,
-    /// Where it is.
     pub state: OutboxState,
-    /// What its file says; `None` when it is no record.
+    /// `None` when its file is invalid.
     pub record: Option<Record>,
 }
 
-/// Everything there is, in the order of its way and of its names. What moves on
-/// while it is being looked at may be seen twice or not at all.
+/// All messages, by state and name. A message that changes its state meanwhile may
+/// be listed twice or not at all.
 ///
 /// # Errors
 /// When a directory cannot be read.
 pub(crate) fn list(path: &Path) -> io::Result<Vec<OutboxEntry>> {
     if !path.is_dir() {
-        // Made when the first message is queued.
+        // It is created when the first message is queued.
         return Ok(Vec::new());
     }
     let outbox = Outbox::open(path)?;
@@ -57,13 +55,12 @@ pub(crate) fn sent(path: &Path, id: Id) -> io::Result<Option<SentMessage>> {
 }
 
 impl OutboxEntry {
-    /// The message.
     #[must_use]
     pub(crate) fn id(&self) -> Id {
         self.name.id()
     }
 
-    /// How it goes, in words.
+    /// Attempts so far and the next one, in words.
     #[must_use]
     pub(crate) fn progress(&self, now: SystemTime) -> String {
         let Some(record) = &self.record else {
@@ -85,7 +82,7 @@ impl OutboxEntry {
         }
     }
 
-    /// Lets it be tried at once. `false` when it is being sent.
+    /// Makes it due at once. `false` when it is being sent.
     ///
     /// # Errors
     /// When it is gone, or the disk refuses.
@@ -93,7 +90,7 @@ impl OutboxEntry {
         Outbox::open(path)?.retry(self.name)
     }
 
-    /// Removes it for good.
+    /// Removes it.
     ///
     /// # Errors
     /// When it is gone, or being sent.

@@ -1,4 +1,4 @@
-//! Names of messages in the outbox: the message, and its conversation.
+//! Names of files in the outbox: id and conversation of the message.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -16,7 +16,6 @@ pub(crate) struct OutboxName {
 }
 
 impl OutboxName {
-    /// The name for a message.
     #[must_use]
     pub(crate) fn new(id: Id, conversation: Conversation) -> Self {
         Self { id, conversation }
@@ -34,13 +33,12 @@ impl OutboxName {
         (read.to_os_string() == name).then_some(read)
     }
 
-    /// The message.
     #[must_use]
     pub(crate) fn id(self) -> Id {
         self.id
     }
 
-    /// As the file is called.
+    /// The name of the file.
     #[must_use]
     pub(crate) fn to_os_string(self) -> OsString {
         self.to_string().into()

@@ -1,8 +1,9 @@
-//! On which interface did somebody last write to us? An answer goes the same
-//! way: a reply to a chat to the chat, one to a text as a text.
+//! Reply routes: the interface by which each party last wrote to each of our
+//! numbers. An answer goes out by the same one: a chat is answered in the chat, an
+//! SMS by SMS.
 //!
-//! It is remembered in a directory beside the outbox, a file for each pair of
-//! numbers, so that `websms` knows it without asking anybody.
+//! They are files in a directory of the outbox, one for each pair of numbers, so
+//! that `websms` can read them without the daemon.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,10 +15,10 @@ use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 use crate::storage::durable::Directory;
 
-/// Pairs that are kept in memory, to write nothing that is known.
+/// Pairs whose route is kept in memory, so that it is not written again.
 const CACHE_MAX: usize = 10_000;
 
-/// Remembers interfaces.
+/// Records reply routes.
 #[derive(Debug)]
 pub(crate) struct ReplyRoutes {
     directory: Directory,
@@ -25,20 +26,19 @@ pub(crate) struct ReplyRoutes {
 }
 
 impl ReplyRoutes {
-    /// In a directory of the outbox, which must be there.
+    /// For a directory that exists.
     #[must_use]
     pub(crate) fn new(directory: Directory) -> Self {
-        let known = Mutex::default();
         Self {
             directory,
-            cache: known,
+            cache: Mutex::default(),
         }
     }
 
-    /// Somebody has written to a number of ours. Blocks.
+    /// Records that a party wrote to a number of ours by an interface. Blocks.
     ///
     /// # Errors
-    /// When it cannot be written down.
+    /// When the disk refuses.
     pub(crate) fn record(
         &self,
         ours: &str,
@@ -46,30 +46,29 @@ impl ReplyRoutes {
         interface: &InterfaceName,
     ) -> io::Result<()> {
         let name = file(ours, theirs);
-        let mut known = self.cache.lock();
-        if known.get(&name) == Some(interface) {
+        let mut cache = self.cache.lock();
+        if cache.get(&name) == Some(interface) {
             return Ok(());
         }
         let line = format!("{}\n", interface.as_str());
         self.directory
             .replace(line.as_bytes(), name.as_ref())
             .map_err(io::Error::other)?;
-        if known.len() >= CACHE_MAX {
-            known.clear();
+        if cache.len() >= CACHE_MAX {
+            cache.clear();
         }
-        known.insert(name, interface.clone());
+        cache.insert(name, interface.clone());
         Ok(())
     }
 }
 
-/// Where it is remembered for an outbox.
+/// The directory of reply routes in an outbox.
 #[must_use]
 pub(crate) fn directory(outbox: &Path) -> PathBuf {
     outbox.join("last")
 }
 
-/// The interface on which somebody last wrote to a number of ours, if that is
-/// remembered.
+/// The interface by which a party last wrote to a number of ours, if it ever did.
 #[must_use]
 pub(crate) fn lookup(outbox: &Path, ours: &str, theirs: &str) -> Option<String> {
     let path = directory(outbox).join(file(ours, theirs));
@@ -77,7 +76,7 @@ pub(crate) fn lookup(outbox: &Path, ours: &str, theirs: &str) -> Option<String> 
     Some(name.trim_end().to_owned())
 }
 
-/// The same for each form of the same numbers.
+/// The name of a file, the same for every notation of the two numbers.
 fn file(ours: &str, theirs: &str) -> String {
     let [ours, theirs] = [ours, theirs].map(without_prefix);
     hex::encode(digest::<20>(&[ours, theirs]))
@@ -92,30 +91,40 @@ fn without_prefix(party: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::durable::Access;
-    use std::os::unix::fs::MetadataExt as _;
 
-    #[test]
-    fn last_one_is_remembered_whatever_form_the_numbers_have() {
+    fn routes() -> (tempfile::TempDir, ReplyRoutes) {
         let outbox = tempfile::tempdir().unwrap();
         let path = directory(outbox.path());
         std::fs::create_dir(&path).unwrap();
-        let metadata = path.metadata().unwrap();
-        let access = Access {
-            mode: 0o600,
-            user: metadata.uid(),
-            group: metadata.gid(),
-        };
-        let lately = ReplyRoutes::new(Directory::new(&path, access));
-        let name = |name: &str| InterfaceName::parse(name).unwrap();
+        let directory = Directory::with_owner_of(&path, 0o600).unwrap();
+        (outbox, ReplyRoutes::new(directory))
+    }
+
+    fn name(name: &str) -> InterfaceName {
+        InterfaceName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn number_of_routes_in_memory_is_bounded() {
+        let (outbox, routes) = routes();
+        let filled = (0..CACHE_MAX).map(|number| (number.to_string(), name("chat")));
+        routes.cache.lock().extend(filled);
+        routes.record("+1", "+2", &name("sms")).unwrap();
+        assert_eq!(routes.cache.lock().len(), 1);
+        assert_eq!(lookup(outbox.path(), "+1", "+2").as_deref(), Some("sms"));
+    }
+
+    #[test]
+    fn last_route_is_found_in_any_notation_of_the_numbers() {
+        let (outbox, routes) = routes();
         let last = |ours: &str, theirs: &str| lookup(outbox.path(), ours, theirs);
         assert_eq!(last("+1", "+2"), None);
-        lately.record("+1", "+2", &name("chat")).unwrap();
+        routes.record("+1", "+2", &name("chat")).unwrap();
         assert_eq!(last("1", "002").as_deref(), Some("chat"));
-        lately.record("+1", "+2", &name("sms")).unwrap();
+        routes.record("+1", "+2", &name("sms")).unwrap();
         assert_eq!(last("+1", "+2").as_deref(), Some("sms"));
         assert_eq!(last("+2", "+1"), None);
-        lately
+        routes
             .record("+1", "lid7", &InterfaceName::unnamed())
             .unwrap();
         assert_eq!(last("+1", "lid7").as_deref(), Some(""));

@@ -1,4 +1,4 @@
-//! What is next for a message after an attempt? Pure.
+//! Decides what follows an attempt. Pure.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use crate::config::DeliverySettings;
 use crate::outbound::verdict::{Outcome, Verdict};
 use crate::resilience::backoff::Backoff;
 
-/// What is next for a message.
+/// What follows an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NextStep {
-    /// It is tried again after a while.
+    /// Another attempt after this time.
     Retry(Duration),
-    /// It has been sent.
+    /// Nothing: the message was sent.
     Sent,
-    /// It is not tried again, and the sender is told.
+    /// A notice to the sender.
     GiveUp,
 }
 
 /// Decides after attempt number `attempts` of a message that was queued `age`
-/// ago. `chance`, of 0 to 1, moves the wait by up to a quarter either way, so
-/// that those that failed together do not come again together.
+/// ago. `chance`, from 0 to 1, moves the wait by up to a quarter either way, so
+/// that messages that failed together are not sent again together.
 #[must_use]
 pub(crate) fn next_step(
     verdict: &Verdict,
@@ -45,7 +45,7 @@ pub(crate) fn next_step(
     }
     let backoff = Backoff::new(retry.least, retry.most);
     let wait = backoff.after(attempts).mul_f64(0.75 + chance / 2.0);
-    // The last attempt is made when the time is over, not one wait before.
+    // The last attempt is made when the lifetime ends, not one wait before.
     NextStep::Retry(wait.max(wanted).min(left))
 }
 
@@ -90,36 +90,42 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_safe_is_repeated() {
-        let sure = delivery();
+    fn only_safe_attempts_are_repeated() {
+        let plain = delivery();
         let sent = Verdict::sent(String::new());
-        assert_eq!(next_step(&sent, &sure, 1, seconds(0), 0.5), NextStep::Sent);
-        assert_eq!(after(Outcome::Rejected, &sure, 1, 0), NextStep::GiveUp);
-        assert_eq!(after(Outcome::Unknown, &sure, 1, 0), NextStep::GiveUp);
+        assert_eq!(next_step(&sent, &plain, 1, seconds(0), 0.5), NextStep::Sent);
+        assert_eq!(after(Outcome::Rejected, &plain, 1, 0), NextStep::GiveUp);
+        assert_eq!(after(Outcome::Unknown, &plain, 1, 0), NextStep::GiveUp);
         assert_eq!(
-            after(Outcome::Failed, &sure, 1, 0),
+            after(Outcome::Failed, &plain, 1, 0),
             NextStep::Retry(seconds(5))
         );
-        let mut told = delivery();
-        told.retry.unknown = true;
+        let mut configured = delivery();
+        configured.retry.unknown = true;
         let mut parameter = delivery();
         parameter.idempotency.parameter = Some("id".to_owned());
         let mut header = delivery();
         header.idempotency.header = Some("idempotency-key".to_owned());
-        let mut elsewhere = parameter.clone();
-        elsewhere.fallback = InterfaceName::parse("other").ok();
-        assert_eq!(after(Outcome::Unknown, &elsewhere, 1, 0), NextStep::GiveUp);
-        for bold in [told, parameter, header] {
+        let mut with_fallback = parameter.clone();
+        with_fallback.fallback = InterfaceName::parse("other").ok();
+        assert_eq!(
+            after(Outcome::Unknown, &with_fallback, 1, 0),
+            NextStep::GiveUp
+        );
+        for repeatable in [configured, parameter, header] {
             assert_eq!(
-                after(Outcome::Unknown, &bold, 1, 0),
+                after(Outcome::Unknown, &repeatable, 1, 0),
                 NextStep::Retry(seconds(5))
             );
-            assert_eq!(after(Outcome::Rejected, &bold, 1, 0), NextStep::GiveUp);
+            assert_eq!(
+                after(Outcome::Rejected, &repeatable, 1, 0),
+                NextStep::GiveUp
+            );
         }
     }
 
     #[test]
-    fn waits_double_up_to_the_longest_and_end_with_the_lifetime() {
+    fn waits_double_up_to_the_maximum_and_end_with_the_lifetime() {
         let delivery = delivery();
         for (attempts, age, expected) in [
             (1, 0, 5),
@@ -139,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_may_be_counted() {
+    fn number_of_attempts_is_bounded_if_configured() {
         let mut delivery = delivery();
         delivery.retry.attempts = Some(3);
         assert!(matches!(
@@ -150,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn provider_says_when_to_come_back() {
+    fn wait_is_as_long_as_the_provider_wants() {
         let delivery = delivery();
         for (wanted, expected) in [
             (0, NextStep::Retry(seconds(5))),
@@ -165,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_spread() {
+    fn waits_are_spread_at_random() {
         let wait = |chance| next_step(&failed(Outcome::Failed), &delivery(), 3, seconds(0), chance);
         assert_eq!(wait(0.0), NextStep::Retry(seconds(15)));
         assert_eq!(wait(1.0), NextStep::Retry(seconds(25)));
