@@ -56,7 +56,9 @@ fn surroundings(config: &Config, findings: &mut Findings) {
     if config.outgoing.iter().any(queues) {
         match outbox::probe(&config.outbox) {
             Ok(()) => findings.line("ok", "messages can be put into the outbox"),
-            Err(error) => findings.error(&format!("[websms] outboxdir: failed to {error}")),
+            Err(error) => {
+                findings.error(&format!("[websms] outboxdir: failed to {}", chain(&error)));
+            }
         }
     }
     if let Some(shelf) = config
@@ -76,7 +78,8 @@ fn surroundings(config: &Config, findings: &mut Findings) {
         if let Err(error) = Provider::new(outgoing.clone()) {
             let interface = &outgoing.interface;
             findings.error(&format!(
-                "[websms] interface {interface}: failed to {error}"
+                "[websms] interface {interface}: failed to {}",
+                chain(&error)
             ));
         }
     }

@@ -23,9 +23,8 @@
 //! interface an answer goes. [`inventory`] serves the administrator.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -57,6 +56,7 @@ use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbox::reply_route::ReplyRoutes;
 use crate::resilience::shutdown::Shutdown;
 use crate::spool::Spool;
+use crate::storage::directory_error::DirectoryError;
 use crate::storage::durable::DirectoryLock;
 use crate::storage::watch;
 use delivery::Delivery;
@@ -97,11 +97,9 @@ pub(crate) fn queue(
 /// # Errors
 /// When the directory cannot be used.
 pub(crate) fn probe(path: &Path) -> Result<(), OutboxError> {
-    let directory = |source| OutboxError::Directory(path.to_owned(), source);
-    let outbox = Outbox::open(path).map_err(directory)?;
-    outbox
-        .probe()
-        .map_err(|error| directory(io::Error::other(error)))
+    let outbox = Outbox::open(path).map_err(unusable(path))?;
+    let probed = outbox.probe().map_err(io::Error::other);
+    Ok(probed.map_err(unusable(path))?)
 }
 
 /// An outbox whose messages are being delivered, by a thread of its own.
@@ -134,12 +132,12 @@ impl RunningOutbox {
         if !is_used && !config.reply_auto && !config.outbox.is_dir() {
             return Ok(None);
         }
-        let directory = |source| OutboxError::Directory(config.outbox.clone(), source);
-        let outbox = Outbox::open(&config.outbox).map_err(directory)?;
-        let lock = outbox.lock().map_err(directory)?;
+        let unusable = unusable(&config.outbox);
+        let outbox = Outbox::open(&config.outbox).map_err(&unusable)?;
+        let lock = outbox.lock().map_err(&unusable)?;
         let (events, happened) = mpsc::channel();
         let watched = [(outbox.path(), watch::APPEARED)];
-        watch::watch(&watched, events.clone(), OutboxEvent::from).map_err(directory)?;
+        watch::watch(&watched, events.clone(), OutboxEvent::from).map_err(&unusable)?;
         let reply_routes = config.reply_auto.then(|| outbox.reply_routes());
         let notifier = Notifier::new(spool);
         let receipts = Tracker::new(outbox.clone(), config, notifier.clone(), runtime.clone());
@@ -153,7 +151,7 @@ impl RunningOutbox {
         };
         let mut interfaces = HashMap::new();
         for outgoing in &config.outgoing {
-            let providers = ProviderChain::new(config, outgoing).map_err(OutboxError::Provider)?;
+            let providers = ProviderChain::new(config, outgoing)?;
             let queue = interface_queue(Some(providers), &outgoing.delivery);
             interfaces.insert(outgoing.interface.clone(), queue);
         }
@@ -182,34 +180,15 @@ impl RunningOutbox {
     }
 }
 
-/// The outbox cannot be used. The administrator must act.
-#[derive(Debug)]
+/// Why the outbox cannot be used. The administrator must act.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum OutboxError {
-    /// The directory.
-    Directory(PathBuf, io::Error),
-    /// A provider.
-    Provider(ProviderError),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
 }
 
-impl fmt::Display for OutboxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(path, source) if source.kind() == io::ErrorKind::WouldBlock => write!(
-                f,
-                "use {}: another websmsd uses it (stop the other one, or name another directory \
-                 with outboxdir)",
-                path.display()
-            ),
-            Self::Directory(path, source) => write!(
-                f,
-                "use {}: {source} (create it for Asterisk's user: install -d -o asterisk \
-                 -g asterisk -m 0750 {})",
-                path.display(),
-                path.display()
-            ),
-            Self::Provider(error) => f.write_str(&chain(error)),
-        }
-    }
+fn unusable(path: &Path) -> impl Fn(io::Error) -> DirectoryError {
+    move |error| DirectoryError::new(path, "outboxdir", 0o750, error)
 }
-
-impl std::error::Error for OutboxError {}

@@ -121,7 +121,7 @@ impl Daemon {
         let handle = runtime.handle();
         let (trigger, shutdown) = shutdown::channel();
         let outbox = RunningOutbox::start(&config, spool.clone(), handle.clone(), shutdown.clone())
-            .map_err(because("the outbox cannot be used"))?;
+            .map_err(|error| because("the outbox cannot be used")(chain(&error)))?;
         let pictures = media::start(&config, spool.clone(), handle)
             .map_err(because("pictures cannot be stored"))?;
         let otp = open_otp(&config)?;
