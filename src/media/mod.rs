@@ -27,7 +27,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
@@ -51,6 +51,7 @@ use crate::model::interface::InterfaceName;
 use crate::model::media_type;
 use crate::secret::{Secret, SecretError};
 use crate::spool::Spool;
+use crate::storage::directory_error::DirectoryError;
 use fetch::Fetcher;
 pub(crate) use recorder::PictureRecorder;
 use store::MediaStore;
@@ -87,10 +88,10 @@ pub(crate) fn start(
     if !is_wanted(config) && !MediaStore::has_been_used(&settings.directory) {
         return Ok(None);
     }
-    let directory = |source| MediaError::directory(&settings.directory, source);
+    let unusable = unusable(&settings.directory);
     let store = open(&settings.directory)?;
-    let lock = store.lock().map_err(directory)?;
-    let recovered = store.jobs().map_err(directory)?;
+    let lock = store.lock().map_err(&unusable)?;
+    let recovered = store.jobs().map_err(&unusable)?;
     if !recovered.is_empty() {
         let pictures = recovered.len();
         info!(pictures, "fetching pictures of an earlier run");
@@ -110,9 +111,9 @@ pub(crate) fn start(
 }
 
 fn open(path: &Path) -> Result<MediaStore, MediaError> {
-    let directory = |source| MediaError::directory(path, source);
-    let store = MediaStore::open(path).map_err(directory)?;
-    store.probe().map_err(|error| directory(error.into()))?;
+    let store = MediaStore::open(path).map_err(unusable(path))?;
+    let probed = store.probe().map_err(io::Error::from);
+    probed.map_err(unusable(path))?;
     Ok(store)
 }
 
@@ -186,35 +187,17 @@ fn warn_about_unknown_types(settings: &MediaStoreSettings) {
     }
 }
 
-/// Pictures cannot be stored. The administrator must act.
+/// Why pictures cannot be stored. The administrator must act.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MediaError {
-    /// The directory is missing or not writable.
-    #[error(
-        "use {path} (create it for Asterisk's user, readable for the web server: install -d \
-         -o asterisk -g asterisk -m 0755 {path})",
-        path = path.display()
-    )]
-    Directory { path: PathBuf, source: io::Error },
-    /// Another process has locked the directory.
-    #[error(
-        "use {path}: another websmsd uses it (stop the other one, or set media_dir to another \
-         directory)",
-        path = .0.display()
-    )]
-    InUse(PathBuf),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// The secret for the credentials of an interface.
     #[error(transparent)]
     Secret(#[from] SecretError),
 }
 
-impl MediaError {
-    fn directory(path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        if source.kind() == io::ErrorKind::WouldBlock {
-            Self::InUse(path)
-        } else {
-            Self::Directory { path, source }
-        }
-    }
+/// The web server must be able to read the directory.
+fn unusable(path: &Path) -> impl Fn(io::Error) -> DirectoryError {
+    move |error| DirectoryError::new(path, "media_dir", 0o755, error)
 }
