@@ -4,8 +4,8 @@
 //! | --- | --- |
 //! | `vectors` | what was recorded from the PHP reference, case by case |
 //! | `websms` | arguments, statuses, what the dialplan is told |
-//! | `provider` | providers that are slow, broken, lying or not who they say |
-//! | `outbox` | messages to providers that wait, and what their senders are told |
+//! | `provider` | providers that are slow, broken or not trusted |
+//! | `outbox` | queued messages to providers, and notices to their senders |
 //! | `otp` | one-time passwords by HTTP |
 //! | `otp_agi` | one-time passwords from the dialplan |
 //! | `otp_load` | one-time passwords for many phones, with kills in between |
@@ -27,7 +27,7 @@
 //! | `receipts` | the provider that the README walks through, and its receipts |
 //! | `whatsapp` | the chores of a WhatsApp account, with a gateway of its own |
 //! | `whatsapp_sak` | messages by a SAK gateway, with a stand-in written from its guide |
-//! | `whatsapp_ways` | two ways to the same people, and what the refusals of one mean |
+//! | `whatsapp_and_sms` | two interfaces to the same people: replies, fallback, receipts |
 //! | `otp_setup` | an account at Meta for one-time passwords, with a stand-in for Meta |
 //! | `demo` | the demo shows what it promises |
 
@@ -72,5 +72,5 @@ mod vectors;
 mod websms;
 mod websmsd;
 mod whatsapp;
+mod whatsapp_and_sms;
 mod whatsapp_sak;
-mod whatsapp_ways;

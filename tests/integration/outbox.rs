@@ -142,10 +142,10 @@ fn recovering(answers: Vec<Answer>) -> Provider {
 fn queued_message_is_sent_once_when_the_daemon_runs() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = Setup::at(&provider, "");
-    let told = setup.send(THEIRS, JOHN, "a \"b\"\r\n\u{1F600}");
-    assert_eq!(told["WEBSMS_STATUS"], "QUEUED");
-    assert_eq!(told["WEBSMS_ERROR"], "");
-    assert_eq!(told["WEBSMS_SEGMENTS"], "1");
+    let variables = setup.send(THEIRS, JOHN, "a \"b\"\r\n\u{1F600}");
+    assert_eq!(variables["WEBSMS_STATUS"], "QUEUED");
+    assert_eq!(variables["WEBSMS_ERROR"], "");
+    assert_eq!(variables["WEBSMS_SEGMENTS"], "1");
     assert_eq!(setup.files("").len(), 1);
     assert!(provider.requests().is_empty());
     let daemon = setup.daemon();
@@ -157,7 +157,7 @@ fn queued_message_is_sent_once_when_the_daemon_runs() {
     assert!(request.headers.contains_key("authorization"));
     setup.wait_until_empty();
     let line = daemon.wait_for_log("message sent");
-    assert!(line.contains(&told["WEBSMS_ID"]), "{line}");
+    assert!(line.contains(&variables["WEBSMS_ID"]), "{line}");
     // And one more while it runs.
     setup.send(THEIRS, JOHN, "second");
     provider.wait_for(2);
@@ -398,8 +398,8 @@ fn fallback_is_used_without_the_outbox_too() {
         &[nobody.clone(), nobody, second.url()],
         "delivery [a] = direct\nfallback [a] = b\nfallback [b] = c",
     );
-    let told = setup.send_by("a", THEIRS, JOHN, "x");
-    assert_eq!(told["WEBSMS_STATUS"], "SENT");
+    let variables = setup.send_by("a", THEIRS, JOHN, "x");
+    assert_eq!(variables["WEBSMS_STATUS"], "SENT");
     assert_eq!(second.requests().len(), 1);
 }
 
@@ -586,9 +586,9 @@ fn message_fails_when_the_outbox_cannot_be_written() {
     let provider = Provider::answering(Answer::ok());
     let setup = Setup::at(&provider, "");
     std::fs::write(setup.path.join("outbox"), "a file").unwrap();
-    let told = setup.send(THEIRS, JOHN, "x");
-    assert_eq!(told["WEBSMS_STATUS"], "FAILED");
-    assert_eq!(told["WEBSMS_ERROR"], "outbox cannot take it");
+    let variables = setup.send(THEIRS, JOHN, "x");
+    assert_eq!(variables["WEBSMS_STATUS"], "FAILED");
+    assert_eq!(variables["WEBSMS_ERROR"], "outbox cannot take it");
 }
 
 /// A provider that is unreachable while messages are queued, and a daemon that is
@@ -608,8 +608,8 @@ fn kills_lose_nothing_and_repeat_nothing() {
             format!("+120255501{:02}", number % 10),
             format!("+120255502{:02}", number % 10),
         );
-        let told = setup.send(&to, &from, &number.to_string());
-        assert_eq!(told["WEBSMS_STATUS"], "QUEUED");
+        let variables = setup.send(&to, &from, &number.to_string());
+        assert_eq!(variables["WEBSMS_STATUS"], "QUEUED");
         if number % (messages / kills + 1) == 0 {
             setup.end(daemon, Signal::SIGKILL);
             daemon = setup.daemon();

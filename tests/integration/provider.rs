@@ -1,4 +1,4 @@
-//! Providers that are slow, broken, lying, or not who they say they are.
+//! Providers that are slow, broken or not trusted.
 
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
@@ -18,7 +18,7 @@ use crate::support::{Answer, Provider, Websms, section, wait_for};
 const SHORT: [(&str, &str); 2] = [("timeout", "2"), ("connect_timeout", "1")];
 
 #[test]
-fn provider_that_never_finishes_is_given_up_on() {
+fn endless_answer_times_out() {
     let silent = Answer::Silence;
     let endless_headers = Answer::Endless(b"HTTP/1.1 200 OK\r\n".repeat(100));
     for (answer, exit) in [(silent, 75), (endless_headers, 75)] {
@@ -47,7 +47,7 @@ fn endless_body_does_not_hide_the_status() {
         Websms::to(&head(400), &SHORT).status(&["+1", "+2", "x"]),
         76
     );
-    // What is asked for may come later than what is read: nobody knows.
+    // What the check looks for may come after the bytes that are read: unknown.
     let checked = [SHORT[0], SHORT[1], ("response_check", "status=success")];
     assert_eq!(
         Websms::to(&head(200), &checked).status(&["+1", "+2", "x"]),
@@ -131,7 +131,7 @@ fn values_cannot_leave_their_place_in_the_request() {
             .iter()
             .any(|line| line.contains("Evil"))
     );
-    // What could break out is no configuration either.
+    // The configuration refuses values that could break out.
     for (key, value) in [
         ("path", "/a b"),
         ("path", "/a\u{7f}"),
@@ -150,7 +150,7 @@ fn values_cannot_leave_their_place_in_the_request() {
     }
 }
 
-/// Certificates of every kind, from one authority and another.
+/// An authority that issues certificates of every kind.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
@@ -196,7 +196,7 @@ impl Certified {
         }
     }
 
-    /// Who shows this certificate.
+    /// A server with this certificate.
     pub(crate) fn acceptor(self) -> TlsAcceptor {
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -208,7 +208,7 @@ impl Certified {
     }
 }
 
-/// A provider behind TLS; what it could read of requests is recorded.
+/// A provider behind TLS, which records what it can read of requests.
 pub(crate) struct TlsProvider {
     address: SocketAddr,
     read: Arc<Mutex<Vec<u8>>>,
@@ -247,7 +247,7 @@ impl TlsProvider {
         Self { address, read }
     }
 
-    /// All that it could read.
+    /// Everything that it could read.
     pub(crate) fn read(&self) -> String {
         String::from_utf8(self.read.lock().unwrap().clone()).unwrap()
     }
@@ -278,7 +278,7 @@ fn send(url: &str, authority: &Authority) -> std::process::Output {
 }
 
 #[test]
-fn provider_with_a_good_certificate_gets_the_message() {
+fn trusted_provider_gets_the_message() {
     let authority = Authority::new();
     let provider = TlsProvider::with(authority.issue(|_| {}));
     let output = send(&provider.url("localhost"), &authority);
@@ -288,7 +288,7 @@ fn provider_with_a_good_certificate_gets_the_message() {
 }
 
 #[test]
-fn provider_without_a_good_certificate_gets_nothing() {
+fn untrusted_provider_gets_nothing() {
     let authority = Authority::new();
     let stranger = Authority::new();
     let names = |name: &str| vec![rcgen::SanType::DnsName(name.try_into().unwrap())];
@@ -311,14 +311,17 @@ fn provider_without_a_good_certificate_gets_nothing() {
         let provider = TlsProvider::with(certified);
         let output = send(&provider.url("localhost"), &authority);
         assert_eq!(output.status.code(), Some(69), "{name}: {output:?}");
-        let told = String::from_utf8(output.stdout).unwrap();
-        assert!(told.contains("certificate not trusted"), "{name}: {told}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            stdout.contains("certificate not trusted"),
+            "{name}: {stdout}"
+        );
         assert!(provider.read().is_empty(), "{name}");
     }
 }
 
 #[test]
-fn old_tls_is_refused_before_anything_is_said() {
+fn old_tls_is_refused_before_the_request() {
     // Answers the ClientHello with a ServerHello of TLS 1.0 (RFC 2246, 7.4.1.3).
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -354,7 +357,7 @@ fn old_tls_is_refused_before_anything_is_said() {
 }
 
 #[test]
-fn ca_file_that_cannot_be_used_is_named() {
+fn unusable_ca_file_is_named() {
     let keys = [("host", "https://localhost:1"), ("auth_user", "id")];
     let config = section("websms", &keys);
     for (content, problem) in [(None, "No such file"), (Some("nonsense"), "no certificate")] {

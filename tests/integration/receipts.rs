@@ -179,7 +179,7 @@ fn provider_of_the_readme_works_as_it_says() {
 }
 
 #[test]
-fn answer_that_is_no_success_is_a_failure() {
+fn refusal_with_status_200_is_a_failure() {
     let mut example = Example::new();
     let error = json!({"result": "error", "why": "no credit"}).to_string();
     *example.answer.lock().unwrap() = Answer::Http(200, "application/json", error);
@@ -223,7 +223,7 @@ fn receipt_counts_once_and_across_restarts() {
 }
 
 #[test]
-fn delivered_message_is_noted_and_nobody_is_told() {
+fn delivery_is_recorded_without_a_notice() {
     let mut example = Example::new();
     let daemon = example.daemon();
     example.send("Hello");
@@ -235,7 +235,7 @@ fn delivered_message_is_noted_and_nobody_is_told() {
 }
 
 #[test]
-fn receipt_before_the_answer_waits_for_its_message() {
+fn receipt_before_its_message_waits_for_it() {
     let mut example = Example::new();
     let daemon = example.daemon();
     // Of a message that is not known, or not yet.
@@ -250,7 +250,7 @@ fn receipt_before_the_answer_waits_for_its_message() {
 }
 
 #[test]
-fn receipts_that_come_at_once_count_once() {
+fn simultaneous_receipts_count_once() {
     let mut example = Example::new();
     let daemon = example.daemon();
     example.send("Hello");
@@ -266,7 +266,7 @@ fn receipts_that_come_at_once_count_once() {
 }
 
 #[test]
-fn receipt_that_comes_with_the_answer_finds_its_message() {
+fn receipt_during_the_answer_finds_its_message() {
     let mut example = Example::new();
     let daemon = example.daemon();
     for number in 0..10 {

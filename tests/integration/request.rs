@@ -1,4 +1,4 @@
-//! Requests of every shape: what stands where, and that no text gets out of its
+//! Requests of every shape: what is where, and that no text escapes from its
 //! place.
 
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::support::provider::Recorded;
 use crate::support::{Answer, Provider, Websms};
 
-/// A text that would end whatever it stands in, if it could.
+/// A text that tries to break out of whatever surrounds it.
 const NASTY: &str = "\"}],{\"a\":1}\r\nX-Evil: 1\r\n\r\n&to=+1&b=?#%00/../☺";
 
-/// The one request that these keys make of a text.
+/// The one request for a text with these keys.
 fn request(text: &str, keys: &str) -> Recorded {
     let provider = Provider::answering(Answer::ok());
     let none = if keys.contains("auth_method") {
@@ -30,16 +30,16 @@ fn json_is_built_by_pointers() {
                 val_static = \"/data/mms:=false,/data/n:=1,kind=sms,/data/to/1=x\"";
     let request = request(NASTY, keys);
     assert_eq!(request.headers["content-type"], "application/json");
-    let said: Value = serde_json::from_str(&request.body).unwrap();
+    let body: Value = serde_json::from_str(&request.body).unwrap();
     let expected = json!({
         "data": {"to": ["+12025550183", "x"], "from": "+12025550160", "mms": false, "n": 1},
         "text": NASTY, "kind": "sms",
     });
-    assert_eq!(said, expected);
+    assert_eq!(body, expected);
 }
 
 #[test]
-fn query_and_path_carry_what_they_are_told_to() {
+fn query_and_path_carry_configured_values() {
     let keys = "method = GET\nbody_type = query\npath = /v1/{account}/{from}?key=k\n\
                 account = a b\nkey_from =\nval_static = x=y";
     let request = request(NASTY, keys);
@@ -50,7 +50,7 @@ fn query_and_path_carry_what_they_are_told_to() {
     assert!(!request.headers.contains_key("x-evil"));
     let (path, query) = request.path.split_once('?').unwrap();
     assert_eq!(path, "/v1/a%20b/%2B12025550160");
-    let said: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
         .into_owned()
         .collect();
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -60,7 +60,7 @@ fn query_and_path_carry_what_they_are_told_to() {
         pair("To", "+12025550183"),
         pair("x", "y"),
     ];
-    assert_eq!(said, expected);
+    assert_eq!(pairs, expected);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn multipart_holds_each_parameter_whole() {
 }
 
 #[test]
-fn headers_are_as_many_as_configured_and_no_more() {
+fn headers_are_exactly_those_configured() {
     for lines in [
         "header = \"X-One: {to}\"\nheader = \"X-Two: {body}\"",
         "header[] = \"X-One: {to}\"\nheader[] = \"X-Two: {body}\"",
@@ -86,14 +86,14 @@ fn headers_are_as_many_as_configured_and_no_more() {
         let request = request(NASTY, &format!("{lines}\ncontent_type = text/x-own"));
         assert_eq!(request.headers["x-one"], "+12025550183", "{lines}");
         assert!(!request.headers.contains_key("x-evil"));
-        let said = percent_encoding::percent_decode_str(&request.headers["x-two"]);
-        assert_eq!(said.decode_utf8().unwrap(), NASTY);
+        let decoded = percent_encoding::percent_decode_str(&request.headers["x-two"]);
+        assert_eq!(decoded.decode_utf8().unwrap(), NASTY);
         assert_eq!(request.headers["content-type"], "text/x-own");
     }
 }
 
 #[test]
-fn secret_goes_where_it_is_told_to() {
+fn secret_goes_where_configured() {
     for (keys, name, value) in [
         (
             "auth_method = bearer\nauth_passwd = s",
@@ -112,7 +112,7 @@ fn secret_goes_where_it_is_told_to() {
 }
 
 #[test]
-fn parameters_follow_what_the_text_needs() {
+fn parameters_depend_on_the_text() {
     let keys = "val_static = type=text,a=b\nval_extra = c=d\nval_ucs2 = type=unicode,coding=8";
     let parameters = |text: &str| {
         let mut parameters: Vec<_> = request(text, keys).parameters().into_iter().collect();
@@ -129,7 +129,7 @@ fn parameters_follow_what_the_text_needs() {
 }
 
 #[test]
-fn picture_in_the_text_goes_out_as_one() {
+fn picture_url_in_the_text_is_sent_as_a_picture() {
     let text = "Look https://example.com/a.jpg here\nhttps://example.com/b.png";
     let form = request(text, "media_out = jpg,png\nkey_media = MediaUrl");
     let urls: Vec<_> = form_urlencoded::parse(form.body.as_bytes())
@@ -154,14 +154,14 @@ fn picture_in_the_text_goes_out_as_one() {
     );
 
     let keys = "media_out = jpg,png\nkey_media = /media/*\nbody_type = json";
-    let said: Value = serde_json::from_str(&request(text, keys).body).unwrap();
+    let body: Value = serde_json::from_str(&request(text, keys).body).unwrap();
     assert_eq!(
-        said["media"],
+        body["media"],
         json!(["https://example.com/a.jpg", "https://example.com/b.png"])
     );
 }
 
-/// Where pictures are, and what a picture holds.
+/// A web server with pictures, and the content of a picture.
 fn gallery() -> (Provider, &'static str) {
     let picture = "\u{89}PNG \r\n--x\r\n";
     let serve = move |request: &Recorded| match request.path.as_str() {
@@ -178,7 +178,7 @@ const UPLOAD: &str = "body_type = json\nkey_to = to\nkey_from =\nkey_body = text
                       key_media = {kind}\nkey_caption = caption\nmedia_out = png,pdf\n";
 
 #[test]
-fn picture_goes_out_itself_where_that_is_wanted() {
+fn picture_is_sent_as_a_file_if_configured() {
     let (gallery, picture) = gallery();
     let keys = format!("{UPLOAD}media_permit_addr = 127.0.0.1");
     for name in ["a.png", "moved.png"] {
@@ -205,7 +205,7 @@ fn picture_goes_out_itself_where_that_is_wanted() {
         assert!(head.contains("Content-Type: image/png"), "{head}");
         assert!(content.starts_with(picture), "{content:?}");
     }
-    // Without a picture it is a text like any other.
+    // Without a picture it is an ordinary text.
     let plain = request("Look", &keys);
     assert_eq!(plain.path, "/send");
     assert_eq!(
@@ -215,12 +215,12 @@ fn picture_goes_out_itself_where_that_is_wanted() {
 }
 
 #[test]
-fn picture_that_cannot_be_had_sends_nothing() {
+fn unavailable_picture_sends_nothing() {
     let (gallery, _) = gallery();
     for (name, permit, status) in [
         ("gone.png", "media_permit_addr = 127.0.0.1", 76),
         ("busy.png", "media_permit_addr = 127.0.0.1", 69),
-        // Nobody makes us ask inside our own network.
+        // A text must not make us fetch from our own network.
         ("a.png", "", 76),
     ] {
         let provider = Provider::answering(Answer::ok());
@@ -232,15 +232,18 @@ fn picture_that_cannot_be_had_sends_nothing() {
         let output = Websms::configured(&config)
             .under_agi()
             .run(&["+1", "+2", &text]);
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains("picture cannot be fetched"), "{name}: {said}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            stdout.contains("picture cannot be fetched"),
+            "{name}: {stdout}"
+        );
         let exits = Websms::configured(&config).status(&["+1", "+2", &text]);
         assert_eq!(exits, status, "{name}");
         assert!(provider.requests().is_empty(), "{name}");
     }
 }
 
-const HAND_OVER: &str = "body_type = json\nkey_to = to\nkey_from =\nkey_body = /text/body\n\
+const UPLOAD_FIRST: &str = "body_type = json\nkey_to = to\nkey_from =\nkey_body = /text/body\n\
                          path = /messages\nmedia_upload = yes\nmedia_permit_addr = 127.0.0.1\n\
                          path_upload = /{account}/media\naccount = 17\n\
                          val_upload = \"product=whatsapp,type={kind}\"\n\
@@ -249,33 +252,33 @@ const HAND_OVER: &str = "body_type = json\nkey_to = to\nkey_from =\nkey_body = /
                          auth_method = bearer\nauth_passwd = s\n";
 
 #[test]
-fn picture_is_handed_over_before_its_message() {
+fn picture_is_uploaded_before_its_message() {
     let (gallery, picture) = gallery();
     let provider = Provider::deciding(|request| match request.path.as_str() {
         "/17/media" => Answer::Http(200, "application/json", r#"{"id":"M1"}"#.to_owned()),
         _ => Answer::ok(),
     });
-    let config = format!("[websms]\nhost = {}\n{HAND_OVER}", provider.url());
+    let config = format!("[websms]\nhost = {}\n{UPLOAD_FIRST}", provider.url());
     let text = format!("Look {}/a.png", gallery.url());
     let status = Websms::configured(&config).status(&["+1", "+2", &text]);
     assert_eq!(status, 0);
-    let [handed, message] = provider.requests().try_into().unwrap();
+    let [upload, message] = provider.requests().try_into().unwrap();
     assert_eq!(
-        (handed.method.as_str(), handed.path.as_str()),
+        (upload.method.as_str(), upload.path.as_str()),
         ("POST", "/17/media")
     );
-    assert_eq!(handed.headers["authorization"], "Bearer s");
+    assert_eq!(upload.headers["authorization"], "Bearer s");
     for part in [
         "name=\"product\"\r\n\r\nwhatsapp\r\n",
         "name=\"type\"\r\n\r\nimage\r\n",
         "name=\"file\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n",
         picture,
     ] {
-        assert!(handed.body.contains(part), "{part}: {}", handed.body);
+        assert!(upload.body.contains(part), "{part}: {}", upload.body);
     }
-    let said: Value = serde_json::from_str(&message.body).unwrap();
+    let body: Value = serde_json::from_str(&message.body).unwrap();
     let expected = json!({"to": "+1", "type": "image", "image": {"id": "M1", "caption": "Look"}});
-    assert_eq!((message.path.as_str(), said), ("/messages", expected));
+    assert_eq!((message.path.as_str(), body), ("/messages", expected));
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn configured_content_type_is_not_that_of_an_upload() {
     });
     let configured = "application/vnd.api+json";
     let config = format!(
-        "[websms]\nhost = {}\n{HAND_OVER}content_type = {configured}\n",
+        "[websms]\nhost = {}\n{UPLOAD_FIRST}content_type = {configured}\n",
         provider.url()
     );
     let text = format!("Look {}/a.png", gallery.url());
@@ -302,9 +305,9 @@ fn configured_content_type_is_not_that_of_an_upload() {
 }
 
 #[test]
-fn message_whose_picture_is_not_taken_is_not_sent() {
+fn message_is_not_sent_when_the_upload_fails() {
     let (gallery, _) = gallery();
-    for (answer, status, said) in [
+    for (answer, status, reason) in [
         (
             Answer::Http(400, "application/json", "{}".to_owned()),
             76,
@@ -315,7 +318,7 @@ fn message_whose_picture_is_not_taken_is_not_sent() {
             76,
             "not accepted by provider",
         ),
-        // Nothing of the message has been sent, so all of this is safe to repeat.
+        // Nothing of the message has been sent, so another attempt is safe.
         (
             Answer::Http(500, "text/plain", String::new()),
             69,
@@ -324,13 +327,13 @@ fn message_whose_picture_is_not_taken_is_not_sent() {
         (Answer::HangUp, 69, "no answer from provider"),
     ] {
         let provider = Provider::answering(answer.clone());
-        let config = format!("[websms]\nhost = {}\n{HAND_OVER}", provider.url());
+        let config = format!("[websms]\nhost = {}\n{UPLOAD_FIRST}", provider.url());
         let text = format!("{}/a.png", gallery.url());
         let output = Websms::configured(&config)
             .under_agi()
             .run(&["+1", "+2", &text]);
-        let told = String::from_utf8(output.stdout).unwrap();
-        assert!(told.contains(said), "{answer:?}: {told}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(stdout.contains(reason), "{answer:?}: {stdout}");
         let exits = Websms::configured(&config).status(&["+1", "+2", &text]);
         assert_eq!(exits, status, "{answer:?}");
         assert!(

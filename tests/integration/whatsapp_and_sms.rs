@@ -1,5 +1,5 @@
-//! Two ways to the same people, WhatsApp and SMS: which one an answer takes,
-//! what is no matter for one of them, and what its refusals mean.
+//! WhatsApp and SMS to the same people: which interface an answer goes by, when
+//! the fallback is used, what refusals and receipts mean.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -19,8 +19,8 @@ use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_fo
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
-/// An account for SMS, which is the first, and one for chats.
-struct Ways {
+/// An interface for SMS, the first one, and one for chats.
+struct Setup {
     sms: Provider,
     chat: Provider,
     spool: Option<Spool>,
@@ -28,11 +28,8 @@ struct Ways {
     config: String,
 }
 
-/// What the dialplan is told.
-type Told = HashMap<String, String>;
-
-impl Ways {
-    /// With these lines in `[websms]`, and perhaps in sections behind it.
+impl Setup {
+    /// With these lines in `[websms]`, and perhaps in later sections.
     fn new(more: &str) -> Self {
         Self::to(Provider::answering(Answer::ok()), more)
     }
@@ -47,15 +44,15 @@ impl Ways {
             chat.url()
         );
         let spool = Spool::new();
-        let mut ways = Self {
+        let mut setup = Self {
             sms,
             chat,
             path: spool.path().to_owned(),
             spool: Some(spool),
             config: String::new(),
         };
-        ways.configure(&lines);
-        ways
+        setup.configure(&lines);
+        setup
     }
 
     fn configure(&mut self, lines: &str) {
@@ -90,7 +87,8 @@ impl Ways {
         command
     }
 
-    fn send(&self, arguments: &[&str]) -> Told {
+    /// The variables that the dialplan gets.
+    fn send(&self, arguments: &[&str]) -> HashMap<String, String> {
         let output = self
             .command(arguments)
             .env("AST_AGI_DIR", "x")
@@ -99,11 +97,11 @@ impl Ways {
         told(&output.stdout)
     }
 
-    /// Sends to them from John, which must go well.
+    /// Sends to them from John, successfully.
     fn write(&self, text: &str, index: &str) {
-        let told = self.send(&[THEIRS, JOHN, text, index]);
-        let status = told["WEBSMS_STATUS"].as_str();
-        assert!(matches!(status, "SENT" | "QUEUED"), "{text}: {told:?}");
+        let variables = self.send(&[THEIRS, JOHN, text, index]);
+        let status = variables["WEBSMS_STATUS"].as_str();
+        assert!(matches!(status, "SENT" | "QUEUED"), "{text}: {variables:?}");
     }
 
     fn queue(&self, arguments: &[&str]) -> String {
@@ -137,14 +135,14 @@ fn accepted(id: &str) -> Answer {
     Answer::Http(200, "application/json", json!({"id": id}).to_string())
 }
 
-/// A refusal as Meta says it.
+/// A refusal as Meta answers it.
 fn refused(code: u32) -> Answer {
-    let said = json!({"error": {
+    let body = json!({"error": {
         "code": code, "message": "(#1) no", "error_data": {"details": "because"}}});
-    Answer::Http(400, "application/json", said.to_string())
+    Answer::Http(400, "application/json", body.to_string())
 }
 
-/// What the chats' account makes of refusals and receipts.
+/// How the chats' interface interprets refusals and receipts.
 const ERRORS: &str = "resp_id = /id\nresp_error = /error/code\n\
     resp_reason = /error/error_data/details,/error/message\n\
     reason [chat] = 131026: not reachable by WhatsApp\n\
@@ -163,8 +161,8 @@ fn post(daemon: &Daemon, path: &str, theirs: &str, text: &str) {
     assert_eq!(answer.status, 200, "{text}");
 }
 
-fn post_json(daemon: &Daemon, said: &Value) -> Response {
-    daemon.post("/chat", &[JSON], said.to_string().as_bytes())
+fn post_json(daemon: &Daemon, body: &Value) -> Response {
+    daemon.post("/chat", &[JSON], body.to_string().as_bytes())
 }
 
 fn texts(requests: &[Recorded]) -> Vec<String> {
@@ -178,43 +176,43 @@ fn message(call_file: &str) -> (String, String, String) {
     (to, from, String::from_utf8(text).unwrap())
 }
 
-/// What John is told of a message that did not arrive.
+/// The notice to John that a message was not delivered.
 fn not_delivered(reason: &str) -> (String, String, String) {
     let text = format!("Not delivered to {THEIRS}: {reason}");
     (JOHN.to_owned(), THEIRS.to_owned(), text)
 }
 
 #[test]
-fn answer_goes_the_way_that_they_last_wrote() {
+fn answer_uses_the_interface_of_the_last_message() {
     for delivery in ["direct", "queue"] {
-        let mut ways = Ways::new(&format!("reply_index = auto\ndelivery = {delivery}"));
-        let daemon = ways.daemon();
-        ways.write("nobody wrote", "");
-        ways.write("nobody wrote, auto", "auto");
-        ways.sms.wait_for(2);
+        let mut setup = Setup::new(&format!("reply_index = auto\ndelivery = {delivery}"));
+        let daemon = setup.daemon();
+        setup.write("nobody wrote", "");
+        setup.write("nobody wrote, auto", "auto");
+        setup.sms.wait_for(2);
         post(&daemon, "/chat", THEIRS, "by chat");
-        ways.write("answer", "");
-        ways.write("answer, auto", "auto");
-        ways.chat.wait_for(2);
-        ways.write("chosen", "sms");
+        setup.write("answer", "");
+        setup.write("answer, auto", "auto");
+        setup.chat.wait_for(2);
+        setup.write("chosen", "sms");
         let national = THEIRS.replace('+', "00");
-        let told = ways.send(&[&national, "12025550160", "other forms"]);
-        assert_ne!(told["WEBSMS_STATUS"], "FAILED");
-        ways.chat.wait_for(3);
-        // Others are no matter of theirs.
-        ways.send(&["+12025550184", JOHN, "somebody else"]);
-        ways.send(&[THEIRS, "+12025550161", "from somebody else"]);
-        ways.sms.wait_for(5);
+        let variables = setup.send(&[&national, "12025550160", "other forms"]);
+        assert_ne!(variables["WEBSMS_STATUS"], "FAILED");
+        setup.chat.wait_for(3);
+        // Other pairs of numbers have no reply route.
+        setup.send(&["+12025550184", JOHN, "somebody else"]);
+        setup.send(&[THEIRS, "+12025550161", "from somebody else"]);
+        setup.sms.wait_for(5);
         post(&daemon, "/sms", THEIRS, "by SMS");
-        ways.write("answer by SMS", "");
+        setup.write("answer by SMS", "");
         post(&daemon, "/chat", THEIRS, "by chat again");
-        ways.write("answer again", "");
-        let chats = texts(&ways.chat.wait_for(4));
+        setup.write("answer again", "");
+        let chats = texts(&setup.chat.wait_for(4));
         assert_eq!(
             chats,
             ["answer", "answer, auto", "other forms", "answer again"]
         );
-        let sms: BTreeSet<_> = texts(&ways.sms.wait_for(6)).into_iter().collect();
+        let sms: BTreeSet<_> = texts(&setup.sms.wait_for(6)).into_iter().collect();
         let expected = [
             "nobody wrote",
             "nobody wrote, auto",
@@ -224,38 +222,38 @@ fn answer_goes_the_way_that_they_last_wrote() {
             "answer by SMS",
         ];
         assert_eq!(sms, expected.map(str::to_owned).into());
-        ways.wait_until_empty();
+        setup.wait_until_empty();
     }
 }
 
 #[test]
-fn way_is_remembered_over_restarts() {
-    let mut ways = Ways::new("reply_index = auto\n");
-    let daemon = ways.daemon();
+fn reply_route_survives_restarts() {
+    let mut setup = Setup::new("reply_index = auto\n");
+    let daemon = setup.daemon();
     post(&daemon, "/chat", THEIRS, "by chat");
-    ways.end(daemon);
-    // Whoever writes asks nobody.
-    ways.write("while it is off", "");
-    let daemon = ways.daemon();
-    ways.write("when it is back", "");
+    setup.end(daemon);
+    // Sending does not need the daemon.
+    setup.write("while it is off", "");
+    let daemon = setup.daemon();
+    setup.write("when it is back", "");
     post(&daemon, "/sms", THEIRS, "by SMS");
-    ways.write("by SMS", "");
-    ways.end(daemon);
-    let daemon = ways.daemon();
+    setup.write("by SMS", "");
+    setup.end(daemon);
+    let daemon = setup.daemon();
     post(&daemon, "/chat", THEIRS, "by chat again");
-    ways.end(daemon);
-    ways.write("again", "");
+    setup.end(daemon);
+    setup.write("again", "");
     assert_eq!(
-        texts(&ways.chat.requests()),
+        texts(&setup.chat.requests()),
         ["while it is off", "when it is back", "again"]
     );
-    assert_eq!(texts(&ways.sms.requests()), ["by SMS"]);
+    assert_eq!(texts(&setup.sms.requests()), ["by SMS"]);
 }
 
 #[test]
-fn message_that_is_posted_again_decides_nothing() {
-    let mut ways = Ways::new("reply_index = auto\n[websmsd]\nkey_id = Id");
-    let daemon = ways.daemon();
+fn duplicate_message_does_not_change_the_reply_route() {
+    let mut setup = Setup::new("reply_index = auto\n[websmsd]\nkey_id = Id");
+    let daemon = setup.daemon();
     for (path, id) in [("/chat", "c"), ("/sms", "s"), ("/chat", "c")] {
         let form = http::form(&[
             ("To", JOHN.as_bytes()),
@@ -265,79 +263,79 @@ fn message_that_is_posted_again_decides_nothing() {
         ]);
         assert_eq!(daemon.post(path, &[FORM], &form).status, 200);
     }
-    ways.write("answer", "");
-    assert_eq!(texts(&ways.sms.requests()), ["answer"]);
-    assert!(ways.chat.requests().is_empty());
+    setup.write("answer", "");
+    assert_eq!(texts(&setup.sms.requests()), ["answer"]);
+    assert!(setup.chat.requests().is_empty());
 }
 
 #[test]
-fn without_reply_index_the_first_interface_takes_all() {
-    let mut ways = Ways::new("reply_index = first");
-    let daemon = ways.daemon();
+fn without_reply_index_the_first_interface_sends_all() {
+    let mut setup = Setup::new("reply_index = first");
+    let daemon = setup.daemon();
     post(&daemon, "/chat", THEIRS, "by chat");
-    ways.write("answer", "");
-    assert_eq!(texts(&ways.sms.requests()), ["answer"]);
-    let told = ways.send(&[THEIRS, JOHN, "x", "auto"]);
+    setup.write("answer", "");
+    assert_eq!(texts(&setup.sms.requests()), ["answer"]);
+    let variables = setup.send(&[THEIRS, JOHN, "x", "auto"]);
     assert_eq!(
         (
-            told["WEBSMS_STATUS"].as_str(),
-            told["WEBSMS_ERROR"].as_str()
+            variables["WEBSMS_STATUS"].as_str(),
+            variables["WEBSMS_ERROR"].as_str()
         ),
         ("FAILED", "unknown index")
     );
-    assert!(ways.chat.requests().is_empty());
+    assert!(setup.chat.requests().is_empty());
     assert!(
-        !ways.path.join("outbox/last").exists(),
-        "nothing is remembered"
+        !setup.path.join("outbox/last").exists(),
+        "no reply routes are recorded"
     );
 }
 
 #[test]
-fn account_without_a_name_can_be_answered_by() {
-    let mut ways = Ways::new("");
-    let one = format!("reply_index = auto\nhost = {}\n", ways.sms.url());
-    ways.configure(&format!("{one}[websmsd]\nrequest_uri = /sms\n"));
-    let daemon = ways.daemon();
+fn unnamed_interface_is_a_reply_route_too() {
+    let mut setup = Setup::new("");
+    let one = format!("reply_index = auto\nhost = {}\n", setup.sms.url());
+    setup.configure(&format!("{one}[websmsd]\nrequest_uri = /sms\n"));
+    let daemon = setup.daemon();
     post(&daemon, "/sms", THEIRS, "hello");
-    ways.write("answer", "");
-    ways.write("answer, auto", "auto");
-    ways.end(daemon);
-    // It got a name since, and another one is the first.
-    ways.configure(&format!(
+    setup.write("answer", "");
+    setup.write("answer, auto", "auto");
+    setup.end(daemon);
+    // Later it has a name, and another interface is the first.
+    setup.configure(&format!(
         "reply_index = auto\nhost [chat] = {}\nhost [sms] = {}\n",
-        ways.chat.url(),
-        ways.sms.url()
+        setup.chat.url(),
+        setup.sms.url()
     ));
-    ways.write("much later", "");
-    assert_eq!(texts(&ways.sms.requests()), ["answer", "answer, auto"]);
-    assert_eq!(texts(&ways.chat.requests()), ["much later"]);
+    setup.write("much later", "");
+    assert_eq!(texts(&setup.sms.requests()), ["answer", "answer, auto"]);
+    assert_eq!(texts(&setup.chat.requests()), ["much later"]);
 }
 
 #[test]
-fn interface_that_is_gone_is_not_answered_by() {
-    let mut ways = Ways::new("reply_index = auto");
-    let daemon = ways.daemon();
+fn removed_interface_is_no_reply_route() {
+    let mut setup = Setup::new("reply_index = auto");
+    let daemon = setup.daemon();
     post(&daemon, "/chat", THEIRS, "by chat");
-    ways.end(daemon);
-    let sms = format!("reply_index = auto\nhost [sms] = {}\n", ways.sms.url());
+    setup.end(daemon);
+    let sms = format!("reply_index = auto\nhost [sms] = {}\n", setup.sms.url());
     for lines in [
         sms.clone(),
-        // Nor is one by which nothing can go out.
+        // Nor is one that only receives.
         format!("{sms}[websmsd]\nrequest_uri [sms] = /sms\nrequest_uri [chat] = /chat\n"),
     ] {
-        ways.configure(&lines);
-        ways.write("answer", "");
-        ways.write("answer", "auto");
+        setup.configure(&lines);
+        setup.write("answer", "");
+        setup.write("answer", "auto");
     }
-    assert_eq!(texts(&ways.sms.requests()), ["answer"; 4]);
-    let told = ways.send(&[THEIRS, JOHN, "x", "chat"]);
-    assert_eq!(told["WEBSMS_ERROR"], "unknown index");
+    assert_eq!(texts(&setup.sms.requests()), ["answer"; 4]);
+    let variables = setup.send(&[THEIRS, JOHN, "x", "chat"]);
+    assert_eq!(variables["WEBSMS_ERROR"], "unknown index");
 }
 
 #[test]
-fn destination_that_is_none_is_refused_before_anything_is_sent() {
+fn destination_outside_to_match_is_rejected_unsent() {
     for delivery in ["direct", "queue"] {
-        let mut ways = Ways::new(&format!(
+        let mut setup = Setup::new(&format!(
             "delivery = {delivery}\nnumber_format [sms] = no+\nto_match [sms] = /^[0-9]{{11,15}}$/\n\
              fallback [sms] = chat\n"
         ));
@@ -348,138 +346,138 @@ fn destination_that_is_none_is_refused_before_anything_is_sent() {
             "lid123456789012",
             "+1202555018x",
         ] {
-            let told = ways.send(&[to, JOHN, "x"]);
-            assert_eq!(told["WEBSMS_STATUS"], "REJECTED", "{to}");
-            assert_eq!(told["WEBSMS_ERROR"], "not a number for this provider");
-            let output = ways.command(&[to, JOHN, "x"]).output().unwrap();
+            let variables = setup.send(&[to, JOHN, "x"]);
+            assert_eq!(variables["WEBSMS_STATUS"], "REJECTED", "{to}");
+            assert_eq!(variables["WEBSMS_ERROR"], "not a number for this provider");
+            let output = setup.command(&[to, JOHN, "x"]).output().unwrap();
             assert_eq!(output.status.code(), Some(76), "{to}");
         }
-        assert!(ways.files("").is_empty());
-        // What is right goes.
-        let daemon = ways.daemon();
+        assert!(setup.files("").is_empty());
+        // Destinations that match are accepted.
+        let daemon = setup.daemon();
         for to in [THEIRS, "0012025550183", "12025550183"] {
-            ways.send(&[to, JOHN, to]);
+            setup.send(&[to, JOHN, to]);
         }
-        let requests = ways.sms.wait_for(3);
+        let requests = setup.sms.wait_for(3);
         let to = |request: &Recorded| request.parameters()["To"].clone();
         assert_eq!(
             requests.iter().map(to).collect::<Vec<_>>(),
             ["12025550183"; 3]
         );
-        ways.wait_until_empty();
+        setup.wait_until_empty();
         assert_eq!(daemon.spool.take(), [], "no notice");
-        assert_eq!(ways.sms.requests().len(), 3);
-        assert!(ways.chat.requests().is_empty());
+        assert_eq!(setup.sms.requests().len(), 3);
+        assert!(setup.chat.requests().is_empty());
     }
 }
 
 #[test]
-fn long_text_goes_out_in_parts_and_in_order() {
+fn long_text_is_sent_in_parts_in_order() {
     let astronaut = "👩🏽‍🚀";
     for delivery in ["direct", "queue"] {
-        let mut ways = Ways::new(&format!(
+        let mut setup = Setup::new(&format!(
             "delivery = {delivery}\nmax_chars [sms] = 10\nconcurrency = 8\n\
              key_idempotency [sms] = Ref\n"
         ));
-        let _daemon = ways.daemon();
+        let _daemon = setup.daemon();
         let text = format!("one two th{astronaut}{astronaut}{astronaut}four five\r\n6");
-        let told = ways.send(&[THEIRS, JOHN, &text]);
+        let variables = setup.send(&[THEIRS, JOHN, &text]);
         let expected = [
             "one two th".to_owned(),
             format!("{astronaut}{astronaut}"),
             format!("{astronaut}four f"),
             "ive\r\n6".to_owned(),
         ];
-        let requests = ways.sms.wait_for(4);
+        let requests = setup.sms.wait_for(4);
         assert_eq!(texts(&requests), expected, "{delivery}");
         let ids: BTreeSet<_> = requests
             .iter()
             .map(|request| request.parameters()["Ref"].clone())
             .collect();
         assert_eq!(ids.len(), 4, "{ids:?}");
-        assert_eq!(ids.first(), Some(&told["WEBSMS_ID"]));
-        ways.write("just right", "");
-        assert_eq!(texts(&ways.sms.wait_for(5))[4], "just right");
-        ways.wait_until_empty();
-        assert_eq!(ways.sms.requests().len(), 5);
+        assert_eq!(ids.first(), Some(&variables["WEBSMS_ID"]));
+        setup.write("just right", "");
+        assert_eq!(texts(&setup.sms.wait_for(5))[4], "just right");
+        setup.wait_until_empty();
+        assert_eq!(setup.sms.requests().len(), 5);
     }
 }
 
 #[test]
-fn part_that_is_refused_is_the_last_one() {
+fn refused_part_is_the_last_one() {
     let chat = Provider::deciding(|request| match request.parameters()["Body"].as_str() {
         "bb" => refused(1),
         _ => Answer::ok(),
     });
-    let ways = Ways::to(chat, "max_chars [chat] = 2");
-    let told = ways.send(&[THEIRS, JOHN, "aabbcc", "chat"]);
-    assert_eq!(told["WEBSMS_STATUS"], "REJECTED");
-    assert_eq!(texts(&ways.chat.requests()), ["aa", "bb"]);
+    let setup = Setup::to(chat, "max_chars [chat] = 2");
+    let variables = setup.send(&[THEIRS, JOHN, "aabbcc", "chat"]);
+    assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
+    assert_eq!(texts(&setup.chat.requests()), ["aa", "bb"]);
 }
 
 #[test]
-fn refusal_is_told_in_words() {
+fn notice_explains_the_refusal() {
     for (code, words) in [(131_026, "not reachable by WhatsApp"), (131_009, "because")] {
         let chat = Provider::answering(refused(code));
-        let mut ways = Ways::to(chat, &format!("delivery = queue\n{ERRORS}"));
-        let daemon = ways.daemon();
-        let id = ways.send(&[THEIRS, JOHN, "hello", "chat"])["WEBSMS_ID"].clone();
+        let mut setup = Setup::to(chat, &format!("delivery = queue\n{ERRORS}"));
+        let daemon = setup.daemon();
+        let id = setup.send(&[THEIRS, JOHN, "hello", "chat"])["WEBSMS_ID"].clone();
         let files = daemon.spool.wait_for(1);
         assert_eq!(message(&files[0]), not_delivered(words));
         let line = daemon.wait_for_log("message not sent");
         assert!(line.contains(words), "{line}");
-        ways.wait_until_empty();
-        let shown = ways.queue(&["show", &id]);
+        setup.wait_until_empty();
+        let shown = setup.queue(&["show", &id]);
         assert!(shown.contains(words), "{shown}");
-        assert_eq!(ways.chat.requests().len(), 1);
-        assert!(ways.sms.requests().is_empty());
+        assert_eq!(setup.chat.requests().len(), 1);
+        assert!(setup.sms.requests().is_empty());
     }
-    // The dialplan gets words that cannot be anybody's.
-    let ways = Ways::to(Provider::answering(refused(131_026)), ERRORS);
-    let told = ways.send(&[THEIRS, JOHN, "hello", "chat"]);
-    assert_eq!(told["WEBSMS_STATUS"], "REJECTED");
-    assert_eq!(told["WEBSMS_ERROR"], "refused by provider");
+    // The dialplan gets fixed words, not the provider's.
+    let setup = Setup::to(Provider::answering(refused(131_026)), ERRORS);
+    let variables = setup.send(&[THEIRS, JOHN, "hello", "chat"]);
+    assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
+    assert_eq!(variables["WEBSMS_ERROR"], "refused by provider");
 }
 
 #[test]
-fn refusal_of_the_moment_is_tried_again() {
+fn temporary_refusal_is_retried() {
     let count = AtomicUsize::new(0);
     let chat = Provider::deciding(move |_| {
         let codes = [130_429, 4];
         let at = count.fetch_add(1, Ordering::Relaxed);
         codes.get(at).map_or_else(Answer::ok, |code| refused(*code))
     });
-    let mut ways = Ways::to(chat, &format!("delivery = queue\n{ERRORS}"));
-    let daemon = ways.daemon();
-    ways.write("hello", "chat");
-    ways.chat.wait_for(3);
-    ways.wait_until_empty();
+    let mut setup = Setup::to(chat, &format!("delivery = queue\n{ERRORS}"));
+    let daemon = setup.daemon();
+    setup.write("hello", "chat");
+    setup.chat.wait_for(3);
+    setup.wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
-    assert_eq!(ways.chat.requests().len(), 3);
-    assert!(ways.sms.requests().is_empty(), "there is no fallback");
+    assert_eq!(setup.chat.requests().len(), 3);
+    assert!(setup.sms.requests().is_empty(), "there is no fallback");
 
-    let ways = Ways::to(Provider::answering(refused(4)), ERRORS);
-    let told = ways.send(&[THEIRS, JOHN, "hello", "chat"]);
-    assert_eq!(told["WEBSMS_STATUS"], "FAILED");
-    let output = ways.command(&[THEIRS, JOHN, "hello", "chat"]).output();
+    let setup = Setup::to(Provider::answering(refused(4)), ERRORS);
+    let variables = setup.send(&[THEIRS, JOHN, "hello", "chat"]);
+    assert_eq!(variables["WEBSMS_STATUS"], "FAILED");
+    let output = setup.command(&[THEIRS, JOHN, "hello", "chat"]).output();
     assert_eq!(output.unwrap().status.code(), Some(69));
 }
 
 #[test]
-fn refusal_that_is_a_matter_for_the_fallback_goes_there() {
+fn listed_refusal_goes_to_the_fallback() {
     for delivery in ["direct", "queue"] {
-        for (code, turned) in [(131_047, true), (131_026, false)] {
-            let mut ways = Ways::to(
+        for (code, falls_back) in [(131_047, true), (131_026, false)] {
+            let mut setup = Setup::to(
                 Provider::answering(refused(code)),
                 &format!("delivery = {delivery}\nfallback [chat] = sms\n{ERRORS}"),
             );
-            let daemon = ways.daemon();
-            let told = ways.send(&[THEIRS, JOHN, "hello", "chat"]);
-            ways.chat.wait_for(1);
-            if turned {
-                assert_eq!(texts(&ways.sms.wait_for(1)), ["hello"]);
-                assert_ne!(told["WEBSMS_STATUS"], "REJECTED");
-                ways.wait_until_empty();
+            let daemon = setup.daemon();
+            let variables = setup.send(&[THEIRS, JOHN, "hello", "chat"]);
+            setup.chat.wait_for(1);
+            if falls_back {
+                assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
+                assert_ne!(variables["WEBSMS_STATUS"], "REJECTED");
+                setup.wait_until_empty();
                 assert_eq!(daemon.spool.take(), [], "no notice");
             } else if delivery == "queue" {
                 let files = daemon.spool.wait_for(1);
@@ -488,87 +486,87 @@ fn refusal_that_is_a_matter_for_the_fallback_goes_there() {
                     not_delivered("not reachable by WhatsApp")
                 );
             } else {
-                assert_eq!(told["WEBSMS_STATUS"], "REJECTED");
+                assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
             }
-            ways.wait_until_empty();
-            assert_eq!(ways.chat.requests().len(), 1);
-            assert_eq!(ways.sms.requests().len(), usize::from(turned));
+            setup.wait_until_empty();
+            assert_eq!(setup.chat.requests().len(), 1);
+            assert_eq!(setup.sms.requests().len(), usize::from(falls_back));
         }
     }
 }
 
 #[test]
-fn failure_of_the_moment_goes_to_the_fallback_if_it_is_told_to() {
+fn failure_goes_to_the_fallback_if_configured() {
     let count = AtomicUsize::new(0);
     let chat = Provider::deciding(move |_| match count.fetch_add(1, Ordering::Relaxed) {
         0 => refused(4),
         _ => Answer::ok(),
     });
     let more = format!("delivery = queue\nfallback [chat] = sms\n{ERRORS}");
-    let mut ways = Ways::to(chat, &more);
-    let _daemon = ways.daemon();
-    ways.write("hello", "chat");
-    ways.chat.wait_for(2);
-    ways.wait_until_empty();
-    assert!(ways.sms.requests().is_empty());
+    let mut setup = Setup::to(chat, &more);
+    let _daemon = setup.daemon();
+    setup.write("hello", "chat");
+    setup.chat.wait_for(2);
+    setup.wait_until_empty();
+    assert!(setup.sms.requests().is_empty());
 
     let more = more.replace("131047,", "failed,");
-    let mut ways = Ways::to(Provider::answering(refused(4)), &more);
-    let _daemon = ways.daemon();
-    ways.write("hello", "chat");
-    assert_eq!(texts(&ways.sms.wait_for(1)), ["hello"]);
-    ways.wait_until_empty();
-    assert_eq!(ways.chat.requests().len(), 1);
+    let mut setup = Setup::to(Provider::answering(refused(4)), &more);
+    let _daemon = setup.daemon();
+    setup.write("hello", "chat");
+    assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
+    setup.wait_until_empty();
+    assert_eq!(setup.chat.requests().len(), 1);
 }
 
-/// What waits there is not lost because the first one said no.
+/// The first interface refuses for good, but the fallback may accept it later.
 #[test]
-fn fallback_that_is_busy_is_tried_again() {
+fn busy_fallback_is_retried() {
     let count = AtomicUsize::new(0);
     let sms = Provider::deciding(move |_| match count.fetch_add(1, Ordering::Relaxed) {
         0 => Answer::Http(503, "text/plain", String::new()),
         _ => Answer::ok(),
     });
-    let mut ways = Ways::to(
+    let mut setup = Setup::to(
         Provider::answering(refused(131_047)),
         &format!(
             "delivery = queue\nhost [busy] = {}\nfallback [chat] = busy\n{ERRORS}",
             sms.url()
         ),
     );
-    let daemon = ways.daemon();
-    ways.write("hello", "chat");
+    let daemon = setup.daemon();
+    setup.write("hello", "chat");
     assert_eq!(texts(&sms.wait_for(2)), ["hello", "hello"]);
-    ways.wait_until_empty();
+    setup.wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
     assert_eq!(sms.requests().len(), 2);
 }
 
 #[test]
-fn text_is_cut_for_the_fallback_as_well() {
+fn text_is_cut_for_the_fallback_too() {
     for delivery in ["direct", "queue"] {
-        let mut ways = Ways::to(
+        let mut setup = Setup::to(
             Provider::answering(refused(131_047)),
             &format!(
                 "delivery = {delivery}\nfallback [chat] = sms\nmax_chars [sms] = 5\n\
                  key_idempotency [sms] = Ref\n{ERRORS}"
             ),
         );
-        let daemon = ways.daemon();
-        ways.write("hello world", "chat");
-        let requests = ways.sms.wait_for(3);
+        let daemon = setup.daemon();
+        setup.write("hello world", "chat");
+        let requests = setup.sms.wait_for(3);
         assert_eq!(texts(&requests), ["hello", " worl", "d"]);
         let ids = requests.iter().map(|r| r.parameters()["Ref"].clone());
         assert_eq!(ids.collect::<BTreeSet<_>>().len(), 3);
-        ways.wait_until_empty();
+        setup.wait_until_empty();
         assert_eq!(daemon.spool.take(), [], "no notice");
     }
-    // What follows a part that was sent is not what was refused as a whole.
+    // After the first part was sent, the text as a whole is neither sent nor not.
     let other = Provider::deciding(|request| match request.parameters()["Body"].as_str() {
         "hello" => Answer::ok(),
         _ => refused(4),
     });
-    let ways = Ways::to(
+    let setup = Setup::to(
         Provider::answering(refused(131_047)),
         &format!(
             "host [other] = {}\nfallback [chat] = other\nmax_chars [other] = 5\n{ERRORS}\
@@ -576,16 +574,16 @@ fn text_is_cut_for_the_fallback_as_well() {
             other.url()
         ),
     );
-    let told = ways.send(&[THEIRS, JOHN, "hello world", "chat"]);
-    assert_eq!(told["WEBSMS_STATUS"], "UNKNOWN");
+    let variables = setup.send(&[THEIRS, JOHN, "hello world", "chat"]);
+    assert_eq!(variables["WEBSMS_STATUS"], "UNKNOWN");
     assert_eq!(other.requests().len(), 2);
 }
 
-/// A chain of three: what the second one says counts as well.
+/// A chain of three: `fallback_on` of the second one counts as well.
 #[test]
 fn fallback_has_a_fallback() {
     let template = Provider::answering(refused(131_051));
-    let mut ways = Ways::to(
+    let mut setup = Setup::to(
         Provider::answering(refused(131_047)),
         &format!(
             "delivery = queue\nhost [template] = {}\nfallback [chat] = template\n\
@@ -593,35 +591,35 @@ fn fallback_has_a_fallback() {
             template.url()
         ),
     );
-    let daemon = ways.daemon();
-    ways.write("hello", "chat");
-    assert_eq!(texts(&ways.sms.wait_for(1)), ["hello"]);
-    ways.wait_until_empty();
+    let daemon = setup.daemon();
+    setup.write("hello", "chat");
+    assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
+    setup.wait_until_empty();
     assert_eq!(template.requests().len(), 1);
     assert_eq!(daemon.spool.take(), [], "no notice");
 }
 
-/// It is away for a moment, and the other one is not for this number.
+/// The first one fails for a moment, and the fallback does not take the number.
 #[test]
-fn fallback_that_the_number_is_not_for_is_passed_over() {
+fn fallback_that_rejects_the_destination_is_skipped() {
     let count = AtomicUsize::new(0);
     let chat = Provider::deciding(move |_| match count.fetch_add(1, Ordering::Relaxed) {
         0 => refused(4),
         _ => Answer::ok(),
     });
-    let mut ways = Ways::to(
+    let mut setup = Setup::to(
         chat,
         &format!(
             "delivery = queue\nfallback [chat] = sms\nto_match [sms] = /^\\+46/\n{}",
             ERRORS.replace("131047,", "failed,")
         ),
     );
-    let daemon = ways.daemon();
-    ways.write("hello", "chat");
-    ways.chat.wait_for(2);
-    ways.wait_until_empty();
+    let daemon = setup.daemon();
+    setup.write("hello", "chat");
+    setup.chat.wait_for(2);
+    setup.wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
-    assert!(ways.sms.requests().is_empty());
+    assert!(setup.sms.requests().is_empty());
 }
 
 fn receipt(id: &str, status: &str, code: u32) -> Value {
@@ -634,44 +632,44 @@ fn receipt(id: &str, status: &str, code: u32) -> Value {
 }
 
 #[test]
-fn refusal_in_a_receipt_goes_to_the_fallback_too() {
-    let mut ways = Ways::to(
+fn listed_code_in_a_receipt_goes_to_the_fallback() {
+    let mut setup = Setup::to(
         Provider::answering(accepted("wamid.1")),
         &format!("delivery = queue\nfallback [chat] = template\n{ERRORS}"),
     );
     let template = Provider::answering(accepted("wamid.2"));
-    let config = ways.config.clone();
+    let config = setup.config.clone();
     let config = config.replace(
         "host [chat] =",
         &format!("host [template] = {}\nhost [chat] =", template.url()),
     );
     let config = config.replace("[astqueue]", &format!("[websmsd]\n{RECEIPTS}[astqueue]"));
-    ways.config = config;
-    fs::write(ways.path.join("websms.conf"), &ways.config).unwrap();
-    let daemon = ways.daemon();
-    ways.write("hello", "chat");
+    setup.config = config;
+    fs::write(setup.path.join("websms.conf"), &setup.config).unwrap();
+    let daemon = setup.daemon();
+    setup.write("hello", "chat");
     wait_for("a message to wait for its receipt", || {
-        (ways.files("sent").len() == 1).then_some(())
+        (setup.files("sent").len() == 1).then_some(())
     });
-    ways.wait_until_empty();
+    setup.wait_until_empty();
     assert_eq!(
         post_json(&daemon, &receipt("wamid.1", "sent", 0)).status,
         200
     );
     for _ in 0..2 {
         // Meta posts it again, and it is not sent again.
-        let said = receipt("wamid.1", "failed", 131_047);
-        assert_eq!(post_json(&daemon, &said).status, 200);
+        let body = receipt("wamid.1", "failed", 131_047);
+        assert_eq!(post_json(&daemon, &body).status, 200);
     }
     let parameters = template.wait_for(1)[0].parameters();
     assert_eq!(
         (parameters["To"].as_str(), parameters["Body"].as_str()),
         (THEIRS, "hello")
     );
-    wait_for("the other one to wait for its receipt", || {
-        (ways.files("sent").len() == 2).then_some(())
+    wait_for("the new message to wait for its receipt", || {
+        (setup.files("sent").len() == 2).then_some(())
     });
-    ways.wait_until_empty();
+    setup.wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice so far");
     assert!(
         daemon
@@ -679,52 +677,52 @@ fn refusal_in_a_receipt_goes_to_the_fallback_too() {
             .contains("they have not written for more than 24 hours")
     );
 
-    // The fallback has no webhook of its own; its receipt comes in on the first's.
-    let said = receipt("wamid.2", "failed", 131_026);
-    assert_eq!(post_json(&daemon, &said).status, 200);
+    // The fallback has no webhook of its own; its receipts come in on the first's.
+    let body = receipt("wamid.2", "failed", 131_026);
+    assert_eq!(post_json(&daemon, &body).status, 200);
     let files = daemon.spool.wait_for(1);
-    // The template's account does not know the code.
+    // The template's interface does not know the code.
     assert_eq!(message(&files[0]), not_delivered("so they say"));
-    assert_eq!(ways.chat.requests().len(), 1);
+    assert_eq!(setup.chat.requests().len(), 1);
     assert_eq!(template.requests().len(), 1);
-    assert!(ways.sms.requests().is_empty());
+    assert!(setup.sms.requests().is_empty());
 }
 
 #[test]
-fn receipt_is_told_in_words() {
+fn notice_explains_the_receipt() {
     for (code, words) in [
         (131_026, "not reachable by WhatsApp"),
         (131_053, "so they say"),
         // There is no fallback.
         (131_047, "they have not written for more than 24 hours"),
     ] {
-        let mut ways = Ways::to(
+        let mut setup = Setup::to(
             Provider::answering(accepted("wamid.1")),
             &format!("delivery = queue\n{ERRORS}[websmsd]\n{RECEIPTS}"),
         );
-        let daemon = ways.daemon();
-        ways.write("hello", "chat");
+        let daemon = setup.daemon();
+        setup.write("hello", "chat");
         wait_for("a message to wait for its receipt", || {
-            (ways.files("sent").len() == 1).then_some(())
+            (setup.files("sent").len() == 1).then_some(())
         });
-        let said = receipt("wamid.1", "failed", code);
-        assert_eq!(post_json(&daemon, &said).status, 200);
+        let body = receipt("wamid.1", "failed", code);
+        assert_eq!(post_json(&daemon, &body).status, 200);
         let files = daemon.spool.wait_for(1);
         assert_eq!(message(&files[0]), not_delivered(words));
-        assert!(ways.sms.requests().is_empty());
+        assert!(setup.sms.requests().is_empty());
     }
 }
 
 #[test]
-fn challenge_is_answered_to_whoever_knows_the_secret() {
+fn challenge_needs_the_secret() {
     let secret = "[websmsd]\nkey_echo [chat] = hub.challenge\n\
                   key_echo_secret [chat] = hub.verify_token\necho_secret [chat] = file:";
-    let mut ways = Ways::new("");
-    let file = ways.path.join("verify");
+    let mut setup = Setup::new("");
+    let file = setup.path.join("verify");
     fs::write(&file, "s3cret & more\n").unwrap();
     let config = format!("{secret}{}\n[astqueue]", file.display());
-    ways.config = ways.config.replace("[astqueue]", &config);
-    let daemon = ways.daemon();
+    setup.config = setup.config.replace("[astqueue]", &config);
+    let daemon = setup.daemon();
     for (query, status) in [
         (
             "hub.mode=subscribe&hub.verify_token=s3cret+%26+more&hub.challenge=1158201444",
@@ -755,7 +753,7 @@ fn challenge_is_answered_to_whoever_knows_the_secret() {
         assert_eq!(answer.text() == "1158201444", status == 200, "{query}");
         assert_eq!(daemon.get(&format!("/sms?{query}")).status, 405);
     }
-    let log = ways.end(daemon);
+    let log = setup.end(daemon);
     assert!(!log.contains("s3cret"), "{log}");
     assert!(log.contains("hub.verify_token is not echo_secret"), "{log}");
 }
@@ -768,8 +766,8 @@ fn picture(id: &str) -> Value {
     }]})
 }
 
-/// The keys for that, and what the lookup is asked of.
-fn kept(lookup: &str, hosts: &str, pictures: &str) -> String {
+/// The keys for pictures, which are looked up at `lookup`.
+fn picture_keys(lookup: &str, hosts: &str, pictures: &str) -> String {
     format!(
         "[websmsd]\nkey_to [chat] = header:X-To\nkey_from [chat] = /messages/*/from\n\
          key_body [chat] = /messages/*\nkey_id [chat] = /messages/*/id\ndecode [chat] = whatsapp\n\
@@ -782,12 +780,12 @@ fn kept(lookup: &str, hosts: &str, pictures: &str) -> String {
 
 fn post_picture(daemon: &Daemon, id: &str) {
     let headers = [JSON, ("X-To", JOHN)];
-    let said = picture(id).to_string();
-    let answer = daemon.post("/chat", &headers, said.as_bytes());
+    let body = picture(id).to_string();
+    let answer = daemon.post("/chat", &headers, body.as_bytes());
     assert_eq!(answer.status, 200);
 }
 
-/// Asked by id, it says that files are under this URL.
+/// Answers a lookup by id with a URL on the host `files`.
 fn gateway(files: &'static str) -> Provider {
     Provider::deciding(move |request| {
         let host = &request.headers["host"];
@@ -797,13 +795,13 @@ fn gateway(files: &'static str) -> Provider {
             "404" => Answer::Http(404, "application/json", json!({"error": {}}).to_string()),
             "nourl" => Answer::ok(),
             "private" => {
-                let said = json!({"url": "http://127.0.0.2:1/x"});
-                Answer::Http(200, "application/json", said.to_string())
+                let body = json!({"url": "http://127.0.0.2:1/x"});
+                Answer::Http(200, "application/json", body.to_string())
             }
             _ if request.path.starts_with("/v25.0/") => {
                 let url = format!("http://{files}:{port}/files/{id}");
-                let said = json!({"url": url, "mime_type": "image/jpeg", "id": id});
-                Answer::Http(200, "application/json", said.to_string())
+                let body = json!({"url": url, "mime_type": "image/jpeg", "id": id});
+                Answer::Http(200, "application/json", body.to_string())
             }
             _ => Answer::Http(200, "image/jpeg", "JFIF".to_owned()),
         }
@@ -811,7 +809,7 @@ fn gateway(files: &'static str) -> Provider {
 }
 
 #[test]
-fn file_that_has_but_an_id_is_looked_up_and_kept() {
+fn file_with_only_an_id_is_looked_up_and_stored() {
     for (files, hosts, shown) in [
         ("127.0.0.1", "127.0.0.1", [true, true]),
         ("localhost", "127.0.0.1,localhost", [true, true]),
@@ -820,14 +818,14 @@ fn file_that_has_but_an_id_is_looked_up_and_kept() {
     ] {
         let chat = gateway(files);
         let lookup = chat.url();
-        let mut ways = Ways::to(chat, "auth_method [chat] = bearer");
-        let pictures = ways.path.join("media");
+        let mut setup = Setup::to(chat, "auth_method [chat] = bearer");
+        let pictures = setup.path.join("media");
         fs::create_dir(&pictures).unwrap();
-        let keys = kept(&lookup, hosts, pictures.to_str().unwrap());
-        ways.config = ways
+        let keys = picture_keys(&lookup, hosts, pictures.to_str().unwrap());
+        setup.config = setup
             .config
             .replace("[astqueue]", &format!("{keys}[astqueue]"));
-        let daemon = ways.daemon();
+        let daemon = setup.daemon();
         post_picture(&daemon, "17");
         let (to, from, text) = message(&daemon.spool.wait_for(1)[0]);
         assert_eq!((to.as_str(), from.as_str()), (JOHN, THEIRS));
@@ -838,7 +836,7 @@ fn file_that_has_but_an_id_is_looked_up_and_kept() {
         let file = pictures.join(name);
         wait_for("the file", || file.exists().then_some(()));
         assert_eq!(fs::read(&file).unwrap(), b"JFIF");
-        let requests = ways.chat.requests();
+        let requests = setup.chat.requests();
         let paths: Vec<_> = requests.iter().map(|r| r.path.as_str()).collect();
         assert_eq!(paths, ["/v25.0/17", "/files/17"]);
         let credentials = |request: &Recorded| {
@@ -847,23 +845,23 @@ fn file_that_has_but_an_id_is_looked_up_and_kept() {
         };
         let seen: Vec<_> = requests.iter().map(credentials).collect();
         assert_eq!(seen, shown, "{files} {hosts}");
-        let log = ways.end(daemon);
+        let log = setup.end(daemon);
         assert!(!log.contains("Bearer"), "{log}");
     }
 }
 
 #[test]
-fn file_that_cannot_be_had_is_told_of() {
+fn unavailable_file_is_reported() {
     let chat = gateway("127.0.0.1");
     let lookup = chat.url();
-    let mut ways = Ways::to(chat, "auth_method [chat] = bearer");
-    let pictures = ways.path.join("media");
+    let mut setup = Setup::to(chat, "auth_method [chat] = bearer");
+    let pictures = setup.path.join("media");
     fs::create_dir(&pictures).unwrap();
-    let keys = kept(&lookup, "127.0.0.1", pictures.to_str().unwrap());
-    ways.config = ways
+    let keys = picture_keys(&lookup, "127.0.0.1", pictures.to_str().unwrap());
+    setup.config = setup
         .config
         .replace("[astqueue]", &format!("{keys}[astqueue]"));
-    let daemon = ways.daemon();
+    let daemon = setup.daemon();
     for (count, id) in (1..).zip(["404", "nourl", "private"]) {
         post_picture(&daemon, id);
         let files = daemon.spool.wait_for(2 * count);
@@ -874,32 +872,32 @@ fn file_that_cannot_be_had_is_told_of() {
     assert_eq!(list(&pictures), [] as [PathBuf; 0]);
 }
 
-/// Nobody who reads a link could open it.
+/// The phone could not open such a link.
 #[test]
-fn file_that_has_but_an_id_has_no_link() {
+fn file_with_only_an_id_has_no_link() {
     let chat = gateway("127.0.0.1");
     let lookup = chat.url();
-    let mut ways = Ways::to(chat, "");
-    let keys = kept(&lookup, "127.0.0.1", "/nowhere").replace("= store", "= link");
-    ways.config = ways
+    let mut setup = Setup::to(chat, "");
+    let keys = picture_keys(&lookup, "127.0.0.1", "/nowhere").replace("= store", "= link");
+    setup.config = setup
         .config
         .replace("[astqueue]", &format!("{keys}[astqueue]"));
-    let daemon = ways.daemon();
+    let daemon = setup.daemon();
     post_picture(&daemon, "17");
     let (_, _, text) = message(&daemon.spool.wait_for(1)[0]);
     assert_eq!(text, "(picture)\nLook");
-    ways.end(daemon);
-    assert!(ways.chat.requests().is_empty());
+    setup.end(daemon);
+    assert!(setup.chat.requests().is_empty());
 }
 
 #[test]
-fn identities_of_whatsapp_are_numbers_or_names() {
+fn whatsapp_identities_become_numbers_or_names() {
     for (format, suffix) in [("jid", "@c.us"), ("jid-", "")] {
-        let mut ways = Ways::new(&format!(
+        let mut setup = Setup::new(&format!(
             "reply_index = auto\nnumber_format [chat] = {format}\n\
              [websmsd]\nnumber_format [chat] = {format}\n"
         ));
-        let daemon = ways.daemon();
+        let daemon = setup.daemon();
         for (count, (raw, from, to)) in (1..).zip([
             ("12025550183@c.us", THEIRS, "12025550183"),
             ("12025550184@s.whatsapp.net", "+12025550184", "12025550184"),
@@ -922,14 +920,14 @@ fn identities_of_whatsapp_are_numbers_or_names() {
         ]) {
             let form = http::message("12025550160@c.us", raw, "hello");
             assert_eq!(daemon.post("/chat", &[FORM], &form).status, 200, "{raw}");
-            let arrived = message(&daemon.spool.wait_for(count)[count - 1]);
+            let received = message(&daemon.spool.wait_for(count)[count - 1]);
             assert_eq!(
-                arrived,
+                received,
                 (JOHN.to_owned(), from.to_owned(), "hello".to_owned())
             );
-            let told = ways.send(&[from, JOHN, "answer"]);
-            assert_eq!(told["WEBSMS_STATUS"], "SENT");
-            let parameters = ways.chat.wait_for(count)[count - 1].parameters();
+            let variables = setup.send(&[from, JOHN, "answer"]);
+            assert_eq!(variables["WEBSMS_STATUS"], "SENT");
+            let parameters = setup.chat.wait_for(count)[count - 1].parameters();
             let to = if to.ends_with("@lid") {
                 to.to_owned()
             } else {
@@ -937,15 +935,15 @@ fn identities_of_whatsapp_are_numbers_or_names() {
             };
             assert_eq!(parameters["To"], to);
         }
-        for nobody in [
+        for other in [
             "120363041234567890@g.us",
             "status@broadcast",
             "@lid",
             "x@c.us",
         ] {
-            let form = http::message("12025550160@c.us", nobody, "hello");
-            assert_eq!(daemon.post("/chat", &[FORM], &form).status, 400, "{nobody}");
+            let form = http::message("12025550160@c.us", other, "hello");
+            assert_eq!(daemon.post("/chat", &[FORM], &form).status, 400, "{other}");
         }
-        assert!(ways.sms.requests().is_empty());
+        assert!(setup.sms.requests().is_empty());
     }
 }
