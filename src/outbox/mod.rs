@@ -78,7 +78,7 @@ pub(crate) fn queue(
     let record = Record::new(interface, message);
     let put = Outbox::open(path).and_then(|outbox| {
         let name = record.name(id);
-        outbox.put(name, &record).map_err(io::Error::other)
+        Ok(outbox.put(name, &record)?)
     });
     let verdict = match put {
         Ok(()) => Verdict::queued(),
@@ -98,7 +98,7 @@ pub(crate) fn queue(
 /// When the directory cannot be used.
 pub(crate) fn probe(path: &Path) -> Result<(), OutboxError> {
     let outbox = Outbox::open(path).map_err(unusable(path))?;
-    let probed = outbox.probe().map_err(io::Error::other);
+    let probed = outbox.probe().map_err(io::Error::from);
     Ok(probed.map_err(unusable(path))?)
 }
 

@@ -173,7 +173,7 @@ impl Tracker {
             id, failed = %interface, reason, %fallback, new_id = %name.id(),
             "using fallback interface after a receipt"
         );
-        self.outbox.put(name, &record).map_err(io::Error::other)
+        Ok(self.outbox.put(name, &record)?)
     }
 
     /// Logs a receipt, and notifies the sender of a message that was not delivered.

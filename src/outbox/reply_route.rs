@@ -51,9 +51,7 @@ impl ReplyRoutes {
             return Ok(());
         }
         let line = format!("{}\n", interface.as_str());
-        self.directory
-            .replace(line.as_bytes(), name.as_ref())
-            .map_err(io::Error::other)?;
+        self.directory.replace(line.as_bytes(), name.as_ref())?;
         if cache.len() >= CACHE_MAX {
             cache.clear();
         }

@@ -108,8 +108,7 @@ impl SentMessages {
     pub(super) fn write(&self, key: &ReceiptKey, sent: &SentMessage) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(sent)?;
         json.push(b'\n');
-        let written = self.0.replace(&json, &key.file());
-        written.map_err(io::Error::other)
+        Ok(self.0.replace(&json, &key.file())?)
     }
 
     /// The message with our id.

@@ -195,7 +195,7 @@ impl Outbox {
         }
         if let Err(error) = self.sending.sync() {
             self.sending.move_file_to(self.queued.path(), &file)?;
-            return Err(io::Error::other(error));
+            return Err(error.into());
         }
         Ok(Claimed::Ready(record))
     }
@@ -276,7 +276,7 @@ impl Outbox {
             }
             record => record?,
         };
-        self.put(name, &record.reset()).map_err(io::Error::other)?;
+        self.put(name, &record.reset())?;
         self.failed.remove(&file)?;
         Ok(true)
     }
