@@ -135,7 +135,7 @@ impl RunningOutbox {
         let unusable = unusable(&config.outbox);
         let outbox = Outbox::open(&config.outbox).map_err(&unusable)?;
         let lock = outbox.lock().map_err(&unusable)?;
-        let (events, happened) = mpsc::channel();
+        let (events, received) = mpsc::channel();
         let watched = [(outbox.path(), watch::APPEARED)];
         watch::watch(&watched, events.clone(), OutboxEvent::from).map_err(&unusable)?;
         let reply_routes = config.reply_auto.then(|| outbox.reply_routes());
@@ -167,7 +167,7 @@ impl RunningOutbox {
         Ok(Some(Self {
             receipts,
             reply_routes: reply_routes.map(Arc::new),
-            thread: std::thread::spawn(move || scheduler.run(&happened)),
+            thread: std::thread::spawn(move || scheduler.run(&received)),
             _lock: lock,
         }))
     }

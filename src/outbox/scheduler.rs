@@ -130,7 +130,7 @@ impl Scheduler {
 
     /// Runs until [`OutboxEvent::Stop`], and then until the messages in flight are
     /// settled or the time for that is over.
-    pub(crate) fn run(mut self, happened: &Receiver<OutboxEvent>) {
+    pub(crate) fn run(mut self, received: &Receiver<OutboxEvent>) {
         self.recover();
         let mut next_scan = Instant::now();
         let mut next_cleanup = next_scan;
@@ -149,17 +149,17 @@ impl Scheduler {
             let due = self.due.first().map_or(next_scan, |(time, _)| *time);
             let wake = wake.min(due).min(next_scan);
             let timeout = wake.saturating_duration_since(Instant::now());
-            let first = match happened.recv_timeout(timeout) {
+            let first = match received.recv_timeout(timeout) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            for event in std::iter::once(first).chain(happened.try_iter()) {
+            for event in std::iter::once(first).chain(received.try_iter()) {
                 match event {
                     OutboxEvent::Appeared(file) => self.file_appeared(&file),
                     OutboxEvent::Scan => next_scan = Instant::now(),
                     OutboxEvent::Settled(name, disposition) => self.settled(name, disposition),
-                    OutboxEvent::Stop(deadline) => return self.drain(happened, deadline),
+                    OutboxEvent::Stop(deadline) => return self.drain(received, deadline),
                 }
             }
         }
@@ -315,10 +315,10 @@ impl Scheduler {
         }
     }
 
-    fn drain(mut self, happened: &Receiver<OutboxEvent>, deadline: Instant) {
+    fn drain(mut self, received: &Receiver<OutboxEvent>, deadline: Instant) {
         while self.in_flight > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
-            match happened.recv_timeout(left) {
+            match received.recv_timeout(left) {
                 Ok(OutboxEvent::Settled(name, disposition)) => self.settled(name, disposition),
                 Ok(_) => {}
                 Err(_) => break,
