@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{panic, thread};
 
-use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid, fchown};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 /// Prefix and suffix of temporary names. Asterisk reads files with any name, so
@@ -324,8 +325,7 @@ impl Directory {
 /// # Errors
 /// When the file is missing, or the new name exists; nothing has changed then.
 pub(crate) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
-    let flags = RenameFlags::RENAME_NOREPLACE;
-    Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, flags)?)
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }
 
 fn is_temporary(name: &OsStr) -> bool {
