@@ -188,6 +188,15 @@ mod tests {
     }
 
     #[test]
+    fn chain_names_every_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Link(&'static str, #[source] Option<Box<Link>>);
+        let error = Link("store", Some(Box::new(Link("write", None))));
+        assert_eq!(chain(&error), "store: write");
+    }
+
+    #[test]
     fn line_has_no_control_characters() {
         assert_eq!(printable(b"a\n\x1b[31mb\r\x7f\n"), b"a??[31mb??");
     }

@@ -1,7 +1,7 @@
-//! Secrets, and where they come from.
+//! Secrets, and where they are read from.
 //!
-//! A configuration file may hold a secret itself or say where it is. Nothing
-//! here ever prints one.
+//! A configuration file holds a secret itself or names a file or an environment
+//! variable that does. Nothing here ever prints one.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use subtle::ConstantTimeEq as _;
+use thiserror::Error;
 
 /// A password, token or signing key. `Debug` does not show it and there is no
 /// `Display`; [`Secret::expose`] is the one way to it.
@@ -16,20 +17,19 @@ use subtle::ConstantTimeEq as _;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes charge of a secret.
     #[must_use]
     pub fn new(secret: String) -> Self {
         Self(secret)
     }
 
-    /// Whether somebody knows it, compared in a time that does not tell how much of
-    /// it.
+    /// Whether `given` is the secret, compared in a time that does not depend on
+    /// how much of it is right.
     #[must_use]
     pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
-    /// The secret itself, for signing a request or comparing.
+    /// The secret itself, to sign or send a request with.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -42,7 +42,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where a secret is found.
+/// Where a secret is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// `env:NAME`: an environment variable.
@@ -78,17 +78,36 @@ impl SecretSource {
         }
     }
 
-    /// Whether there is one and it stands in the configuration itself.
+    /// Whether the configuration itself holds the secret, and it is not empty.
     #[must_use]
     pub fn is_inline(&self) -> bool {
         matches!(self, Self::Inline(secret) if !secret.expose().is_empty())
     }
 
-    /// Gets the secret. `environment` is usually [`std::env::var_os`].
+    /// Gets the secret, from the environment of this process or from a file if
+    /// need be.
     ///
     /// # Errors
     /// When the file or the variable cannot be read.
-    pub fn resolve(
+    pub(crate) fn resolve(&self) -> Result<Secret, SecretError> {
+        self.resolve_in(|name| std::env::var_os(name))
+    }
+
+    /// Gets a secret that must not be empty: an empty one would let everybody
+    /// in.
+    ///
+    /// # Errors
+    /// When the file or the variable cannot be read or is empty.
+    pub(crate) fn resolve_nonempty(&self) -> Result<Secret, SecretError> {
+        let secret = self.resolve()?;
+        if secret.expose().is_empty() {
+            return Err(SecretError::Empty);
+        }
+        Ok(secret)
+    }
+
+    /// Gets the secret, with this environment in place of the process's own.
+    fn resolve_in(
         &self,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Secret, SecretError> {
@@ -109,24 +128,6 @@ impl SecretSource {
     }
 }
 
-impl SecretSource {
-    /// Gets the secret, which must not be empty: an empty one would let everybody
-    /// in.
-    ///
-    /// # Errors
-    /// When the file or the variable cannot be read, or there is nothing in it.
-    pub fn resolve_nonempty(
-        &self,
-        environment: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Secret, SecretError> {
-        let secret = self.resolve(environment)?;
-        if secret.expose().is_empty() {
-            return Err(SecretError::Empty);
-        }
-        Ok(secret)
-    }
-}
-
 /// A relative path is one of systemd's credentials (systemd.exec(5),
 /// `LoadCredential=`).
 fn in_credentials(
@@ -142,39 +143,23 @@ fn in_credentials(
         .ok_or_else(|| SecretError::Environment(DIRECTORY.to_owned()))
 }
 
-/// A secret that could not be had. The administrator must put it where the
+/// Why there is no secret. The administrator must put it where the
 /// configuration says it is.
-#[derive(Debug)]
-pub enum SecretError {
-    /// There is nothing in it.
+#[derive(Debug, Error)]
+pub(crate) enum SecretError {
+    #[error("use the secret: it is empty")]
     Empty,
     /// The variable is not set, or not UTF-8.
+    #[error("read the environment variable {0:?}: it is not set")]
     Environment(String),
     /// The file cannot be read, or is not UTF-8.
+    #[error("read the secret in {}", path.display())]
     File {
-        /// The file, with the credentials directory before it.
+        /// With the credentials directory before it.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
 }
-
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("use an empty secret, which everybody knows"),
-            Self::Environment(name) => {
-                write!(
-                    f,
-                    "read the environment variable {name:?}, which is not set"
-                )
-            }
-            Self::File { path, source } => write!(f, "read {}: {source}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for SecretError {}
 
 #[cfg(test)]
 mod tests {
@@ -187,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_comes_from_where_the_source_says() {
+    fn secret_is_read_from_file_variable_or_value() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("token"), "from file\n").unwrap();
         let environment = |name: &str| match name {
@@ -202,15 +187,17 @@ mod tests {
             ("file:token", "from file"),
             (absolute.as_str(), "from file"),
         ] {
-            let secret = SecretSource::parse(raw).unwrap().resolve(environment);
+            let secret = SecretSource::parse(raw).unwrap().resolve_in(environment);
             assert_eq!(secret.unwrap().expose(), expected);
         }
         for bad in ["env:MISSING", "file:missing"] {
             let source = SecretSource::parse(bad).unwrap();
-            assert!(source.resolve(environment).is_err(), "{bad}");
+            assert!(source.resolve_in(environment).is_err(), "{bad}");
         }
-        let outside = SecretSource::parse("file:token").unwrap().resolve(|_| None);
-        assert!(outside.is_err(), "no credentials, no relative file");
+        let outside = SecretSource::parse("file:token")
+            .unwrap()
+            .resolve_in(|_| None);
+        assert!(outside.is_err(), "a relative file needs the directory");
         assert!(SecretSource::parse("file:").is_err());
         assert!(SecretSource::parse("env:").is_err());
     }

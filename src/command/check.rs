@@ -1,5 +1,6 @@
 //! `check`: everything that is wrong, in one run, each with its remedy.
 
+use std::error::Error;
 use std::io::{self, Write};
 
 use crate::cli::CheckOptions;
@@ -14,6 +15,7 @@ use crate::otp;
 use crate::outbound::provider::Provider;
 use crate::outbox;
 use crate::sak::client;
+use crate::secret::SecretSource;
 use crate::spool::probe;
 
 /// Prints every problem on stdout; success when none of them is an error.
@@ -48,18 +50,14 @@ pub fn run(options: &CheckOptions) -> Exit {
 
 /// What the file leads to: directories, secrets, certificates.
 fn surroundings(config: &Config, findings: &mut Findings) {
-    match probe::probe(&config.spool) {
-        Ok(_) => findings.line("ok", "call files can be written and handed to Asterisk"),
-        Err(error) => findings.error(&format!("[astqueue] failed to {}", chain(&error))),
-    }
+    let spool = probe::probe(&config.spool).map(drop);
+    let usable = "call files can be written and handed to Asterisk";
+    findings.result("[astqueue]", usable, spool);
     let queues = |outgoing: &OutgoingInterface| outgoing.delivery.mode == DeliveryMode::Queue;
     if config.outgoing.iter().any(queues) {
-        match outbox::probe(&config.outbox) {
-            Ok(()) => findings.line("ok", "messages can be put into the outbox"),
-            Err(error) => {
-                findings.error(&format!("[websms] outboxdir: failed to {}", chain(&error)));
-            }
-        }
+        let outbox = outbox::probe(&config.outbox);
+        let usable = "messages can be put into the outbox";
+        findings.result("[websms] outboxdir", usable, outbox);
     }
     if let Some(shelf) = config
         .server
@@ -67,35 +65,28 @@ fn surroundings(config: &Config, findings: &mut Findings) {
         .as_ref()
         .filter(|_| media::is_wanted(config))
     {
-        match media::probe(shelf) {
-            Ok(()) => findings.line("ok", "pictures can be kept"),
-            Err(error) => {
-                findings.error(&format!("[websmsd] media_dir: failed to {}", chain(&error)));
-            }
-        }
+        let media = media::probe(shelf);
+        findings.result("[websmsd] media_dir", "pictures can be kept", media);
     }
     for outgoing in &config.outgoing {
         if let Err(error) = Provider::new(outgoing.clone()) {
-            let interface = &outgoing.interface;
-            findings.error(&format!(
-                "[websms] interface {interface}: failed to {}",
-                chain(&error)
-            ));
+            findings.failure(
+                &format!("[websms] interface {}", outgoing.interface),
+                &error,
+            );
         }
     }
     for incoming in &config.incoming {
         if let Err(error) = Endpoint::new(incoming.clone()) {
-            let interface = &incoming.interface;
-            findings.error(&format!(
-                "[websmsd] interface {interface}: failed to {error}"
-            ));
+            findings.failure(
+                &format!("[websmsd] interface {}", incoming.interface),
+                &error,
+            );
         }
     }
     if let Some(settings) = &config.otp {
-        match otp::probe(config, settings) {
-            Ok(()) => findings.line("ok", "one-time passwords can be sent and kept"),
-            Err(error) => findings.error(&format!("[otp] failed to {error}")),
-        }
+        let otp = otp::probe(config, settings);
+        findings.result("[otp]", "one-time passwords can be sent and kept", otp);
     }
     if let Some(account) = &config.sak {
         whatsapp(account, findings);
@@ -105,18 +96,15 @@ fn surroundings(config: &Config, findings: &mut Findings) {
 /// A token need not be there yet; keys have to.
 fn whatsapp(whatsapp: &SakSettings, findings: &mut Findings) {
     if let Err(error) = client::client(whatsapp) {
-        findings.error(&format!("[whatsapp] failed to {error}"));
+        findings.failure("[whatsapp]", &error);
     }
     let keys = [
         ("user_key", &whatsapp.user_key),
         ("session_key", &whatsapp.session_key),
     ];
     for (key, source) in keys {
-        let resolved = source
-            .as_ref()
-            .map(|source| source.resolve_nonempty(|name| std::env::var_os(name)));
-        if let Some(Err(error)) = resolved {
-            findings.error(&format!("[whatsapp] {key}: failed to {error}"));
+        if let Some(Err(error)) = source.as_ref().map(SecretSource::resolve_nonempty) {
+            findings.failure(&format!("[whatsapp] {key}"), &error);
         }
     }
 }
@@ -135,6 +123,18 @@ impl Findings {
                 Severity::Mistake | Severity::Unknown => self.error(&line),
             }
         }
+    }
+
+    /// That something can be used, or why not.
+    fn result<E: Error>(&mut self, place: &str, usable: &str, result: Result<(), E>) {
+        match result {
+            Ok(()) => self.line("ok", usable),
+            Err(error) => self.failure(place, &error),
+        }
+    }
+
+    fn failure(&mut self, place: &str, error: &dyn Error) {
+        self.error(&format!("{place}: failed to {}", chain(error)));
     }
 
     fn error(&mut self, line: &str) {

@@ -23,7 +23,7 @@ impl Endpoint {
     /// # Errors
     /// When one cannot be read, or is empty.
     pub(crate) fn new(settings: IncomingInterface) -> Result<Self, SecretError> {
-        let resolve = |secret: SecretSource| secret.resolve_nonempty(|name| std::env::var_os(name));
+        let resolve = |secret: SecretSource| secret.resolve_nonempty();
         let auth = settings.auth.clone();
         let challenge = settings.echo_secret.clone();
         Ok(Self {

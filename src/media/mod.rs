@@ -161,7 +161,7 @@ fn fetcher(
 
 fn auth(outgoing: &OutgoingInterface) -> Result<Auth<Secret>, MediaError> {
     let auth = outgoing.auth.clone();
-    Ok(auth.try_map(|secret| secret.resolve(|name| std::env::var_os(name)))?)
+    Ok(auth.try_map(|secret| secret.resolve())?)
 }
 
 /// Without usable certificates messages are still accepted, but no picture is

@@ -10,11 +10,12 @@ use serde_json::json;
 use crate::config::OtpSettings;
 use crate::http::client::tls;
 use crate::http::client::{self, error_chain};
+use crate::logging::chain;
 use crate::otp::agi::OtpCommand;
 use crate::otp::http::SERVER_NAME;
 use crate::otp::outcome::OtpOutcome;
 use crate::otp::phone::Phone;
-use crate::secret::{Secret, SecretError};
+use crate::secret::{Secret, SecretError, SecretSource};
 
 /// For an answer; the daemon may have to try one way after the other.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -29,7 +30,7 @@ pub(crate) async fn ask(
 ) -> Result<OtpOutcome, OtpClientError> {
     let token = otp.client_token.as_ref();
     let token = token
-        .map(|source| source.resolve_nonempty(|name| std::env::var_os(name)))
+        .map(SecretSource::resolve_nonempty)
         .transpose()
         .map_err(OtpClientError::Secret)?;
     let client = client::builder(tls::without_roots())
@@ -93,7 +94,7 @@ impl fmt::Display for OtpClientError {
                 "be let in by websmsd, which says {status}: see permit_addr and client_token of \
                  [otp], and its log"
             ),
-            Self::Secret(error) => error.fmt(f),
+            Self::Secret(error) => f.write_str(&chain(error)),
             Self::OtherProgram => f.write_str(
                 "reach websmsd at listen of [otp]: another program answers there; see that \
                  websmsd runs, with this configuration",

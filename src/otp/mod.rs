@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, OtpChannel, OtpSettings};
 use crate::http::client::json_api::ApiClientError;
+use crate::logging::chain;
 use crate::secret::{Secret, SecretError, SecretSource};
 use channels::{ChannelError, CodeChannel, SmsChannel, WhatsappChannel};
 use code::CodeHasher;
@@ -117,7 +118,7 @@ fn prepare(config: &Config, otp: &OtpSettings) -> Result<Prepared, OpenError> {
 }
 
 fn resolve(source: &SecretSource) -> Result<Secret, OpenError> {
-    let resolved = source.resolve_nonempty(|name| std::env::var_os(name));
+    let resolved = source.resolve_nonempty();
     resolved.map_err(OpenError::Secret)
 }
 
@@ -141,7 +142,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Account(error) => error.fmt(f),
             Self::Client(error) => error.fmt(f),
-            Self::Secret(error) => write!(f, "{error} (hash_key or client_token)"),
+            Self::Secret(error) => write!(f, "{} (hash_key or client_token)", chain(error)),
             Self::Store(error) => write!(f, "use otpdir: {error}"),
             Self::Way(error) => error.fmt(f),
         }

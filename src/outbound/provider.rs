@@ -38,7 +38,7 @@ impl Provider {
     /// When the secret or the certificates cannot be read.
     pub(crate) fn new(settings: OutgoingInterface) -> Result<Self, ProviderError> {
         let auth = settings.auth.clone();
-        let auth = auth.try_map(|secret| secret.resolve(|name| std::env::var_os(name)))?;
+        let auth = auth.try_map(|secret| secret.resolve())?;
         let tls = tls::for_url(&settings.host, settings.ca_file.as_deref())?;
         let client = client::builder(tls)
             .connect_timeout(settings.connect_timeout)

@@ -526,10 +526,10 @@ fn nobody_is_served_without_the_secret() {
         (
             "twilio",
             "file:/nonexistent",
-            "interface a: failed to read /nonexistent",
+            "interface a: failed to read the secret in /nonexistent: No such file",
         ),
-        ("twilio", "env:NO_SUCH", "\\\"NO_SUCH\\\", which is not set"),
-        ("twilio", &empty, "empty secret, which everybody knows"),
+        ("twilio", "env:NO_SUCH", "\\\"NO_SUCH\\\": it is not set"),
+        ("twilio", &empty, "failed to use the secret: it is empty"),
     ] {
         let spool = Spool::new();
         let config = format!("[websmsd]\nauth = {scheme}\nauth_secret [a] = {secret}");
@@ -610,7 +610,7 @@ fn check_tells_what_is_wrong_with_the_spool() {
     let (status, said) = check(elsewhere);
     assert_eq!(status, Some(78));
     assert!(
-        said.contains("interface default: failed to read /nonexistent"),
+        said.contains("interface default: failed to read the secret in /nonexistent"),
         "{said}"
     );
 }

@@ -484,7 +484,7 @@ fn mistakes_of_the_command_line_are_named() {
     let empty = place.token("");
     place.run(&format!("--waba-id {WABA} --token {empty}")).bad(
         Exit::Configuration,
-        &["--token: failed to use an empty secret"],
+        &["--token: failed to use the secret: it is empty"],
     );
     assert!(graph.provider.requests().is_empty());
 }

@@ -16,6 +16,7 @@ use crate::command::prompt::Question;
 use crate::command::terminal::{CommandError, hint, print};
 use crate::config::{Identifier, OtpDraft, WhatsappAccount};
 use crate::exit::Exit;
+use crate::logging::chain;
 use crate::otp::meta::account::{self, PartialAccount};
 use crate::otp::meta::response;
 use crate::otp::meta::{
@@ -150,8 +151,8 @@ fn token(source: &SecretSource, by_option: bool) -> Result<Secret, CommandError>
         return Err(CommandError::usage(text.to_owned()));
     }
     let bad = |problem: String| CommandError::configuration(format!("{name}: {problem}"));
-    let token = source.resolve_nonempty(|name| std::env::var_os(name));
-    let token = token.map_err(|error| bad(format!("failed to {error}")))?;
+    let token = source.resolve_nonempty();
+    let token = token.map_err(|error| bad(format!("failed to {}", chain(&error))))?;
     account::secret(token.expose()).map_err(bad)
 }
 

@@ -16,7 +16,7 @@ use crate::command::terminal::{self, CommandError, hint, print};
 use crate::config::{SakSettings, SessionId};
 use crate::exit::Exit;
 use crate::http::client::json_api::ApiClient;
-use crate::logging;
+use crate::logging::{self, chain};
 use crate::sak::client;
 use crate::sak::print;
 use crate::sak::request::{self, Credentials, MissingCredential, SakRequest};
@@ -253,7 +253,7 @@ fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, Co
     let Some(source) = source else {
         return Ok(None);
     };
-    match source.resolve(|name| std::env::var_os(name)) {
+    match source.resolve() {
         Ok(secret) => Ok(Some(secret).filter(|secret| !secret.expose().is_empty())),
         Err(SecretError::File { source, .. })
             if key == "token" && source.kind() == io::ErrorKind::NotFound =>
@@ -261,7 +261,8 @@ fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, Co
             Ok(None)
         }
         Err(error) => Err(CommandError::configuration(format!(
-            "[whatsapp] {key}: failed to {error}"
+            "[whatsapp] {key}: failed to {}",
+            chain(&error)
         ))),
     }
 }

@@ -259,7 +259,10 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailure> {
         let interface = settings.interface.clone();
         Endpoint::new(settings).map_err(|error| StartFailure {
             problem: "a secret cannot be read",
-            detail: format!("[websmsd] interface {interface}: failed to {error}"),
+            detail: format!(
+                "[websmsd] interface {interface}: failed to {}",
+                logging::chain(&error)
+            ),
         })
     };
     interfaces.map(endpoint).collect()

@@ -13,6 +13,7 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::config::{AccountSource, Identifier, WhatsappAccount};
+use crate::logging::chain;
 use crate::secret::{Secret, SecretError};
 
 /// Members of the file, as Meta's sample names and orders them.
@@ -50,9 +51,7 @@ pub(crate) fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, Ac
             })
         }
         AccountSource::Here(account) => {
-            let token = account
-                .access_token
-                .resolve_nonempty(|name| std::env::var_os(name));
+            let token = account.access_token.resolve_nonempty();
             Ok(WhatsappAccount {
                 waba_id: account.waba_id.clone(),
                 access_token: token.map_err(AccountError::Token)?,
@@ -241,7 +240,9 @@ impl fmt::Display for AccountError {
                      remove it and run `asterisk-websms otp setup`"
                 )
             }
-            Self::Token(error) => write!(f, "get access_token of [otp]: failed to {error}"),
+            Self::Token(error) => {
+                write!(f, "get access_token of [otp]: failed to {}", chain(error))
+            }
             Self::Unreadable { path, source } => {
                 let path = path.display();
                 write!(
@@ -345,7 +346,9 @@ mod tests {
         let error = load(&account(SecretSource::File("/nonexistent/x".into()))).unwrap_err();
         let said = error.to_string();
         assert!(
-            said.starts_with("get access_token of [otp]: failed to read /nonexistent/x"),
+            said.starts_with(
+                "get access_token of [otp]: failed to read the secret in /nonexistent/x"
+            ),
             "{said}"
         );
     }
