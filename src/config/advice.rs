@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use reqwest::Url;
 
 use crate::config::sections::incoming::IncomingInterface;
-use crate::config::syntax::ini::Entry;
+use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, place};
 use crate::config::{Auth, Config, OtpChannel};

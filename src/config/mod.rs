@@ -45,56 +45,14 @@ pub use syntax::problem::{Problem, Report, Severity};
 use crate::model::interface::InterfaceName;
 use sections::outgoing::delivery;
 use sections::{incoming, otp, outgoing, sak, spool};
+use syntax::entry::Entry;
 use syntax::problem::did_you_mean;
 use syntax::reader::{self, Reader};
+use syntax::section::Section;
 use syntax::{ini, preset};
 
 /// Where the file is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/asterisk/websms.conf";
-
-/// A section of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Section {
-    /// `[astqueue]`: call files.
-    Astqueue,
-    /// `[otp]`: one-time passwords.
-    Otp,
-    /// `[websms]`: to the provider.
-    Websms,
-    /// `[websmsd]`: from the provider.
-    Websmsd,
-    /// `[whatsapp]`: account chores of a WhatsApp gateway.
-    Whatsapp,
-}
-
-impl Section {
-    /// Every section.
-    pub const ALL: [Self; 5] = [
-        Self::Websms,
-        Self::Websmsd,
-        Self::Astqueue,
-        Self::Whatsapp,
-        Self::Otp,
-    ];
-
-    /// Its name in the file.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Astqueue => "astqueue",
-            Self::Otp => "otp",
-            Self::Websms => "websms",
-            Self::Websmsd => "websmsd",
-            Self::Whatsapp => "whatsapp",
-        }
-    }
-
-    /// The section of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|section| section.name() == name)
-    }
-}
 
 /// A whole configuration without mistakes.
 #[derive(Debug, Clone)]
@@ -237,7 +195,7 @@ pub fn parse_draft(
     let (added, mistakes) = preset::expand(&entries, own);
     entries.extend(added);
     problems.extend(mistakes);
-    let of_otp = |entry: &ini::Entry| entry.section == Section::Otp.name();
+    let of_otp = |entry: &Entry| entry.section == Section::Otp.name();
     let (mine, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(of_otp);
     let config = assemble(&others, &mut problems);
     let draft = otp::read_draft(&mine, &mut problems);
@@ -301,7 +259,7 @@ fn is_world_readable(path: &Path) -> bool {
         .is_ok_and(|metadata| metadata.mode() & OTHERS_READ != 0)
 }
 
-fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Config> {
+fn assemble(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Config> {
     let unnamed = InterfaceName::unnamed();
     let given = |section: Section| entries.iter().any(|entry| entry.section == section.name());
     let mut outgoing = Some(Vec::new());
@@ -347,7 +305,7 @@ fn assemble(entries: &[ini::Entry], problems: &mut Vec<Problem>) -> Option<Confi
 /// Reads every interface of a section; all of them even when one has a
 /// mistake.
 fn each<T>(
-    entries: &[ini::Entry],
+    entries: &[Entry],
     section: Section,
     problems: &mut Vec<Problem>,
     read: impl Fn(&mut Reader<'_>, InterfaceName) -> Option<T>,

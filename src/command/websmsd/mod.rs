@@ -261,7 +261,7 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailure> {
             problem: "a secret cannot be read",
             detail: format!(
                 "[websmsd] interface {interface}: failed to {}",
-                logging::chain(&error)
+                chain(&error)
             ),
         })
     };

@@ -14,29 +14,8 @@ use std::convert::Infallible;
 
 use serde_ini::parse::{Error, Item, Parser, SyntaxError};
 
+use crate::config::syntax::entry::Entry;
 use crate::config::syntax::problem::{Problem, Severity};
-
-/// One `key [index] = value` line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Line in the file, from 1.
-    pub line: usize,
-    /// Name of the section it stands in; empty before the first one.
-    pub section: String,
-    /// The key as written, without its index.
-    pub key: String,
-    /// What stands between the brackets; `[]` is numbered from 0 as PHP does.
-    pub index: Option<String>,
-    /// Whether nothing stood between them.
-    pub numbered: bool,
-    /// The value, without quotes and comment.
-    pub value: String,
-    /// Whether a comment was cut off that stood right behind the value, as in
-    /// `pa;ss`: for a password that is hardly what was meant.
-    pub cut: bool,
-    /// The preset that it comes from, if it does not stand in the file itself.
-    pub preset: Option<String>,
-}
 
 /// Reads a whole file. Every line that cannot be read is a problem; the others
 /// become entries.

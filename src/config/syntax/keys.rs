@@ -4,7 +4,7 @@
 //! `conf/REFERENCE.md` and `conf/websms.conf.sample` say the same to the
 //! administrator; `tests/integration/docs.rs` compares all three.
 
-use crate::config::Section;
+use crate::config::syntax::section::Section;
 
 /// One key of the configuration file.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Key {
 /// Keys of `[websms]`, the way out to the provider.
 pub mod websms {
     use super::Key;
-    use crate::config::Section;
+    use crate::config::syntax::section::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Websms, name, default)
@@ -212,7 +212,7 @@ pub mod websms {
 /// Keys of `[websmsd]`, the way in from the provider.
 pub mod websmsd {
     use super::Key;
-    use crate::config::Section;
+    use crate::config::syntax::section::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Websmsd, name, default)
@@ -342,7 +342,7 @@ pub mod websmsd {
 /// Keys of `[astqueue]`, the call files.
 pub mod astqueue {
     use super::Key;
-    use crate::config::Section;
+    use crate::config::syntax::section::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Astqueue, name, default)
@@ -391,7 +391,7 @@ pub mod astqueue {
 /// Keys of `[whatsapp]`, the account at a WhatsApp gateway.
 pub mod whatsapp {
     use super::Key;
-    use crate::config::Section;
+    use crate::config::syntax::section::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Whatsapp, name, default)
@@ -416,7 +416,7 @@ pub mod whatsapp {
 /// Keys of `[otp]`, one-time passwords.
 pub mod otp {
     use super::Key;
-    use crate::config::Section;
+    use crate::config::syntax::section::Section;
 
     const fn key(name: &'static str, default: &'static str) -> Key {
         Key::new(Section::Otp, name, default)

@@ -3,9 +3,11 @@
 //! ([`keys`]) and [`value`] makes types of them. [`problem`] is what the
 //! administrator is told of mistakes.
 
+pub mod entry;
 pub mod ini;
 pub mod keys;
 pub mod preset;
 pub mod problem;
 pub mod reader;
+pub mod section;
 pub mod value;

@@ -7,11 +7,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::Section;
-use crate::config::syntax::ini::{self, Entry};
+use crate::config::syntax::entry::Entry;
+use crate::config::syntax::ini;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, did_you_mean};
 use crate::config::syntax::reader::{self, interfaces};
+use crate::config::syntax::section::Section;
 
 /// Gives the text of an own preset, if there is one of that name in a directory.
 pub type PresetLoader<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Option<String>>;

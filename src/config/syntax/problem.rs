@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
-use crate::config::syntax::ini::Entry;
+use crate::config::syntax::entry::Entry;
 
 /// Longest part of a value that a message repeats, in characters.
 const SHOWN: usize = 60;

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::config::Section;
-use crate::config::syntax::ini::Entry;
+use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
+use crate::config::syntax::section::Section;
 use crate::model::interface::InterfaceName;
 
 /// Reads the keys of one section, and of one interface of it.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::config::Section;
 use crate::config::sections::otp::account::{self, AccountSource, Identifier, WhatsappCodes};
-use crate::config::syntax::ini::Entry;
+use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{Key, otp as keys};
 use crate::config::syntax::problem::Problem;
 use crate::config::syntax::reader::Reader;
+use crate::config::syntax::section::Section;
 use crate::config::syntax::value;
 use crate::model::interface::InterfaceName;
 use crate::secret::SecretSource;

@@ -2,13 +2,13 @@
 
 use crate::config::Auth;
 use crate::config::Problem;
-use crate::config::Section;
 use crate::config::sections::otp::{WhatsappAccount, WhatsappCodes};
 use crate::config::sections::outgoing::{self, OutgoingInterface};
-use crate::config::syntax::ini::Entry;
+use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{Key, websms as keys};
 use crate::config::syntax::preset;
 use crate::config::syntax::reader::Reader;
+use crate::config::syntax::section::Section;
 use crate::model::interface::InterfaceName;
 use crate::secret::{Secret, SecretSource};
 

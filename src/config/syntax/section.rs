@@ -1,0 +1,45 @@
+//! The sections of `websms.conf`.
+
+/// A section of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Section {
+    /// `[astqueue]`: call files.
+    Astqueue,
+    /// `[otp]`: one-time passwords.
+    Otp,
+    /// `[websms]`: to the provider.
+    Websms,
+    /// `[websmsd]`: from the provider.
+    Websmsd,
+    /// `[whatsapp]`: account chores of a WhatsApp gateway.
+    Whatsapp,
+}
+
+impl Section {
+    /// Every section.
+    pub const ALL: [Self; 5] = [
+        Self::Websms,
+        Self::Websmsd,
+        Self::Astqueue,
+        Self::Whatsapp,
+        Self::Otp,
+    ];
+
+    /// Its name in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Astqueue => "astqueue",
+            Self::Otp => "otp",
+            Self::Websms => "websms",
+            Self::Websmsd => "websmsd",
+            Self::Whatsapp => "whatsapp",
+        }
+    }
+
+    /// The section of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.name() == name)
+    }
+}
