@@ -34,16 +34,15 @@ pub use sections::outgoing::delivery::{
     DeliveryMode, DeliverySettings, IdempotencySettings, RetrySettings,
 };
 pub use sections::outgoing::error_codes::ErrorCodes;
-pub use sections::outgoing::parameters::{
-    BodyType, Parameters, PictureSettings, PrecedingUpload, UploadSettings, pointer,
-};
-pub use sections::outgoing::{Charset, OutgoingInterface, RequestMethod, ResponseId};
+pub use sections::outgoing::interface::{Charset, OutgoingInterface, RequestMethod, ResponseId};
+pub use sections::outgoing::parameters::{BodyType, Parameters, pointer};
+pub use sections::outgoing::pictures::{PictureSettings, PrecedingUpload, UploadSettings};
 pub use sections::sak::{SakSettings, SessionId};
 pub use sections::spool::{CallFileSettings, Owner, SpoolSettings};
 pub use syntax::problem::{Problem, Report, Severity};
 
 use crate::model::interface::InterfaceName;
-use sections::outgoing::delivery;
+use sections::outgoing::{delivery, fallbacks};
 use sections::{incoming, otp, outgoing, sak, spool};
 use syntax::entry::Entry;
 use syntax::problem::did_you_mean;
@@ -267,7 +266,7 @@ fn assemble(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Config> {
         outgoing = each(entries, Section::Websms, problems, outgoing::read);
     }
     if let Some(outgoing) = &outgoing {
-        problems.extend(delivery::fallbacks(outgoing));
+        problems.extend(fallbacks::check(outgoing));
     }
     let mut reader = Reader::new(entries, Section::Websms, &unnamed, problems);
     let outbox = delivery::read_directory(&mut reader);

@@ -108,6 +108,11 @@ pub(crate) fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
     })
 }
 
+/// Reads how long a code counts.
+pub(crate) fn read_lifetime(reader: &mut Reader<'_>) -> Option<Duration> {
+    reader.read(&keys::LIFETIME, |raw| value::seconds(raw, 10..=5400))
+}
+
 /// Where Meta is asked.
 pub(crate) struct Api {
     /// With its version.

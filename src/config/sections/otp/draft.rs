@@ -76,7 +76,7 @@ pub(crate) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Otp
     let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
     let reader = &mut reader;
     let channels = reader.read(&keys::CHANNEL, value::words);
-    let lifetime = crate::config::sections::otp::read_lifetime(reader);
+    let lifetime = account::read_lifetime(reader);
     let api = account::read_api(reader);
     let info_file = reader.read(&keys::INFO_FILE, value::optional_path);
     let access_token = reader.read(&keys::ACCESS_TOKEN, value::secret);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::sections::outgoing::OutgoingInterface;
+use crate::config::sections::outgoing::interface::OutgoingInterface;
 use crate::config::syntax::keys::otp as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
@@ -112,7 +112,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> O
     let permitted = reader.read(&keys::PERMIT_ADDR, value::networks);
     let client_token = reader.read(&keys::CLIENT_TOKEN, value::secret);
     let code_length = reader.read(&keys::CODE_LENGTH, |raw| value::number(raw, 4..=15));
-    let lifetime = read_lifetime(reader);
+    let lifetime = account::read_lifetime(reader);
     let max_attempts = reader.read(&keys::MAX_ATTEMPTS, |raw| value::number(raw, 1..=100));
     let per_phone = reader.read(&keys::PER_PHONE, bound);
     let per_client = reader.read(&keys::PER_CLIENT, bound);
@@ -166,11 +166,6 @@ fn read_channels(
         })
         .collect();
     channels.into_iter().collect()
-}
-
-/// Reads how long a code counts.
-pub(crate) fn read_lifetime(reader: &mut Reader<'_>) -> Option<Duration> {
-    reader.read(&keys::LIFETIME, |raw| value::seconds(raw, 10..=5400))
 }
 
 fn read_sms(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<SmsSettings> {

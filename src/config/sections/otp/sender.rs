@@ -1,12 +1,13 @@
 //! The account of Meta's as an interface that codes go out by.
 
-use crate::config::Auth;
-use crate::config::Problem;
-use crate::config::sections::otp::{WhatsappAccount, WhatsappCodes};
-use crate::config::sections::outgoing::{self, OutgoingInterface};
+use crate::config::sections::otp::account::{WhatsappAccount, WhatsappCodes};
+use crate::config::sections::outgoing;
+use crate::config::sections::outgoing::auth::Auth;
+use crate::config::sections::outgoing::interface::OutgoingInterface;
 use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{Key, websms as keys};
 use crate::config::syntax::preset;
+use crate::config::syntax::problem::Problem;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::section::Section;
 use crate::model::interface::InterfaceName;

@@ -4,9 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::OutgoingInterface;
 use crate::config::syntax::keys::websms as keys;
-use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::model::interface::InterfaceName;
@@ -181,38 +179,4 @@ pub(crate) fn read_reply(reader: &mut Reader<'_>) -> Option<bool> {
     reader.read(&keys::REPLY_INDEX, |raw| {
         value::choice(raw, &[("first", false), ("auto", true)])
     })
-}
-
-/// Fallbacks that lead nowhere or in a circle.
-pub(crate) fn fallbacks(outgoing: &[OutgoingInterface]) -> Vec<Problem> {
-    let find = |name: &InterfaceName| outgoing.iter().find(|other| other.interface == *name);
-    let known = || outgoing.iter().map(|outgoing| outgoing.interface.as_str());
-    let wrong = |start: &OutgoingInterface| {
-        let mut seen = vec![&start.interface];
-        let mut next = start.delivery.fallback.as_ref();
-        while let Some(name) = next {
-            let Some(other) = find(name) else {
-                let hint = did_you_mean(name.as_str(), known());
-                return Some(format!("no interface {:?}{hint}", name.as_str()));
-            };
-            if seen.contains(&name) {
-                return Some(format!("leads back to {:?}", name.as_str()));
-            }
-            seen.push(name);
-            next = other.delivery.fallback.as_ref();
-        }
-        None
-    };
-    outgoing
-        .iter()
-        .filter_map(|start| {
-            let index = (!start.interface.is_unnamed()).then(|| start.interface.as_str());
-            wrong(start).map(|message| Problem {
-                severity: Severity::Mistake,
-                line: None,
-                place: place("websms", keys::FALLBACK.name, index),
-                message,
-            })
-        })
-        .collect()
 }
