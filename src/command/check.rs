@@ -61,7 +61,7 @@ fn surroundings(config: &Config, findings: &mut Findings) {
     }
     if let Some(shelf) = config
         .server
-        .shelf
+        .media_store
         .as_ref()
         .filter(|_| media::is_wanted(config))
     {

@@ -4,7 +4,7 @@
 use ipnet::IpNet;
 use reqwest::Url;
 
-use crate::config::sections::incoming::IncomingInterface;
+use crate::config::sections::incoming::interface::IncomingInterface;
 use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, place};

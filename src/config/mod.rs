@@ -19,12 +19,12 @@ pub mod syntax;
 pub use sections::incoming::authenticity::{
     AuthLocation, AuthScheme, DigestEncoding, HmacDigest, HmacScheme, VonageDigest, WebhookAuth,
 };
-pub use sections::incoming::media::{MediaMode, MediaSettings, MediaStoreSettings};
-pub use sections::incoming::receipts::ReceiptPaths;
-pub use sections::incoming::{
-    Acknowledgement, AllowedMethod, BodyEncoding, EchoSecret, FieldPaths, IncomingInterface,
-    ServerSettings, TOKEN,
+pub use sections::incoming::interface::{
+    Acknowledgement, AllowedMethod, BodyEncoding, EchoSecret, FieldPaths, IncomingInterface, TOKEN,
 };
+pub use sections::incoming::media::{MediaMode, MediaSettings};
+pub use sections::incoming::receipts::ReceiptPaths;
+pub use sections::media_store::MediaStoreSettings;
 pub use sections::otp::{
     AccountSource, Identifier, OtpChannel, OtpDraft, OtpSettings, SmsSettings, WhatsappAccount,
     WhatsappCodes, sender,
@@ -38,12 +38,13 @@ pub use sections::outgoing::interface::{Charset, OutgoingInterface, RequestMetho
 pub use sections::outgoing::parameters::{BodyType, Parameters, pointer};
 pub use sections::outgoing::pictures::{PictureSettings, PrecedingUpload, UploadSettings};
 pub use sections::sak::{SakSettings, SessionId};
+pub use sections::server::{HttpSettings, ServerSettings};
 pub use sections::spool::{CallFileSettings, Owner, SpoolSettings};
 pub use syntax::problem::{Problem, Report, Severity};
 
 use crate::model::interface::InterfaceName;
 use sections::outgoing::{delivery, fallbacks};
-use sections::{incoming, otp, outgoing, sak, spool};
+use sections::{incoming, otp, outgoing, sak, server, spool};
 use syntax::entry::Entry;
 use syntax::problem::did_you_mean;
 use syntax::reader::{self, Reader};
@@ -276,7 +277,7 @@ fn assemble(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Config> {
         problems.extend(incoming::unauthenticated_interfaces(incoming));
     }
     let mut reader = Reader::new(entries, Section::Websmsd, &unnamed, problems);
-    let daemon = incoming::read_daemon(&mut reader);
+    let daemon = server::read(&mut reader);
     let mut reader = Reader::new(entries, Section::Astqueue, &unnamed, problems);
     let queue = spool::read(&mut reader);
     let mut whatsapp = Some(None);

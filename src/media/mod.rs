@@ -82,7 +82,7 @@ pub(crate) fn start(
     spool: Spool,
     runtime: &Handle,
 ) -> Result<Option<PictureRecorder>, MediaError> {
-    let Some(settings) = &config.server.shelf else {
+    let Some(settings) = &config.server.media_store else {
         return Ok(None);
     };
     if !is_wanted(config) && !MediaStore::has_been_used(&settings.directory) {

@@ -19,7 +19,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tracing::warn;
 
-use crate::config::ServerSettings;
+use crate::config::HttpSettings;
 use crate::http::server::client_address::TrustedProxies;
 use crate::http::server::log_limit::LogLimit;
 use crate::http::server::reply::{self, Reply};
@@ -60,11 +60,7 @@ impl OtpHandler {
     /// Serves a desk; whoever asks must show `token`, if there is one. A proxy that
     /// nobody has named is not believed: it could name this machine, which may ask.
     #[must_use]
-    pub(crate) fn new(
-        desk: Arc<OtpService>,
-        token: Option<Secret>,
-        daemon: &ServerSettings,
-    ) -> Self {
+    pub(crate) fn new(desk: Arc<OtpService>, token: Option<Secret>, daemon: &HttpSettings) -> Self {
         let networks = daemon.proxies_named.then(|| daemon.proxies.clone());
         Self {
             service: desk,
@@ -317,7 +313,7 @@ mod tests {
             let store = OtpStore::open(directory.path()).unwrap();
             let hasher = CodeHasher::new(Secret::new("key".to_owned()));
             let desk = OtpService::new(config.otp.unwrap(), hasher, store, Vec::new());
-            let server = OtpHandler::new(Arc::new(desk), None, &config.server);
+            let server = OtpHandler::new(Arc::new(desk), None, &config.server.http);
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", HeaderValue::from_static("127.0.0.1"));
             let found = server.client("172.16.5.5".parse().unwrap(), &headers).ok();

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::{load, log, log_level};
 use crate::agi::fastagi::FastAgiServer;
 use crate::cli::WebsmsdOptions;
-use crate::config::{Config, ServerSettings};
+use crate::config::{Config, HttpSettings};
 use crate::exit::Exit;
 use crate::health::HealthHandler;
 use crate::http::server;
@@ -134,8 +134,8 @@ impl Daemon {
         let observers = Arc::new(observers);
         let webhooks = WebhookHandler::new(
             endpoints,
-            trusted_proxies(&config.server),
-            config.server.max_body,
+            trusted_proxies(&config.server.http),
+            config.server.http.max_body,
             observers.clone(),
             MessageStore::new(spool.clone(), dedupe, pictures, observers),
         );
@@ -226,7 +226,7 @@ impl Rooms {
         };
         let otp = async {
             if let Some((parts, listener)) = otp.zip(listeners.otp) {
-                let otp = OtpListener::new(parts, listener, &config.server);
+                let otp = OtpListener::new(parts, listener, &config.server.http);
                 otp.serve(shutdown.clone()).await?;
             }
             Ok(())
@@ -286,7 +286,7 @@ fn dedupe(config: &Config) -> Result<Dedupe, String> {
     Dedupe::open(directory).map_err(|error| error.to_string())
 }
 
-fn trusted_proxies(settings: &ServerSettings) -> TrustedProxies {
+fn trusted_proxies(settings: &HttpSettings) -> TrustedProxies {
     TrustedProxies {
         networks: settings.proxies.clone(),
         header: settings.proxy_header.clone(),

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tracing::info;
 
 use crate::command::websmsd::{listening, print};
-use crate::config::ServerSettings;
+use crate::config::HttpSettings;
 use crate::http::server;
 use crate::otp::OtpParts;
 use crate::otp::channels::WhatsappChannel;
@@ -31,7 +31,7 @@ pub(super) struct OtpListener {
 
 impl OtpListener {
     /// Serves a desk at this listener.
-    pub(super) fn new(opened: OtpParts, listener: TcpListener, daemon: &ServerSettings) -> Self {
+    pub(super) fn new(opened: OtpParts, listener: TcpListener, daemon: &HttpSettings) -> Self {
         Self {
             listener,
             server: OtpHandler::new(opened.service, opened.token, daemon),

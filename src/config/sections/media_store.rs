@@ -1,0 +1,73 @@
+//! `[websmsd]`: where pictures are kept that come with messages.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::Url;
+
+use crate::config::syntax::keys::websmsd as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
+
+/// Where pictures are kept.
+#[derive(Debug, Clone)]
+pub struct MediaStoreSettings {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Its URL, with a `/` at the end.
+    pub url: Url,
+    /// Extensions of what is taken, in lower case.
+    pub types: Vec<String>,
+    /// Largest size in bytes.
+    pub max: u64,
+    /// How long they are kept.
+    pub lifetime: Duration,
+    /// Private addresses that may be fetched from.
+    pub permitted: Vec<IpNet>,
+}
+
+/// Reads where pictures are kept; `Some(None)` is nowhere.
+#[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<MediaStoreSettings>> {
+    let directory = reader.read(&keys::MEDIA_DIR, |raw| {
+        value::optional(raw)?
+            .map(|raw| value::directory(&raw))
+            .transpose()
+    });
+    let url = reader.read(&keys::MEDIA_URL, |raw| {
+        value::optional(raw)?.map(|raw| url(&raw)).transpose()
+    });
+    let types = reader.read(&keys::MEDIA_TYPES, value::extensions);
+    let max = reader.read(&keys::MEDIA_MAX, |raw| {
+        value::number(raw, 1..=1_073_741_824)
+    });
+    let lifetime = reader.read(&keys::MEDIA_LIFETIME, |raw| {
+        value::seconds(raw, 3600..=315_360_000)
+    });
+    let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR, value::networks);
+    let (types, max, lifetime, permitted) = (types?, max?, lifetime?, permitted?);
+    match (directory?, url?) {
+        (None, _) => Some(None),
+        (Some(_), None) => {
+            let message = "is not set, and media_dir needs it: the URL at which your web server \
+                           shows that directory";
+            reader.mistake(&keys::MEDIA_URL, message);
+            None
+        }
+        (Some(directory), Some(url)) => Some(Some(MediaStoreSettings {
+            directory,
+            url,
+            types,
+            max,
+            lifetime,
+            permitted: permitted.unwrap_or_default(),
+        })),
+    }
+}
+
+fn url(raw: &str) -> Result<Url, String> {
+    let url = Url::parse(&format!("{}/", raw.trim_end_matches('/'))).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())
+        .ok_or_else(|| "not a URL (expected e.g. https://sms.example.com/media)".to_owned())
+}

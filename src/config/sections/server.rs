@@ -1,0 +1,64 @@
+//! `[websmsd]`: what holds for the daemon as a whole.
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+
+use crate::config::sections::media_store::{self, MediaStoreSettings};
+use crate::config::syntax::keys::websmsd as keys;
+use crate::config::syntax::reader::Reader;
+use crate::config::syntax::value;
+
+/// The daemon as a whole.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// How its HTTP servers treat requests.
+    pub http: HttpSettings,
+    /// Where monitoring asks for the health of the daemon; `None` is nowhere.
+    pub health: Option<SocketAddr>,
+    /// Where Asterisk calls `websms` by `FastAGI`; `None` is nowhere.
+    pub agi: Option<SocketAddr>,
+    /// Where pictures are kept; `None` keeps none.
+    pub media_store: Option<MediaStoreSettings>,
+}
+
+/// How HTTP servers treat requests.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Addresses of reverse proxies whose header about the client is trusted.
+    pub proxies: Vec<IpNet>,
+    /// Whether the file sets `proxy_addr`. Its default is whole networks of other
+    /// machines.
+    pub proxies_named: bool,
+    /// Header in which proxies name the client, in lower case.
+    pub proxy_header: String,
+    /// Largest request body in bytes.
+    pub max_body: usize,
+}
+
+/// Reads what holds for the daemon; `None` when there was a mistake, which has
+/// been noted.
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerSettings> {
+    let http = read_http(reader);
+    let health = reader.read(&keys::HEALTH_LISTEN, value::socket);
+    let agi = reader.read(&keys::AGI_LISTEN, value::socket);
+    let media_store = media_store::read(reader);
+    Some(ServerSettings {
+        http: http?,
+        health: health?,
+        agi: agi?,
+        media_store: media_store?,
+    })
+}
+
+fn read_http(reader: &mut Reader<'_>) -> Option<HttpSettings> {
+    let proxies = reader.read(&keys::PROXY_ADDR, value::networks);
+    let proxy_header = reader.read(&keys::PROXY_HEADER, value::header_name);
+    let max_body = reader.read(&keys::MAX_BODY, |raw| value::number(raw, 1024..=16_777_216));
+    Some(HttpSettings {
+        proxies: proxies?.unwrap_or_default(),
+        proxies_named: reader.is_given(&keys::PROXY_ADDR),
+        proxy_header: proxy_header?,
+        max_body: max_body?,
+    })
+}
