@@ -7,7 +7,7 @@ use std::path::Path;
 use tracing::error;
 
 use crate::agi::arguments::{self, Arguments};
-use crate::config::{Config, DeliveryMode, OutgoingInterface, UnknownIndex};
+use crate::config::{Config, DeliveryMode, OutgoingInterface, UnknownInterface};
 use crate::logging::chain;
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
@@ -106,7 +106,7 @@ fn interface<'a>(
     config: &'a Config,
     message: &OutgoingMessage,
     index: &str,
-) -> Result<&'a OutgoingInterface, UnknownIndex> {
+) -> Result<&'a OutgoingInterface, UnknownInterface> {
     if !config.reply_auto || !(index.is_empty() || index == AUTO) {
         return config.outgoing(index);
     }

@@ -30,7 +30,7 @@ pub fn run(options: &CheckOptions) -> Exit {
             }
         }
         Err(LoadError::Mistakes(report)) => findings.report(&report),
-        Err(unreadable) => findings.error(&unreadable.to_string()),
+        Err(unreadable) => findings.error(&format!("failed to {}", chain(&unreadable))),
     }
     let path = options.configured.config.display();
     let Findings { lines, errors } = findings;

@@ -5,6 +5,7 @@ use tracing::{error, warn};
 
 use crate::cli::Configured;
 use crate::config::{self, Config, LoadError, Report, Severity};
+use crate::logging::chain;
 
 pub mod check;
 pub mod demo;
@@ -30,7 +31,7 @@ fn load(configured: &Configured) -> Option<(Config, Report)> {
     match config::load(&configured.config) {
         Ok(loaded) => return Some(loaded),
         Err(LoadError::Mistakes(report)) => log(&report),
-        Err(unreadable) => error!("{unreadable}"),
+        Err(unreadable) => error!(error = %chain(&unreadable), "configuration not loaded"),
     }
     None
 }

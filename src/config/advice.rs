@@ -4,11 +4,13 @@
 use ipnet::IpNet;
 use reqwest::Url;
 
+use crate::config::configuration::Config;
 use crate::config::sections::incoming::interface::IncomingInterface;
+use crate::config::sections::otp::OtpChannel;
+use crate::config::sections::outgoing::auth::Auth;
 use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, place};
-use crate::config::{Auth, Config, OtpChannel};
 
 /// What the administrator should know about a configuration without mistakes.
 pub(crate) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {

@@ -502,9 +502,10 @@ fn mistakes_of_files_are_named() {
         ],
     );
     std::fs::remove_file(place.path("websms.conf")).unwrap();
-    place
-        .run("")
-        .bad(Exit::Configuration, &["cannot be read", "--config"]);
+    place.run("").bad(
+        Exit::Configuration,
+        &["configuration not loaded", "--config"],
+    );
     let place = Place::at(&graph, &[]);
     for (info, problem) in [
         ("{", "it is not an object in JSON"),

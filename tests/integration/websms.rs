@@ -193,7 +193,7 @@ fn unknown_index_sends_nothing() {
     assert!(provider.requests().is_empty());
     let log = stderr(&output);
     assert!(
-        log.contains("which has: api-1 (did you mean \"api-1\"?)"),
+        log.contains("find the interface \"api-2\": [websms] has api-1 (did you mean \"api-1\"?)"),
         "{log}"
     );
 }
@@ -442,14 +442,19 @@ fn missing_configuration_is_told_by_status() {
     assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "0");
     let log = stderr(&output);
     assert!(
-        log.contains("/nonexistent/websms.conf: cannot be read"),
+        log.contains(
+            "configuration not loaded error=read the configuration /nonexistent/websms.conf"
+        ),
         "{log}"
     );
     // A file without a provider.
     let output = Websms::configured("[astqueue]\n").run(&["+1", "+2", "x"]);
     assert_eq!(output.status.code(), Some(78));
     let log = stderr(&output);
-    assert!(log.contains("[websms] names no provider"), "{log}");
+    assert!(
+        log.contains("find an interface to send by: set host"),
+        "{log}"
+    );
 }
 
 #[test]

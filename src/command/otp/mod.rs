@@ -14,7 +14,7 @@ use crate::command::log_level;
 use crate::command::terminal;
 use crate::config::{self, LoadError};
 use crate::exit::Exit;
-use crate::logging;
+use crate::logging::{self, chain};
 use crate::otp::agi::{self, InvalidCommand, OtpCommand};
 
 mod account_file;
@@ -58,7 +58,7 @@ fn set_up(config: &Path, options: &OtpSetup) -> Exit {
             Exit::Configuration
         }
         Err(unreadable) => {
-            error!("{unreadable}");
+            error!(error = %chain(&unreadable), "configuration not loaded");
             Exit::Configuration
         }
     }

@@ -1,9 +1,9 @@
 //! The sections of the file: typed settings, and how each is read.
 
-pub mod incoming;
-pub mod media_store;
-pub mod otp;
-pub mod outgoing;
-pub mod sak;
-pub mod server;
-pub mod spool;
+pub(crate) mod incoming;
+pub(crate) mod media_store;
+pub(crate) mod otp;
+pub(crate) mod outgoing;
+pub(crate) mod sak;
+pub(crate) mod server;
+pub(crate) mod spool;

@@ -14,7 +14,7 @@ use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 
 /// In a path of `request_uri`, where the token stands.
-pub const TOKEN: &str = "{token}";
+pub(crate) const TOKEN: &str = "{token}";
 
 /// One provider account, as `[websmsd]` describes it.
 #[derive(Debug, Clone)]

@@ -1,10 +1,10 @@
 //! `[websmsd]`: how messages come in from a provider.
 
-pub mod authenticity;
+pub(crate) mod authenticity;
 mod checks;
-pub mod interface;
-pub mod media;
-pub mod receipts;
+pub(crate) mod interface;
+pub(crate) mod media;
+pub(crate) mod receipts;
 
 use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;

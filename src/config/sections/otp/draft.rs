@@ -18,7 +18,7 @@ use crate::secret::SecretSource;
 
 /// What `[otp]` says so far. The account may be in it, in part or not at all.
 #[derive(Debug, Clone)]
-pub struct OtpDraft {
+pub(crate) struct OtpDraft {
     /// Whether there is such a section.
     pub given: bool,
     /// Whether codes go out by `WhatsApp`.
@@ -46,7 +46,7 @@ pub struct OtpDraft {
 impl OtpDraft {
     /// Keys of the account that stand in the configuration itself.
     #[must_use]
-    pub fn keys(&self) -> Vec<&'static Key> {
+    pub(crate) fn keys(&self) -> Vec<&'static Key> {
         let keys: [(&Key, bool); 4] = [
             (&keys::WABA_ID, self.waba_id.is_some()),
             (&keys::ACCESS_TOKEN, self.access_token.is_some()),
@@ -59,7 +59,7 @@ impl OtpDraft {
 
     /// What codes go out by when the account is in this file.
     #[must_use]
-    pub fn codes(&self, info_file: &Path) -> WhatsappCodes {
+    pub(crate) fn codes(&self, info_file: &Path) -> WhatsappCodes {
         WhatsappCodes {
             account: AccountSource::File(info_file.to_owned()),
             api: self.api.clone(),
@@ -113,7 +113,7 @@ mod tests {
     use crate::config;
 
     fn parse(text: &str) -> Result<super::OtpDraft, String> {
-        let parsed = config::parse_draft("websms.conf".as_ref(), text, &|_, _| Ok(None));
+        let parsed = config::load::parse_draft("websms.conf".as_ref(), text, &|_, _| Ok(None));
         parsed.map_err(|report| report.to_string())
     }
 

@@ -18,9 +18,9 @@ mod account;
 mod draft;
 mod sender;
 
-pub use account::{AccountSource, Identifier, WhatsappAccount, WhatsappCodes};
-pub use draft::OtpDraft;
-pub use sender::sender;
+pub(crate) use account::{AccountSource, Identifier, WhatsappAccount, WhatsappCodes};
+pub(crate) use draft::OtpDraft;
+pub(crate) use sender::sender;
 
 pub(crate) use draft::read as read_draft;
 

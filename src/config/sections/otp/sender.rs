@@ -19,7 +19,7 @@ use crate::secret::{Secret, SecretSource};
 ///
 /// # Errors
 /// When `template` or `language` are no names of such.
-pub fn sender(
+pub(crate) fn sender(
     codes: &WhatsappCodes,
     account: &WhatsappAccount<Secret>,
     template: &str,

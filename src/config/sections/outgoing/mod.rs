@@ -4,24 +4,21 @@ use std::num::{NonZeroU8, NonZeroUsize};
 
 use regex_lite::Regex;
 
-pub mod auth;
+pub(crate) mod auth;
 mod conflicts;
-pub mod delivery;
-pub mod error_codes;
+pub(crate) mod delivery;
+pub(crate) mod error_codes;
 pub(crate) mod fallbacks;
-pub mod interface;
-pub mod parameters;
-pub mod pictures;
+pub(crate) mod interface;
+pub(crate) mod parameters;
+pub(crate) mod pictures;
 mod target;
 
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::condition::{self, Condition};
-use crate::document::path::FieldPath;
 use crate::model::interface::InterfaceName;
-use crate::model::number::NumberFormat;
-use crate::secret::SecretSource;
 use auth::Auth;
 use interface::{Charset, OutgoingInterface, RequestMethod, ResponseId};
 use parameters::BodyType;

@@ -112,7 +112,7 @@ pub(super) fn fixed(body_type: BodyType, raw: &str) -> Result<Vec<(String, Value
 ///
 /// # Errors
 /// When it starts like a JSON Pointer and is none.
-pub fn pointer(name: &str) -> Result<JsonPointer, String> {
+pub(crate) fn pointer(name: &str) -> Result<JsonPointer, String> {
     if name.starts_with('/') {
         JsonPointer::parse(name)
     } else {
