@@ -32,8 +32,7 @@ pub enum LoadError {
 
 /// Reads a configuration file.
 ///
-/// The report holds what the administrator should know even though it works;
-/// its problems are not worse than [`Severity::Unknown`].
+/// The report holds warnings: what works and the administrator should know.
 ///
 /// # Errors
 /// When the file cannot be read or holds mistakes.

@@ -1,11 +1,10 @@
 //! `websms.conf`: text to typed, checked configuration.
 //!
-//! Four steps: [`ini`] makes entries of lines, [`preset`] adds what the file
-//! leaves to a preset, [`value`](syntax::value) makes types of values, and one file per section
-//! puts them together. All mistakes of a file are found in
-//! one run; a configuration exists only when there are none. Reading touches
-//! nothing but text; secrets that stand elsewhere are fetched by whoever uses
-//! them.
+//! Four steps: `syntax::ini` makes entries of lines, `syntax::preset` adds those of
+//! presets, `syntax::value` makes types of values, and `sections` puts the values
+//! together, a file for each section. All mistakes of a file are found in one run; a
+//! configuration exists only when there are none. Reading touches nothing but text;
+//! who uses a secret that is stored elsewhere reads it then.
 
 mod advice;
 mod configuration;
@@ -46,5 +45,5 @@ pub use sections::spool::CallFileSettings;
 pub(crate) use sections::spool::{Owner, SpoolSettings};
 pub(crate) use syntax::problem::{Report, Severity};
 
-/// Where the file is when nobody says otherwise.
+/// The file that is read unless `--config` or `WEBSMS_CONF` names another.
 pub const DEFAULT_PATH: &str = "/etc/asterisk/websms.conf";

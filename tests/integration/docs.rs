@@ -1,18 +1,13 @@
-//! Reference, sample and code say the same, in both directions; what is
-//! shipped is sound.
+//! What is shipped is sound: configuration, reference and dialplan. (The tables of
+//! keys are compared with the code in `src/config/syntax/keys/docs.rs`.)
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
 use asterisk_websms::config;
-use asterisk_websms::config::syntax::{ini, keys};
 use asterisk_websms::exit::Exit;
 
 use crate::support::program;
-
-/// Section and name to later name and default.
-type Keys = BTreeMap<(String, String), (Option<String>, String)>;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -20,83 +15,6 @@ fn path(name: &str) -> PathBuf {
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap()
-}
-
-fn code() -> Keys {
-    keys::ALL
-        .iter()
-        .map(|key| {
-            let later = key.later_name.map(str::to_owned);
-            let id = (key.section.name().to_owned(), key.name.to_owned());
-            (id, (later, key.default.to_owned()))
-        })
-        .collect()
-}
-
-/// The tables of keys in the reference: a section's heading, then rows of
-/// key, later name, default and meaning.
-fn reference() -> Keys {
-    let mut section = None;
-    let mut keys = Keys::new();
-    for line in read("conf/REFERENCE.md").lines() {
-        if let Some(heading) = line.strip_prefix("## ") {
-            let name = heading
-                .strip_prefix('[')
-                .and_then(|rest| rest.split_once(']'));
-            section = name.map(|(name, _)| name.to_owned());
-        }
-        let cells: Vec<_> = line.split('|').map(str::trim).collect();
-        let Some(section) = &section else { continue };
-        if cells.len() < 5 || !cells[1].starts_with('`') {
-            continue;
-        }
-        let plain = |cell: &str| cell.trim_matches('`').to_owned();
-        let later = Some(plain(cells[2])).filter(|later| !later.is_empty());
-        let meaning = cells[4..].join("|");
-        assert!(meaning.len() > 10, "{} has no meaning", cells[1]);
-        let id = (section.clone(), plain(cells[1]));
-        assert!(
-            keys.insert(id, (later, plain(cells[3]))).is_none(),
-            "{} twice",
-            cells[1]
-        );
-    }
-    keys
-}
-
-#[test]
-fn reference_describes_every_key_and_no_other() {
-    assert_eq!(reference(), code());
-}
-
-#[test]
-fn sample_shows_every_key_at_its_default() {
-    let uncommented: String = read("conf/websms.conf.sample")
-        .lines()
-        .map(|line| match line.strip_prefix(';') {
-            // A key, not a sentence.
-            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key,
-            _ => line,
-        })
-        .flat_map(|line| [line, "\n"])
-        .collect();
-    let (entries, problems) = ini::parse(&uncommented);
-    assert_eq!(problems, []);
-    let sample: Vec<_> = entries
-        .iter()
-        .map(|entry| {
-            (
-                entry.section.as_str(),
-                entry.key.as_str(),
-                entry.value.as_str(),
-            )
-        })
-        .collect();
-    let code: Vec<_> = keys::ALL
-        .iter()
-        .map(|key| (key.section.name(), key.name, key.default))
-        .collect();
-    assert_eq!(sample, code);
 }
 
 #[test]

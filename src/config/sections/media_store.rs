@@ -30,22 +30,14 @@ pub struct MediaStoreSettings {
 /// Reads where pictures are kept; `Some(None)` is nowhere.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<MediaStoreSettings>> {
-    let directory = reader.read(&keys::MEDIA_DIR, |raw| {
-        value::optional(raw)?
-            .map(|raw| value::directory(&raw))
-            .transpose()
-    });
-    let url = reader.read(&keys::MEDIA_URL, |raw| {
+    let directory = reader.read(&keys::MEDIA_DIR);
+    let url = reader.read_as(&keys::MEDIA_URL, |raw| {
         value::optional(raw)?.map(|raw| url(&raw)).transpose()
     });
-    let types = reader.read(&keys::MEDIA_TYPES, value::extensions);
-    let max = reader.read(&keys::MEDIA_MAX, |raw| {
-        value::number(raw, 1..=1_073_741_824)
-    });
-    let lifetime = reader.read(&keys::MEDIA_LIFETIME, |raw| {
-        value::seconds(raw, 3600..=315_360_000)
-    });
-    let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR, value::networks);
+    let types = reader.read(&keys::MEDIA_TYPES);
+    let max = reader.read(&keys::MEDIA_MAX);
+    let lifetime = reader.read(&keys::MEDIA_LIFETIME);
+    let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR);
     let (types, max, lifetime, permitted) = (types?, max?, lifetime?, permitted?);
     match (directory?, url?) {
         (None, _) => Some(None),
@@ -69,5 +61,5 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<MediaStoreSettings>
 fn url(raw: &str) -> Result<Url, String> {
     let url = Url::parse(&format!("{}/", raw.trim_end_matches('/'))).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())
-        .ok_or_else(|| "not a URL (expected e.g. https://sms.example.com/media)".to_owned())
+        .ok_or_else(|| keys::MEDIA_URL.expected())
 }

@@ -85,15 +85,15 @@ impl fmt::Display for SessionId {
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SakSettings> {
-    let url = reader.read(&keys::URL, |raw| value::base_url(raw, EXAMPLE));
-    let token = reader.read(&keys::TOKEN, value::secret);
-    let user_key = reader.read(&keys::USER_KEY, value::secret);
-    let session_key = reader.read(&keys::SESSION_KEY, value::secret);
-    let session = reader.read(&keys::SESSION, |raw| {
+    let url = reader.read_as(&keys::URL, |raw| value::base_url(raw, EXAMPLE));
+    let token = reader.read(&keys::TOKEN);
+    let user_key = reader.read(&keys::USER_KEY);
+    let session_key = reader.read(&keys::SESSION_KEY);
+    let session = reader.read_as(&keys::SESSION, |raw| {
         value::optional(raw)?.map(|raw| raw.parse()).transpose()
     });
-    let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
-    let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
+    let timeout = reader.read(&keys::TIMEOUT);
+    let ca_file = reader.read(&keys::CA_FILE);
     Some(SakSettings {
         url: url?,
         token: token?,

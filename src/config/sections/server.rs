@@ -7,7 +7,6 @@ use ipnet::IpNet;
 use crate::config::sections::media_store::{self, MediaStoreSettings};
 use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
-use crate::config::syntax::value;
 
 /// The daemon as a whole.
 #[derive(Debug, Clone)]
@@ -40,8 +39,8 @@ pub struct HttpSettings {
 /// been noted.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerSettings> {
     let http = read_http(reader);
-    let health = reader.read(&keys::HEALTH_LISTEN, value::socket);
-    let agi = reader.read(&keys::AGI_LISTEN, value::socket);
+    let health = reader.read(&keys::HEALTH_LISTEN);
+    let agi = reader.read(&keys::AGI_LISTEN);
     let media_store = media_store::read(reader);
     Some(ServerSettings {
         http: http?,
@@ -52,9 +51,9 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerSettings> {
 }
 
 fn read_http(reader: &mut Reader<'_>) -> Option<HttpSettings> {
-    let proxies = reader.read(&keys::PROXY_ADDR, value::networks);
-    let proxy_header = reader.read(&keys::PROXY_HEADER, value::header_name);
-    let max_body = reader.read(&keys::MAX_BODY, |raw| value::number(raw, 1024..=16_777_216));
+    let proxies = reader.read(&keys::PROXY_ADDR);
+    let proxy_header = reader.read(&keys::PROXY_HEADER);
+    let max_body = reader.read(&keys::MAX_BODY);
     Some(HttpSettings {
         proxies: proxies?.unwrap_or_default(),
         proxies_named: reader.is_given(&keys::PROXY_ADDR),

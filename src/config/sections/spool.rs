@@ -67,19 +67,17 @@ pub struct Owner {
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SpoolSettings> {
-    let outgoing = reader.read(&keys::OUTGOINGDIR, value::directory);
-    let staging = reader.read(&keys::STAGINGDIR, value::directory);
+    let outgoing = reader.read(&keys::OUTGOINGDIR);
+    let staging = reader.read(&keys::STAGINGDIR);
     let call = read_call(reader);
-    let done = reader.read(&keys::DONEDIR, value::optional_path);
-    let failed = reader.read(&keys::FAILEDDIR, value::optional_path);
-    let done_lifetime = reader.read(&keys::DONE_LIFETIME, |raw| {
-        value::seconds(raw, 0..=315_360_000)
-    });
-    let max_outgoing = reader.read(&keys::MAX_OUTGOING, |raw| value::number(raw, 1..=400));
-    let max_waiting = reader.read(&keys::MAX_WAITING, |raw| value::number(raw, 1..=10_000_000));
-    let min_free = reader.read(&keys::MIN_FREE, |raw| value::number(raw, 0..=u64::MAX));
-    let file_mode = reader.read(&keys::FILEMODE, file_mode);
-    let file_owner = reader.read(&keys::FILEOWNER, owner);
+    let done = reader.read(&keys::DONEDIR);
+    let failed = reader.read(&keys::FAILEDDIR);
+    let done_lifetime = reader.read(&keys::DONE_LIFETIME);
+    let max_outgoing = reader.read(&keys::MAX_OUTGOING);
+    let max_waiting = reader.read(&keys::MAX_WAITING);
+    let min_free = reader.read(&keys::MIN_FREE);
+    let file_mode = reader.read_as(&keys::FILEMODE, file_mode);
+    let file_owner = reader.read_as(&keys::FILEOWNER, owner);
     if outgoing.is_some() && outgoing == staging {
         let message = "is the same as outgoingdir: Asterisk would read files half written";
         reader.mistake(&keys::STAGINGDIR, message);
@@ -103,18 +101,16 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SpoolSettings> {
 }
 
 fn read_call(reader: &mut Reader<'_>) -> Option<CallFileSettings> {
-    let wait_time = reader.read(&keys::WAITTIME, |raw| value::number(raw, 1..=3600));
-    let max_retries = reader.read(&keys::MAXRETRIES, |raw| value::number(raw, 0..=1_000_000));
-    let retry_time = reader.read(&keys::RETRYTIME, |raw| value::number(raw, 1..=604_800));
-    let archive = reader.read(&keys::ARCHIVE, value::yes_or_no);
-    let channel_context = reader.read(&keys::CHANNEL_CONTEXT, value::context);
-    let context = reader.read(&keys::CONTEXT, value::context);
-    let priority = reader.read(&keys::PRIORITY, |raw| value::number(raw, 1..=10_000));
-    let encoding = reader.read(&keys::MESSAGE_ENCODE, |raw| {
-        value::choice(raw, &[("rfc3986", ())])
-    });
+    let wait_time = reader.read(&keys::WAITTIME);
+    let max_retries = reader.read(&keys::MAXRETRIES);
+    let retry_time = reader.read(&keys::RETRYTIME);
+    let archive = reader.read(&keys::ARCHIVE);
+    let channel_context = reader.read(&keys::CHANNEL_CONTEXT);
+    let context = reader.read(&keys::CONTEXT);
+    let priority = reader.read(&keys::PRIORITY);
+    let encoding = reader.choose(&keys::MESSAGE_ENCODE, &[("rfc3986", ())]);
     // The longest single character of an emoji must fit.
-    let max_text = reader.read(&keys::MAX_TEXT, |raw| value::number(raw, 40..=1000));
+    let max_text = reader.read(&keys::MAX_TEXT);
     encoding?;
     Some(CallFileSettings {
         wait_time: wait_time?,
@@ -134,7 +130,7 @@ fn read_call(reader: &mut Reader<'_>) -> Option<CallFileSettings> {
 fn file_mode(raw: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(raw, 8).ok();
     mode.filter(|mode| mode & 0o600 == 0o600 && mode & !0o666 == 0)
-        .ok_or_else(|| "not a file mode (expected octal, 0600 to 0666)".to_owned())
+        .ok_or_else(|| keys::FILEMODE.expected())
 }
 
 fn owner(raw: &str) -> Result<Option<Owner>, String> {
@@ -146,7 +142,7 @@ fn owner(raw: &str) -> Result<Option<Owner>, String> {
         None => (raw.as_str(), None),
     };
     if user.is_empty() || group == Some("") {
-        return Err("not an owner (expected user or user:group)".to_owned());
+        return Err(keys::FILEOWNER.expected());
     }
     Ok(Some(Owner {
         user: user.to_owned(),

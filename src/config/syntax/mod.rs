@@ -1,13 +1,12 @@
-//! Text to values, whatever the section: [`ini`] makes entries of lines,
-//! [`mod@preset`] adds those of a preset, [`reader`] finds the entries of a key
-//! ([`keys`]) and [`value`] makes types of them. [`problem`] is what the
-//! administrator is told of mistakes.
+//! Text to values, whatever the section: `ini` makes entries of lines, `preset` adds
+//! those of presets, `reader` finds the entry of a key (`keys`) and makes a type of it
+//! (`value`). `problem` tells the administrator of mistakes.
 
-pub mod entry;
+pub(crate) mod entry;
 pub mod ini;
-pub mod keys;
+pub(crate) mod keys;
 pub mod preset;
-pub mod problem;
-pub mod reader;
-pub mod section;
-pub mod value;
+pub(crate) mod problem;
+pub(crate) mod reader;
+pub(crate) mod section;
+pub(crate) mod value;

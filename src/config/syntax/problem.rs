@@ -67,7 +67,7 @@ fn without_user(value: &str) -> String {
 
 /// `[section] key [index]`, as messages name it.
 #[must_use]
-pub fn place(section: &str, key: &str, index: Option<&str>) -> String {
+pub(crate) fn place(section: &str, key: &str, index: Option<&str>) -> String {
     match index {
         Some(index) => format!("[{section}] {key} [{index}]"),
         None => format!("[{section}] {key}"),
@@ -127,7 +127,7 @@ impl fmt::Display for Report {
 /// ` (did you mean "…"?)` when one of `known` is close to `given`, else
 /// nothing.
 #[must_use]
-pub fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // Two slips in a word, one in a short one.
     let limit = if given.chars().count() > 4 { 2 } else { 1 };
     known

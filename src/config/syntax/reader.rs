@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use crate::config::syntax::entry::Entry;
-use crate::config::syntax::keys::{self, Key};
+use crate::config::syntax::keys::{self, Key, TypedKey};
 use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
 use crate::config::syntax::section::Section;
+use crate::config::syntax::value::{Choice, Kind};
 use crate::model::interface::InterfaceName;
 
 /// Reads the keys of one section, and of one interface of it.
@@ -34,9 +35,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value of `key`, or its default. `None` when it cannot be read; the
-    /// reason has then been noted.
-    pub(crate) fn read<T>(
+    /// The value of `key`, or its default. `None` when there is a mistake in it,
+    /// which has then been noted.
+    pub(crate) fn read<K: Kind>(&mut self, key: &TypedKey<K>) -> Option<K::Value> {
+        self.read_as(key, |raw| key.kind.parse(raw))
+    }
+
+    /// The same for a key whose value is one of several words.
+    pub(crate) fn choose<T: Copy>(
+        &mut self,
+        key: &TypedKey<Choice>,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
+        self.read_as(key, |raw| key.kind.parse(raw, choices))
+    }
+
+    /// The same for a key that the section reads in its own way.
+    pub(crate) fn read_as<T>(
         &mut self,
         key: &Key,
         parse: impl Fn(&str) -> Result<T, String>,
@@ -47,7 +62,7 @@ impl<'a> Reader<'a> {
                 entry,
                 Severity::Mistake,
                 false,
-                "holds a ; that starts a comment: put the value in quotes".to_owned(),
+                "contains a ; that starts a comment: put the value in quotes".to_owned(),
             ),
             Some(entry) => match parse(&entry.value) {
                 Ok(value) => return Some(value),
@@ -55,36 +70,24 @@ impl<'a> Reader<'a> {
             },
             None => match parse(key.default) {
                 Ok(value) => return Some(value),
-                Err(message) => Problem {
-                    severity: Severity::Mistake,
-                    line: None,
-                    place: place(self.section.name(), key.name, self.index),
-                    message: format!("is not set: {message}"),
-                },
+                Err(message) => self.unset(key, format!("is not set: {message}")),
             },
         };
         self.problems.push(problem);
         None
     }
 
-    /// Notes a mistake that shows only when several keys are seen together.
-    /// It is laid at `key`.
-    pub(crate) fn mistake(&mut self, key: &Key, message: &str) {
-        let problem = match self.find(key) {
-            Some(entry) => Problem::at(entry, Severity::Mistake, !key.secret, message.to_owned()),
-            None => Problem {
-                severity: Severity::Mistake,
-                line: None,
-                place: place(self.section.name(), key.name, self.index),
-                message: message.to_owned(),
-            },
-        };
-        self.problems.push(problem);
+    /// The values of a key that may be given on several lines. `None` when there
+    /// is a mistake in one of them; each has then been noted.
+    pub(crate) fn read_each<T, K: Kind<Value = Option<T>>>(
+        &mut self,
+        key: &TypedKey<K>,
+    ) -> Option<Vec<T>> {
+        self.read_each_as(key, |raw| key.kind.parse(raw))
     }
 
-    /// The values of a key that may be given on several lines. `None` when one of
-    /// them cannot be read; the reasons have then been noted.
-    pub(crate) fn read_each<T>(
+    /// The same for a key that the section reads in its own way.
+    pub(crate) fn read_each_as<T>(
         &mut self,
         key: &Key,
         parse: impl Fn(&str) -> Result<Option<T>, String>,
@@ -107,7 +110,17 @@ impl<'a> Reader<'a> {
         values
     }
 
-    /// A value that must be there; that it is not is noted.
+    /// Notes a mistake that shows only when several keys are seen together, at
+    /// this key.
+    pub(crate) fn mistake(&mut self, key: &Key, message: &str) {
+        let problem = match self.find(key) {
+            Some(entry) => Problem::at(entry, Severity::Mistake, !key.secret, message.to_owned()),
+            None => self.unset(key, message.to_owned()),
+        };
+        self.problems.push(problem);
+    }
+
+    /// A value that must be set; notes a mistake if it is not.
     pub(crate) fn needed<T>(&mut self, key: &Key, why: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.mistake(key, why);
@@ -115,9 +128,19 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// Whether the administrator has said anything of it.
+    /// Whether the file sets the key.
     pub(crate) fn is_given(&self, key: &Key) -> bool {
         self.find(key).is_some()
+    }
+
+    /// A mistake in a key that the file does not set.
+    fn unset(&self, key: &Key, message: String) -> Problem {
+        Problem {
+            severity: Severity::Mistake,
+            line: None,
+            place: place(self.section.name(), key.name, self.index),
+            message,
+        }
     }
 
     /// The line that holds.
@@ -219,8 +242,8 @@ fn known(entry: &Entry) -> Result<&'static Key, String> {
         return Err(format!("unknown section{hint}"));
     };
     keys::find(section, &entry.key).ok_or_else(|| {
-        let names = keys::ALL.iter().filter(|key| key.section == section);
-        let names = names
+        let names = keys::of(section)
+            .iter()
             .flat_map(|key| [Some(key.name), key.later_name])
             .flatten();
         let hint = did_you_mean(&entry.key, names);

@@ -2,7 +2,7 @@
 
 /// A section of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Section {
+pub(crate) enum Section {
     /// `[astqueue]`: call files.
     Astqueue,
     /// `[otp]`: one-time passwords.
@@ -17,7 +17,7 @@ pub enum Section {
 
 impl Section {
     /// Every section.
-    pub const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Websms,
         Self::Websmsd,
         Self::Astqueue,
@@ -27,7 +27,7 @@ impl Section {
 
     /// Its name in the file.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Astqueue => "astqueue",
             Self::Otp => "otp",
@@ -39,7 +39,7 @@ impl Section {
 
     /// The section of that name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|section| section.name() == name)
     }
 }

@@ -231,8 +231,8 @@ fn mistake_in_an_own_preset_is_named_with_preset_and_line() {
     for (preset, expected) in [
         (
             "; mine: Mine\n[websms]\nauth_method = basc\n",
-            ": [websms] auth_method = \"basc\" (preset mine, line 3): unknown value (expected one \
-             of: basic, none, plain, zadarma, bearer, header) (did you mean \"basic\"?)",
+            ": [websms] auth_method = \"basc\" (preset mine, line 3): expected basic, bearer, \
+             header, zadarma, plain or none (did you mean \"basic\"?)",
         ),
         (
             "[websms]\n\nkey_too = to\n",

@@ -2,7 +2,7 @@
 
 use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
-use crate::config::syntax::value;
+use crate::config::syntax::value::{self, Kind as _, RequiredText};
 use crate::document::template;
 use crate::secret::SecretSource;
 
@@ -257,13 +257,11 @@ impl<S> WebhookAuth<S> {
 /// been noted, and `Some(None)` when nothing is to be shown.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<WebhookAuth<SecretSource>>> {
-    let word = reader.read(&keys::AUTH, |raw| value::choice(raw, &WORDS));
-    let secret = reader.read(&keys::AUTH_SECRET, value::secret);
-    let old = reader.read(&keys::AUTH_SECRET_OLD, value::secret);
-    let public_url = reader.read(&keys::PUBLIC_URL, public_url);
-    let max_age = reader.read(&keys::AUTH_MAX_AGE, |raw| {
-        value::number(raw, 0..=31_536_000)
-    });
+    let word = reader.choose(&keys::AUTH, &WORDS);
+    let secret = reader.read(&keys::AUTH_SECRET);
+    let old = reader.read(&keys::AUTH_SECRET_OLD);
+    let public_url = reader.read_as(&keys::PUBLIC_URL, public_url);
+    let max_age = reader.read(&keys::AUTH_MAX_AGE);
     let word = word?;
     if matches!(word, Word::None) {
         return Some(None);
@@ -278,7 +276,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<WebhookAuth<SecretS
         scheme: scheme?,
         secrets,
         public_url: public_url?,
-        max_age: max_age.map(|age: u64| (age > 0).then_some(age))?,
+        max_age: max_age?,
     }))
 }
 
@@ -287,14 +285,14 @@ fn is_empty(secret: &SecretSource) -> bool {
 }
 
 fn scheme(reader: &mut Reader<'_>, word: Word) -> Option<AuthScheme> {
-    let place = reader.read(&keys::AUTH_PLACE, spot);
-    let timestamp = reader.read(&keys::AUTH_TIMESTAMP, spot);
+    let place = reader.read_as(&keys::AUTH_PLACE, spot);
+    let timestamp = reader.read_as(&keys::AUTH_TIMESTAMP, spot);
     let (place, timestamp) = (place?, timestamp?);
     let header = |name: &str| AuthLocation::Header(name.to_owned());
     Some(match word {
         Word::None => return None,
         Word::Basic => {
-            let user = reader.read(&keys::AUTH_USER, value::optional)?;
+            let user = reader.read(&keys::AUTH_USER)?;
             let user = reader.needed(&keys::AUTH_USER, NEEDED, user)?;
             AuthScheme::Basic { user }
         }
@@ -313,7 +311,7 @@ fn scheme(reader: &mut Reader<'_>, word: Word) -> Option<AuthScheme> {
             place: place.unwrap_or_else(|| header("authorization")),
         },
         Word::Vonage => AuthScheme::Vonage {
-            digest: reader.read(&keys::AUTH_ALGORITHM, |raw| value::choice(raw, &DIGESTS))?,
+            digest: reader.choose(&keys::AUTH_ALGORITHM, &DIGESTS)?,
             place: place.unwrap_or_else(|| AuthLocation::Field("sig".to_owned())),
         },
     })
@@ -324,11 +322,11 @@ fn hmac(
     place: Option<AuthLocation>,
     timestamp: Option<AuthLocation>,
 ) -> Option<HmacScheme> {
-    let digest = reader.read(&keys::AUTH_ALGORITHM, |raw| value::choice(raw, &DIGESTS));
-    let encoding = reader.read(&keys::AUTH_ENCODING, |raw| value::choice(raw, &ENCODINGS));
-    let prefix = reader.read(&keys::AUTH_PREFIX, value::optional);
-    let template = reader.read(&keys::AUTH_TEMPLATE, signed);
-    let nonce = reader.read(&keys::AUTH_NONCE, spot);
+    let digest = reader.choose(&keys::AUTH_ALGORITHM, &DIGESTS);
+    let encoding = reader.choose(&keys::AUTH_ENCODING, &ENCODINGS);
+    let prefix = reader.read(&keys::AUTH_PREFIX);
+    let template = reader.read_as(&keys::AUTH_TEMPLATE, signed);
+    let nonce = reader.read_as(&keys::AUTH_NONCE, spot);
     let (template, nonce) = (template?, nonce?);
     let VonageDigest::Hmac(digest) = digest? else {
         let message =
@@ -368,7 +366,7 @@ fn hmac(
 
 /// What is signed: `\n` is a line end.
 fn signed(raw: &str) -> Result<String, String> {
-    let template = value::text(raw)?.replace("\\n", "\n");
+    let template = RequiredText.parse(raw)?.replace("\\n", "\n");
     let is_strange = |word: &&str| !SIGNED_WORDS.contains(word) && !word.starts_with("field:");
     let stranger = words(&template).find(is_strange).map(str::to_owned);
     let has = |wanted: &[&str]| {
@@ -406,9 +404,7 @@ fn spot(raw: &str) -> Result<Option<AuthLocation>, String> {
         Some(("field", name)) => named(name).map(AuthLocation::Field),
         _ => None,
     };
-    spot.map(Some).ok_or_else(|| {
-        "not a place in a request (expected header:Name, query:name, field:name or path)".to_owned()
-    })
+    spot.map(Some).ok_or_else(|| keys::AUTH_PLACE.expected())
 }
 
 /// Scheme and host, perhaps with the start of a path; empty is not set.
@@ -424,6 +420,6 @@ fn public_url(raw: &str) -> Result<Option<String>, String> {
     });
     match whole {
         Some(_) => Ok(Some(raw.trim_end_matches('/').to_owned())),
-        None => Err("not a URL (expected e.g. https://sms.example.com)".to_owned()),
+        None => Err(keys::PUBLIC_URL.expected()),
     }
 }

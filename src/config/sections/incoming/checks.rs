@@ -90,10 +90,10 @@ fn covered(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> 
             .any(|place| matches!(place, FieldPath::Header(_)))
     };
     for (key, places) in [
-        (&keys::KEY_TO, to),
-        (&keys::KEY_FROM, from),
-        (&keys::KEY_BODY, body),
-        (&keys::KEY_ID, id),
+        (&keys::KEY_TO.key, to),
+        (&keys::KEY_FROM.key, from),
+        (&keys::KEY_BODY.key, body),
+        (&keys::KEY_ID.key, id),
     ] {
         if by_header(places) && !authenticity.scheme.covers_headers() {
             let message = "names a header, and this auth signs none: name a field";
@@ -107,7 +107,7 @@ fn covered(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> 
 /// Pictures that are to be kept have somewhere to be kept.
 fn kept_somewhere(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
     if incoming.media.mode == MediaMode::Store
-        && reader.read(&keys::MEDIA_DIR, value::optional)?.is_none()
+        && reader.read_as(&keys::MEDIA_DIR, value::optional)?.is_none()
     {
         reader.mistake(&keys::MEDIA_DIR, "is not set, and media = store needs it");
         return None;

@@ -40,10 +40,10 @@ const HANDLINGS: [(&str, MediaMode); 3] = [
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<MediaSettings> {
-    let places = reader.read(&keys::KEY_MEDIA, value::places);
-    let handling = reader.read(&keys::MEDIA, |raw| value::choice(raw, &HANDLINGS));
-    let lookup = reader.read(&keys::MEDIA_LOOKUP, lookup);
-    let hosts = reader.read(&keys::MEDIA_HOSTS, value::words);
+    let places = reader.read(&keys::KEY_MEDIA);
+    let handling = reader.choose(&keys::MEDIA, &HANDLINGS);
+    let lookup = reader.read_as(&keys::MEDIA_LOOKUP, lookup);
+    let hosts = reader.read(&keys::MEDIA_HOSTS);
     Some(MediaSettings {
         places: places?,
         mode: handling?,
@@ -59,6 +59,6 @@ fn lookup(raw: &str) -> Result<Option<String>, String> {
     let example = raw.replace("{id}", "1");
     match Url::parse(&example) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && example != raw => Ok(Some(raw)),
-        _ => Err("not a URL with {id} (expected e.g. https://api.example.com/{id})".to_owned()),
+        _ => Err(keys::MEDIA_LOOKUP.expected()),
     }
 }

@@ -9,7 +9,6 @@ pub(crate) mod receipts;
 use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
-use crate::document::condition::Condition;
 use crate::model::interface::InterfaceName;
 use interface::{
     Acknowledgement, AllowedMethod, BodyEncoding, EchoSecret, FieldPaths, IncomingInterface,
@@ -32,25 +31,23 @@ const CODINGS: [(&str, BodyEncoding); 4] = [
 
 /// Reads one interface; `None` when there was a mistake, which has been noted.
 pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<IncomingInterface> {
-    let permitted = reader.read(&keys::PERMIT_ADDR, value::networks);
-    let paths = reader.read(&keys::REQUEST_URI, value::url_paths);
-    let methods = reader.read(&keys::METHOD, methods);
+    let permitted = reader.read(&keys::PERMIT_ADDR);
+    let paths = reader.read(&keys::REQUEST_URI);
+    let methods = reader.read_as(&keys::METHOD, methods);
     let authenticity = authenticity::read(reader);
     let taken = read_keys(reader);
-    let wanted = reader.read_each(&keys::MATCH, Condition::parse);
-    let ignored = reader.read_each(&keys::IGNORE, Condition::parse);
-    let coding = reader.read(&keys::DECODE, |raw| value::choice(raw, &CODINGS));
-    let number_format = reader.read(&keys::NUMBER_FORMAT, value::number_format);
+    let wanted = reader.read_each(&keys::MATCH);
+    let ignored = reader.read_each(&keys::IGNORE);
+    let coding = reader.choose(&keys::DECODE, &CODINGS);
+    let number_format = reader.read(&keys::NUMBER_FORMAT);
     let media = media::read(reader);
     let receipts = receipts::read(reader);
-    let dedupe = reader.read(&keys::DEDUPE_TTL, |raw| {
-        value::seconds(raw, 60..=31_536_000)
-    });
-    let key_echo = reader.read(&keys::KEY_ECHO, value::optional);
+    let dedupe = reader.read(&keys::DEDUPE_TTL);
+    let key_echo = reader.read(&keys::KEY_ECHO);
     let echo_secret = echo_secret(reader);
     let acknowledgement = acknowledgement(reader);
     // Read only so that a control character in it is noticed.
-    let _ = reader.read(&keys::KEY_ACCOUNT, value::optional);
+    let _ = reader.read(&keys::KEY_ACCOUNT);
     let incoming = IncomingInterface {
         interface,
         permitted: permitted?,
@@ -74,14 +71,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
 }
 
 fn read_keys(reader: &mut Reader<'_>) -> Option<FieldPaths> {
-    let some = |raw: &str| match value::places(raw)? {
-        places if places.is_empty() => Err("must not be empty".to_owned()),
-        places => Ok(places),
-    };
-    let to = reader.read(&keys::KEY_TO, some);
-    let from = reader.read(&keys::KEY_FROM, some);
-    let body = reader.read(&keys::KEY_BODY, some);
-    let id = reader.read(&keys::KEY_ID, value::places);
+    let to = reader.read(&keys::KEY_TO);
+    let from = reader.read(&keys::KEY_FROM);
+    let body = reader.read(&keys::KEY_BODY);
+    let id = reader.read(&keys::KEY_ID);
     Some(FieldPaths {
         to: to?,
         from: from?,
@@ -91,18 +84,25 @@ fn read_keys(reader: &mut Reader<'_>) -> Option<FieldPaths> {
 }
 
 fn methods(raw: &str) -> Result<Vec<AllowedMethod>, String> {
-    let methods = value::words(raw)?;
-    if methods.is_empty() {
-        return Err("must not be empty (expected POST, GET or PUT)".to_owned());
+    let words = value::words(raw)?;
+    if words.is_empty() {
+        return Err(keys::METHOD.expected());
     }
-    let method = |word: &String| value::choice(word, &METHODS);
-    methods.iter().map(method).collect()
+    let method = |word: &String| {
+        let found = METHODS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word));
+        found
+            .map(|(_, method)| *method)
+            .ok_or_else(|| keys::METHOD.expected())
+    };
+    words.iter().map(method).collect()
 }
 
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
 fn echo_secret(reader: &mut Reader<'_>) -> Option<Option<EchoSecret>> {
-    let parameter = reader.read(&keys::KEY_ECHO_SECRET, value::optional);
-    let secret = reader.read(&keys::ECHO_SECRET, value::secret);
+    let parameter = reader.read(&keys::KEY_ECHO_SECRET);
+    let secret = reader.read(&keys::ECHO_SECRET);
     match (parameter?, secret?) {
         (None, None) => Some(None),
         (Some(parameter), Some(secret)) => Some(Some(EchoSecret { parameter, secret })),
@@ -124,9 +124,9 @@ fn echo_secret(reader: &mut Reader<'_>) -> Option<Option<EchoSecret>> {
 }
 
 fn acknowledgement(reader: &mut Reader<'_>) -> Option<Acknowledgement> {
-    let body = reader.read(&keys::REPORT_SUCCESS, value::optional);
-    let content_type = reader.read(&keys::RESP_TYPE, content_type);
-    let status = reader.read(&keys::RESP_CODE, |raw| value::number(raw, 200..=299));
+    let body = reader.read(&keys::REPORT_SUCCESS);
+    let content_type = reader.read_as(&keys::RESP_TYPE, content_type);
+    let status = reader.read(&keys::RESP_CODE);
     Some(Acknowledgement {
         body: body?.unwrap_or_default(),
         content_type: content_type?,
@@ -136,9 +136,7 @@ fn acknowledgement(reader: &mut Reader<'_>) -> Option<Acknowledgement> {
 
 fn content_type(raw: &str) -> Result<Option<String>, String> {
     match value::optional(raw)? {
-        Some(raw) if !raw.is_ascii() || !raw.contains('/') => {
-            Err("not a Content-Type (expected e.g. application/xml)".to_owned())
-        }
+        Some(raw) if !raw.is_ascii() || !raw.contains('/') => Err(keys::RESP_TYPE.expected()),
         content_type => Ok(content_type),
     }
 }

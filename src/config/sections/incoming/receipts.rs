@@ -2,7 +2,6 @@
 
 use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
-use crate::config::syntax::value;
 use crate::document::condition::Condition;
 use crate::document::path::FieldPath;
 
@@ -28,13 +27,13 @@ pub struct ReceiptPaths {
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ReceiptPaths> {
-    let matching = reader.read_each(&keys::RECEIPT_MATCH, Condition::parse);
-    let id = reader.read(&keys::RECEIPT_ID, value::places);
-    let status = reader.read(&keys::RECEIPT_STATUS, value::places);
-    let delivered = reader.read(&keys::RECEIPT_DELIVERED, value::words);
-    let failed = reader.read(&keys::RECEIPT_FAILED, value::words);
-    let reason = reader.read(&keys::RECEIPT_REASON, value::places);
-    let code = reader.read(&keys::RECEIPT_ERROR, value::places);
+    let matching = reader.read_each(&keys::RECEIPT_MATCH);
+    let id = reader.read(&keys::RECEIPT_ID);
+    let status = reader.read(&keys::RECEIPT_STATUS);
+    let delivered = reader.read(&keys::RECEIPT_DELIVERED);
+    let failed = reader.read(&keys::RECEIPT_FAILED);
+    let reason = reader.read(&keys::RECEIPT_REASON);
+    let code = reader.read(&keys::RECEIPT_ERROR);
     let receipts = ReceiptPaths {
         matching: matching?,
         id: id?,

@@ -108,11 +108,6 @@ pub(crate) fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
     })
 }
 
-/// Reads how long a code counts.
-pub(crate) fn read_lifetime(reader: &mut Reader<'_>) -> Option<Duration> {
-    reader.read(&keys::LIFETIME, |raw| value::seconds(raw, 10..=5400))
-}
-
 /// Where Meta is asked.
 pub(crate) struct Api {
     /// With its version.
@@ -123,12 +118,12 @@ pub(crate) struct Api {
 
 /// Reads where Meta is asked.
 pub(crate) fn read_api(reader: &mut Reader<'_>) -> Option<Api> {
-    let url = reader.read(&keys::API_URL, |raw| {
+    let url = reader.read_as(&keys::API_URL, |raw| {
         value::base_url(raw, keys::API_URL.default)
     });
-    let version = reader.read(&keys::API_VERSION, version);
-    let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
-    let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
+    let version = reader.read_as(&keys::API_VERSION, version);
+    let timeout = reader.read(&keys::TIMEOUT);
+    let ca_file = reader.read(&keys::CA_FILE);
     let (mut url, version) = (url?, version?);
     let path = format!("{}/{version}", url.path().trim_end_matches('/'));
     url.set_path(&path);
@@ -140,17 +135,21 @@ pub(crate) fn read_api(reader: &mut Reader<'_>) -> Option<Api> {
 }
 
 fn read_account(reader: &mut Reader<'_>) -> Option<AccountSource> {
-    let file = reader.read(&keys::INFO_FILE, value::optional_path)?;
-    let ids = [&keys::WABA_ID, &keys::PHONE_NUMBER_ID, &keys::TEMPLATE_ID];
+    let file = reader.read(&keys::INFO_FILE)?;
+    let ids = [
+        &keys::WABA_ID.key,
+        &keys::PHONE_NUMBER_ID.key,
+        &keys::TEMPLATE_ID.key,
+    ];
     let [waba_id, phone_number_id, template_id] =
-        ids.map(|key| reader.read(key, identifier).map(|id| (key, id)));
-    let access_token = reader.read(&keys::ACCESS_TOKEN, value::secret)?;
+        ids.map(|key| reader.read_as(key, identifier).map(|id| (key, id)));
+    let access_token = reader.read(&keys::ACCESS_TOKEN)?;
     let (waba_id, phone_number_id, template_id) = (waba_id?, phone_number_id?, template_id?);
     if let Some(file) = file {
         let given = [&waba_id, &phone_number_id, &template_id]
             .into_iter()
             .find_map(|(key, id)| id.as_ref().map(|_| *key))
-            .or(access_token.as_ref().map(|_| &keys::ACCESS_TOKEN));
+            .or(access_token.as_ref().map(|_| &keys::ACCESS_TOKEN.key));
         if let Some(key) = given {
             reader.mistake(key, TWICE);
             return None;

@@ -48,10 +48,10 @@ impl OtpDraft {
     #[must_use]
     pub(crate) fn keys(&self) -> Vec<&'static Key> {
         let keys: [(&Key, bool); 4] = [
-            (&keys::WABA_ID, self.waba_id.is_some()),
-            (&keys::ACCESS_TOKEN, self.access_token.is_some()),
-            (&keys::PHONE_NUMBER_ID, self.phone_number_id.is_some()),
-            (&keys::TEMPLATE_ID, self.template_id.is_some()),
+            (&keys::WABA_ID.key, self.waba_id.is_some()),
+            (&keys::ACCESS_TOKEN.key, self.access_token.is_some()),
+            (&keys::PHONE_NUMBER_ID.key, self.phone_number_id.is_some()),
+            (&keys::TEMPLATE_ID.key, self.template_id.is_some()),
         ];
         let given = keys.into_iter().filter(|(_, given)| *given);
         given.map(|(key, _)| key).collect()
@@ -75,12 +75,12 @@ pub(crate) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Otp
     let unnamed = InterfaceName::unnamed();
     let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
     let reader = &mut reader;
-    let channels = reader.read(&keys::CHANNEL, value::words);
-    let lifetime = account::read_lifetime(reader);
+    let channels = reader.read_as(&keys::CHANNEL, value::words);
+    let lifetime = reader.read(&keys::LIFETIME);
     let api = account::read_api(reader);
-    let info_file = reader.read(&keys::INFO_FILE, value::optional_path);
-    let access_token = reader.read(&keys::ACCESS_TOKEN, value::secret);
-    let mut id = |key: &Key| reader.read(key, account::identifier);
+    let info_file = reader.read(&keys::INFO_FILE);
+    let access_token = reader.read(&keys::ACCESS_TOKEN);
+    let mut id = |key: &Key| reader.read_as(key, account::identifier);
     let waba_id = id(&keys::WABA_ID);
     let phone_number_id = id(&keys::PHONE_NUMBER_ID);
     let template_id = id(&keys::TEMPLATE_ID);

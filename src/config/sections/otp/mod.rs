@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::config::sections::outgoing::interface::OutgoingInterface;
 use crate::config::syntax::keys::otp as keys;
 use crate::config::syntax::reader::Reader;
-use crate::config::syntax::value;
+use crate::config::syntax::value::{self, Kind as _, RequiredText};
 use crate::document::template;
 use crate::model::interface::InterfaceName;
 use crate::secret::SecretSource;
@@ -106,18 +106,18 @@ impl OtpSettings {
 
 /// Reads the section; `None` when there was a mistake, which has been noted.
 pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<OtpSettings> {
-    let listen = reader.read(&keys::LISTEN, |raw| {
-        value::socket(raw)?.ok_or_else(|| "must not be empty".to_owned())
-    });
-    let permitted = reader.read(&keys::PERMIT_ADDR, value::networks);
-    let client_token = reader.read(&keys::CLIENT_TOKEN, value::secret);
-    let code_length = reader.read(&keys::CODE_LENGTH, |raw| value::number(raw, 4..=15));
-    let lifetime = account::read_lifetime(reader);
-    let max_attempts = reader.read(&keys::MAX_ATTEMPTS, |raw| value::number(raw, 1..=100));
-    let per_phone = reader.read(&keys::PER_PHONE, bound);
-    let per_client = reader.read(&keys::PER_CLIENT, bound);
-    let directory = reader.read(&keys::OTPDIR, value::directory);
-    let hash_key = reader.read(&keys::HASH_KEY, value::secret);
+    let listen = reader
+        .read(&keys::LISTEN)
+        .and_then(|listen| reader.needed(&keys::LISTEN, "must not be empty", listen));
+    let permitted = reader.read(&keys::PERMIT_ADDR);
+    let client_token = reader.read(&keys::CLIENT_TOKEN);
+    let code_length = reader.read(&keys::CODE_LENGTH);
+    let lifetime = reader.read(&keys::LIFETIME);
+    let max_attempts = reader.read(&keys::MAX_ATTEMPTS);
+    let per_phone = reader.read(&keys::PER_PHONE);
+    let per_client = reader.read(&keys::PER_CLIENT);
+    let directory = reader.read(&keys::OTPDIR);
+    let hash_key = reader.read(&keys::HASH_KEY);
     let channels = read_channels(reader, outgoing);
     let channels = channels?;
     Some(OtpSettings {
@@ -136,24 +136,22 @@ pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> O
     })
 }
 
-/// 0 is no bound.
-fn bound(raw: &str) -> Result<Option<u32>, String> {
-    value::number(raw, 0..=1_000_000).map(|most| (most > 0).then_some(most))
-}
-
 fn read_channels(
     reader: &mut Reader<'_>,
     outgoing: &[OutgoingInterface],
 ) -> Option<Vec<OtpChannel>> {
-    let names = reader.read(&keys::CHANNEL, |raw| {
+    let names = reader.read_as(&keys::CHANNEL, |raw| {
         let names = value::words(raw)?;
         let twice = (1..names.len()).any(|from| names.get(from - 1) == names.get(from));
         if names.is_empty() || names.len() > 2 || twice {
-            return Err("expected whatsapp, sms or whatsapp,sms".to_owned());
+            return Err(keys::CHANNEL.expected());
         }
-        let known = [("whatsapp", true), ("sms", false)];
-        let names = names.iter().map(|name| value::choice(name, &known));
-        names.collect::<Result<Vec<_>, _>>()
+        let by_whatsapp = |name: &String| match name.to_ascii_lowercase().as_str() {
+            "whatsapp" => Ok(true),
+            "sms" => Ok(false),
+            _ => Err(keys::CHANNEL.expected()),
+        };
+        names.iter().map(by_whatsapp).collect::<Result<Vec<_>, _>>()
     })?;
     let channels: Vec<_> = names
         .into_iter()
@@ -169,9 +167,9 @@ fn read_channels(
 }
 
 fn read_sms(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<SmsSettings> {
-    let index = reader.read(&keys::SMS_INDEX, value::optional);
-    let from = reader.read(&keys::SMS_FROM, value::optional);
-    let text = reader.read(&keys::SMS_TEXT, sms_text);
+    let index = reader.read(&keys::SMS_INDEX);
+    let from = reader.read(&keys::SMS_FROM);
+    let text = reader.read_as(&keys::SMS_TEXT, sms_text);
     let why = "is not set, and channel = sms needs it: the number that codes come from";
     let from = reader.needed(&keys::SMS_FROM, why, from?);
     let index = index?;
@@ -194,7 +192,7 @@ fn read_sms(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<S
 }
 
 fn sms_text(raw: &str) -> Result<String, String> {
-    let text = value::text(raw)?;
+    let text = RequiredText.parse(raw)?;
     if !text.contains(CODE) {
         return Err(format!("holds no {CODE}"));
     }

@@ -141,12 +141,12 @@ const AUTH_METHODS: [(&str, AuthMethod); 6] = [
 
 /// Reads it; `None` when there was a mistake, which has been noted.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
-    let method = reader.read(&keys::AUTH_METHOD, |raw| value::choice(raw, &AUTH_METHODS));
-    let user = reader.read(&keys::AUTH_USER, value::optional);
-    let secret = reader.read(&keys::AUTH_PASSWD, value::secret);
-    let key_user = reader.read(&keys::KEY_USER, value::optional);
-    let key_secret = reader.read(&keys::KEY_SECRET, value::optional);
-    let header = reader.read(&keys::AUTH_HEADER, auth_header);
+    let method = reader.choose(&keys::AUTH_METHOD, &AUTH_METHODS);
+    let user = reader.read(&keys::AUTH_USER);
+    let secret = reader.read(&keys::AUTH_PASSWD);
+    let key_user = reader.read(&keys::KEY_USER);
+    let key_secret = reader.read(&keys::KEY_SECRET);
+    let header = reader.read_as(&keys::AUTH_HEADER, auth_header);
     let (user, secret) = (user?, secret?);
     Some(match method? {
         AuthMethod::None => Auth::None,

@@ -14,11 +14,11 @@ use crate::document::template;
 /// makes nobody knows what, or one that stands in the way of another.
 pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Option<()> {
     let ucs2 = ConditionalParameters {
-        key: &keys::VAL_UCS2,
+        key: &keys::VAL_UCS2.key,
         values: &outgoing.parameters.ucs2,
     };
     let media = ConditionalParameters {
-        key: &keys::VAL_MEDIA,
+        key: &keys::VAL_MEDIA.key,
         values: &outgoing.pictures.fixed,
     };
     let beside: [(&[ConditionalParameters<'_>], bool); 4] = [
@@ -59,8 +59,8 @@ fn unsaid(outgoing: &OutgoingInterface) -> Option<(&'static Key, String)> {
     };
     let parameters = &outgoing.parameters;
     [
-        (&keys::KEY_TO, parameters.key_to.is_some(), "to"),
-        (&keys::KEY_BODY, !parameters.key_body.is_empty(), "body"),
+        (&keys::KEY_TO.key, parameters.key_to.is_some(), "to"),
+        (&keys::KEY_BODY.key, !parameters.key_body.is_empty(), "body"),
     ]
     .into_iter()
     .find(|(_, said, word)| !said && !elsewhere(word))
@@ -94,31 +94,38 @@ fn named(
     } = &outgoing.parameters;
     let PictureSettings { key, caption, .. } = &outgoing.pictures;
     let mut named: Vec<(&'static Key, &str)> =
-        [(&keys::KEY_TO, key_to), (&keys::KEY_FROM, key_from)]
+        [(&keys::KEY_TO.key, key_to), (&keys::KEY_FROM.key, key_from)]
             .into_iter()
             .filter_map(|(key, name)| Some((key, name.as_deref()?)))
             .collect();
     match caption {
-        Some(caption) if picture => named.push((&keys::KEY_CAPTION, caption)),
-        _ => named.extend(key_body.iter().map(|name| (&keys::KEY_BODY, name.as_str()))),
+        Some(caption) if picture => named.push((&keys::KEY_CAPTION.key, caption)),
+        _ => named.extend(
+            key_body
+                .iter()
+                .map(|name| (&keys::KEY_BODY.key, name.as_str())),
+        ),
     }
     if let Auth::Plain {
         user, key_secret, ..
     } = &outgoing.auth
     {
-        named.push((&keys::KEY_USER, &user.0));
-        named.push((&keys::KEY_SECRET, key_secret));
+        named.push((&keys::KEY_USER.key, &user.0));
+        named.push((&keys::KEY_SECRET.key, key_secret));
     }
     if let Some(key) = &outgoing.delivery.idempotency.parameter {
-        named.push((&keys::KEY_IDEMPOTENCY, key));
+        named.push((&keys::KEY_IDEMPOTENCY.key, key));
     }
     if let Charset::Marked { key, .. } = &outgoing.charset {
-        named.push((&keys::CHARSET, key));
+        named.push((&keys::CHARSET.key, key));
     }
     if let Some(key) = key.as_ref().filter(|_| picture) {
-        named.push((&keys::KEY_MEDIA, key));
+        named.push((&keys::KEY_MEDIA.key, key));
     }
-    let mut values: Vec<_> = fixed.iter().map(|pair| (&keys::VAL_STATIC, pair)).collect();
+    let mut values: Vec<_> = fixed
+        .iter()
+        .map(|pair| (&keys::VAL_STATIC.key, pair))
+        .collect();
     for added in sometimes {
         values.retain(|(_, (name, _))| added.values.iter().all(|(other, _)| other != name));
         values.extend(added.values.iter().map(|pair| (added.key, pair)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
-use crate::config::syntax::value;
+use crate::config::syntax::value::{self, HeaderName, Kind as _};
 use crate::model::interface::InterfaceName;
 
 /// How an account delivers.
@@ -68,6 +68,11 @@ pub struct IdempotencySettings {
     pub header: Option<String>,
 }
 
+const MODES: [(&str, DeliveryMode); 2] = [
+    ("direct", DeliveryMode::Direct),
+    ("queue", DeliveryMode::Queue),
+];
+
 /// What holds for an interface that is not configured any more.
 impl Default for DeliverySettings {
     fn default() -> Self {
@@ -106,54 +111,42 @@ impl DeliverySettings {
 /// Reads the keys of one interface; `None` when there was a mistake, which has
 /// been noted.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
-    let by = reader.read(&keys::DELIVERY, |raw| {
-        value::choice(
-            raw,
-            &[
-                ("direct", DeliveryMode::Direct),
-                ("queue", DeliveryMode::Queue),
-            ],
-        )
-    });
-    let concurrency = reader.read(&keys::CONCURRENCY, |raw| value::number(raw, 1..=100));
-    let rate = reader.read(&keys::RATE, |raw| value::number(raw, 0..=1000));
-    let least = reader.read(&keys::RETRY_MIN, |raw| value::seconds(raw, 1..=86_400));
-    let most = reader.read(&keys::RETRY_MAX, |raw| value::seconds(raw, 1..=86_400));
-    let lifetime = reader.read(&keys::QUEUE_LIFETIME, |raw| {
-        value::seconds(raw, 1..=2_592_000)
-    });
-    let attempts = reader.read(&keys::MAX_ATTEMPTS, |raw| value::number(raw, 0..=100_000));
-    let unknown = reader.read(&keys::RETRY_UNKNOWN, value::yes_or_no);
-    let fallback = reader.read(&keys::FALLBACK, |raw| {
+    let mode = reader.choose(&keys::DELIVERY, &MODES);
+    let concurrency = reader.read(&keys::CONCURRENCY);
+    let rate = reader.read(&keys::RATE);
+    let least = reader.read(&keys::RETRY_MIN);
+    let most = reader.read(&keys::RETRY_MAX);
+    let lifetime = reader.read(&keys::QUEUE_LIFETIME);
+    let attempts = reader.read(&keys::MAX_ATTEMPTS);
+    let unknown = reader.read(&keys::RETRY_UNKNOWN);
+    let fallback = reader.read_as(&keys::FALLBACK, |raw| {
         value::optional(raw)?
             .map(|name| InterfaceName::parse(&name).map_err(|error| error.to_string()))
             .transpose()
     });
-    let parameter = reader.read(&keys::KEY_IDEMPOTENCY, value::optional);
-    let header = reader.read(&keys::HEADER_IDEMPOTENCY, |raw| {
+    let parameter = reader.read(&keys::KEY_IDEMPOTENCY);
+    let header = reader.read_as(&keys::HEADER_IDEMPOTENCY, |raw| {
         value::optional(raw)?
-            .map(|name| value::header_name(&name))
+            .map(|name| HeaderName.parse(&name))
             .transpose()
     });
-    let notice_failed = reader.read(&keys::NOTICE_FAILED, value::optional);
-    let notice_unknown = reader.read(&keys::NOTICE_UNKNOWN, value::optional);
-    let notice_undelivered = reader.read(&keys::NOTICE_UNDELIVERED, value::optional);
-    let receipt_lifetime = reader.read(&keys::RECEIPT_TTL, |raw| {
-        value::seconds(raw, 0..=31_536_000)
-    });
+    let notice_failed = reader.read(&keys::NOTICE_FAILED);
+    let notice_unknown = reader.read(&keys::NOTICE_UNKNOWN);
+    let notice_undelivered = reader.read(&keys::NOTICE_UNDELIVERED);
+    let receipt_lifetime = reader.read(&keys::RECEIPT_TTL);
     if least > most && most.is_some() {
         reader.mistake(&keys::RETRY_MIN, "must not be more than retry_max");
         return None;
     }
     Some(DeliverySettings {
-        mode: by?,
+        mode: mode?,
         concurrency: concurrency?,
-        rate: rate.map(|rate: u32| (rate > 0).then_some(rate))?,
+        rate: rate?,
         retry: RetrySettings {
             least: least?,
             most: most?,
             lifetime: lifetime?,
-            attempts: attempts.map(|attempts: u32| (attempts > 0).then_some(attempts))?,
+            attempts: attempts?,
             unknown: unknown?,
         },
         fallback: fallback?,
@@ -170,13 +163,11 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
 
 /// Reads the directory that all interfaces share.
 pub(crate) fn read_directory(reader: &mut Reader<'_>) -> Option<PathBuf> {
-    reader.read(&keys::OUTBOXDIR, value::directory)
+    reader.read(&keys::OUTBOXDIR)
 }
 
 /// Reads whether a message without an index goes by the interface on which the
 /// other party last wrote.
 pub(crate) fn read_reply(reader: &mut Reader<'_>) -> Option<bool> {
-    reader.read(&keys::REPLY_INDEX, |raw| {
-        value::choice(raw, &[("first", false), ("auto", true)])
-    })
+    reader.choose(&keys::REPLY_INDEX, &[("first", false), ("auto", true)])
 }

@@ -32,11 +32,11 @@ impl ErrorCodes {
 /// Reads what one interface says; `None` when there was a mistake, which has
 /// been noted.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ErrorCodes> {
-    let code = reader.read(&keys::RESP_ERROR, value::places);
-    let reason = reader.read(&keys::RESP_REASON, value::places);
-    let words = reader.read_each(&keys::REASON, words);
-    let retry = reader.read(&keys::RETRY_ON, value::words);
-    let fallback = reader.read(&keys::FALLBACK_ON, value::words);
+    let code = reader.read(&keys::RESP_ERROR);
+    let reason = reader.read(&keys::RESP_REASON);
+    let words = reader.read_each_as(&keys::REASON, words);
+    let retry = reader.read(&keys::RETRY_ON);
+    let fallback = reader.read(&keys::FALLBACK_ON);
     Some(ErrorCodes {
         code: code?,
         reason: reason?,

@@ -16,8 +16,8 @@ mod target;
 
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
-use crate::config::syntax::value;
-use crate::document::condition::{self, Condition};
+use crate::config::syntax::value::{self, Kind as _, Places};
+use crate::document::condition;
 use crate::model::interface::InterfaceName;
 use auth::Auth;
 use interface::{Charset, OutgoingInterface, RequestMethod, ResponseId};
@@ -37,26 +37,26 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         .and_then(|account| target::target(reader, account));
     let headers = account
         .as_ref()
-        .and_then(|account| reader.read_each(&keys::HEADER, |raw| target::header(account, raw)));
-    let method = reader.read(&keys::METHOD, |raw| value::choice(raw, &METHODS));
+        .and_then(|account| reader.read_each_as(&keys::HEADER, |raw| target::header(account, raw)));
+    let method = reader.choose(&keys::METHOD, &METHODS);
     let parameters = account
         .as_ref()
         .and_then(|account| parameters::read(reader, |raw| account.fill(raw)));
     let auth = auth::read(reader);
-    let response_check = reader.read(&keys::RESPONSE_CHECK, Condition::parse);
-    let response_id = reader.read(&keys::RESP_ID, response_id);
+    let response_check = reader.read(&keys::RESPONSE_CHECK);
+    let response_id = reader.read_as(&keys::RESP_ID, response_id);
     let errors = error_codes::read(reader);
-    let number_format = reader.read(&keys::NUMBER_FORMAT, value::number_format);
-    let to_match = reader.read(&keys::TO_MATCH, to_match);
-    let charset = reader.read(&keys::CHARSET, charset);
-    let max_segments = reader.read(&keys::MAX_SEGMENTS, max_segments);
-    let max_chars = reader.read(&keys::MAX_CHARS, |raw| value::number(raw, 0..=1_000_000));
+    let number_format = reader.read(&keys::NUMBER_FORMAT);
+    let to_match = reader.read_as(&keys::TO_MATCH, to_match);
+    let charset = reader.read_as(&keys::CHARSET, charset);
+    let max_segments = reader.read_as(&keys::MAX_SEGMENTS, max_segments);
+    let max_chars = reader.read(&keys::MAX_CHARS);
     let pictures = account
         .as_ref()
         .and_then(|account| pictures::read(reader, account));
-    let timeout = reader.read(&keys::TIMEOUT, |raw| value::seconds(raw, 2..=120));
-    let connect_timeout = reader.read(&keys::CONNECT_TIMEOUT, |raw| value::seconds(raw, 1..=60));
-    let ca_file = reader.read(&keys::CA_FILE, value::optional_path);
+    let timeout = reader.read(&keys::TIMEOUT);
+    let connect_timeout = reader.read(&keys::CONNECT_TIMEOUT);
+    let ca_file = reader.read(&keys::CA_FILE);
     let delivery = delivery::read(reader);
     if connect_timeout >= timeout && timeout.is_some() {
         let message = "must be less than timeout, or a slow connection looks like a lost answer";
@@ -79,7 +79,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         to_match: to_match?,
         charset: charset?,
         max_segments: max_segments?,
-        max_chars: max_chars.map(NonZeroUsize::new)?,
+        max_chars: max_chars?.and_then(NonZeroUsize::new),
         pictures: pictures?,
         timeout: timeout?,
         connect_timeout: connect_timeout?,
@@ -114,7 +114,7 @@ fn response_id(raw: &str) -> Result<Option<ResponseId>, String> {
     // `/sms,/mms` and `/data/x` look like patterns with flags, and are places.
     let closed = raw.contains('(') || raw.ends_with('/');
     if !closed || !condition::is_pattern(&raw) {
-        return value::places(&raw).map(ResponseId::At).map(Some);
+        return Places.parse(&raw).map(ResponseId::At).map(Some);
     }
     let pattern = condition::pattern(&raw)?;
     if pattern.captures_len() < 2 {
@@ -136,7 +136,7 @@ fn charset(raw: &str) -> Result<Charset, String> {
     match raw.to_ascii_lowercase().as_str() {
         "" | "utf-8" | "utf8" => Ok(Charset::Utf8),
         "ucs-2" | "ucs2" => Ok(Charset::Ucs2),
-        _ => Err("unknown charset (expected UCS-2, UTF-8 or key=value)".to_owned()),
+        _ => Err(keys::CHARSET.expected()),
     }
 }
 
@@ -145,7 +145,8 @@ fn max_segments(raw: &str) -> Result<Option<NonZeroU8>, String> {
     if raw.is_empty() {
         return Ok(None);
     }
-    value::number(raw, 0..=u8::MAX).map(NonZeroU8::new)
+    let number = raw.parse().map_err(|_| keys::MAX_SEGMENTS.expected())?;
+    Ok(NonZeroU8::new(number))
 }
 #[cfg(test)]
 mod tests {

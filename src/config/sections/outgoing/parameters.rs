@@ -54,16 +54,16 @@ pub(crate) fn read(
     reader: &mut Reader<'_>,
     fill: impl Fn(&str) -> Result<String, String>,
 ) -> Option<Parameters> {
-    let body_type = reader.read(&keys::BODY_TYPE, |raw| value::choice(raw, &BODY_TYPES));
-    let content_type = reader.read(&keys::CONTENT_TYPE, value::optional);
-    let key_to = reader.read(&keys::KEY_TO, value::optional);
-    let key_from = reader.read(&keys::KEY_FROM, value::optional);
+    let body_type = reader.choose(&keys::BODY_TYPE, &BODY_TYPES);
+    let content_type = reader.read(&keys::CONTENT_TYPE);
+    let key_to = reader.read(&keys::KEY_TO);
+    let key_from = reader.read(&keys::KEY_FROM);
     let body_type = body_type?;
-    let key_body = reader.read(&keys::KEY_BODY, |raw| key_body(body_type, raw));
+    let key_body = reader.read_as(&keys::KEY_BODY, |raw| key_body(body_type, raw));
     let read_fixed = |raw: &str| fixed(body_type, &fill(raw)?);
-    let fixed = reader.read(&keys::VAL_STATIC, read_fixed);
-    let extra = reader.read(&keys::VAL_EXTRA, read_fixed);
-    let ucs2 = reader.read(&keys::VAL_UCS2, read_fixed);
+    let fixed = reader.read_as(&keys::VAL_STATIC, read_fixed);
+    let extra = reader.read_as(&keys::VAL_EXTRA, read_fixed);
+    let ucs2 = reader.read_as(&keys::VAL_UCS2, read_fixed);
     let fixed = fixed
         .zip(extra)
         .map(|(fixed, extra)| [fixed, extra].concat());

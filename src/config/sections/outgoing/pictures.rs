@@ -7,7 +7,6 @@ use crate::config::sections::outgoing::parameters::{self, BODY_TYPES};
 use crate::config::sections::outgoing::target::{self, Account};
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
-use crate::config::syntax::value;
 use crate::document::path::FieldPath;
 
 /// What becomes of URLs of pictures in the text.
@@ -56,16 +55,16 @@ pub struct PrecedingUpload {
 
 /// Reads what becomes of pictures.
 pub(crate) fn read(reader: &mut Reader<'_>, account: &Account) -> Option<PictureSettings> {
-    let body_type = reader.read(&keys::BODY_TYPE, |raw| value::choice(raw, &BODY_TYPES));
-    let key = reader.read(&keys::KEY_MEDIA, value::optional);
-    let extensions = reader.read(&keys::MEDIA_OUT, value::extensions);
+    let body_type = reader.choose(&keys::BODY_TYPE, &BODY_TYPES);
+    let key = reader.read(&keys::KEY_MEDIA);
+    let extensions = reader.read(&keys::MEDIA_OUT);
     let body_type = body_type?;
-    let fixed = reader.read(&keys::VAL_MEDIA, |raw| parameters::fixed(body_type, raw));
-    let caption = reader.read(&keys::KEY_CAPTION, value::optional);
-    let most = reader.read(&keys::MEDIA_MOST, |raw| value::number(raw, 1..=10));
+    let fixed = reader.read_as(&keys::VAL_MEDIA, |raw| parameters::fixed(body_type, raw));
+    let caption = reader.read(&keys::KEY_CAPTION);
+    let most = reader.read(&keys::MEDIA_MOST);
     let path = target::other_path(reader, &keys::PATH_MEDIA, account);
-    let upload = reader.read(&keys::MEDIA_UPLOAD, value::yes_or_no);
-    let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR, value::networks);
+    let upload = reader.read(&keys::MEDIA_UPLOAD);
+    let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR);
     let before = read_before(reader, account);
     let (upload, permitted, before) = (upload?, permitted?, before?);
     let pictures = PictureSettings {
@@ -94,9 +93,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, account: &Account) -> Option<Picture
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
 fn read_before(reader: &mut Reader<'_>, account: &Account) -> Option<Option<PrecedingUpload>> {
     let path = target::other_path(reader, &keys::PATH_UPLOAD, account);
-    let field = reader.read(&keys::KEY_UPLOAD, value::text);
-    let fixed = reader.read(&keys::VAL_UPLOAD, value::pairs);
-    let id = reader.read(&keys::RESP_UPLOAD, value::places);
+    let field = reader.read(&keys::KEY_UPLOAD);
+    let fixed = reader.read(&keys::VAL_UPLOAD);
+    let id = reader.read(&keys::RESP_UPLOAD);
     let (path, field, fixed, id) = (path?, field?, fixed?, id?);
     Some(path.map(|path| PrecedingUpload {
         path,

@@ -19,8 +19,8 @@ pub(crate) struct Account {
 
 /// Reads it; `None` when there was a mistake, which has been noted.
 pub(crate) fn account(reader: &mut Reader<'_>) -> Option<Account> {
-    let account = reader.read(&keys::ACCOUNT, value::optional);
-    let user = reader.read(&keys::AUTH_USER, value::optional);
+    let account = reader.read(&keys::ACCOUNT);
+    let user = reader.read(&keys::AUTH_USER);
     Some(Account {
         account: account?.unwrap_or_default(),
         user: user?.unwrap_or_default(),
@@ -82,10 +82,10 @@ pub(crate) fn header(account: &Account, raw: &str) -> Result<Option<(String, Str
 
 /// `host` and `path`, which must lead to that host whatever is filled in.
 pub(crate) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url, String)> {
-    let host = reader.read(&keys::HOST, |raw| {
+    let host = reader.read_as(&keys::HOST, |raw| {
         account.fill(raw).and_then(|raw| host(&raw))
     });
-    let path = reader.read(&keys::PATH, |raw| {
+    let path = reader.read_as(&keys::PATH, |raw| {
         account
             .fill_as(raw, percent::encode)
             .and_then(only_words)
@@ -118,7 +118,7 @@ pub(crate) fn other_path(
     key: &Key,
     account: &Account,
 ) -> Option<Option<String>> {
-    reader.read(key, |raw| {
+    reader.read_as(key, |raw| {
         if raw.is_empty() {
             return Ok(None);
         }
