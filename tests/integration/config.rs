@@ -268,6 +268,46 @@ fn mistake_is_named_with_line_key_and_remedy() {
 }
 
 #[test]
+fn config_option_is_taken_before_and_behind_each_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("other.conf");
+    std::fs::write(&path, "[websms]\nword\n").unwrap();
+    let path = path.to_str().unwrap();
+    for command in [
+        "--config F check --file-only",
+        "check --config F --file-only",
+        "check --file-only --config=F",
+        "--config F queue list",
+        "queue --config F list",
+        "queue list --config F",
+        "queue retry --all --config F",
+        "--config F websms 1 2 x",
+        "websms --config F 1 2 x",
+        "--config F websmsd --port 0",
+        "websmsd --port 0 --config F",
+        "--config F whatsapp session list",
+        "whatsapp --config F session list",
+        "whatsapp session --config F list",
+        "whatsapp session list --config F",
+        "--config F otp setup",
+        "otp setup --config F",
+        "otp send 15551234567 --config F",
+        "otp verify 15551234567 123456 --config F",
+    ] {
+        let output = std::process::Command::new(crate::support::program())
+            .env_clear()
+            .env("WEBSMS_CONF", "/nonexistent/websms.conf")
+            .args(command.replace('F', path).split(' '))
+            .output()
+            .unwrap();
+        let shown = [output.stdout, output.stderr].concat();
+        let shown = String::from_utf8(shown).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{command}: {shown}");
+        assert!(shown.contains(&format!("{path}:2: ")), "{command}: {shown}");
+    }
+}
+
+#[test]
 fn host_must_be_one() {
     for (host, problem) in [
         ("", "empty host"),

@@ -441,11 +441,11 @@ fn mistakes_of_the_command_line_are_named() {
     for (line, problem) in [
         ("--waba-id x", "not an id of Meta's"),
         ("--phone-number-id ../1", "not an id of Meta's"),
-        ("--template Otp", "not a name of a template"),
+        ("--template Otp", "not the name of a template"),
         ("--language en-US", "not a language of templates"),
         ("--one-tap com.example.app", "expected PACKAGE=HASH"),
         ("--one-tap com.example.app=short", "which has 11 characters"),
-        ("--one-tap app=K8a/AINcGX7", "is not an app for Android"),
+        ("--one-tap app=K8a/AINcGX7", "is not an Android app"),
         ("--wait 3601", "3601 is not in 0..=3600"),
         ("--token file:", "names no file"),
         (

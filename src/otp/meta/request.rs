@@ -24,7 +24,7 @@ pub(crate) struct NewTemplate {
 
 /// How a code gets from the message to where it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemplateKind {
+pub(crate) enum TemplateKind {
     /// By a button that copies it.
     CopyCode,
     /// By a button that hands it to an app for Android.

@@ -123,6 +123,20 @@ fn preset_is_shown_as_it_is() {
 }
 
 #[test]
+fn config_option_is_taken_before_and_behind_show() {
+    let own = "; twilio: Twilio, but mine\n[websms]\n";
+    let setup = Setup::new(&[("twilio.conf", own)]);
+    setup.configure("");
+    let command = ["presets", "show", "twilio"];
+    for place in 0..=command.len() {
+        let (before, behind) = command.split_at(place);
+        let output = setup.run(before, behind);
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(shown, own, "--config behind {before:?}");
+    }
+}
+
+#[test]
 fn presets_are_shown_without_a_configuration() {
     let setup = Setup::new(&[]);
     let output = setup.run(&["presets"], &["show", "telnyx"]);
