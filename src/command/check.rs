@@ -1,4 +1,5 @@
-//! `check`: everything that is wrong, in one run, each with its remedy.
+//! `check`: reports every mistake in configuration, spool, secrets and certificates
+//! in one run, each with its remedy.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -18,7 +19,7 @@ use crate::sak::client;
 use crate::secret::SecretSource;
 use crate::spool::probe;
 
-/// Prints every problem on stdout; success when none of them is an error.
+/// Prints every finding on stdout; success when none of them is an error.
 #[must_use]
 pub fn run(options: &CheckOptions) -> Exit {
     let mut findings = Findings::default();
@@ -26,7 +27,7 @@ pub fn run(options: &CheckOptions) -> Exit {
         Ok((config, report)) => {
             findings.report(&report);
             if !options.file_only {
-                surroundings(&config, &mut findings);
+                check_surroundings(&config, &mut findings);
             }
         }
         Err(LoadError::Mistakes(report)) => findings.report(&report),
@@ -34,12 +35,12 @@ pub fn run(options: &CheckOptions) -> Exit {
     }
     let path = options.configured.config.display();
     let Findings { lines, errors } = findings;
-    let summary = if errors == 0 {
-        format!("ok: {path} can be used\n")
-    } else {
-        format!("{errors} to be mended\n")
+    let summary = match errors {
+        0 => format!("ok: no errors in {path}\n"),
+        1 => "1 error\n".to_owned(),
+        _ => format!("{errors} errors\n"),
     };
-    // A closed stdout is no reason to say something else.
+    // A closed stdout does not change the result.
     let _ = io::stdout().write_all(format!("{lines}{summary}").as_bytes());
     if errors == 0 {
         Exit::Success
@@ -48,8 +49,8 @@ pub fn run(options: &CheckOptions) -> Exit {
     }
 }
 
-/// What the file leads to: directories, secrets, certificates.
-fn surroundings(config: &Config, findings: &mut Findings) {
+/// Checks what the file refers to: directories, secrets, certificates.
+fn check_surroundings(config: &Config, findings: &mut Findings) {
     let spool = probe::probe(&config.spool).map(drop);
     let usable = "call files can be written and handed to Asterisk";
     findings.result("[astqueue]", usable, spool);
@@ -59,48 +60,40 @@ fn surroundings(config: &Config, findings: &mut Findings) {
         let usable = "messages can be put into the outbox";
         findings.result("[websms] outboxdir", usable, outbox);
     }
-    if let Some(shelf) = config
-        .server
-        .media_store
-        .as_ref()
-        .filter(|_| media::is_wanted(config))
-    {
-        let media = media::probe(shelf);
+    let media_store = config.server.media_store.as_ref();
+    if let Some(settings) = media_store.filter(|_| media::is_wanted(config)) {
+        let media = media::probe(settings);
         findings.result("[websmsd] media_dir", "pictures can be kept", media);
     }
     for outgoing in &config.outgoing {
         if let Err(error) = Provider::new(outgoing.clone()) {
-            findings.failure(
-                &format!("[websms] interface {}", outgoing.interface),
-                &error,
-            );
+            let interface = &outgoing.interface;
+            findings.failure(&format!("[websms] interface {interface}"), &error);
         }
     }
     for incoming in &config.incoming {
         if let Err(error) = Endpoint::new(incoming.clone()) {
-            findings.failure(
-                &format!("[websmsd] interface {}", incoming.interface),
-                &error,
-            );
+            let interface = &incoming.interface;
+            findings.failure(&format!("[websmsd] interface {interface}"), &error);
         }
     }
     if let Some(settings) = &config.otp {
         let otp = otp::probe(config, settings);
         findings.result("[otp]", "one-time passwords can be sent and kept", otp);
     }
-    if let Some(account) = &config.sak {
-        whatsapp(account, findings);
+    if let Some(settings) = &config.sak {
+        check_sak(settings, findings);
     }
 }
 
-/// A token need not be there yet; keys have to.
-fn whatsapp(whatsapp: &SakSettings, findings: &mut Findings) {
-    if let Err(error) = client::client(whatsapp) {
+/// The token may be missing before the first login; keys may not.
+fn check_sak(settings: &SakSettings, findings: &mut Findings) {
+    if let Err(error) = client::client(settings) {
         findings.failure("[whatsapp]", &error);
     }
     let keys = [
-        ("user_key", &whatsapp.user_key),
-        ("session_key", &whatsapp.session_key),
+        ("user_key", &settings.user_key),
+        ("session_key", &settings.session_key),
     ];
     for (key, source) in keys {
         if let Some(Err(error)) = source.as_ref().map(SecretSource::resolve_nonempty) {
@@ -125,7 +118,7 @@ impl Findings {
         }
     }
 
-    /// That something can be used, or why not.
+    /// Says that something is usable, or why it is not.
     fn result<E: Error>(&mut self, place: &str, usable: &str, result: Result<(), E>) {
         match result {
             Ok(()) => self.line("ok", usable),

@@ -9,18 +9,19 @@ use crate::config::syntax::ini;
 use crate::config::syntax::preset;
 use crate::exit::Exit;
 
-/// Prints the names, or one preset whole.
+/// Prints the names, or the text of one preset.
 #[must_use]
 pub fn run(options: &PresetsOptions) -> Exit {
     let directory = directory(&options.configured.config);
-    let said = match &options.action {
+    let output = match &options.action {
         None => Ok(list(&directory)),
         Some(PresetsAction::Show { name }) => show(&directory, name),
     };
-    terminal::print_result(said)
+    terminal::print_result(output)
 }
 
-/// Where own presets are; the file itself need neither be there nor be sound.
+/// The directory of own presets. The configuration may be missing or contain
+/// mistakes.
 fn directory(config: &Path) -> PathBuf {
     let text = std::fs::read(config).unwrap_or_default();
     let (entries, _) = ini::parse(&String::from_utf8_lossy(&text));
@@ -35,17 +36,17 @@ fn list(directory: &Path) -> String {
         .collect();
     names.sort();
     names.dedup();
-    let mut said = String::new();
+    let mut output = String::new();
     for name in names {
         let text = preset::text(&name, directory, &preset::from_file);
         let text = text.ok().flatten().unwrap_or_default();
         // Writing to a String cannot fail.
-        let _ = writeln!(said, "{name:<18}  {}", title(&text, &name));
+        let _ = writeln!(output, "{name:<18}  {}", title(&text, &name));
     }
-    said
+    output
 }
 
-/// The names of own presets; a file with another name could not be used.
+/// The names of own presets. Files whose names are no names of presets are skipped.
 fn own(directory: &Path) -> Vec<String> {
     let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
     files
@@ -57,7 +58,7 @@ fn own(directory: &Path) -> Vec<String> {
         .collect()
 }
 
-/// What the first line, a comment, says behind the name.
+/// The first line, a comment, without the name.
 fn title<'a>(text: &'a str, name: &str) -> &'a str {
     let line = text.lines().next().unwrap_or_default();
     let line = line.trim_start_matches([';', ' ']);

@@ -358,6 +358,19 @@ fn all_mistakes_are_told_in_one_run() {
 }
 
 #[test]
+fn errors_are_counted() {
+    for (config, summary) in [
+        ("timeout = x\nnothing = 1\n", "2 errors"),
+        ("timeout = x\n", "1 error"),
+        ("", "ok: no errors in "),
+    ] {
+        let (_, output, _directory) = check(&format!("{SOUND}{config}"));
+        let last = output.lines().last().unwrap();
+        assert!(last.starts_with(summary), "{output}");
+    }
+}
+
+#[test]
 fn mistake_in_a_shared_key_is_told_once() {
     let errors =
         errors("[websms]\nhost [a]=https://h\nhost [b]=https://h\nauth_user=u\ntimeout=x\n");
