@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::config::sections::incoming::authenticity::WebhookAuth;
+use crate::config::sections::incoming::auth::WebhookAuth;
 use crate::config::sections::incoming::interface::IncomingInterface;
 use crate::config::sections::otp::OtpSettings;
 use crate::config::sections::outgoing::interface::OutgoingInterface;

@@ -16,7 +16,7 @@ pub use configuration::Config;
 pub(crate) use configuration::UnknownInterface;
 pub(crate) use load::load_draft;
 pub use load::{LoadError, load, parse};
-pub(crate) use sections::incoming::authenticity::{
+pub(crate) use sections::incoming::auth::{
     AuthLocation, AuthScheme, DigestEncoding, HmacDigest, HmacScheme, VonageDigest, WebhookAuth,
 };
 pub(crate) use sections::incoming::interface::{

@@ -1,7 +1,7 @@
 //! `[websmsd]`: what several keys of one interface, or several interfaces, must
 //! agree on.
 
-use crate::config::sections::incoming::authenticity::{AuthLocation, AuthScheme};
+use crate::config::sections::incoming::auth::{AuthLocation, AuthScheme};
 use crate::config::sections::incoming::interface::{
     AllowedMethod, FieldPaths, IncomingInterface, TOKEN,
 };

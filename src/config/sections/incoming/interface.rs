@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::sections::incoming::authenticity::WebhookAuth;
+use crate::config::sections::incoming::auth::WebhookAuth;
 use crate::config::sections::incoming::media::MediaSettings;
 use crate::config::sections::incoming::receipts::ReceiptPaths;
 use crate::document::condition::Condition;

@@ -1,6 +1,6 @@
 //! `[websmsd]`: how messages come in from a provider.
 
-pub(crate) mod authenticity;
+pub(crate) mod auth;
 mod checks;
 pub(crate) mod interface;
 pub(crate) mod media;
@@ -34,7 +34,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let permitted = reader.read(&keys::PERMIT_ADDR);
     let paths = reader.read(&keys::REQUEST_URI);
     let methods = reader.read_as(&keys::METHOD, methods);
-    let authenticity = authenticity::read(reader);
+    let authenticity = auth::read::read(reader);
     let taken = read_keys(reader);
     let wanted = reader.read_each(&keys::MATCH);
     let ignored = reader.read_each(&keys::IGNORE);
