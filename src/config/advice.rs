@@ -1,5 +1,5 @@
-//! What works and is still not wise: the documented defaults stay, and whoever
-//! relies on an unsafe one is told so.
+//! Warnings about settings that work and are not safe. The documented defaults stay;
+//! the administrator is warned about those that are unsafe.
 
 use ipnet::IpNet;
 use reqwest::Url;
@@ -12,26 +12,27 @@ use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, place};
 
-/// What the administrator should know about a configuration without mistakes.
+/// The warnings about a configuration without mistakes.
 pub(crate) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
     let mut advice = Vec::new();
     outgoing(config, &mut advice);
     incoming(config, entries, &mut advice);
     call_files(config, &mut advice);
-    whatsapp(config, &mut advice);
+    sak(config, &mut advice);
     otp(config, &mut advice);
     advice
 }
 
 fn outgoing(config: &Config, advice: &mut Vec<Problem>) {
     for outgoing in &config.outgoing {
-        if in_the_clear(&outgoing.host) {
+        if is_unencrypted(&outgoing.host) {
             let what = match outgoing.auth {
-                Auth::None | Auth::Zadarma { .. } => "texts go over the network in the clear",
-                _ => "texts and password go over the network in the clear",
+                Auth::None | Auth::Zadarma { .. } => "texts are",
+                _ => "texts and password are",
             };
-            let message = format!("is http, so {what}: write https:// before the host");
-            advice.push(note(
+            let message =
+                format!("is http, so {what} sent unencrypted: write https:// before the host");
+            advice.push(warning(
                 &keys::websms::HOST,
                 outgoing.interface.as_str(),
                 message,
@@ -40,19 +41,20 @@ fn outgoing(config: &Config, advice: &mut Vec<Problem>) {
     }
 }
 
-/// Whether what goes there can be read on the way.
-fn in_the_clear(url: &Url) -> bool {
+/// Whether others on the network can read what is sent there.
+fn is_unencrypted(url: &Url) -> bool {
     let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     url.scheme() == "http" && !loopback
 }
 
-fn whatsapp(config: &Config, advice: &mut Vec<Problem>) {
-    let urls = config.sak.iter().map(|whatsapp| &whatsapp.url);
-    for _ in urls.filter(|url| in_the_clear(url)) {
-        let message = "is http, so password and keys go over the network in the clear: use https, \
-                       or a network of your own"
-            .to_owned();
-        advice.push(note(&keys::whatsapp::URL, "", message));
+fn sak(config: &Config, advice: &mut Vec<Problem>) {
+    let urls = config.sak.iter().map(|sak| &sak.url);
+    for _ in urls.filter(|url| is_unencrypted(url)) {
+        let message =
+            "is http, so password and keys are sent unencrypted: use https, or a network \
+                       of your own"
+                .to_owned();
+        advice.push(warning(&keys::whatsapp::URL, "", message));
     }
 }
 
@@ -62,29 +64,29 @@ fn otp(config: &Config, advice: &mut Vec<Problem>) {
     };
     let loopback = |range: &IpNet| range.network().is_loopback() && range.broadcast().is_loopback();
     if otp.client_token.is_none() && !otp.permitted.iter().all(loopback) {
-        let message = "holds addresses of other machines, and client_token is not set, so who has \
-                       one of them can have codes sent at your cost: set client_token"
-            .to_owned();
-        advice.push(note(&keys::otp::PERMIT_ADDR, "", message));
+        let message =
+            "contains addresses of other machines, and client_token is not set, so these \
+                       machines can have codes sent at your cost: set client_token"
+                .to_owned();
+        advice.push(warning(&keys::otp::PERMIT_ADDR, "", message));
     }
-    // Who connects to an address of this machine comes from there.
+    // A client that connects to an address of this machine has that address too.
     let here = otp.here().ip();
     if !otp.permitted.iter().any(|range| range.contains(&here)) {
         let message = format!(
-            "does not hold {here}, so AGI(websms-otp,…) is not let in: add it, unless that is called \
-             by FastAGI"
+            "does not contain {here}, so AGI(websms-otp,…) is refused: add it, unless you use \
+             FastAGI"
         );
-        advice.push(note(&keys::otp::PERMIT_ADDR, "", message));
+        advice.push(warning(&keys::otp::PERMIT_ADDR, "", message));
     }
     let urls = otp.channels.iter().filter_map(|channel| match channel {
         OtpChannel::Whatsapp(codes) => Some(&codes.api),
         OtpChannel::Sms(_) => None,
     });
-    for _ in urls.filter(|url| in_the_clear(url)) {
-        let message = "is http, so codes and the access token go over the network in the clear: \
-                       use https"
-            .to_owned();
-        advice.push(note(&keys::otp::API_URL, "", message));
+    for _ in urls.filter(|url| is_unencrypted(url)) {
+        let message =
+            "is http, so codes and the access token are sent unencrypted: use https".to_owned();
+        advice.push(warning(&keys::otp::API_URL, "", message));
     }
 }
 
@@ -92,9 +94,9 @@ fn incoming(config: &Config, entries: &[Entry], advice: &mut Vec<Problem>) {
     for incoming in &config.incoming {
         if incoming.permitted.is_none() && incoming.auth.is_none() {
             let message = "is not set, so anyone who reaches the port can send texts to your \
-                           phones: list the addresses that your provider posts from, or set auth"
+                           phones: list the addresses from which your provider posts, or set auth"
                 .to_owned();
-            advice.push(note(
+            advice.push(warning(
                 &keys::websmsd::PERMIT_ADDR,
                 incoming.interface.as_str(),
                 message,
@@ -109,21 +111,21 @@ fn incoming(config: &Config, entries: &[Entry], advice: &mut Vec<Problem>) {
     if !set(&keys::websmsd::PROXY_ADDR) {
         let key = &keys::websmsd::PROXY_ADDR;
         let message = format!(
-            "is not set, so whoever has an address in {} can claim to be anyone: list your \
-             reverse proxy alone, or set it to \"\" if you have none",
+            "is not set, so any machine with an address in {} can claim to be any client: list only \
+             your reverse proxy, or set it to \"\" if you have none",
             key.default
         );
-        advice.push(note(key, "", message));
+        advice.push(warning(key, "", message));
     }
     for (position, incoming) in config.incoming.iter().enumerate() {
         let earlier = config.incoming.iter().take(position);
-        for other in earlier.filter(|other| same_door(other, incoming)) {
+        for other in earlier.filter(|other| same_requests(other, incoming)) {
             let message = format!(
-                "cannot be told from interface {}, whose address and path are the same, and \
-                 takes all its messages: give each its own request_uri",
+                "permits the same addresses and paths as interface {}, and gets all messages of \
+                 that: give each its own request_uri",
                 other.interface
             );
-            advice.push(note(
+            advice.push(warning(
                 &keys::websmsd::REQUEST_URI,
                 incoming.interface.as_str(),
                 message,
@@ -132,27 +134,28 @@ fn incoming(config: &Config, entries: &[Entry], advice: &mut Vec<Problem>) {
     }
 }
 
-fn same_door(one: &IncomingInterface, other: &IncomingInterface) -> bool {
+/// Whether two interfaces permit the same requests.
+fn same_requests(one: &IncomingInterface, other: &IncomingInterface) -> bool {
     one.permitted == other.permitted && one.paths == other.paths
 }
 
 fn call_files(config: &Config, advice: &mut Vec<Problem>) {
-    let call = &config.spool.call_file;
-    if call.max_retries == 0 {
+    let settings = &config.spool.call_file;
+    if settings.max_retries == 0 {
         let message = "is 0, so Asterisk tries once and then deletes the message of a phone that \
                        is off: the shipped websms.conf has 4320"
             .to_owned();
-        advice.push(note(&keys::astqueue::MAXRETRIES, "", message));
+        advice.push(warning(&keys::astqueue::MAXRETRIES, "", message));
     }
-    if !call.archive {
-        let message = "is no, so a message that Asterisk gave up on cannot be told from a \
-                       delivered one: set it to yes"
+    if !settings.archive {
+        let message = "is no, so messages that Asterisk gave up on cannot be told from delivered \
+                       ones: set it to yes"
             .to_owned();
-        advice.push(note(&keys::astqueue::ARCHIVE, "", message));
+        advice.push(warning(&keys::astqueue::ARCHIVE, "", message));
     }
 }
 
-fn note(key: &Key, index: &str, message: String) -> Problem {
+fn warning(key: &Key, index: &str, message: String) -> Problem {
     let index = (!index.is_empty()).then_some(index);
     Problem {
         severity: Severity::Advice,

@@ -45,7 +45,7 @@ pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
             severity: Severity::Advice,
             line: None,
             place: String::new(),
-            message: "holds a secret and can be read by every user of this machine: \
+            message: "contains a secret and every user of this machine can read it: \
                       chown root:asterisk, chmod 0640"
                 .to_owned(),
         });
@@ -76,7 +76,7 @@ pub fn parse(
     let config = assemble(&entries, &mut problems);
     if let Some(config) = &config {
         problems.extend(advice::advice(config, &entries));
-        problems.extend(reader::glued(&entries));
+        problems.extend(reader::comments_without_blank(&entries));
     }
     finish(path, problems, config)
 }
@@ -118,7 +118,7 @@ fn is_world_readable(path: &Path) -> bool {
 /// them whatever their values are.
 fn read_entries(text: &str, own: preset::PresetLoader<'_>) -> (Vec<Entry>, Vec<Problem>) {
     let (mut entries, mut problems) = ini::parse(text);
-    problems.extend(reader::strays(&entries));
+    problems.extend(reader::unread_lines(&entries));
     let (added, mistakes) = preset::expand(&entries, own);
     entries.extend(added);
     problems.extend(mistakes);

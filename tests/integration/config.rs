@@ -76,8 +76,8 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "connect_timeout = 10",
-            ":4: [websms] connect_timeout = \"10\": must be less than timeout, or a slow \
-             connection looks like a lost answer",
+            ":4: [websms] connect_timeout = \"10\": must be less than timeout: otherwise \
+             a slow connection looks like a missing response",
         ),
         (
             "host = https://h2",
@@ -90,8 +90,8 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "key_to = \"\"",
-            ":4: [websms] key_to = \"\": must not be empty, unless path or header holds \
-             {to}",
+            ":4: [websms] key_to = \"\": must not be empty, unless path or header \
+             contains {to}",
         ),
         (
             "key_to = Body",
@@ -137,22 +137,22 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "path = sms",
-            ":4: [websms] path = \"sms\": does not continue the host: the path must start with /",
+            ":4: [websms] path = \"sms\": does not continue the host: start the path with /",
         ),
         (
             "path = @evil.example.com/",
-            ":4: [websms] path = \"@evil.example.com/\": does not continue the host: the path \
-             must start with /",
+            ":4: [websms] path = \"@evil.example.com/\": does not continue the host: start the \
+             path with /",
         ),
         (
             "auth_method = plain",
-            ":None: [websms] key_user: is not set, and this auth_method needs it (auth_method = \
-             none sends without)",
+            ":None: [websms] key_user: is not set, and auth_method needs it (auth_method = none \
+             needs nothing)",
         ),
         (
             "auth_method = zadarma",
-            ":None: [websms] auth_passwd: is not set, and this auth_method needs it \
-             (auth_method = none sends without)",
+            ":None: [websms] auth_passwd: is not set, and auth_method needs it (auth_method = \
+             none needs nothing)",
         ),
         (
             "auth_passwd = pa;ss",
@@ -164,12 +164,12 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "auth_passwd = p\u{fffd}ss",
-            ":4: [websms] auth_passwd: holds a byte that is not UTF-8: save the file in UTF-8",
+            ":4: [websms] auth_passwd: contains a byte that is not UTF-8: save the file in UTF-8",
         ),
         (
             "[websmsd]\npermit_addr [api-1] = 192.0.2.1\nkey_to [api1] = x",
             ":None: [websmsd] permit_addr [api1]: is not set, nor is request_uri, so this \
-             interface takes what the others refuse: set one of them (did you mean \
+             interface accepts what the others refuse: set one of them (did you mean \
              \"api-1\"?)",
         ),
         (
@@ -205,7 +205,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "[websmsd]\nproxy_addr [1] = 10.0.0.0/8",
-            ":5: [websmsd] proxy_addr [1] = \"10.0.0.0/8\": takes no [index]: it holds for all \
+            ":5: [websmsd] proxy_addr [1] = \"10.0.0.0/8\": takes no [index]: it applies to all \
              interfaces",
         ),
         (
@@ -228,7 +228,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "[astqueue]\nwaittime [1] = 5",
-            ":5: [astqueue] waittime [1] = \"5\": takes no [index]: it holds for all interfaces",
+            ":5: [astqueue] waittime [1] = \"5\": takes no [index]: it applies to all interfaces",
         ),
         (
             "[astqueue]\narchive = perhaps",
@@ -258,7 +258,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
         (
             "[astqueue]\nstagingdir = /var/spool/asterisk/outgoing",
             ":5: [astqueue] stagingdir = \"/var/spool/asterisk/outgoing\": is the same as \
-             outgoingdir: Asterisk would read files half written",
+             outgoingdir: Asterisk would read half-written files",
         ),
     ] {
         let errors = errors(&format!("{SOUND}{line}\n"));
@@ -313,9 +313,12 @@ fn host_must_be_one() {
         ("", "empty host"),
         ("ftp://h", "neither http nor https"),
         ("https://", "empty host"),
-        ("https://u:p@h", "holds a user"),
-        ("https://h?x=1", "holds a ? or #"),
-        ("https://h h", "holds what no host can"),
+        ("https://u:p@h", "contains a user"),
+        ("https://h?x=1", "contains a ? or #"),
+        (
+            "https://h h",
+            "contains a blank or another invalid character",
+        ),
         ("https://h:port", "invalid port number"),
     ] {
         let errors = errors(&format!(
@@ -414,11 +417,11 @@ fn unsafe_defaults_are_told_and_still_work() {
     let (status, said, _directory) = check("[websms]\nhost = api.example.com\nauth_user = user\n");
     assert_eq!(status, Some(0));
     for warning in [
-        "[websms] host: is http, so texts and password go over the network in the clear",
+        "[websms] host: is http, so texts and password are sent unencrypted",
         "[websmsd] permit_addr: is not set, so anyone who reaches the port",
-        "[websmsd] proxy_addr: is not set, so whoever has an address in 172.16.0.0/12",
+        "[websmsd] proxy_addr: is not set, so any machine with an address in 172.16.0.0/12",
         "[astqueue] maxretries: is 0, so Asterisk tries once",
-        "[astqueue] archive: is no, so a message that Asterisk gave up on",
+        "[astqueue] archive: is no, so messages that Asterisk gave up on",
     ] {
         let found = said
             .lines()
@@ -432,15 +435,15 @@ fn unsafe_doors_of_one_time_passwords_are_told() {
     for (lines, warning) in [
         (
             "permit_addr = 0.0.0.0/0",
-            "holds addresses of other machines, and client_token",
+            "contains addresses of other machines, and client_token",
         ),
         (
             "permit_addr = 192.0.2.1\nclient_token = x",
-            "AGI(websms-otp,…) is not let in",
+            "AGI(websms-otp,…) is refused",
         ),
         (
             "api_url = http://192.0.2.1",
-            "codes and the access token go over the network",
+            "codes and the access token are sent unencrypted",
         ),
         ("", ""),
     ] {
@@ -562,11 +565,7 @@ fn nobody_is_served_without_the_secret() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     let empty = format!("file:{}", empty.path().display());
     for (scheme, secret, said) in [
-        (
-            "twilio",
-            "",
-            "auth_secret: is not set, and this auth needs it",
-        ),
+        ("twilio", "", "auth_secret: is not set, and auth needs it"),
         ("basic\nauth_user = u", "", "auth_secret: is not set"),
         ("token\nauth_place = query:t", "", "auth_secret: is not set"),
         ("hmac\nauth_place = header:X", "", "auth_secret: is not set"),

@@ -439,8 +439,8 @@ fn mistakes_of_the_command_line_are_named() {
     let graph = Graph::start();
     let place = Place::at(&graph, &[]);
     for (line, problem) in [
-        ("--waba-id x", "not an id of Meta's"),
-        ("--phone-number-id ../1", "not an id of Meta's"),
+        ("--waba-id x", "not an id at Meta"),
+        ("--phone-number-id ../1", "not an id at Meta"),
         ("--template Otp", "not the name of a template"),
         ("--language en-US", "not a language of templates"),
         ("--one-tap com.example.app", "expected PACKAGE=HASH"),
@@ -464,7 +464,7 @@ fn mistakes_of_the_command_line_are_named() {
         ),
         (
             "x\n",
-            "id of the WhatsApp Business Account: not an id of Meta's",
+            "id of the WhatsApp Business Account: not an id at Meta",
         ),
         (
             "1\n",
@@ -496,7 +496,7 @@ fn mistakes_of_files_are_named() {
     place.run("").bad(
         Exit::Configuration,
         &[
-            "api_version = \"25\": not a version",
+            "api_version = \"25\": expected a version",
             "lifetime = \"1\"",
             "[websmsd] listen",
         ],
@@ -511,7 +511,7 @@ fn mistakes_of_files_are_named() {
         ("{", "it is not an object in JSON"),
         (
             "{\"waba_id\": \"x\", \"template_id\": []}",
-            "waba_id is not an id of Meta's",
+            "waba_id is not an id at Meta",
         ),
         (
             "{\"access_token\": \"EAAJB x\"}",

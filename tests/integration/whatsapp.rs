@@ -833,7 +833,7 @@ fn mistakes_of_the_section_are_named() {
     for (lines, expected) in [
         (
             "token = x",
-            "[whatsapp] url: is not set: relative URL without a base",
+            "[whatsapp] url: is not set: expected a URL, e.g. http://192.0.2.1",
         ),
         ("url = h/api", "[whatsapp] url = \"h/api\""),
         (
@@ -844,12 +844,15 @@ fn mistakes_of_the_section_are_named() {
             "url = http://h\nuser_key = file:",
             "[whatsapp] user_key: names no file",
         ),
-        ("url = http://h\ntimeout = 1", "(expected 2 to 120)"),
+        (
+            "url = http://h\ntimeout = 1",
+            "expected seconds, from 2 to 120",
+        ),
         ("url [a] = http://h", "takes no [index]"),
         ("url = http://h\ntokn = x", "(did you mean \"token\"?)"),
         (
             "url = http://192.0.2.1:5000/api/v1",
-            "password and keys go over the network",
+            "password and keys are sent unencrypted",
         ),
     ] {
         let account = Account::at("http://h", &[]);

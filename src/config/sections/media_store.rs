@@ -1,4 +1,4 @@
-//! `[websmsd]`: where pictures are kept that come with messages.
+//! `[websmsd]`: where pictures that come with messages are stored.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 
-/// Where pictures are kept.
+/// Where pictures are stored.
 #[derive(Debug, Clone)]
 pub struct MediaStoreSettings {
-    /// The directory.
     pub directory: PathBuf,
-    /// Its URL, with a `/` at the end.
+    /// URL of the directory, with a `/` at the end.
     pub url: Url,
-    /// Extensions of what is taken, in lower case.
+    /// Extensions of files that are stored, in lower case.
     pub types: Vec<String>,
-    /// Largest size in bytes.
+    /// Largest size of a file in bytes.
     pub max: u64,
-    /// How long they are kept.
+    /// How long files are kept.
     pub lifetime: Duration,
-    /// Private addresses that may be fetched from.
+    /// Private addresses from which files may be fetched.
     pub permitted: Vec<IpNet>,
 }
 
-/// Reads where pictures are kept; `Some(None)` is nowhere.
+/// Reads where pictures are stored; `None` after a mistake, which has been recorded,
+/// and `Some(None)` if none are.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<MediaStoreSettings>> {
     let directory = reader.read(&keys::MEDIA_DIR);
@@ -42,8 +42,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<MediaStoreSettings>
     match (directory?, url?) {
         (None, _) => Some(None),
         (Some(_), None) => {
-            let message = "is not set, and media_dir needs it: the URL at which your web server \
-                           shows that directory";
+            let message = "is not set, and media_dir needs it: set it to the URL under which your \
+                           web server publishes that directory";
             reader.mistake(&keys::MEDIA_URL, message);
             None
         }

@@ -1,5 +1,5 @@
-//! `[whatsapp]`: the account at a WhatsApp gateway, for the chores of
-//! `asterisk-websms whatsapp`. Messages need none of it.
+//! `[whatsapp]`: the account at a WhatsApp gateway, for the commands of
+//! `asterisk-websms whatsapp`. Messages do not need it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,33 +13,30 @@ use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::secret::SecretSource;
 
-/// An API with its prefix.
-const EXAMPLE: &str = "http://192.0.2.1:5000/api/v1";
-
-/// Longest id of a session; a UUID has 36 characters.
+/// Longest id of a session, in characters; a UUID has 36.
 const SESSION_MAX: usize = 64;
 
-/// The account, as `[whatsapp]` describes it.
+/// The account at a gateway.
 #[derive(Debug, Clone)]
 pub struct SakSettings {
-    /// Where the API is, with its prefix and without a `/` at the end.
+    /// Base URL of the API with its prefix, without a `/` at the end.
     pub url: Url,
-    /// What `whatsapp login` gets, a JWT.
+    /// The JWT that `whatsapp login` gets.
     pub token: Option<SecretSource>,
     /// API key of the user, for sessions and, with `session`, for messages.
     pub user_key: Option<SecretSource>,
-    /// API key of `session`, for its messages.
+    /// API key of `session`, for the messages of that session.
     pub session_key: Option<SecretSource>,
-    /// The session that is meant when none is named.
+    /// The session for commands that name none.
     pub session: Option<SessionId>,
-    /// Bound of a whole request.
+    /// For a whole request.
     pub timeout: Duration,
-    /// PEM file with authorities to trust besides the system's.
+    /// PEM file with certificates of authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
 }
 
 impl SakSettings {
-    /// Whether a secret stands in the file itself.
+    /// Whether the file itself contains a secret.
     pub(crate) fn holds_secret(&self) -> bool {
         [&self.token, &self.user_key, &self.session_key]
             .into_iter()
@@ -48,13 +45,12 @@ impl SakSettings {
     }
 }
 
-/// What a gateway calls a session, one phone that is connected. It can stand in
-/// a path.
+/// The gateway's id of a session, which is one connected phone. It is safe in the path
+/// of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionId(String);
 
 impl SessionId {
-    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -83,9 +79,9 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Reads the section; `None` when there was a mistake, which has been noted.
+/// Reads the section; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SakSettings> {
-    let url = reader.read_as(&keys::URL, |raw| value::base_url(raw, EXAMPLE));
+    let url = reader.read(&keys::URL);
     let token = reader.read(&keys::TOKEN);
     let user_key = reader.read(&keys::USER_KEY);
     let session_key = reader.read(&keys::SESSION_KEY);
@@ -110,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn session_cannot_leave_its_place_in_a_path() {
+    fn session_id_that_could_leave_its_place_in_a_path_is_refused() {
         let uuid = "3f0a5f0e-7a39-4f5c-9d8f-6f3d2a1b0c9d";
         assert_eq!(uuid.parse::<SessionId>().unwrap().as_str(), uuid);
         for bad in ["", "a/b", "..", "a?b", "a b", "a%2fb", "ä", &"x".repeat(65)] {

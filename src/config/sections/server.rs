@@ -1,4 +1,4 @@
-//! `[websmsd]`: what holds for the daemon as a whole.
+//! `[websmsd]`: the daemon as a whole.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ pub struct ServerSettings {
     pub health: Option<SocketAddr>,
     /// Where Asterisk calls `websms` by `FastAGI`; `None` is nowhere.
     pub agi: Option<SocketAddr>,
-    /// Where pictures are kept; `None` keeps none.
+    /// Where pictures are stored; `None` stores none.
     pub media_store: Option<MediaStoreSettings>,
 }
 
@@ -35,8 +35,7 @@ pub struct HttpSettings {
     pub max_body: usize,
 }
 
-/// Reads what holds for the daemon; `None` when there was a mistake, which has
-/// been noted.
+/// Reads it; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerSettings> {
     let http = read_http(reader);
     let health = reader.read(&keys::HEALTH_LISTEN);
@@ -56,7 +55,7 @@ fn read_http(reader: &mut Reader<'_>) -> Option<HttpSettings> {
     let max_body = reader.read(&keys::MAX_BODY);
     Some(HttpSettings {
         proxies: proxies?.unwrap_or_default(),
-        proxies_named: reader.is_given(&keys::PROXY_ADDR),
+        proxies_named: reader.is_set(&keys::PROXY_ADDR),
         proxy_header: proxy_header?,
         max_body: max_body?,
     })

@@ -7,38 +7,38 @@ use crate::config::syntax::keys::astqueue as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 
-/// The call files, as `[astqueue]` describes them.
+/// Call files and their directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolSettings {
     /// Directory from which Asterisk takes call files.
     pub outgoing: PathBuf,
     /// Directory in which call files are written and wait.
     pub staging: PathBuf,
-    /// What each call file says besides the message.
+    /// What each call file contains besides the message.
     pub call_file: CallFileSettings,
     /// Directory in which Asterisk keeps finished call files, with
     /// `archive = yes`.
     pub done: PathBuf,
-    /// Directory for what Asterisk gave up on.
+    /// Directory for call files that Asterisk gave up on.
     pub failed: PathBuf,
     /// How long delivered call files are kept in `done`.
     pub done_lifetime: Duration,
-    /// Files that Asterisk may have to do with at a time.
+    /// Call files that Asterisk has to handle at the same time.
     pub max_outgoing: usize,
-    /// Files that may wait in `staging`; above that, messages are refused.
+    /// Call files that may wait in `staging`; above that, messages are refused.
     pub max_waiting: usize,
     /// Bytes of the disk that stay free; below that, messages are refused.
     pub min_free: u64,
-    /// Mode of call files; Asterisk's user must read and write them.
+    /// Mode of call files; Asterisk's user must be able to read and write them.
     pub file_mode: u32,
-    /// Who shall own call files; `None` is the owner of `outgoing`.
+    /// Owner of call files; `None` is the owner of `outgoing`.
     pub file_owner: Option<Owner>,
 }
 
-/// What a call file tells Asterisk about the call that carries the text.
+/// What a call file tells Asterisk besides the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallFileSettings {
-    /// Seconds to wait for the Local leg to answer.
+    /// Seconds to wait until the Local channel answers.
     pub wait_time: u32,
     /// Attempts after the first.
     pub max_retries: u32,
@@ -46,7 +46,7 @@ pub struct CallFileSettings {
     pub retry_time: u32,
     /// Whether Asterisk keeps finished call files in `outgoing_done`.
     pub archive: bool,
-    /// Context that answers the Local leg.
+    /// Context that answers the Local channel.
     pub channel_context: String,
     /// Context that handles the text.
     pub context: String,
@@ -59,17 +59,16 @@ pub struct CallFileSettings {
 /// A user and perhaps a group, by name or number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The user.
     pub user: String,
-    /// The group; `None` is the user's own.
+    /// `None` is the user's own group.
     pub group: Option<String>,
 }
 
-/// Reads the section; `None` when there was a mistake, which has been noted.
+/// Reads the section; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SpoolSettings> {
     let outgoing = reader.read(&keys::OUTGOINGDIR);
     let staging = reader.read(&keys::STAGINGDIR);
-    let call = read_call(reader);
+    let call_file = read_call_file(reader);
     let done = reader.read(&keys::DONEDIR);
     let failed = reader.read(&keys::FAILEDDIR);
     let done_lifetime = reader.read(&keys::DONE_LIFETIME);
@@ -79,7 +78,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SpoolSettings> {
     let file_mode = reader.read_as(&keys::FILEMODE, file_mode);
     let file_owner = reader.read_as(&keys::FILEOWNER, owner);
     if outgoing.is_some() && outgoing == staging {
-        let message = "is the same as outgoingdir: Asterisk would read files half written";
+        let message = "is the same as outgoingdir: Asterisk would read half-written files";
         reader.mistake(&keys::STAGINGDIR, message);
         return None;
     }
@@ -90,7 +89,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SpoolSettings> {
         failed: failed?.unwrap_or_else(|| staging.with_file_name("failed")),
         outgoing,
         staging,
-        call_file: call?,
+        call_file: call_file?,
         done_lifetime: done_lifetime?,
         max_outgoing: max_outgoing?,
         max_waiting: max_waiting?,
@@ -100,7 +99,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<SpoolSettings> {
     })
 }
 
-fn read_call(reader: &mut Reader<'_>) -> Option<CallFileSettings> {
+fn read_call_file(reader: &mut Reader<'_>) -> Option<CallFileSettings> {
     let wait_time = reader.read(&keys::WAITTIME);
     let max_retries = reader.read(&keys::MAXRETRIES);
     let retry_time = reader.read(&keys::RETRYTIME);
@@ -109,7 +108,6 @@ fn read_call(reader: &mut Reader<'_>) -> Option<CallFileSettings> {
     let context = reader.read(&keys::CONTEXT);
     let priority = reader.read(&keys::PRIORITY);
     let encoding = reader.choose(&keys::MESSAGE_ENCODE, &[("rfc3986", ())]);
-    // The longest single character of an emoji must fit.
     let max_text = reader.read(&keys::MAX_TEXT);
     encoding?;
     Some(CallFileSettings {
@@ -124,9 +122,9 @@ fn read_call(reader: &mut Reader<'_>) -> Option<CallFileSettings> {
     })
 }
 
-/// An octal mode with which the owner can read and write and nobody can
-/// execute. Asterisk appends to call files when it retries
-/// (`pbx/pbx_spool.c`, `safe_append`).
+/// An octal mode with which the owner can read and write and nobody can execute.
+/// Asterisk appends to call files when it retries (`pbx/pbx_spool.c`,
+/// `safe_append`).
 fn file_mode(raw: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(raw, 8).ok();
     mode.filter(|mode| mode & 0o600 == 0o600 && mode & !0o666 == 0)

@@ -5,19 +5,19 @@
 pub struct Entry {
     /// Line in the file, from 1.
     pub line: usize,
-    /// Name of the section it stands in; empty before the first one.
+    /// Name of its section; empty before the first one.
     pub section: String,
     /// The key as written, without its index.
     pub key: String,
-    /// What stands between the brackets; `[]` is numbered from 0 as PHP does.
+    /// The text between the brackets; `[]` is numbered from 0 as PHP does.
     pub index: Option<String>,
-    /// Whether nothing stood between them.
+    /// Whether the brackets were empty.
     pub numbered: bool,
     /// The value, without quotes and comment.
     pub value: String,
-    /// Whether a comment was cut off that stood right behind the value, as in
+    /// Whether a comment started right behind the value, without a blank, as in
     /// `pa;ss`: for a password that is hardly what was meant.
     pub cut: bool,
-    /// The preset that it comes from, if it does not stand in the file itself.
+    /// The preset that it comes from; `None` is the file itself.
     pub preset: Option<String>,
 }

@@ -6,8 +6,8 @@
 //! PHP's conversions are not taken over: `no` stays `no`, `${HOME}` stays
 //! `${HOME}`, and `&`, `!`, `(` or `~` in a value are just that.
 //!
-//! Lines are told apart by `serde_ini`; it hands out one item per line, which
-//! gives the line numbers.
+//! `serde_ini` tells sections, comments and values apart; it returns one item per
+//! line, which gives the line numbers.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -46,8 +46,8 @@ fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// What `serde_ini` does not know of: indented lines, and a comment after a
-/// section's name.
+/// Removes what `serde_ini` does not support: indentation, and a comment after
+/// the name of a section.
 fn prepare(line: &str) -> &str {
     let line = line.trim();
     if !line.starts_with('[') {
@@ -95,8 +95,7 @@ fn split_index(key: &str) -> Result<(&str, Option<&str>), &'static str> {
     Ok((name.trim_end(), Some(index.trim())))
 }
 
-/// `[]` takes the number after the highest one that this key has had, as in
-/// PHP.
+/// `[]` gets the number after the highest one of this key so far, as in PHP.
 fn number(
     index: &str,
     section: &str,
@@ -117,7 +116,7 @@ fn number(
     index.to_owned()
 }
 
-/// The value without quotes and comment, and whether a comment stood right
+/// The value without quotes and comment, and whether a comment started right
 /// behind it.
 fn split_value(raw: &str) -> Result<(String, bool), &'static str> {
     match raw.chars().next() {
@@ -132,7 +131,7 @@ fn split_value(raw: &str) -> Result<(String, bool), &'static str> {
     }
 }
 
-/// A quoted value. In double quotes a backslash guards a quote or a backslash
+/// A quoted value. In double quotes a backslash escapes a quote or a backslash
 /// and is itself otherwise; in single quotes nothing is special.
 fn quoted(raw: &str, quote: char) -> Result<String, &'static str> {
     let mut value = String::new();
@@ -151,10 +150,10 @@ fn quoted(raw: &str, quote: char) -> Result<String, &'static str> {
             };
         }
         if next == '\\' && quote == '"' {
-            let guarded = rest.as_str().chars().next();
-            if let Some(guarded @ ('"' | '\\' | '\'')) = guarded {
+            let escaped = rest.as_str().chars().next();
+            if let Some(escaped @ ('"' | '\\' | '\'')) = escaped {
                 rest.next();
-                value.push(guarded);
+                value.push(escaped);
                 continue;
             }
         }
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn value_glued_to_a_comment_is_marked() {
+    fn comment_without_a_blank_before_it_is_marked() {
         let (entries, _) = parse("[a]\nk = pa;ss\nl = pa ;ss\n");
         assert_eq!(
             entries.iter().map(|e| e.cut).collect::<Vec<_>>(),

@@ -1,8 +1,8 @@
-//! Presets: what a well-known provider wants, as keys of `websms.conf`.
+//! Presets: the settings of a well-known provider, as keys of `websms.conf`.
 //!
-//! A preset is data and gives only what the file does not. Those that come with
-//! the program stand in `conf/presets`; an administrator's own, in a directory of
-//! theirs, come first.
+//! A preset is data and gives only the keys that the file does not set. Those that
+//! are shipped are in `conf/presets`; the administrator's own, in the directory
+//! `presetdir`, take precedence.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use crate::config::syntax::problem::{Problem, Severity, did_you_mean};
 use crate::config::syntax::reader::{self, interfaces};
 use crate::config::syntax::section::Section;
 
-/// Gives the text of an own preset, if there is one of that name in a directory.
+/// Reads an own preset from a directory; `None` if there is none of that name.
 pub type PresetLoader<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Option<String>>;
 
 macro_rules! presets {
     ($($name:literal),+ $(,)?) => {
-        /// Those that come with the program, by name: name and text.
+        /// The shipped presets: name and text.
         pub const PRESETS: &[(&str, &str)] = &[
             $(($name, include_str!(concat!("../../../conf/presets/", $name, ".conf")))),+
         ];
@@ -60,10 +60,10 @@ presets![
     "zadarma",
 ];
 
-/// The text of a preset: an own one, or one that comes with the program.
+/// The text of a preset: an own one, or a shipped one.
 ///
 /// # Errors
-/// When there is one of one's own that cannot be read.
+/// When an own preset exists and cannot be read.
 pub fn text(name: &str, directory: &Path, own: PresetLoader<'_>) -> io::Result<Option<String>> {
     if !is_name(name) {
         return Ok(None);
@@ -77,10 +77,11 @@ pub fn text(name: &str, directory: &Path, own: PresetLoader<'_>) -> io::Result<O
     Ok(own(directory, name)?.or_else(shipped))
 }
 
-/// An own preset as a file: `NAME.conf` in a directory that need not be there.
+/// Reads an own preset from the file `NAME.conf`. Neither the file nor the directory
+/// need exist.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// When the file exists and cannot be read.
 pub fn from_file(directory: &Path, name: &str) -> io::Result<Option<String>> {
     match std::fs::read(directory.join(format!("{name}.conf"))) {
         Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
@@ -89,7 +90,7 @@ pub fn from_file(directory: &Path, name: &str) -> io::Result<Option<String>> {
     }
 }
 
-/// The directory that a file names for own presets, or the default one.
+/// The directory of own presets that a configuration names, or the default.
 #[must_use]
 pub fn directory(entries: &[Entry]) -> PathBuf {
     let key = &keys::websms::PRESETDIR;
@@ -99,7 +100,7 @@ pub fn directory(entries: &[Entry]) -> PathBuf {
     PathBuf::from(given.map_or(key.default, |entry| &entry.value))
 }
 
-/// A name that could be one: no path.
+/// Whether this may be the name of a preset; a path is none.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     !name.is_empty()
@@ -108,8 +109,8 @@ pub fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// What the presets that a file names add to it: for each interface the keys
-/// that the file does not give.
+/// The entries that presets add to a file: for each interface the keys that the
+/// file does not set.
 pub(crate) fn expand(entries: &[Entry], own: PresetLoader<'_>) -> (Vec<Entry>, Vec<Problem>) {
     let (mut added, mut problems) = (Vec::new(), Vec::<Problem>::new());
     for (section, key) in [
@@ -118,7 +119,7 @@ pub(crate) fn expand(entries: &[Entry], own: PresetLoader<'_>) -> (Vec<Entry>, V
     ] {
         for interface in interfaces(entries, section) {
             let index = (!interface.is_unnamed()).then(|| interface.as_str().to_owned());
-            let Some(named) = given(entries, key, index.as_deref()) else {
+            let Some(named) = set(entries, key, index.as_deref()) else {
                 continue;
             };
             let name = named.value.as_str();
@@ -145,12 +146,12 @@ pub(crate) fn expand(entries: &[Entry], own: PresetLoader<'_>) -> (Vec<Entry>, V
     (added, problems)
 }
 
-/// The line of the file that holds for a key of an interface.
-fn given<'a>(entries: &'a [Entry], key: &Key, index: Option<&str>) -> Option<&'a Entry> {
+/// The line of the file that sets a key of an interface.
+fn set<'a>(entries: &'a [Entry], key: &Key, index: Option<&str>) -> Option<&'a Entry> {
     reader::holding(entries, key, index).next()
 }
 
-/// The entries of a preset, and what is wrong with it.
+/// The entries of a preset, and its problems.
 fn read(name: &str, text: &str) -> (Vec<Entry>, Vec<Problem>) {
     let (mut entries, mut problems) = ini::parse(text);
     for problem in &mut problems {
@@ -163,20 +164,20 @@ fn read(name: &str, text: &str) -> (Vec<Entry>, Vec<Problem>) {
     }
     let (misplaced, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_misplaced);
     problems.extend(misplaced.iter().map(|entry| {
-        let message = "cannot stand in a preset, which is for one interface: remove it";
+        let message = "is not allowed in a preset, which is for one interface: remove it";
         Problem::at(entry, Severity::Mistake, false, message.to_owned())
     }));
-    problems.extend(reader::strays(&entries));
+    problems.extend(reader::unread_lines(&entries));
     (entries, problems)
 }
 
-/// Whether that is about more than one interface.
+/// Whether a preset, which is for one interface, must not set it.
 fn is_misplaced(entry: &Entry) -> bool {
     let key = Section::named(&entry.section).and_then(|section| keys::find(section, &entry.key));
     entry.index.is_some() || key.is_some_and(|key| !key.per_interface || key.name == "preset")
 }
 
-/// What a preset gives to an interface that the file does not.
+/// The entries of a preset for an interface whose keys the file does not set.
 fn missing(
     entries: &[Entry],
     preset: &[Entry],
@@ -187,7 +188,7 @@ fn missing(
         .iter()
         .filter(|entry| entry.section == section.name() && entry.index.is_none())
         .filter(|entry| {
-            keys::find(section, &entry.key).is_none_or(|key| given(entries, key, index).is_none())
+            keys::find(section, &entry.key).is_none_or(|key| set(entries, key, index).is_none())
         })
         .map(|entry| Entry {
             index: index.map(str::to_owned),
@@ -200,8 +201,8 @@ fn unknown(named: &Entry) -> Problem {
     let shipped = PRESETS.iter().map(|(name, _)| *name);
     let hint = did_you_mean(&named.value, shipped);
     let message = format!(
-        "unknown preset: asterisk-websms presets lists those that come with the program, and \
-         NAME.conf in presetdir makes another{hint}"
+        "unknown preset: `asterisk-websms presets` lists the known ones, and a file NAME.conf in \
+         presetdir adds another{hint}"
     );
     Problem::at(named, Severity::Mistake, true, message)
 }

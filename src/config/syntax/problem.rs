@@ -1,34 +1,34 @@
-//! What is wrong with a configuration file, told so that it can be mended.
+//! What is wrong with a configuration file, where, and how to fix it.
 
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use crate::config::syntax::entry::Entry;
 
-/// Longest part of a value that a message repeats, in characters.
+/// Characters of a value that a message repeats at most.
 const SHOWN: usize = 60;
 
-/// How bad a problem is.
+/// How severe a problem is; a later one is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// It works, and the administrator should know what it means.
+    /// It works, but the administrator should know the consequences: a warning.
     Advice,
-    /// Not understood and not needed: a warning at start, an error in `check`.
+    /// An unknown key or section: a warning at start, an error in `check`.
     Unknown,
-    /// The program does not run with it.
+    /// The program does not start with it.
     Mistake,
 }
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// How bad it is.
     pub severity: Severity,
-    /// Line in the file, from 1; `None` when it is about what is not there.
+    /// Line in the file, from 1; `None` when it is about something missing, or in a
+    /// preset.
     pub line: Option<usize>,
-    /// What it is about: `[section] key [index] = "value"`.
+    /// `[section] key [index] = "value"`.
     pub place: String,
-    /// What is wrong and what would be right.
+    /// What is wrong and what is expected.
     pub message: String,
 }
 
@@ -83,13 +83,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems of one file; displayed one to a line, each with path and line
-/// number.
+/// All problems of one file; shown one on each line, with path and line number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The file.
     pub path: PathBuf,
-    /// Its problems, in the order of the file.
+    /// In the order of the file.
     pub problems: Vec<Problem>,
 }
 
@@ -124,11 +122,10 @@ impl fmt::Display for Report {
     }
 }
 
-/// ` (did you mean "…"?)` when one of `known` is close to `given`, else
-/// nothing.
+/// ` (did you mean "…"?)` if one of `known` is close to `given`, else empty.
 #[must_use]
 pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    // Two slips in a word, one in a short one.
+    // Two typing errors in a word, one in a short word.
     let limit = if given.chars().count() > 4 { 2 } else { 1 };
     known
         .into_iter()
@@ -148,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn did_you_mean_offers_only_what_is_close() {
+    fn did_you_mean_suggests_only_similar_words() {
         let known = ["basic", "zadarma", "plain", "none"];
         assert_eq!(did_you_mean("basc", known), " (did you mean \"basic\"?)");
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Entries to typed values: finds the line that holds for a key, hands its
-//! value to a parser and notes what goes wrong.
+//! Entries to typed values: finds the line that applies to a key, has its value
+//! parsed and records what is wrong with it.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::model::interface::InterfaceName;
 pub(crate) struct Reader<'a> {
     entries: &'a [Entry],
     section: Section,
-    /// `None` reads what has no index.
+    /// `None` reads keys without an index.
     index: Option<&'a str>,
     problems: &'a mut Vec<Problem>,
 }
@@ -35,8 +35,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value of `key`, or its default. `None` when there is a mistake in it,
-    /// which has then been noted.
+    /// The value of `key`, or its default. `None` after a mistake, which has been
+    /// recorded.
     pub(crate) fn read<K: Kind>(&mut self, key: &TypedKey<K>) -> Option<K::Value> {
         self.read_as(key, |raw| key.kind.parse(raw))
     }
@@ -77,8 +77,8 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// The values of a key that may be given on several lines. `None` when there
-    /// is a mistake in one of them; each has then been noted.
+    /// The values of a key that may be given on several lines. `None` after a mistake
+    /// in one of them; each has been recorded.
     pub(crate) fn read_each<T, K: Kind<Value = Option<T>>>(
         &mut self,
         key: &TypedKey<K>,
@@ -110,8 +110,8 @@ impl<'a> Reader<'a> {
         values
     }
 
-    /// Notes a mistake that shows only when several keys are seen together, at
-    /// this key.
+    /// Records a mistake at this key that shows only when several keys are seen
+    /// together.
     pub(crate) fn mistake(&mut self, key: &Key, message: &str) {
         let problem = match self.find(key) {
             Some(entry) => Problem::at(entry, Severity::Mistake, !key.secret, message.to_owned()),
@@ -120,8 +120,8 @@ impl<'a> Reader<'a> {
         self.problems.push(problem);
     }
 
-    /// A value that must be set; notes a mistake if it is not.
-    pub(crate) fn needed<T>(&mut self, key: &Key, why: &str, value: Option<T>) -> Option<T> {
+    /// A value that must be set; records a mistake if it is not.
+    pub(crate) fn required<T>(&mut self, key: &Key, why: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.mistake(key, why);
         }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the file sets the key.
-    pub(crate) fn is_given(&self, key: &Key) -> bool {
+    pub(crate) fn is_set(&self, key: &Key) -> bool {
         self.find(key).is_some()
     }
 
@@ -143,14 +143,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The line that holds.
+    /// The line that applies.
     fn find(&self, key: &Key) -> Option<&'a Entry> {
         holding(self.entries, key, self.index).next()
     }
 }
 
-/// The lines that hold for a key: those with the interface's index, else those
-/// without. `key[]`, where several lines make a list, has none.
+/// The lines that apply to a key: those with the interface's index, else those
+/// without. `key[]` has no index if several lines make a list.
 pub(crate) fn holding<'a>(
     entries: &'a [Entry],
     key: &Key,
@@ -168,13 +168,17 @@ pub(crate) fn holding<'a>(
             .filter(|entry| index_of(entry) == index)
             .collect::<Vec<_>>()
     };
-    let own = with(index);
-    let lines = if own.is_empty() { with(None) } else { own };
+    let indexed = with(index);
+    let lines = if indexed.is_empty() {
+        with(None)
+    } else {
+        indexed
+    };
     lines.into_iter()
 }
 
-/// The interfaces of a section in the order in which the file first names
-/// them; one without a name when no key has an index.
+/// The interfaces of a section in the order in which the file first names them; one
+/// without a name if no key has an index.
 pub(crate) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceName> {
     let mut names: Vec<InterfaceName> = Vec::new();
     // A misspelt key makes no interface.
@@ -196,9 +200,9 @@ pub(crate) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceNa
     names
 }
 
-/// Notes lines that no reader will ask for: unknown sections and keys, indexes
-/// where there can be none, and keys given twice.
-pub(crate) fn strays(entries: &[Entry]) -> Vec<Problem> {
+/// Problems of lines that no reader asks for: unknown sections and keys, indexes
+/// where none is allowed, and keys given twice.
+pub(crate) fn unread_lines(entries: &[Entry]) -> Vec<Problem> {
     let mut first_lines = HashMap::new();
     entries
         .iter()
@@ -217,9 +221,9 @@ pub(crate) fn strays(entries: &[Entry]) -> Vec<Problem> {
         .collect()
 }
 
-/// Advice about comments that stand right behind a value. For a value that must
-/// not be shown it is a mistake, which its reader notes.
-pub(crate) fn glued(entries: &[Entry]) -> Vec<Problem> {
+/// Warnings about comments that start right behind a value. For a secret it is a
+/// mistake, which its reader records.
+pub(crate) fn comments_without_blank(entries: &[Entry]) -> Vec<Problem> {
     let open = |entry: &Entry| {
         let section = Section::named(&entry.section)?;
         keys::find(section, &entry.key).filter(|key| !key.secret)
@@ -235,7 +239,7 @@ pub(crate) fn glued(entries: &[Entry]) -> Vec<Problem> {
 
 fn known(entry: &Entry) -> Result<&'static Key, String> {
     if entry.section.is_empty() {
-        return Err("stands before the first [section] and is not read".to_owned());
+        return Err("is before the first [section] and is not read".to_owned());
     }
     let Some(section) = Section::named(&entry.section) else {
         let hint = did_you_mean(&entry.section, Section::ALL.map(Section::name));
@@ -258,7 +262,7 @@ fn clash<'a>(
 ) -> Option<String> {
     if let Some(index) = &entry.index {
         if !key.per_interface {
-            return Some("takes no [index]: it holds for all interfaces".to_owned());
+            return Some("takes no [index]: it applies to all interfaces".to_owned());
         }
         if let Err(error) = InterfaceName::parse(index) {
             return Some(error.to_string());

@@ -11,12 +11,12 @@ pub(crate) enum Section {
     Websms,
     /// `[websmsd]`: from the provider.
     Websmsd,
-    /// `[whatsapp]`: account chores of a WhatsApp gateway.
+    /// `[whatsapp]`: the account at a WhatsApp gateway.
     Whatsapp,
 }
 
 impl Section {
-    /// Every section.
+    /// In the order of the reference.
     pub(crate) const ALL: [Self; 5] = [
         Self::Websms,
         Self::Websmsd,
@@ -25,7 +25,6 @@ impl Section {
         Self::Otp,
     ];
 
-    /// Its name in the file.
     #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -37,7 +36,6 @@ impl Section {
         }
     }
 
-    /// The section of that name.
     #[must_use]
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|section| section.name() == name)

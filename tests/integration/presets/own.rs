@@ -224,8 +224,8 @@ fn repeated_key_of_the_file_replaces_all_of_the_preset() {
 #[test]
 fn unknown_preset_is_a_mistake_with_a_remedy() {
     let setup = Setup::new(&[("mine.conf", "[websms]\n")]);
-    let remedy = "unknown preset: asterisk-websms presets lists those that come with the \
-                  program, and NAME.conf in presetdir makes another";
+    let remedy = "unknown preset: `asterisk-websms presets` lists the known ones, and a file \
+                  NAME.conf in presetdir adds another";
     for (lines, expected) in [
         (
             "host = https://h\nauth_user = u\npreset = twillio",
@@ -254,27 +254,27 @@ fn mistake_in_an_own_preset_is_named_with_preset_and_line() {
         ),
         (
             "[websms]\nkey_to [a] = to\n",
-            ": [websms] key_to [a] (preset mine, line 2): cannot stand in a preset, which is for \
+            ": [websms] key_to [a] (preset mine, line 2): is not allowed in a preset, which is for \
              one interface: remove it",
         ),
         (
             "[websms]\noutboxdir = /tmp\n",
-            ": [websms] outboxdir (preset mine, line 2): cannot stand in a preset, which is for \
+            ": [websms] outboxdir (preset mine, line 2): is not allowed in a preset, which is for \
              one interface: remove it",
         ),
         (
             "[websmsd]\nproxy_addr = 10.0.0.1\n",
-            ": [websmsd] proxy_addr (preset mine, line 2): cannot stand in a preset, which is for \
+            ": [websmsd] proxy_addr (preset mine, line 2): is not allowed in a preset, which is for \
              one interface: remove it",
         ),
         (
             "[websms]\npreset = twilio\n",
-            ": [websms] preset (preset mine, line 2): cannot stand in a preset, which is for one \
+            ": [websms] preset (preset mine, line 2): is not allowed in a preset, which is for one \
              interface: remove it",
         ),
         (
             "[astqueue]\ncontext = x\n",
-            ": [astqueue] context (preset mine, line 2): cannot stand in a preset, which is for \
+            ": [astqueue] context (preset mine, line 2): is not allowed in a preset, which is for \
              one interface: remove it",
         ),
         (

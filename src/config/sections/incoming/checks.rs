@@ -1,5 +1,4 @@
-//! `[websmsd]`: what several keys of one interface, or several interfaces, must
-//! agree on.
+//! `[websmsd]`: checks of several keys of one interface, or of several interfaces.
 
 use crate::config::sections::incoming::auth::{AuthLocation, AuthScheme};
 use crate::config::sections::incoming::interface::{
@@ -12,8 +11,8 @@ use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::path::FieldPath;
 
-/// Interfaces that take messages from anyone at any path beside others that do
-/// not: mostly a misspelt index, and a door that nobody meant to open.
+/// Mistakes: interfaces that accept messages from anyone at any path beside others that
+/// do not. Mostly an index is misspelt, and the interface is open by accident.
 pub(crate) fn unauthenticated_interfaces(interfaces: &[IncomingInterface]) -> Vec<Problem> {
     let is_open = |incoming: &&IncomingInterface| {
         incoming.permitted.is_none() && incoming.paths.is_none() && incoming.auth.is_none()
@@ -32,7 +31,7 @@ pub(crate) fn unauthenticated_interfaces(interfaces: &[IncomingInterface]) -> Ve
                 line: None,
                 place: place("websmsd", keys::PERMIT_ADDR.name, Some(index)),
                 message: format!(
-                    "is not set, nor is request_uri, so this interface takes what the others \
+                    "is not set, nor is request_uri, so this interface accepts what the others \
                      refuse: set one of them{hint}"
                 ),
             }
@@ -40,18 +39,18 @@ pub(crate) fn unauthenticated_interfaces(interfaces: &[IncomingInterface]) -> Ve
         .collect()
 }
 
-/// Checks one interface; `None` when there was a mistake, which has been noted.
+/// Checks one interface; `None` after a mistake, which has been recorded.
 pub(super) fn check(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
-    token_in_path(reader, incoming)?;
-    covered(reader, incoming)?;
-    kept_somewhere(reader, incoming)
+    check_token_in_path(reader, incoming)?;
+    check_coverage(reader, incoming)?;
+    check_media_store(reader, incoming)
 }
 
-/// A token in the path has a place there, and such a place has a token.
-fn token_in_path(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
-    let in_path = incoming.auth.as_ref().is_some_and(|authenticity| {
+/// A token in the path needs `{token}` in every path, and `{token}` needs a token.
+fn check_token_in_path(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
+    let in_path = incoming.auth.as_ref().is_some_and(|auth| {
         matches!(
-            authenticity.scheme,
+            auth.scheme,
             AuthScheme::Token {
                 place: AuthLocation::Path
             }
@@ -60,26 +59,26 @@ fn token_in_path(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Optio
     let paths = incoming.paths.as_deref().unwrap_or_default();
     let has_place = |path: &String| path.split('/').any(|part| part == TOKEN);
     if in_path && (paths.is_empty() || !paths.iter().all(has_place)) {
-        let message = "has no place for the token: write e.g. /hook/{token}";
+        let message = "has no {token}: write e.g. /hook/{token}";
         reader.mistake(&keys::REQUEST_URI, message);
         return None;
     }
     if !in_path && paths.iter().any(|path| path.contains(['{', '}'])) {
-        let message = "holds a brace, which is for auth = token with auth_place = path";
+        let message = "contains a brace, which is for auth = token with auth_place = path";
         reader.mistake(&keys::REQUEST_URI, message);
         return None;
     }
     Some(())
 }
 
-/// What a message is read from is what the provider signs.
-fn covered(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
-    let Some(authenticity) = &incoming.auth else {
+/// The provider must sign what a message is read from.
+fn check_coverage(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
+    let Some(auth) = &incoming.auth else {
         return Some(());
     };
-    if incoming.methods.contains(&AllowedMethod::Get) && !authenticity.scheme.covers_query() {
-        let message = "takes GET, which says all in the URL, and this auth does not sign it: \
-                       leave GET out, or put {url} into auth_template if the provider does";
+    if incoming.methods.contains(&AllowedMethod::Get) && !auth.scheme.covers_query() {
+        let message = "contains GET, whose fields are in the URL, and this auth does not sign it: \
+                       remove GET, or add {url} to auth_template if the provider signs it";
         reader.mistake(&keys::METHOD, message);
         return None;
     }
@@ -95,8 +94,8 @@ fn covered(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> 
         (&keys::KEY_BODY.key, body),
         (&keys::KEY_ID.key, id),
     ] {
-        if by_header(places) && !authenticity.scheme.covers_headers() {
-            let message = "names a header, and this auth signs none: name a field";
+        if by_header(places) && !auth.scheme.covers_headers() {
+            let message = "names a header, and this auth does not sign headers: name a field";
             reader.mistake(key, message);
             return None;
         }
@@ -104,8 +103,8 @@ fn covered(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> 
     Some(())
 }
 
-/// Pictures that are to be kept have somewhere to be kept.
-fn kept_somewhere(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
+/// `media = store` needs a directory.
+fn check_media_store(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Option<()> {
     if incoming.media.mode == MediaMode::Store
         && reader.read_as(&keys::MEDIA_DIR, value::optional)?.is_none()
     {
@@ -127,25 +126,25 @@ mod tests {
 
     #[test]
     #[expect(clippy::too_many_lines, reason = "it is a table")]
-    fn what_no_signature_covers_is_a_mistake() {
+    fn field_that_no_signature_covers_is_a_mistake() {
         let hmac = "auth = hmac\nauth_place = header:X\n";
         let get = "method = POST,GET";
         let nonce = "auth_nonce = header:N\nauth_template";
         for (lines, mistake) in [
-            (format!("{hmac}{get}"), Some("takes GET")),
+            (format!("{hmac}{get}"), Some("contains GET")),
             (
                 format!("{hmac}{get}\nauth_template = {{url_noquery}}{{body}}"),
-                Some("takes GET"),
+                Some("contains GET"),
             ),
             (
                 format!("{hmac}{get}\n{nonce} = {{url_noquery}}{{nonce}}"),
-                Some("takes GET"),
+                Some("contains GET"),
             ),
             (
                 format!("{hmac}{get}\nauth_template = {{field:a}}{{body}}"),
-                Some("takes GET"),
+                Some("contains GET"),
             ),
-            (format!("auth = ed25519\n{get}"), Some("takes GET")),
+            (format!("auth = ed25519\n{get}"), Some("contains GET")),
             (
                 format!("{hmac}{get}\nauth_template = {{url}}{{body}}"),
                 None,

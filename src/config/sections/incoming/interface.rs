@@ -13,56 +13,48 @@ use crate::model::interface::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 
-/// In a path of `request_uri`, where the token stands.
+/// The part of a path in `request_uri` where the token is.
 pub(crate) const TOKEN: &str = "{token}";
 
-/// One provider account, as `[websmsd]` describes it.
+/// One interface of `[websmsd]`: an account at a provider.
 #[derive(Debug, Clone)]
 pub struct IncomingInterface {
-    /// Its name, the `[index]`.
     pub interface: InterfaceName,
-    /// Addresses that may post; `None` is anyone.
+    /// Addresses that may post; `None` permits any.
     pub permitted: Option<Vec<IpNet>>,
-    /// Paths that may be posted to; `None` is any.
+    /// Paths that may be posted to; `None` permits any.
     pub paths: Option<Vec<String>>,
-    /// Methods by which messages are taken.
     pub methods: Vec<AllowedMethod>,
-    /// How a request shows that it is the provider's; `None` is not at all.
+    /// How requests authenticate; `None` accepts all.
     pub auth: Option<WebhookAuth<SecretSource>>,
-    /// Where what is.
     pub keys: FieldPaths,
-    /// What a message must hold, all of it.
+    /// What a message must fulfil: all of these.
     pub matching: Vec<Condition>,
-    /// What makes it none; any of these.
+    /// What makes a request no message: any of these.
     pub ignored: Vec<Condition>,
-    /// How the text is encoded.
     pub body_encoding: BodyEncoding,
-    /// How numbers are written for the dialplan.
+    /// For the dialplan.
     pub number_format: NumberFormat,
-    /// What is done about pictures.
     pub media: MediaSettings,
-    /// What is a delivery receipt.
     pub receipts: ReceiptPaths,
-    /// How long such an id is remembered.
+    /// How long the id of a message is remembered.
     pub dedupe_lifetime: Duration,
-    /// Query parameter whose value is echoed to a provider that tests us.
+    /// Query parameter whose value is returned to a provider that tests us.
     pub key_echo: Option<String>,
-    /// What such a provider must know; `None` is nothing.
+    /// What such a provider must send; `None` accepts all.
     pub echo_secret: Option<EchoSecret>,
-    /// The answer to an accepted message.
     pub acknowledgement: Acknowledgement,
 }
 
-/// What a provider that tests us must know.
+/// What a provider that tests us must send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EchoSecret {
-    /// The query parameter that carries it.
+    /// The query parameter of the secret.
     pub parameter: String,
-    /// Where it is found.
     pub secret: SecretSource,
 }
 
-/// Where what is in a request.
+/// Where the fields of a message are in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPaths {
     /// The destination number.
@@ -71,28 +63,27 @@ pub struct FieldPaths {
     pub from: Vec<FieldPath>,
     /// The text.
     pub body: Vec<FieldPath>,
-    /// The provider's id of the message; without it no message is taken for one
-    /// that came before.
+    /// The provider's id of the message; without it no message is recognized as a
+    /// repetition.
     pub id: Vec<FieldPath>,
 }
 
-/// A method by which messages are taken.
+/// An HTTP method by which messages are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowedMethod {
     /// The fields are in the query.
     Get,
-    /// They are in the body.
+    /// The fields are in the body.
     Post,
-    /// They are in the body.
+    /// The fields are in the body.
     Put,
 }
 
-/// How a text is encoded.
+/// How a text is encoded inside its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyEncoding {
     /// RFC 4648, section 4.
     Base64,
-    /// It is what it is.
     None,
     /// RFC 3986, section 2.1.
     Percent,
@@ -100,13 +91,12 @@ pub enum BodyEncoding {
     WhatsApp,
 }
 
-/// The answer to an accepted message.
+/// The response to an accepted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// Its body.
     pub body: String,
-    /// Its Content-Type; `None` is what it looks like.
+    /// `None` depends on what the body looks like.
     pub content_type: Option<String>,
-    /// Its status, of 200 to 299.
+    /// From 200 to 299.
     pub status: u16,
 }

@@ -1,4 +1,4 @@
-//! `[websmsd]`: what is done about pictures that come with a message.
+//! `[websmsd]`: what is done with pictures that come with a message.
 
 use reqwest::Url;
 
@@ -7,46 +7,44 @@ use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::path::FieldPath;
 
-/// What one interface does about pictures.
+/// What one interface does with pictures.
 #[derive(Debug, Clone)]
 pub struct MediaSettings {
-    /// Where their URLs are; all of these count.
+    /// Where their URLs are: all of these.
     pub places: Vec<FieldPath>,
-    /// What is done about them.
     pub mode: MediaMode,
-    /// URL, with `{id}`, of a document that says where a file of that id is.
+    /// URL, with `{id}`, of a document with the URL of the file that has this id.
     pub lookup: Option<String>,
-    /// Hosts that get the account's credentials, in lower case.
+    /// Hosts that get the credentials of the interface, in lower case.
     pub hosts: Vec<String>,
 }
 
-/// What is done about a picture.
+/// What is done with a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaMode {
-    /// Its URL goes behind the text.
+    /// Its URL is put behind the text.
     Link,
     /// Nothing.
     None,
-    /// It is fetched and kept, and the URL of what is kept goes behind the text.
+    /// It is fetched and stored, and the URL of the stored file is put behind the text.
     Store,
 }
 
-const HANDLINGS: [(&str, MediaMode); 3] = [
+const MODES: [(&str, MediaMode); 3] = [
     ("link", MediaMode::Link),
     ("store", MediaMode::Store),
     ("none", MediaMode::None),
 ];
 
-/// Reads what one interface says; `None` when there was a mistake, which has
-/// been noted.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<MediaSettings> {
     let places = reader.read(&keys::KEY_MEDIA);
-    let handling = reader.choose(&keys::MEDIA, &HANDLINGS);
+    let mode = reader.choose(&keys::MEDIA, &MODES);
     let lookup = reader.read_as(&keys::MEDIA_LOOKUP, lookup);
     let hosts = reader.read(&keys::MEDIA_HOSTS);
     Some(MediaSettings {
         places: places?,
-        mode: handling?,
+        mode: mode?,
         lookup: lookup?,
         hosts: hosts?.iter().map(|host| host.to_lowercase()).collect(),
     })

@@ -22,46 +22,46 @@ const METHODS: [(&str, AllowedMethod); 3] = [
     ("GET", AllowedMethod::Get),
 ];
 
-const CODINGS: [(&str, BodyEncoding); 4] = [
+const ENCODINGS: [(&str, BodyEncoding); 4] = [
     ("none", BodyEncoding::None),
     ("percent", BodyEncoding::Percent),
     ("base64", BodyEncoding::Base64),
     ("whatsapp", BodyEncoding::WhatsApp),
 ];
 
-/// Reads one interface; `None` when there was a mistake, which has been noted.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<IncomingInterface> {
     let permitted = reader.read(&keys::PERMIT_ADDR);
     let paths = reader.read(&keys::REQUEST_URI);
     let methods = reader.read_as(&keys::METHOD, methods);
-    let authenticity = auth::read::read(reader);
-    let taken = read_keys(reader);
-    let wanted = reader.read_each(&keys::MATCH);
+    let auth = auth::read::read(reader);
+    let fields = read_fields(reader);
+    let matching = reader.read_each(&keys::MATCH);
     let ignored = reader.read_each(&keys::IGNORE);
-    let coding = reader.choose(&keys::DECODE, &CODINGS);
+    let encoding = reader.choose(&keys::DECODE, &ENCODINGS);
     let number_format = reader.read(&keys::NUMBER_FORMAT);
     let media = media::read(reader);
     let receipts = receipts::read(reader);
-    let dedupe = reader.read(&keys::DEDUPE_TTL);
+    let dedupe_lifetime = reader.read(&keys::DEDUPE_TTL);
     let key_echo = reader.read(&keys::KEY_ECHO);
     let echo_secret = echo_secret(reader);
     let acknowledgement = acknowledgement(reader);
-    // Read only so that a control character in it is noticed.
+    // Not used; read so that a mistake in it is found.
     let _ = reader.read(&keys::KEY_ACCOUNT);
     let incoming = IncomingInterface {
         interface,
         permitted: permitted?,
         paths: paths?,
         methods: methods?,
-        auth: authenticity?,
-        keys: taken?,
-        matching: wanted?,
+        auth: auth?,
+        keys: fields?,
+        matching: matching?,
         ignored: ignored?,
-        body_encoding: coding?,
+        body_encoding: encoding?,
         number_format: number_format?,
         media: media?,
         receipts: receipts?,
-        dedupe_lifetime: dedupe?,
+        dedupe_lifetime: dedupe_lifetime?,
         key_echo: key_echo?,
         echo_secret: echo_secret?,
         acknowledgement: acknowledgement?,
@@ -70,7 +70,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     Some(incoming)
 }
 
-fn read_keys(reader: &mut Reader<'_>) -> Option<FieldPaths> {
+fn read_fields(reader: &mut Reader<'_>) -> Option<FieldPaths> {
     let to = reader.read(&keys::KEY_TO);
     let from = reader.read(&keys::KEY_FROM);
     let body = reader.read(&keys::KEY_BODY);

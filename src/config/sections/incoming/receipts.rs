@@ -1,31 +1,30 @@
-//! `[websmsd]`: what a provider says later about a message that went out.
+//! `[websmsd]`: delivery receipts for messages that were sent.
 
 use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
 use crate::document::condition::Condition;
 use crate::document::path::FieldPath;
 
-/// How delivery receipts are told from messages, and read.
+/// How delivery receipts are recognized and read.
 #[derive(Debug, Clone, Default)]
 pub struct ReceiptPaths {
-    /// What is one; any of these.
+    /// What makes a request a receipt: any of these.
     pub matching: Vec<Condition>,
-    /// Where it names the message.
+    /// Where a receipt has the provider's id of the message.
     pub id: Vec<FieldPath>,
-    /// Where it says what became of it.
+    /// Where it has the status.
     pub status: Vec<FieldPath>,
-    /// Words that mean delivered.
+    /// Statuses that mean delivered.
     pub delivered: Vec<String>,
-    /// Words that mean undelivered.
+    /// Statuses that mean not delivered.
     pub failed: Vec<String>,
-    /// Where it says why.
+    /// Where it has the reason.
     pub reason: Vec<FieldPath>,
-    /// Where it has a code for that.
+    /// Where it has the code of an error.
     pub code: Vec<FieldPath>,
 }
 
-/// Reads what one interface says; `None` when there was a mistake, which has
-/// been noted.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ReceiptPaths> {
     let matching = reader.read_each(&keys::RECEIPT_MATCH);
     let id = reader.read(&keys::RECEIPT_ID);
@@ -53,8 +52,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ReceiptPaths> {
         }
     }
     if receipts.matching.is_empty() && !receipts.id.is_empty() {
-        let message = "is not set, and receipt_id needs it: say what a receipt holds that a \
-                       message does not";
+        let message = "is not set, and receipt_id needs it: set it to a condition that receipts \
+                       fulfil and messages do not";
         reader.mistake(&keys::RECEIPT_MATCH, message);
         return None;
     }

@@ -1,4 +1,4 @@
-//! `[otp]`: the account at Meta by which codes go out, and where Meta is asked.
+//! `[otp]`: the account at Meta that sends codes, and Meta's API.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,57 +12,54 @@ use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::secret::SecretSource;
 
-/// Longest id of Meta's.
+/// Longest id at Meta, in digits.
 const IDENTIFIER_MAX: usize = 32;
 
-/// Why something of the account cannot be left out.
-const WHY: &str = "is not set, and channel = whatsapp needs it: `asterisk-websms otp setup` gets \
-                   it, or writes a file for info_file";
+/// The message for a key of the account that is not set.
+const REQUIRED: &str = "is not set, and channel = whatsapp needs it: run `asterisk-websms otp \
+                        setup`, which gets it or writes a file for info_file";
 
-/// What is wrong with a key of the account besides `info_file`.
-pub(crate) const TWICE: &str = "stands in info_file already: remove one of them";
+/// The message for a key of the account that is set together with `info_file`.
+pub(crate) const TWICE: &str = "is in info_file already: remove one of them";
 
-/// How a code goes out by `WhatsApp`.
+/// How a code is sent by `WhatsApp`.
 #[derive(Debug, Clone)]
 pub struct WhatsappCodes {
-    /// The account, or the file that describes it.
     pub account: AccountSource,
-    /// Where the API is, with its version.
+    /// Base URL of the API, with its version.
     pub api: Url,
-    /// Bound of a whole request.
+    /// For a whole request.
     pub timeout: Duration,
-    /// PEM file with authorities to trust besides the system's.
+    /// PEM file with certificates of authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
 }
 
-/// Where an account is described.
+/// Where the account is described.
 #[derive(Debug, Clone)]
 pub enum AccountSource {
-    /// In a file, `whatsapp-info.json`.
+    /// A file, `whatsapp-info.json`.
     File(PathBuf),
-    /// In the configuration itself.
+    /// The configuration itself.
     Here(WhatsappAccount<SecretSource>),
 }
 
-/// An account with Meta. `S` is where the secret is, or the secret.
+/// An account at Meta. `S` is the source of the access token, or the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhatsappAccount<S> {
-    /// The `WhatsApp` Business Account.
+    /// `WhatsApp` Business Account.
     pub waba_id: Identifier,
-    /// Its access token.
     pub access_token: S,
-    /// The number that codes come from.
+    /// The number that codes are sent from.
     pub phone_number_id: Identifier,
-    /// The template that they come in.
+    /// The template of the message.
     pub template_id: Identifier,
 }
 
-/// What Meta calls something: digits. It can stand in a path.
+/// An id at Meta: digits. It is safe in the path of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifier(String);
 
 impl Identifier {
-    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -84,14 +81,14 @@ impl FromStr for Identifier {
             Ok(Self(raw.to_owned()))
         } else {
             Err(format!(
-                "not an id of Meta's (expected 1 to {IDENTIFIER_MAX} digits)"
+                "not an id at Meta (expected 1 to {IDENTIFIER_MAX} digits)"
             ))
         }
     }
 }
 
-/// Reads how codes go out by `WhatsApp`; `None` when there was a mistake, which
-/// has been noted.
+/// Reads how codes are sent by `WhatsApp`; `None` after a mistake, which has been
+/// recorded.
 pub(crate) fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
     let api = read_api(reader);
     let account = read_account(reader);
@@ -108,19 +105,17 @@ pub(crate) fn read_whatsapp(reader: &mut Reader<'_>) -> Option<WhatsappCodes> {
     })
 }
 
-/// Where Meta is asked.
+/// Meta's API.
 pub(crate) struct Api {
-    /// With its version.
+    /// Base URL with the version.
     pub(crate) url: Url,
     pub(crate) timeout: Duration,
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// Reads where Meta is asked.
+/// Reads Meta's API; `None` after a mistake, which has been recorded.
 pub(crate) fn read_api(reader: &mut Reader<'_>) -> Option<Api> {
-    let url = reader.read_as(&keys::API_URL, |raw| {
-        value::base_url(raw, keys::API_URL.default)
-    });
+    let url = reader.read(&keys::API_URL);
     let version = reader.read_as(&keys::API_VERSION, version);
     let timeout = reader.read(&keys::TIMEOUT);
     let ca_file = reader.read(&keys::CA_FILE);
@@ -157,10 +152,10 @@ fn read_account(reader: &mut Reader<'_>) -> Option<AccountSource> {
         return Some(AccountSource::File(file));
     }
     let id = |reader: &mut Reader<'_>, (key, id): (&'static Key, Option<Identifier>)| {
-        reader.needed(key, WHY, id)
+        reader.required(key, REQUIRED, id)
     };
     let waba_id = id(reader, waba_id);
-    let access_token = reader.needed(&keys::ACCESS_TOKEN, WHY, access_token);
+    let access_token = reader.required(&keys::ACCESS_TOKEN, REQUIRED, access_token);
     let phone_number_id = id(reader, phone_number_id);
     let template_id = id(reader, template_id);
     Some(AccountSource::Here(WhatsappAccount {
@@ -171,7 +166,7 @@ fn read_account(reader: &mut Reader<'_>) -> Option<AccountSource> {
     }))
 }
 
-/// An id of Meta's; empty means "not set".
+/// An id at Meta; empty is `None`.
 pub(crate) fn identifier(raw: &str) -> Result<Option<Identifier>, String> {
     value::optional(raw)?.map(|raw| raw.parse()).transpose()
 }
@@ -182,6 +177,6 @@ fn version(raw: &str) -> Result<String, String> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     match number {
         Some((major, minor)) if digits(major) && digits(minor) => Ok(raw.to_owned()),
-        _ => Err("not a version of the Graph API (expected e.g. v25.0)".to_owned()),
+        _ => Err(keys::API_VERSION.expected()),
     }
 }

@@ -1,4 +1,4 @@
-//! `[otp]` before there is an account: what a setup goes by, and what it need not
+//! `[otp]` before there is an account: what `otp setup` uses, and what it need not
 //! ask for.
 
 use std::path::{Path, PathBuf};
@@ -16,35 +16,34 @@ use crate::config::syntax::value;
 use crate::model::interface::InterfaceName;
 use crate::secret::SecretSource;
 
-/// What `[otp]` says so far. The account may be in it, in part or not at all.
+/// What `[otp]` contains so far: all of the account, parts of it, or nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct OtpDraft {
-    /// Whether there is such a section.
+    /// Whether the section exists.
     pub given: bool,
-    /// Whether codes go out by `WhatsApp`.
+    /// Whether codes are sent by `WhatsApp`.
     pub by_whatsapp: bool,
-    /// How long a code counts.
+    /// How long a code is valid.
     pub lifetime: Duration,
-    /// Where the API is, with its version.
+    /// Base URL of the API, with its version.
     pub api: Url,
-    /// Bound of a whole request.
+    /// For a whole request.
     pub timeout: Duration,
-    /// PEM file with authorities to trust besides the system's.
+    /// PEM file with certificates of authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// The file with the account. None of the following is set then.
+    /// File with the account. If it is set, none of the following are.
     pub info_file: Option<PathBuf>,
-    /// The `WhatsApp` Business Account.
+    /// `WhatsApp` Business Account.
     pub waba_id: Option<Identifier>,
-    /// Its access token.
     pub access_token: Option<SecretSource>,
-    /// The number that codes come from.
+    /// The number that codes are sent from.
     pub phone_number_id: Option<Identifier>,
-    /// The template that they come in.
+    /// The template of the message.
     pub template_id: Option<Identifier>,
 }
 
 impl OtpDraft {
-    /// Keys of the account that stand in the configuration itself.
+    /// The keys of the account that the configuration itself sets.
     #[must_use]
     pub(crate) fn keys(&self) -> Vec<&'static Key> {
         let keys: [(&Key, bool); 4] = [
@@ -57,7 +56,7 @@ impl OtpDraft {
         given.map(|(key, _)| key).collect()
     }
 
-    /// What codes go out by when the account is in this file.
+    /// How codes are sent if the account is in this file.
     #[must_use]
     pub(crate) fn codes(&self, info_file: &Path) -> WhatsappCodes {
         WhatsappCodes {
@@ -69,8 +68,7 @@ impl OtpDraft {
     }
 }
 
-/// Reads the lines of the section; `None` when there was a mistake, which has
-/// been noted.
+/// Reads the lines of the section; `None` after a mistake, which has been recorded.
 pub(crate) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<OtpDraft> {
     let unnamed = InterfaceName::unnamed();
     let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
@@ -118,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn section_may_be_missing_or_lack_the_account_and_nothing_else() {
+    fn section_may_lack_the_account_and_must_have_no_mistakes() {
         for (text, given, keys) in [
             ("", false, &[][..]),
             ("[websmsd]\nlisten = 127.0.0.1:0\n", false, &[]),
@@ -136,17 +134,20 @@ mod tests {
             assert_eq!(named, keys, "{text}");
         }
         for (text, mistake) in [
-            ("[otp]\napi_version = 25\n", "api_version = \"25\": not a"),
+            (
+                "[otp]\napi_version = 25\n",
+                "api_version = \"25\": expected a version",
+            ),
             ("[otp]\nwaba_id = x\n", "waba_id = \"x\": not an id"),
             (
                 "[otp]\ninfo_file = /x\naccess_token = t\n",
-                "access_token: stands in info_file already",
+                "access_token: is in info_file already",
             ),
             ("[otp]\nlifetime = 300\nlifetime = 300\n", "is given twice"),
             ("[astqueue]\nmaxretries = x\n", "[astqueue]"),
         ] {
-            let said = parse(text).unwrap_err();
-            assert!(said.contains(mistake), "{text}: {said}");
+            let report = parse(text).unwrap_err();
+            assert!(report.contains(mistake), "{text}: {report}");
         }
     }
 

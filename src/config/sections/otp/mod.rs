@@ -1,4 +1,4 @@
-//! `[otp]`: one-time passwords, and by which ways they go out.
+//! `[otp]`: one-time passwords, and the channels that send them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -24,62 +24,60 @@ pub(crate) use sender::sender;
 
 pub(crate) use draft::read as read_draft;
 
-/// Bytes that a key for hashing must have.
+/// Shortest key for hashing, in bytes.
 const KEY_MIN: usize = 16;
 
-/// In `sms_text`, where the code stands.
+/// The word for the code in `sms_text`.
 const CODE: &str = "{code}";
 
-/// One-time passwords, as `[otp]` describes them.
+/// One-time passwords.
 #[derive(Debug, Clone)]
 pub struct OtpSettings {
-    /// Where they are asked for.
+    /// Address and port of the HTTP server.
     pub listen: SocketAddr,
-    /// Addresses that may ask.
+    /// Addresses of clients that may ask.
     pub permitted: Vec<IpNet>,
-    /// What whoever asks must show besides.
+    /// The bearer token that clients must send; `None` needs none.
     pub client_token: Option<SecretSource>,
-    /// Ways by which a code goes out, in the order in which they are tried; at
-    /// least one.
+    /// Channels that send a code, in the order in which they are tried; at least one.
     pub channels: Vec<OtpChannel>,
     /// Digits of a code, 4 to 15: as many as a template takes.
     pub code_length: u32,
-    /// How long a code counts.
+    /// How long a code is valid.
     pub lifetime: Duration,
-    /// Wrong codes after which the right one does not count any more, at least 1.
+    /// Wrong codes after which the right one is not accepted any more; at least 1.
     pub max_attempts: u32,
-    /// Codes for one phone in an hour; `None` is any number.
+    /// Codes for one phone in an hour; `None` sets no limit.
     pub per_phone: Option<u32>,
-    /// Codes that one client may have sent in an hour; `None` is any number.
+    /// Codes that one client may ask for in an hour; `None` sets no limit.
     pub per_client: Option<u32>,
-    /// Directory with codes that count.
+    /// Directory with the state of codes.
     pub directory: PathBuf,
-    /// Key that codes are hashed with; `None` is the access token of the account.
+    /// Key with which codes are hashed; `None` is the access token of the account.
     pub hash_key: Option<SecretSource>,
 }
 
-/// A way by which a code goes out.
+/// What sends a code.
 #[derive(Debug, Clone)]
 pub enum OtpChannel {
-    /// By an interface of `[websms]`.
+    /// An interface of `[websms]`.
     Sms(SmsSettings),
-    /// By a template of Meta's.
+    /// A template at Meta.
     Whatsapp(WhatsappCodes),
 }
 
-/// How a code goes out by SMS.
+/// How a code is sent by SMS.
 #[derive(Debug, Clone)]
 pub struct SmsSettings {
-    /// The interface of `[websms]`.
     pub interface: InterfaceName,
     /// Our number.
     pub from: String,
-    /// What is said, with `{code}` and `{minutes}`.
+    /// With `{code}` and perhaps `{minutes}`.
     pub text: String,
 }
 
 impl OtpSettings {
-    /// Where this machine reaches it, which may listen at all of its addresses.
+    /// Where this machine reaches the server, which may listen on all addresses.
     #[must_use]
     pub fn here(&self) -> SocketAddr {
         let ip = match self.listen.ip() {
@@ -90,7 +88,7 @@ impl OtpSettings {
         SocketAddr::new(ip, self.listen.port())
     }
 
-    /// Whether a secret stands in the file itself.
+    /// Whether the file itself contains a secret.
     pub(crate) fn holds_secret(&self) -> bool {
         let tokens = self.channels.iter().filter_map(|channel| match channel {
             OtpChannel::Whatsapp(WhatsappCodes {
@@ -104,11 +102,11 @@ impl OtpSettings {
     }
 }
 
-/// Reads the section; `None` when there was a mistake, which has been noted.
+/// Reads the section; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<OtpSettings> {
     let listen = reader
         .read(&keys::LISTEN)
-        .and_then(|listen| reader.needed(&keys::LISTEN, "must not be empty", listen));
+        .and_then(|listen| reader.required(&keys::LISTEN, "must not be empty", listen));
     let permitted = reader.read(&keys::PERMIT_ADDR);
     let client_token = reader.read(&keys::CLIENT_TOKEN);
     let code_length = reader.read(&keys::CODE_LENGTH);
@@ -122,7 +120,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> O
     let channels = channels?;
     Some(OtpSettings {
         listen: listen?,
-        // Nobody at all, if it says nothing.
+        // An empty value permits nobody.
         permitted: permitted?.unwrap_or_default(),
         client_token: client_token?,
         code_length: code_length?,
@@ -131,7 +129,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> O
         per_phone: per_phone?,
         per_client: per_client?,
         directory: directory?,
-        hash_key: key_of(reader, hash_key?, &channels, outgoing)?,
+        hash_key: resolve_hash_key(reader, hash_key?, &channels, outgoing)?,
         channels,
     })
 }
@@ -170,8 +168,9 @@ fn read_sms(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<S
     let index = reader.read(&keys::SMS_INDEX);
     let from = reader.read(&keys::SMS_FROM);
     let text = reader.read_as(&keys::SMS_TEXT, sms_text);
-    let why = "is not set, and channel = sms needs it: the number that codes come from";
-    let from = reader.needed(&keys::SMS_FROM, why, from?);
+    let message = "is not set, and channel = sms needs it: set it to the number that codes are \
+                   sent from";
+    let from = reader.required(&keys::SMS_FROM, message, from?);
     let index = index?;
     let found = match &index {
         None => outgoing.first(),
@@ -180,7 +179,7 @@ fn read_sms(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<S
             .find(|outgoing| outgoing.interface.as_str() == index),
     };
     let Some(found) = found else {
-        let message = "names no interface of [websms], and channel = sms needs one";
+        let message = "is not an interface of [websms], and channel = sms needs one";
         reader.mistake(&keys::SMS_INDEX, message);
         return None;
     };
@@ -194,20 +193,20 @@ fn read_sms(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> Option<S
 fn sms_text(raw: &str) -> Result<String, String> {
     let text = RequiredText.parse(raw)?;
     if !text.contains(CODE) {
-        return Err(format!("holds no {CODE}"));
+        return Err(format!("does not contain {CODE}"));
     }
     match template::unknown_word(&text, &["code", "minutes"]) {
         None => Ok(text),
         Some(word) => Err(format!(
-            "{{{word}}} is not known (expected {CODE} and perhaps {{minutes}})"
+            "unknown word {{{word}}} (expected {CODE} or {{minutes}})"
         )),
     }
 }
 
-/// What codes are hashed with: a secret that is not where they are. Without one of
-/// its own it is the account's.
+/// The key with which codes are hashed: a secret that is not stored where they are.
+/// Without `hash_key` it is the secret of the account.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-fn key_of(
+fn resolve_hash_key(
     reader: &mut Reader<'_>,
     given: Option<SecretSource>,
     channels: &[OtpChannel],
@@ -216,8 +215,8 @@ fn key_of(
     if let Some(SecretSource::Inline(key)) = &given
         && key.expose().len() < KEY_MIN
     {
-        let message = "is short enough to be guessed by whoever reads otpdir: take a long one, \
-                       e.g. what `openssl rand -hex 32` prints";
+        let message = "is short enough to be guessed by anyone who reads otpdir: use a long one, \
+                       e.g. from `openssl rand -hex 32`";
         reader.mistake(&keys::HASH_KEY, message);
         return None;
     }
@@ -235,9 +234,9 @@ fn key_of(
             .and_then(|outgoing| outgoing.auth.secret())
             .map(|secret| Some(secret.clone())),
     });
-    let why = "is not set, and the account has no secret that could serve in its place: set it to \
-               a long one, e.g. what `openssl rand -hex 32` prints";
-    reader.needed(&keys::HASH_KEY, why, account)
+    let message = "is not set, and the account has no secret to use instead: set it to a long one, \
+                   e.g. from `openssl rand -hex 32`";
+    reader.required(&keys::HASH_KEY, message, account)
 }
 
 #[cfg(test)]
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_have_what_they_need_or_it_is_named() {
+    fn key_that_a_channel_needs_is_named() {
         for (text, mistakes) in [
             ("[otp]\ninfo_file = /x\n".to_owned(), &[][..]),
             (
@@ -268,18 +267,18 @@ mod tests {
             ),
             (
                 "[otp]\ninfo_file = /x\nwaba_id = 1\n".to_owned(),
-                &["waba_id = \"1\": stands in info_file already"],
+                &["waba_id = \"1\": is in info_file already"],
             ),
             (
                 "[otp]\nwaba_id = 1\naccess_token = t\nphone_number_id = 2/\ntemplate_id = 3\n"
                     .to_owned(),
-                &["phone_number_id = \"2/\": not an id of Meta's"],
+                &["phone_number_id = \"2/\": not an id at Meta"],
             ),
             ("[otp]\nchannel = telex\n".to_owned(), &["channel"]),
             ("[otp]\nchannel = sms,sms\n".to_owned(), &["channel"]),
             (
                 "[otp]\nchannel = sms\nsms_from = +1\n".to_owned(),
-                &["sms_index: names no interface"],
+                &["sms_index: is not an interface"],
             ),
             (format!("{SMS}[otp]\nchannel = sms\nsms_from = +1\n"), &[]),
             (
@@ -288,7 +287,7 @@ mod tests {
             ),
             (
                 format!("{SMS}[otp]\nchannel = sms\nsms_from = +1\nsms_text = hello\n"),
-                &["sms_text = \"hello\": holds no {code}"],
+                &["sms_text = \"hello\": does not contain {code}"],
             ),
             (
                 format!("{SMS}auth_method = none\n[otp]\nchannel = sms\nsms_from = +1\n"),
@@ -296,15 +295,15 @@ mod tests {
             ),
             (
                 "[otp]\ninfo_file = /x\napi_version = 25\n".to_owned(),
-                &["api_version = \"25\": not a version"],
+                &["api_version = \"25\": expected a version"],
             ),
         ] {
             match parse(&text) {
                 Ok(_) => assert!(mistakes.is_empty(), "{text}"),
-                Err(said) => {
-                    assert!(!mistakes.is_empty(), "{text}: {said}");
+                Err(report) => {
+                    assert!(!mistakes.is_empty(), "{text}: {report}");
                     for mistake in mistakes {
-                        assert!(said.contains(mistake), "{text}: {said}");
+                        assert!(report.contains(mistake), "{text}: {report}");
                     }
                 }
             }
@@ -312,19 +311,19 @@ mod tests {
     }
 
     #[test]
-    fn key_that_could_be_guessed_is_refused() {
+    fn hash_key_that_could_be_guessed_is_refused() {
         let with = |key: &str| parse(&format!("[otp]\ninfo_file = /x\nhash_key = {key}\n"));
-        let said = with("123456789012345").unwrap_err();
+        let report = with("123456789012345").unwrap_err();
         assert!(
-            said.contains("hash_key: is short enough to be guessed"),
-            "{said}"
+            report.contains("hash_key: is short enough to be guessed"),
+            "{report}"
         );
         assert!(with("1234567890123456").is_ok());
         assert!(with("env:KEY").is_ok());
     }
 
     #[test]
-    fn nobody_but_this_machine_may_ask_by_default() {
+    fn only_this_machine_may_ask_by_default() {
         let otp = parse("[otp]\ninfo_file = /x\n").unwrap();
         assert!(otp.listen.ip().is_loopback());
         let open = otp
@@ -335,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_listens_everywhere_listens_here() {
+    fn server_on_all_addresses_is_reached_on_loopback() {
         for (listen, expected) in [
             ("0.0.0.0:3000", "127.0.0.1:3000"),
             ("[::]:3000", "[::1]:3000"),
@@ -347,28 +346,35 @@ mod tests {
     }
 
     #[test]
-    fn who_may_ask_is_looked_at() {
-        const OTHERS: &str = "holds addresses of other machines";
+    fn unsafe_permissions_are_warned_about() {
+        const OTHERS: &str = "contains addresses of other machines";
         for (listen, permitted, notes) in [
             ("127.0.0.1:3000", "127.0.0.0/8,::1", &[][..]),
             ("0.0.0.0:3000", "127.0.0.1", &[]),
             ("0.0.0.0:3000", "0.0.0.0/0,::/0", &[OTHERS]),
             ("127.0.0.1:3000", "127.0.0.0/1", &[OTHERS]),
-            ("[::]:3000", "127.0.0.1", &["does not hold ::1, so AGI"]),
-            ("192.0.2.1:3000", "127.0.0.1", &["does not hold 192.0.2.1"]),
+            ("[::]:3000", "127.0.0.1", &["does not contain ::1, so AGI"]),
+            (
+                "192.0.2.1:3000",
+                "127.0.0.1",
+                &["does not contain 192.0.2.1"],
+            ),
             (
                 "127.0.0.1:3000",
                 "192.0.2.2",
-                &[OTHERS, "does not hold 127.0.0.1"],
+                &[OTHERS, "does not contain 127.0.0.1"],
             ),
         ] {
             let text =
                 format!("[otp]\ninfo_file = /x\nlisten = {listen}\npermit_addr = {permitted}\n");
             let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
-            let said = parsed.unwrap().1.to_string();
-            let said: Vec<_> = said.lines().filter(|line| line.contains("[otp]")).collect();
-            assert_eq!(said.len(), notes.len(), "{said:?}");
-            for (line, note) in said.iter().zip(notes) {
+            let report = parsed.unwrap().1.to_string();
+            let lines: Vec<_> = report
+                .lines()
+                .filter(|line| line.contains("[otp]"))
+                .collect();
+            assert_eq!(lines.len(), notes.len(), "{lines:?}");
+            for (line, note) in lines.iter().zip(notes) {
                 assert!(line.contains(note), "{line}");
             }
         }

@@ -1,4 +1,4 @@
-//! The account of Meta's as an interface that codes go out by.
+//! The account at Meta as an interface that sends codes.
 
 use crate::config::sections::otp::account::{WhatsappAccount, WhatsappCodes};
 use crate::config::sections::outgoing;
@@ -13,12 +13,11 @@ use crate::config::syntax::section::Section;
 use crate::model::interface::InterfaceName;
 use crate::secret::{Secret, SecretSource};
 
-/// The account of Meta's by which codes go out in a template: an interface like
-/// those of `[websms]`, with the preset `whatsapp-template` and the code in two
-/// places.
+/// The account at Meta as an interface like those of `[websms]`: with the preset
+/// `whatsapp-template`, and the code in two places of the template.
 ///
 /// # Errors
-/// When `template` or `language` are no names of such.
+/// When `template` or `language` contain more than letters, digits and `_`.
 pub(crate) fn sender(
     codes: &WhatsappCodes,
     account: &WhatsappAccount<Secret>,
@@ -28,7 +27,9 @@ pub(crate) fn sender(
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     for name in [template, language] {
         if name.is_empty() || !name.bytes().all(word) {
-            return Err(format!("{name:?} is no name of a template or language"));
+            return Err(format!(
+                "{name:?} is not the name of a template or language"
+            ));
         }
     }
     let mut entries = entries(codes, account, template, language);
@@ -41,15 +42,16 @@ pub(crate) fn sender(
     let auth = Auth::Bearer {
         secret: SecretSource::Inline(account.access_token.clone()),
     };
-    let said = |problems: &[Problem]| {
-        let said: Vec<_> = problems.iter().map(|problem| &problem.message).collect();
-        format!("{said:?}")
-    };
-    let outgoing = outgoing.ok_or_else(|| said(&problems))?;
+    let outgoing = outgoing.ok_or_else(|| messages(&problems))?;
     Ok(OutgoingInterface { auth, ..outgoing })
 }
 
-/// What such an interface would have in the file.
+fn messages(problems: &[Problem]) -> String {
+    let messages: Vec<_> = problems.iter().map(|problem| &problem.message).collect();
+    format!("{messages:?}")
+}
+
+/// The lines that such an interface would have in the file.
 fn entries(
     codes: &WhatsappCodes,
     account: &WhatsappAccount<Secret>,

@@ -1,4 +1,4 @@
-//! `[websms]`: how a request says who sends it.
+//! `[websms]`: how a request authenticates.
 
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
@@ -6,62 +6,45 @@ use crate::config::syntax::value;
 use crate::document::template;
 use crate::secret::{Secret, SecretSource};
 
-/// How a request says who sends it. `S` is where the secret is, or the secret.
+/// How a request authenticates. `S` is the source of the secret, or the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Auth<S> {
     /// RFC 7617.
-    Basic {
-        /// User name.
-        user: String,
-        /// Password.
-        secret: S,
-    },
+    Basic { user: String, secret: S },
     /// RFC 6750, section 2.1.
-    Bearer {
-        /// The token.
-        secret: S,
-    },
-    /// In a header of the provider's own.
+    Bearer { secret: S },
+    /// In a header that the provider defines.
     Header {
-        /// Its name in lower case.
+        /// In lower case.
         name: String,
-        /// Its value, with `{user}` and `{secret}`.
+        /// With `{user}` and `{secret}`.
         value: String,
-        /// What `{user}` stands for.
         user: String,
-        /// What `{secret}` stands for.
         secret: S,
     },
     /// Not at all.
     None,
-    /// As two more parameters of the form.
+    /// In two more parameters.
     Plain {
-        /// Parameter and value that name the user.
+        /// The parameter for the user, and its value.
         user: (String, String),
-        /// Parameter that carries the secret.
+        /// The parameter for the secret.
         key_secret: String,
-        /// Its value.
         secret: S,
     },
     /// Zadarma's signature over path and parameters
     /// (<https://zadarma.com/en/support/api/>).
-    Zadarma {
-        /// The user key.
-        user: String,
-        /// The signing secret.
-        secret: S,
-    },
+    Zadarma { user: String, secret: S },
 }
 
 impl Auth<SecretSource> {
-    /// Whether the secret stands in the file itself.
+    /// Whether the file itself contains the secret.
     pub(crate) fn holds_secret(&self) -> bool {
         self.secret().is_some_and(SecretSource::is_inline)
     }
 }
 
 impl<S> Auth<S> {
-    /// The secret, if there is one.
     #[must_use]
     pub fn secret(&self) -> Option<&S> {
         match self {
@@ -74,10 +57,10 @@ impl<S> Auth<S> {
         }
     }
 
-    /// The same with the secret replaced by what `resolve` makes of it.
+    /// The same with the secret that `resolve` returns.
     ///
     /// # Errors
-    /// What `resolve` says.
+    /// Those of `resolve`.
     pub fn try_map<T, E>(self, resolve: impl FnOnce(S) -> Result<T, E>) -> Result<Auth<T>, E> {
         Ok(match self {
             Self::Basic { user, secret } => Auth::Basic {
@@ -116,8 +99,7 @@ impl<S> Auth<S> {
     }
 }
 
-/// Why a key of the account must be set.
-const NEEDED: &str = "is not set, and this auth_method needs it (auth_method = none sends without)";
+const REQUIRED: &str = "is not set, and auth_method needs it (auth_method = none needs nothing)";
 
 /// The words of `auth_method`.
 #[derive(Clone, Copy)]
@@ -139,7 +121,7 @@ const AUTH_METHODS: [(&str, AuthMethod); 6] = [
     ("header", AuthMethod::Header),
 ];
 
-/// Reads it; `None` when there was a mistake, which has been noted.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
     let method = reader.choose(&keys::AUTH_METHOD, &AUTH_METHODS);
     let user = reader.read(&keys::AUTH_USER);
@@ -151,46 +133,48 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
     Some(match method? {
         AuthMethod::None => Auth::None,
         AuthMethod::Basic => Auth::Basic {
-            user: reader.needed(&keys::AUTH_USER, NEEDED, user)?,
-            // A token as the user and no password is what some providers want.
+            user: reader.required(&keys::AUTH_USER, REQUIRED, user)?,
+            // Some providers want a token as the user and no password.
             secret: secret.unwrap_or_else(|| SecretSource::Inline(Secret::default())),
         },
         AuthMethod::Plain => Auth::Plain {
             user: (
-                reader.needed(&keys::KEY_USER, NEEDED, key_user?)?,
-                reader.needed(&keys::AUTH_USER, NEEDED, user)?,
+                reader.required(&keys::KEY_USER, REQUIRED, key_user?)?,
+                reader.required(&keys::AUTH_USER, REQUIRED, user)?,
             ),
-            key_secret: reader.needed(&keys::KEY_SECRET, NEEDED, key_secret?)?,
-            secret: reader.needed(&keys::AUTH_PASSWD, NEEDED, secret)?,
+            key_secret: reader.required(&keys::KEY_SECRET, REQUIRED, key_secret?)?,
+            secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
         },
         AuthMethod::Bearer => Auth::Bearer {
-            secret: reader.needed(&keys::AUTH_PASSWD, NEEDED, secret)?,
+            secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
         },
         AuthMethod::Header => {
-            let (name, value) = reader.needed(&keys::AUTH_HEADER, NEEDED, header?)?;
+            let (name, value) = reader.required(&keys::AUTH_HEADER, REQUIRED, header?)?;
             Auth::Header {
                 name,
                 value,
                 user: user.unwrap_or_default(),
-                secret: reader.needed(&keys::AUTH_PASSWD, NEEDED, secret)?,
+                secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
             }
         }
         AuthMethod::Zadarma => Auth::Zadarma {
-            user: reader.needed(&keys::AUTH_USER, NEEDED, user)?,
-            secret: reader.needed(&keys::AUTH_PASSWD, NEEDED, secret)?,
+            user: reader.required(&keys::AUTH_USER, REQUIRED, user)?,
+            secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
         },
     })
 }
 
-/// A header line that holds `{secret}`.
+/// A header line that contains `{secret}`.
 fn auth_header(raw: &str) -> Result<Option<(String, String)>, String> {
-    const EXPECTED: &str = "expected e.g. Authorization: App {secret}";
     let Some((name, value)) = value::header(raw)? else {
         return Ok(None);
     };
     if template::unknown_word(&value, &["user", "secret"]).is_some() || !value.contains("{secret}")
     {
-        return Err(format!("does not say where the secret goes ({EXPECTED})"));
+        return Err(format!(
+            "{}, e.g. Authorization: App {{secret}}",
+            keys::AUTH_HEADER.expected()
+        ));
     }
     Ok(Some((name, value)))
 }

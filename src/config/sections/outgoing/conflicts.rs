@@ -1,4 +1,4 @@
-//! `[websms]`: parameters of one interface that cannot all be sent.
+//! `[websms]`: parameters of one interface that contradict each other.
 
 use serde_json::Value;
 
@@ -10,8 +10,9 @@ use crate::config::syntax::keys::{Key, websms as keys};
 use crate::config::syntax::reader::Reader;
 use crate::document::template;
 
-/// Parameters that cannot all be sent: two of one name, of which the provider
-/// makes nobody knows what, or one that stands in the way of another.
+/// Checks that all parameters can be sent: no two have the same name, which
+/// providers treat in different ways, and none is in the way of another. `None` after
+/// a mistake, which has been recorded.
 pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Option<()> {
     let ucs2 = ConditionalParameters {
         key: &keys::VAL_UCS2.key,
@@ -21,15 +22,15 @@ pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Op
         key: &keys::VAL_MEDIA.key,
         values: &outgoing.pictures.fixed,
     };
-    let beside: [(&[ConditionalParameters<'_>], bool); 4] = [
+    let combinations: [(&[ConditionalParameters<'_>], bool); 4] = [
         (&[], false),
         (&[ucs2], false),
         (&[media], true),
         (&[ucs2, media], true),
     ];
-    let problem = unsaid(outgoing).or_else(|| {
-        beside.iter().find_map(|(sometimes, picture)| {
-            let named = named(outgoing, sometimes, *picture);
+    let problem = missing(outgoing).or_else(|| {
+        combinations.iter().find_map(|(conditional, picture)| {
+            let named = named(outgoing, conditional, *picture);
             if outgoing.parameters.body_type == BodyType::Json {
                 misplaced(&named)
             } else {
@@ -46,9 +47,9 @@ pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Op
     }
 }
 
-/// Something that neither a parameter nor the URL nor a header carries. The
-/// sender need not be said: there are accounts that have but one number.
-fn unsaid(outgoing: &OutgoingInterface) -> Option<(&'static Key, String)> {
+/// A destination or text that neither a parameter nor the URL nor a header contains.
+/// The sender may be missing: some accounts have only one number.
+fn missing(outgoing: &OutgoingInterface) -> Option<(&'static Key, String)> {
     let elsewhere = |word: &str| {
         let word = format!("{{{word}}}");
         outgoing.path.contains(&word)
@@ -63,26 +64,25 @@ fn unsaid(outgoing: &OutgoingInterface) -> Option<(&'static Key, String)> {
         (&keys::KEY_BODY.key, !parameters.key_body.is_empty(), "body"),
     ]
     .into_iter()
-    .find(|(_, said, word)| !said && !elsewhere(word))
+    .find(|(_, is_parameter, word)| !is_parameter && !elsewhere(word))
     .map(|(key, _, word)| {
-        let message = format!("must not be empty, unless path or header holds {{{word}}}");
+        let message = format!("must not be empty, unless path or header contains {{{word}}}");
         (key, message)
     })
 }
 
-/// Parameters that go with some messages alone.
+/// Parameters that only some messages have.
 #[derive(Clone, Copy)]
 struct ConditionalParameters<'a> {
-    /// The key that names them.
     key: &'static Key,
     values: &'a [(String, Value)],
 }
 
-/// Every parameter with the key that names it, when these go along in place of
-/// fixed ones of their names, and perhaps a picture.
+/// Every parameter of a message with the key that names it. Conditional ones replace
+/// fixed ones with the same name.
 fn named(
     outgoing: &OutgoingInterface,
-    sometimes: &[ConditionalParameters<'_>],
+    conditional: &[ConditionalParameters<'_>],
     picture: bool,
 ) -> Vec<(&'static Key, String)> {
     let Parameters {
@@ -126,13 +126,13 @@ fn named(
         .iter()
         .map(|pair| (&keys::VAL_STATIC.key, pair))
         .collect();
-    for added in sometimes {
+    for added in conditional {
         values.retain(|(_, (name, _))| added.values.iter().all(|(other, _)| other != name));
         values.extend(added.values.iter().map(|pair| (added.key, pair)));
     }
     values.retain(|(_, (_, value))| !value.is_null());
     named.extend(values.iter().map(|(key, (name, _))| (*key, name.as_str())));
-    // Whatever kind it is, they stand in the same places.
+    // Every kind of picture uses the same places.
     let filled = |name: &str| template::fill(name, |_| "image".to_owned());
     named
         .into_iter()
@@ -163,8 +163,8 @@ fn misplaced(named: &[(&'static Key, String)]) -> Option<(&'static Key, String)>
         let put = pointer.numbered(0).put(&mut document, Value::from(1));
         put.is_err().then(|| {
             let message = format!(
-                "the parameter {name:?} is already used by another key, or stands in the way of \
-                 one (elements of a list are numbered from 0)"
+                "the parameter {name:?} is already used by another key, or conflicts with one \
+                 (elements of a list are numbered from 0)"
             );
             (*key, message)
         })
@@ -176,7 +176,7 @@ mod tests {
     use crate::config;
 
     #[test]
-    fn parameters_of_some_messages_must_have_room_too() {
+    fn conditional_parameters_that_conflict_are_refused() {
         for (lines, mistake) in [
             ("val_static = a=1\nval_ucs2 = a=2\nval_media = a=3", None),
             (
@@ -214,14 +214,14 @@ mod tests {
         ] {
             let text = format!("[websms]\nhost = https://h\nauth_user = u\n{lines}\n");
             let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
-            let said = parsed
+            let report = parsed
                 .err()
                 .map(|report| report.to_string())
                 .unwrap_or_default();
-            assert_eq!(said.is_empty(), mistake.is_none(), "{lines}: {said}");
+            assert_eq!(report.is_empty(), mistake.is_none(), "{lines}: {report}");
             assert!(
-                said.contains(mistake.unwrap_or_default()),
-                "{lines}: {said}"
+                report.contains(mistake.unwrap_or_default()),
+                "{lines}: {report}"
             );
         }
     }

@@ -1,5 +1,5 @@
-//! `[websms]`: when a message goes out, how often it is tried, and what the
-//! sender is told.
+//! `[websms]`: who sends a message, how often it is tried, and which notices the
+//! sender gets.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,33 +9,29 @@ use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value::{self, HeaderName, Kind as _};
 use crate::model::interface::InterfaceName;
 
-/// How an account delivers.
+/// How an interface delivers messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliverySettings {
-    /// Who makes the request.
     pub mode: DeliveryMode,
-    /// Requests at a time, of the outbox.
+    /// Requests of the outbox at the same time.
     pub concurrency: usize,
-    /// Messages per second, of the outbox; `None` is as many as come.
+    /// Messages of the outbox per second; `None` sets no limit.
     pub rate: Option<u32>,
-    /// When a message is tried again.
     pub retry: RetrySettings,
-    /// The account to try when this one fails in a way that is safe to repeat.
+    /// The interface to use when this one fails in a way that is safe to repeat.
     pub fallback: Option<InterfaceName>,
-    /// How the provider is told that a request repeats an earlier one.
     pub idempotency: IdempotencySettings,
-    /// What the sender is told of a message that was not sent; empty is
-    /// nothing.
+    /// Notice about a message that was not sent; empty sends none.
     pub notice_failed: String,
-    /// What the sender is told of one that may have been sent.
+    /// Notice about a message that may have been sent.
     pub notice_unknown: String,
-    /// What the sender is told of one that the provider could not deliver.
+    /// Notice about a message that the provider could not deliver.
     pub notice_undelivered: String,
-    /// How long a sent message is kept for its receipt; nothing is not at all.
+    /// How long a sent message is kept for its receipt; zero keeps none.
     pub receipt_lifetime: Duration,
 }
 
-/// Who makes the request.
+/// Who sends the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryMode {
     /// `websms` itself, while the dialplan waits.
@@ -47,24 +43,24 @@ pub enum DeliveryMode {
 /// When a message is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySettings {
-    /// Wait after the first attempt; it doubles with each.
+    /// Wait before the second attempt; it doubles with each.
     pub least: Duration,
-    /// Longest wait.
+    /// Longest wait between two attempts.
     pub most: Duration,
     /// Time for all attempts, from when the message was queued.
     pub lifetime: Duration,
-    /// Number of attempts; `None` is as many as fit into the lifetime.
+    /// Attempts within the lifetime; `None` sets no limit.
     pub attempts: Option<u32>,
     /// Whether a message is tried again that may have been sent.
     pub unknown: bool,
 }
 
-/// How the provider is told that a request repeats an earlier one.
+/// How a request shows the provider that it repeats an earlier one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdempotencySettings {
-    /// Parameter that carries the id of the message.
+    /// Parameter for the id of the message.
     pub parameter: Option<String>,
-    /// Header that does.
+    /// Header for the id of the message.
     pub header: Option<String>,
 }
 
@@ -73,7 +69,7 @@ const MODES: [(&str, DeliveryMode); 2] = [
     ("queue", DeliveryMode::Queue),
 ];
 
-/// What holds for an interface that is not configured any more.
+/// For messages of an interface that is not configured any more.
 impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
@@ -98,18 +94,17 @@ impl Default for DeliverySettings {
 }
 
 impl DeliverySettings {
-    /// Whether a request that may have arrived can be made again. A fallback does
-    /// not know the ids that another provider has seen.
+    /// Whether a request that may have arrived can be repeated. A fallback does not
+    /// know the ids that another provider has seen.
     #[must_use]
     pub fn may_repeat(&self) -> bool {
         let IdempotencySettings { parameter, header } = &self.idempotency;
-        let known = parameter.is_some() || header.is_some();
-        self.retry.unknown || (known && self.fallback.is_none())
+        let has_id = parameter.is_some() || header.is_some();
+        self.retry.unknown || (has_id && self.fallback.is_none())
     }
 }
 
-/// Reads the keys of one interface; `None` when there was a mistake, which has
-/// been noted.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
     let mode = reader.choose(&keys::DELIVERY, &MODES);
     let concurrency = reader.read(&keys::CONCURRENCY);
@@ -161,12 +156,12 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
     })
 }
 
-/// Reads the directory that all interfaces share.
+/// Reads the directory of the outbox, which all interfaces share.
 pub(crate) fn read_directory(reader: &mut Reader<'_>) -> Option<PathBuf> {
     reader.read(&keys::OUTBOXDIR)
 }
 
-/// Reads whether a message without an index goes by the interface on which the
+/// Reads whether a message without an index is sent by the interface on which the
 /// other party last wrote.
 pub(crate) fn read_reply(reader: &mut Reader<'_>) -> Option<bool> {
     reader.choose(&keys::REPLY_INDEX, &[("first", false), ("auto", true)])

@@ -1,27 +1,27 @@
-//! `[websms]`: what a provider says when it refuses, and what that means.
+//! `[websms]`: what the error codes of a provider mean.
 
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::path::FieldPath;
 
-/// What a provider's refusals mean.
+/// Where a provider's responses have error codes, and what these mean.
 #[derive(Debug, Clone, Default)]
 pub struct ErrorCodes {
-    /// Where an answer has the code.
+    /// Where a response has the code.
     pub code: Vec<FieldPath>,
-    /// Where it says why in words.
+    /// Where a response has the reason in words.
     pub reason: Vec<FieldPath>,
     /// Codes and what they mean.
     pub text: Vec<(String, String)>,
-    /// Codes that mean: not sent, but may be later.
+    /// Codes after which the message is tried again.
     pub retry: Vec<String>,
-    /// Codes that are a matter for the fallback.
+    /// Codes after which the fallback is used.
     pub fallback: Vec<String>,
 }
 
 impl ErrorCodes {
-    /// What a code means, if that is known.
+    /// What a code means; `None` if `reason` does not list it.
     #[must_use]
     pub fn words(&self, code: &str) -> Option<&str> {
         let found = self.text.iter().find(|(known, _)| known == code);
@@ -29,8 +29,7 @@ impl ErrorCodes {
     }
 }
 
-/// Reads what one interface says; `None` when there was a mistake, which has
-/// been noted.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ErrorCodes> {
     let code = reader.read(&keys::RESP_ERROR);
     let reason = reader.read(&keys::RESP_REASON);
@@ -55,6 +54,6 @@ fn words(raw: &str) -> Result<Option<(String, String)>, String> {
         Some((code, words)) if !code.trim().is_empty() && !words.trim().is_empty() => {
             Ok(Some((code.trim().to_owned(), words.trim().to_owned())))
         }
-        _ => Err("does not say what a code means (expected CODE: words)".to_owned()),
+        _ => Err(keys::REASON.expected()),
     }
 }

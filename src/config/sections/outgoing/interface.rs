@@ -18,83 +18,67 @@ use crate::model::interface::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 
-/// One provider account, as `[websms]` describes it.
+/// One interface of `[websms]`: an account at a provider.
 #[derive(Debug, Clone)]
 pub struct OutgoingInterface {
-    /// Its name, the `[index]`.
     pub interface: InterfaceName,
-    /// Where requests go: `host`, without what `path` adds.
+    /// `host`, without the path.
     pub host: Url,
     /// `path`, with `{to}`, `{from}`, `{body}` and `{id}` in it; Zadarma signs it.
     pub path: String,
-    /// By which method.
     pub method: RequestMethod,
-    /// Other headers, by name in lower case, with the same words in them.
+    /// More headers: names in lower case, values with the same words as `path`.
     pub headers: Vec<(String, String)>,
-    /// What says which, and how it is written.
     pub parameters: Parameters,
-    /// How a request says who sends it.
     pub auth: Auth<SecretSource>,
-    /// What the answer must hold besides a 2xx status.
+    /// What a response must contain, besides a 2xx status, to mean "sent".
     pub response_check: Option<Condition>,
-    /// Where the answer says what the provider calls the message.
+    /// Where a response has the provider's id of the message.
     pub response_id: Option<ResponseId>,
-    /// What its refusals mean.
     pub errors: ErrorCodes,
-    /// How numbers are written.
     pub number_format: NumberFormat,
-    /// What the destination must look like then.
+    /// What the destination must match in that format.
     pub to_match: Option<Regex>,
-    /// What is done about characters beyond U+FFFF.
     pub charset: Charset,
-    /// Segments that a text may have; one with more is not sent.
+    /// Segments that a text may need; a longer text is not sent.
     pub max_segments: Option<NonZeroU8>,
     /// Characters of one message; a longer text is sent as several.
     pub max_chars: Option<NonZeroUsize>,
-    /// What becomes of URLs of pictures in the text.
+    /// How URLs of pictures in the text are sent.
     pub pictures: PictureSettings,
-    /// Bound of the whole exchange.
+    /// For the whole request and its response.
     pub timeout: Duration,
-    /// Bound of name resolution, connection and TLS together; shorter than
-    /// `timeout`.
+    /// For DNS, connection and TLS together; shorter than `timeout`.
     pub connect_timeout: Duration,
-    /// PEM file with authorities to trust besides the system's.
+    /// PEM file with certificates of authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// When it goes out, how often it is tried and what the sender is told.
     pub delivery: DeliverySettings,
 }
 
-/// Where the answer says what the provider calls the message.
+/// Where a response has the provider's id of the message.
 #[derive(Debug, Clone)]
 pub enum ResponseId {
-    /// In its JSON, at the first of these that is there.
+    /// In its JSON, at the first of these places that exists.
     At(Vec<FieldPath>),
-    /// In the first group of a pattern that the answer as it came matches.
+    /// In the first group of a pattern that matches the text of the response.
     Matched(Regex),
 }
 
-/// By which method a request is made.
+/// The HTTP method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestMethod {
-    /// With everything in the URL.
+    /// With all parameters in the URL.
     Get,
-    /// As most want it.
     Post,
-    /// As some do.
     Put,
 }
 
-/// What is done about characters beyond U+FFFF, which UCS-2 does not have.
+/// What is done with characters beyond U+FFFF, which UCS-2 does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Charset {
-    /// A parameter is added to messages that hold one.
-    Marked {
-        /// The parameter.
-        key: String,
-        /// Its value.
-        value: String,
-    },
-    /// They are replaced by U+FFFD.
+    /// A parameter is added to texts that contain one.
+    Marked { key: String, value: String },
+    /// Each is replaced by U+FFFD.
     Ucs2,
     /// Nothing.
     Utf8,

@@ -1,4 +1,4 @@
-//! `[websms]`: how messages go out to a provider.
+//! `[websms]`: how messages are sent to a provider.
 
 use std::num::{NonZeroU8, NonZeroUsize};
 
@@ -29,7 +29,7 @@ const METHODS: [(&str, RequestMethod); 3] = [
     ("GET", RequestMethod::Get),
 ];
 
-/// Reads one interface; `None` when there was a mistake, which has been noted.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<OutgoingInterface> {
     let account = target::account(reader);
     let target = account
@@ -59,7 +59,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let ca_file = reader.read(&keys::CA_FILE);
     let delivery = delivery::read(reader);
     if connect_timeout >= timeout && timeout.is_some() {
-        let message = "must be less than timeout, or a slow connection looks like a lost answer";
+        let message = "must be less than timeout: otherwise a slow connection looks like a missing \
+                       response";
         reader.mistake(&keys::CONNECT_TIMEOUT, message);
         return None;
     }
@@ -86,21 +87,21 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         ca_file: ca_file?,
         delivery: delivery?,
     };
-    without_body(reader, &outgoing)?;
+    check_body_type(reader, &outgoing)?;
     conflicts::check(reader, &outgoing)?;
     Some(outgoing)
 }
 
-/// A GET has no body; what has none cannot be signed in Zadarma's way.
-fn without_body(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Option<()> {
+/// A GET request has no body, and Zadarma's signature needs a form.
+fn check_body_type(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Option<()> {
     let body_type = outgoing.parameters.body_type;
     if outgoing.method == RequestMethod::Get && body_type != BodyType::Query {
-        let message = "must be query with method = GET, which has no body";
+        let message = "must be query with method = GET, because GET has no body";
         reader.mistake(&keys::BODY_TYPE, message);
         return None;
     }
     if matches!(outgoing.auth, Auth::Zadarma { .. }) && body_type != BodyType::Form {
-        let message = "must be form with auth_method = zadarma, which signs it";
+        let message = "must be form with auth_method = zadarma, which signs the form";
         reader.mistake(&keys::BODY_TYPE, message);
         return None;
     }
@@ -111,14 +112,14 @@ fn response_id(raw: &str) -> Result<Option<ResponseId>, String> {
     let Some(raw) = value::optional(raw)? else {
         return Ok(None);
     };
-    // `/sms,/mms` and `/data/x` look like patterns with flags, and are places.
+    // `/sms,/mms` and `/data/x` look like patterns with flags, but are places.
     let closed = raw.contains('(') || raw.ends_with('/');
     if !closed || !condition::is_pattern(&raw) {
         return Places.parse(&raw).map(ResponseId::At).map(Some);
     }
     let pattern = condition::pattern(&raw)?;
     if pattern.captures_len() < 2 {
-        return Err("the pattern has no (group), which would be the id".to_owned());
+        return Err("the pattern has no (group): put the id in one".to_owned());
     }
     Ok(Some(ResponseId::Matched(pattern)))
 }
@@ -140,7 +141,7 @@ fn charset(raw: &str) -> Result<Charset, String> {
     }
 }
 
-/// 0, or nothing, is no bound.
+/// 0 or an empty value sets no limit.
 fn max_segments(raw: &str) -> Result<Option<NonZeroU8>, String> {
     if raw.is_empty() {
         return Ok(None);

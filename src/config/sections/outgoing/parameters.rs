@@ -1,4 +1,4 @@
-//! `[websms]`: which parameter says what, and how parameters are written.
+//! `[websms]`: the parameters of a request, and how they are written.
 
 use serde_json::Value;
 
@@ -10,21 +10,19 @@ use crate::document::path::JsonPointer;
 /// The parameters of a request.
 #[derive(Debug, Clone)]
 pub struct Parameters {
-    /// How they are written.
     pub body_type: BodyType,
-    /// The Content-Type, if not that of the body type.
+    /// Content-Type, if not that of the body type.
     pub content_type: Option<String>,
-    /// The one that carries the destination number; `None` when `path` or
-    /// `header` does.
+    /// For the destination number; `None` if `path` or `header` contains it.
     pub key_to: Option<String>,
-    /// The one that carries the originating number.
+    /// For the sender's number.
     pub key_from: Option<String>,
-    /// Those that carry the text; in JSON it may stand in several places.
+    /// For the text; in JSON it may be put in several places.
     pub key_body: Vec<String>,
-    /// Those that are always sent.
+    /// Sent with every message.
     pub fixed: Vec<(String, Value)>,
-    /// Those that go with a text that GSM-7 cannot hold, in place of others of
-    /// their names.
+    /// Sent with a text that GSM-7 cannot hold, in place of others with the same
+    /// name.
     pub ucs2: Vec<(String, Value)>,
 }
 
@@ -33,7 +31,7 @@ pub struct Parameters {
 pub enum BodyType {
     /// `application/x-www-form-urlencoded`.
     Form,
-    /// JSON; a parameter's name is a member's, or a JSON Pointer.
+    /// JSON; the name of a parameter is that of a member, or a JSON Pointer.
     Json,
     /// `multipart/form-data`.
     Multipart,
@@ -48,8 +46,8 @@ pub(super) const BODY_TYPES: [(&str, BodyType); 4] = [
     ("multipart", BodyType::Multipart),
 ];
 
-/// Reads the parameters of one interface; `None` when there was a mistake, which
-/// has been noted. `fill` puts in what is known of the account.
+/// Reads one interface; `None` after a mistake, which has been recorded. `fill` fills
+/// in the words of the account.
 pub(crate) fn read(
     reader: &mut Reader<'_>,
     fill: impl Fn(&str) -> Result<String, String>,
@@ -78,7 +76,7 @@ pub(crate) fn read(
     })
 }
 
-/// The parameters that carry the text: one, or in JSON several JSON Pointers.
+/// The parameters for the text: one, or in JSON several JSON Pointers.
 fn key_body(body_type: BodyType, raw: &str) -> Result<Vec<String>, String> {
     if body_type == BodyType::Json && raw.starts_with('/') {
         return value::words(raw);
@@ -86,8 +84,8 @@ fn key_body(body_type: BodyType, raw: &str) -> Result<Vec<String>, String> {
     Ok(value::optional(raw)?.into_iter().collect())
 }
 
-/// Pairs of names and values. In JSON `name:=true` is no text but what it looks
-/// like.
+/// Pairs of names and values. In JSON the value of `name:=true` is not text but
+/// what it looks like.
 pub(super) fn fixed(body_type: BodyType, raw: &str) -> Result<Vec<(String, Value)>, String> {
     let pair = |(key, value): (String, String)| {
         let Some(name) = key
@@ -101,17 +99,15 @@ pub(super) fn fixed(body_type: BodyType, raw: &str) -> Result<Vec<(String, Value
             .filter(|value: &Value| !value.is_object() && !value.is_array());
         scalar
             .map(|scalar| (name.to_owned(), scalar))
-            .ok_or_else(|| {
-                format!("{name}:= is followed by neither true, false, null nor a number")
-            })
+            .ok_or_else(|| format!("expected true, false, null or a number after {name}:="))
     };
     value::pairs(raw)?.into_iter().map(pair).collect()
 }
 
-/// Where a parameter of that name goes in JSON.
+/// Where a parameter is put in JSON.
 ///
 /// # Errors
-/// When it starts like a JSON Pointer and is none.
+/// When its name starts like a JSON Pointer and is not one.
 pub(crate) fn pointer(name: &str) -> Result<JsonPointer, String> {
     if name.starts_with('/') {
         JsonPointer::parse(name)

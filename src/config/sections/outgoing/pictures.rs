@@ -1,4 +1,4 @@
-//! `[websms]`: what becomes of URLs of pictures in a text.
+//! `[websms]`: how URLs of pictures in a text are sent.
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -9,51 +9,49 @@ use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
 use crate::document::path::FieldPath;
 
-/// What becomes of URLs of pictures in the text.
+/// How URLs of pictures in a text are sent.
 #[derive(Debug, Clone)]
 pub struct PictureSettings {
-    /// Parameter that carries one, perhaps with `{kind}`; `None` leaves them in
-    /// the text.
+    /// Parameter for a URL, perhaps with `{kind}`; `None` leaves URLs in the text.
     pub key: Option<String>,
-    /// Parameter that carries the text then; `None` is the usual one.
+    /// Parameter for the text beside a picture; `None` is `key_body`.
     pub caption: Option<String>,
-    /// How many go with one message.
+    /// Pictures in one message.
     pub most: usize,
-    /// The path of the request then; `None` is the usual one.
+    /// Path of a request with a picture; `None` is `path`.
     pub path: Option<String>,
-    /// How they are sent themselves, and not their URLs.
+    /// How the pictures themselves are sent; `None` sends their URLs.
     pub upload: Option<UploadSettings>,
-    /// Ends of URLs that are pictures, without the dot and in lower case.
+    /// Extensions of URLs of pictures, without the dot and in lower case.
     pub extensions: Vec<String>,
-    /// Parameters that go with them, in place of others of that name; in JSON
-    /// `null` is in place of them too.
+    /// Parameters that are sent with pictures, in place of others with the same name;
+    /// in JSON `null` replaces them too.
     pub fixed: Vec<(String, Value)>,
 }
 
-/// How a picture is sent itself.
+/// How a picture itself is sent.
 #[derive(Debug, Clone)]
 pub struct UploadSettings {
-    /// Private addresses that it may be fetched from.
+    /// Private addresses from which it may be fetched.
     pub permitted: Vec<IpNet>,
-    /// The exchange before the message, which then has an id in place of the
-    /// file; `None` sends the file with the message.
+    /// The upload before the message, which then contains an id in place of the file;
+    /// `None` sends the file with the message.
     pub preceding: Option<PrecedingUpload>,
 }
 
-/// An exchange that hands a file over before the message.
+/// An upload of a file before the message.
 #[derive(Debug, Clone)]
 pub struct PrecedingUpload {
-    /// Where to.
     pub path: String,
-    /// The field of the file.
+    /// Field for the file.
     pub field: String,
-    /// Other fields.
+    /// Other fields of the form.
     pub fixed: Vec<(String, String)>,
-    /// Where the answer has the id of the file.
+    /// Where the response has the id of the file.
     pub id: Vec<FieldPath>,
 }
 
-/// Reads what becomes of pictures.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>, account: &Account) -> Option<PictureSettings> {
     let body_type = reader.choose(&keys::BODY_TYPE, &BODY_TYPES);
     let key = reader.read(&keys::KEY_MEDIA);
@@ -65,33 +63,33 @@ pub(crate) fn read(reader: &mut Reader<'_>, account: &Account) -> Option<Picture
     let path = target::other_path(reader, &keys::PATH_MEDIA, account);
     let upload = reader.read(&keys::MEDIA_UPLOAD);
     let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR);
-    let before = read_before(reader, account);
-    let (upload, permitted, before) = (upload?, permitted?, before?);
+    let preceding = read_preceding(reader, account);
+    let (upload, permitted, preceding) = (upload?, permitted?, preceding?);
     let pictures = PictureSettings {
         key: key?,
         caption: caption?,
-        // A file has one place in a form.
+        // One message has one file.
         most: if upload { 1 } else { most? },
         path: path?,
         upload: upload.then(|| UploadSettings {
             permitted: permitted.unwrap_or_default(),
-            preceding: before,
+            preceding,
         }),
         extensions: extensions?,
         fixed: fixed?,
     };
     if pictures.key.is_none() && !pictures.extensions.is_empty() {
-        let message = "is not set, and media_out needs it: name the provider's parameter for a \
-                       picture's URL";
+        let message = "is not set, and media_out needs it: set it to the provider's parameter for \
+                       the URL of a picture";
         reader.mistake(&keys::KEY_MEDIA, message);
         return None;
     }
     Some(pictures)
 }
 
-/// Reads how a file is handed over before the message.
+/// Reads how a file is uploaded before the message, if it is.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
-fn read_before(reader: &mut Reader<'_>, account: &Account) -> Option<Option<PrecedingUpload>> {
+fn read_preceding(reader: &mut Reader<'_>, account: &Account) -> Option<Option<PrecedingUpload>> {
     let path = target::other_path(reader, &keys::PATH_UPLOAD, account);
     let field = reader.read(&keys::KEY_UPLOAD);
     let fixed = reader.read(&keys::VAL_UPLOAD);

@@ -1,5 +1,5 @@
-//! `[websms]`: where a request goes, and its headers. What is known of the
-//! account is filled in here; what a message says, when it is sent.
+//! `[websms]`: the URL of a request, and its headers. The words of the account are
+//! filled in here; those of a message when it is sent.
 
 use reqwest::Url;
 
@@ -17,7 +17,7 @@ pub(crate) struct Account {
     user: String,
 }
 
-/// Reads it; `None` when there was a mistake, which has been noted.
+/// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn account(reader: &mut Reader<'_>) -> Option<Account> {
     let account = reader.read(&keys::ACCOUNT);
     let user = reader.read(&keys::AUTH_USER);
@@ -28,20 +28,19 @@ pub(crate) fn account(reader: &mut Reader<'_>) -> Option<Account> {
 }
 
 impl Account {
-    /// A value with the words of the account filled in and the others as they
-    /// are.
+    /// The value with the words of the account filled in and other words unchanged.
     pub(crate) fn fill(&self, raw: &str) -> Result<String, String> {
         self.fill_as(raw, str::to_owned)
     }
 
-    /// The same, with each word written in another way.
+    /// The same, with each value written by `write`.
     fn fill_as(&self, raw: &str, write: impl Fn(&str) -> String) -> Result<String, String> {
         let missing = [("account", &self.account), ("user", &self.user)]
             .into_iter()
             .find(|(word, value)| value.is_empty() && raw.contains(&format!("{{{word}}}")));
         if let Some((word, _)) = missing {
             let key = if word == "user" { "auth_user" } else { word };
-            return Err(format!("holds {{{word}}}, and {key} is not set: set it"));
+            return Err(format!("contains {{{word}}}, and {key} is not set: set it"));
         }
         Ok(template::fill(raw, |word| match word {
             "account" => write(&self.account),
@@ -51,18 +50,18 @@ impl Account {
     }
 }
 
-/// Nothing but words that are filled in for each message is left in braces.
+/// Checks that only words of a message are left in braces.
 fn only_words(filled: String) -> Result<String, String> {
     match template::unknown_word(&filled, &PATH_WORDS) {
         None => Ok(filled),
         Some(word) => Err(format!(
-            "unknown word {{{word}}} (expected some of {{to}}, {{from}}, {{body}}, {{id}}, \
-             {{account}} and {{user}})"
+            "unknown word {{{word}}} (expected {{to}}, {{from}}, {{body}}, {{id}}, {{account}} or \
+             {{user}})"
         )),
     }
 }
 
-/// A header line with what is known of the account; empty is none.
+/// A header line with the words of the account filled in; empty is `None`.
 pub(crate) fn header(account: &Account, raw: &str) -> Result<Option<(String, String)>, String> {
     let Some((name, value)) = value::header(raw)? else {
         return Ok(None);
@@ -74,13 +73,13 @@ pub(crate) fn header(account: &Account, raw: &str) -> Result<Option<(String, Str
         _ => None,
     };
     if let Some(key) = set_elsewhere {
-        return Err(format!("this header is the business of {key}"));
+        return Err(format!("this header is set by {key}"));
     }
     let value = account.fill(&value).and_then(only_words)?;
     Ok(Some((name, value)))
 }
 
-/// `host` and `path`, which must lead to that host whatever is filled in.
+/// `host` and `path`: the URL must lead to that host, whatever is filled in.
 pub(crate) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url, String)> {
     let host = reader.read_as(&keys::HOST, |raw| {
         account.fill(raw).and_then(|raw| host(&raw))
@@ -104,14 +103,14 @@ pub(crate) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url,
             Some((base, path))
         }
         _ => {
-            let message = "does not continue the host: the path must start with /";
+            let message = "does not continue the host: start the path with /";
             reader.mistake(&keys::PATH, message);
             None
         }
     }
 }
 
-/// A path for something that goes elsewhere on the same host, if it does.
+/// Another path on the same host; `Some(None)` if it is not set.
 #[expect(clippy::option_option, reason = "a mistake is not the same as nothing")]
 pub(crate) fn other_path(
     reader: &mut Reader<'_>,
@@ -123,37 +122,38 @@ pub(crate) fn other_path(
             return Ok(None);
         }
         if !raw.starts_with('/') {
-            return Err("the path must start with /".to_owned());
+            return Err("start the path with /".to_owned());
         }
         path(&account.fill_as(raw, percent::encode)?).map(Some)
     })
 }
 
-/// Scheme and host. One without a scheme is taken as http, which is what the
-/// reference's library did.
+/// Scheme and host. Without a scheme it is http, as in the library of the PHP WebSMS.
 fn host(raw: &str) -> Result<String, String> {
-    const EXPECTED: &str = "expected scheme and host, e.g. https://api.example.com";
+    let expected = keys::HOST.expected();
     if !raw
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
     {
-        return Err(format!("holds what no host can ({EXPECTED})"));
+        return Err(format!(
+            "contains a blank or another invalid character ({expected})"
+        ));
     }
     let with_scheme = if raw.contains("://") {
         raw.to_owned()
     } else {
         format!("http://{raw}")
     };
-    let url = Url::parse(&with_scheme).map_err(|error| format!("{error} ({EXPECTED})"))?;
+    let url = Url::parse(&with_scheme).map_err(|error| format!("{error} ({expected})"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("neither http nor https ({EXPECTED})"));
+        return Err(format!("neither http nor https ({expected})"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user: put it into auth_user and auth_passwd".to_owned());
+        return Err("contains a user: move it to auth_user and auth_passwd".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(format!(
-            "holds a ? or #, which belong into path ({EXPECTED})"
+            "contains a ? or #, which belong to path ({expected})"
         ));
     }
     Ok(with_scheme)
@@ -164,7 +164,7 @@ fn path(raw: &str) -> Result<String, String> {
         Ok(raw.to_owned())
     } else {
         Err(
-            "holds a blank or another character that a URL cannot hold: percent-encode it"
+            "contains a blank or another character that a URL cannot contain: percent-encode it"
                 .to_owned(),
         )
     }

@@ -49,6 +49,7 @@ keys! { Section::Astqueue;
 
     /// Bytes of text in one SIP MESSAGE. A longer text becomes several, cut between characters, in
     /// order.
+    // The longest emoji must fit.
     MAX_TEXT: "max_text" = "1000", Number<usize>(40, 1000), "bytes in one SIP MESSAGE";
 
     /// Call files that may wait. Above that, providers get 503 and try again later.

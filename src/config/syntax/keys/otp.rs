@@ -3,8 +3,8 @@
 use crate::config::syntax::keys::key::{self, keys};
 use crate::config::syntax::section::Section;
 use crate::config::syntax::value::{
-    AbsolutePath, Custom, Limit, ListenAddress, NetworkList, Number, OptionalPath, OptionalText,
-    Seconds, SecretText,
+    AbsolutePath, BaseUrl, Custom, Limit, ListenAddress, NetworkList, Number, OptionalPath,
+    OptionalText, Seconds, SecretText,
 };
 
 keys! { Section::Otp;
@@ -73,7 +73,7 @@ keys! { Section::Otp;
     TEMPLATE_ID: "template_id" = "", Custom("an id, digits"), "";
 
     /// Base URL of Meta's Graph API.
-    API_URL: "api_url" = "https://graph.facebook.com", Custom("a URL"), "";
+    API_URL: "api_url" = "https://graph.facebook.com", BaseUrl("https://graph.facebook.com"), "";
 
     /// Its version. (The sample's v21.0 ends in January 2027.)
     API_VERSION: "api_version" = "v25.0", Custom("a version, e.g. v25.0"), "";

@@ -2,11 +2,11 @@
 
 use crate::config::syntax::keys::key::{self, keys};
 use crate::config::syntax::section::Section;
-use crate::config::syntax::value::{Custom, OptionalPath, Seconds, SecretText};
+use crate::config::syntax::value::{BaseUrl, Custom, OptionalPath, Seconds, SecretText};
 
 keys! { Section::Whatsapp;
     /// Base URL of the gateway's API, with its prefix. Required if anything in this section is set.
-    URL: "url" = "", Custom("a URL, e.g. http://192.0.2.1:5000/api/v1"),
+    URL: "url" = "", BaseUrl("http://192.0.2.1:5000/api/v1"),
         "e.g. http://192.0.2.1:5000/api/v1";
 
     /// The token (JWT) that `whatsapp login` gets: `file:/etc/asterisk/whatsapp.token` has it written

@@ -22,4 +22,4 @@ pub(crate) use path::{AbsolutePath, ContextName, ExtensionList, OptionalPath};
 pub(crate) use text::{
     OptionalText, PairList, RequiredText, SecretText, WordList, optional, pair, pairs, words,
 };
-pub(crate) use url::{UrlPaths, base_url};
+pub(crate) use url::{BaseUrl, UrlPaths};

@@ -102,10 +102,10 @@ impl Kind for PairList {
 /// When it holds control characters or bytes that were not UTF-8.
 pub(crate) fn optional(raw: &str) -> Result<Option<String>, String> {
     if raw.chars().any(char::is_control) {
-        return Err("holds a control character".to_owned());
+        return Err("contains a control character".to_owned());
     }
     if raw.contains(char::REPLACEMENT_CHARACTER) {
-        return Err("holds a byte that is not UTF-8: save the file in UTF-8".to_owned());
+        return Err("contains a byte that is not UTF-8: save the file in UTF-8".to_owned());
     }
     Ok((!raw.is_empty()).then(|| raw.to_owned()))
 }

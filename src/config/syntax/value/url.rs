@@ -9,6 +9,11 @@ use crate::config::syntax::value::text::items;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UrlPaths;
 
+/// The base URL of an API, without a `/` at the end; paths are put behind it. The text
+/// is an example.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BaseUrl(pub(crate) &'static str);
+
 impl Describe for UrlPaths {
     fn describe(&self) -> String {
         "paths, e.g. /hook/1,/hook/2".to_owned()
@@ -37,24 +42,33 @@ impl Kind for UrlPaths {
     }
 }
 
-/// The base URL of an API, without a `/` at the end; paths are put behind it.
-///
-/// # Errors
-/// When it is none; `example` is one.
-pub(crate) fn base_url(raw: &str, example: &str) -> Result<Url, String> {
-    let expected = format!("expected the URL of the API, e.g. {example}");
-    let url =
-        Url::parse(raw.trim_end_matches('/')).map_err(|error| format!("{error} ({expected})"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("neither http nor https ({expected})"));
+impl Describe for BaseUrl {
+    fn describe(&self) -> String {
+        format!("a URL, e.g. {}", self.0)
     }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("contains a user, which is not used ({expected})"));
+}
+
+impl Kind for BaseUrl {
+    type Value = Url;
+
+    fn parse(&self, raw: &str) -> Result<Url, String> {
+        let expected = expected(self);
+        if raw.is_empty() {
+            return Err(expected);
+        }
+        let url = Url::parse(raw.trim_end_matches('/'))
+            .map_err(|error| format!("{error} ({expected})"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("neither http nor https ({expected})"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(format!("contains a user, which is not used ({expected})"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(format!("contains a ? or # ({expected})"));
+        }
+        Ok(url)
     }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("contains a ? or # ({expected})"));
-    }
-    Ok(url)
 }
 
 #[cfg(test)]
@@ -62,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base_url_has_a_scheme_and_nothing_behind_the_prefix() {
+    fn base_url_has_a_scheme_and_no_query() {
         for (raw, expected) in [
             (
                 "http://192.0.2.1:5000/api/v1",
@@ -71,10 +85,8 @@ mod tests {
             ("https://h/api/v1//", "https://h/api/v1"),
             ("https://h", "https://h/"),
         ] {
-            assert_eq!(
-                base_url(raw, "http://192.0.2.1").unwrap().as_str(),
-                expected
-            );
+            let url = BaseUrl("http://192.0.2.1").parse(raw).unwrap();
+            assert_eq!(url.as_str(), expected);
         }
         for bad in [
             "",
@@ -84,10 +96,9 @@ mod tests {
             "http://u:p@h",
             "http://h/?a",
         ] {
+            let message = BaseUrl("http://192.0.2.1").parse(bad).unwrap_err();
             assert!(
-                base_url(bad, "http://192.0.2.1")
-                    .unwrap_err()
-                    .contains("http://192.0.2.1"),
+                message.contains("expected a URL, e.g. http://192.0.2.1"),
                 "{bad}"
             );
         }

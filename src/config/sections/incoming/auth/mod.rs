@@ -1,106 +1,80 @@
-//! `[websmsd]`: how a request shows that it is the provider's.
+//! `[websmsd]`: how a request proves that it is from the provider.
 
 pub(crate) mod read;
 
 use crate::document::template;
 use crate::secret::SecretSource;
 
-/// How a request shows that it is the provider's. `S` is where a secret is, or
-/// the secret.
+/// How a request proves that it is from the provider. `S` is the source of a secret,
+/// or the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookAuth<S> {
-    /// The rule.
     pub scheme: AuthScheme,
-    /// What only the provider and we know; one is enough. Of `ed25519` it is the
-    /// provider's public key.
+    /// Secrets shared with the provider, each of which is accepted. With `ed25519`
+    /// the provider's public key.
     pub secrets: Vec<S>,
-    /// The URL under which the provider reaches us, without what the request
-    /// adds; `None` goes by its Host header.
+    /// Scheme, host and start of the path under which the provider reaches us; `None`
+    /// takes the Host header.
     pub public_url: Option<String>,
-    /// Seconds that the time of signing may be off; `None` is any.
+    /// Seconds that the time of signing may differ; `None` sets no limit.
     pub max_age: Option<u64>,
 }
 
-/// The rule by which a request is signed.
+/// How a request is authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthScheme {
     /// HTTP Basic (RFC 7617).
-    Basic {
-        /// The user name.
-        user: String,
-    },
+    Basic { user: String },
     /// Telnyx: Ed25519 over `timestamp|body`.
     Ed25519 {
-        /// Where the signature is.
         place: AuthLocation,
-        /// Where the time is.
         timestamp: AuthLocation,
     },
-    /// A keyed hash over what a template says.
+    /// A keyed hash over a template that is filled in.
     Hmac(HmacScheme),
     /// A JSON Web Token, HS256, HS384 or HS512, whose `payload_hash` is the
     /// SHA-256 of the body.
-    Jwt {
-        /// Where the token is.
-        place: AuthLocation,
-    },
+    Jwt { place: AuthLocation },
     /// The secret itself.
-    Token {
-        /// Where it is.
-        place: AuthLocation,
-    },
+    Token { place: AuthLocation },
     /// Twilio: HMAC-SHA1 over URL and sorted parameters.
-    Twilio {
-        /// Where the signature is.
-        place: AuthLocation,
-    },
+    Twilio { place: AuthLocation },
     /// Vonage's SMS API: a digest over the sorted parameters.
     Vonage {
-        /// Which one.
         digest: VonageDigest,
-        /// The parameter that carries it.
         place: AuthLocation,
     },
 }
 
-/// A keyed hash over what a template says.
+/// A keyed hash over a template that is filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HmacScheme {
-    /// Its digest.
     pub digest: HmacDigest,
-    /// How it is written.
     pub encoding: DigestEncoding,
-    /// What stands before it.
+    /// What precedes the signature.
     pub prefix: String,
     /// What is signed, with the words of `auth_template` in braces.
     pub template: String,
-    /// Where the signature is.
     pub place: AuthLocation,
-    /// Where the time is.
     pub timestamp: Option<AuthLocation>,
-    /// Where the nonce is.
     pub nonce: Option<AuthLocation>,
 }
 
-/// A digest.
+/// The digest of an HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HmacDigest {
-    /// Broken; for those who have nothing else.
+    /// Broken; for providers that offer no other.
     Md5,
-    /// As in Twilio's and Zadarma's schemes.
     Sha1,
-    /// As in most.
     Sha256,
-    /// As in some.
     Sha512,
 }
 
-/// A digest as Vonage makes it.
+/// The digest of a signature of Vonage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VonageDigest {
-    /// Keyed.
     Hmac(HmacDigest),
-    /// MD5 of the text and the secret behind it.
+    /// MD5 of the text followed by the secret.
     Md5Hash,
 }
 
@@ -111,46 +85,32 @@ pub enum DigestEncoding {
     Base64,
     /// Base64 of the hexadecimal digits, as Zadarma writes it.
     Base64Hex,
-    /// In either case.
+    /// Upper or lower case.
     Hex,
 }
 
 /// Where a value is in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthLocation {
-    /// In a field of the form or a top-level member of the JSON document.
+    /// A field of the form or a top-level member of the JSON document.
     Field(String),
-    /// In a header, by its name in lower case.
+    /// A header, by its name in lower case.
     Header(String),
-    /// In the path, where `request_uri` has `{token}`.
+    /// The part of the path where `request_uri` has `{token}`.
     Path,
-    /// In a parameter of the query.
+    /// A parameter of the query.
     Query(String),
 }
 
-/// The words that may stand in braces in `auth_template`, besides
-/// `field:NAME`.
-pub(crate) const SIGNED_WORDS: [&str; 9] = [
-    "url",
-    "url_noquery",
-    "method",
-    "body",
-    "body_sha256",
-    "body_sha256_hex",
-    "fields_sorted",
-    "timestamp",
-    "nonce",
-];
-
 impl HmacScheme {
-    /// The words in braces of its template.
+    /// The words in braces of the template.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         words(&self.template)
     }
 }
 
 impl AuthScheme {
-    /// Whether what is in the query can be believed, where a GET says all.
+    /// Whether the query, which has all fields of a GET, can be trusted.
     pub(crate) fn covers_query(&self) -> bool {
         match self {
             Self::Ed25519 { .. } => false,
@@ -160,7 +120,7 @@ impl AuthScheme {
                     || (has(|word| word.starts_with("field:"))
                         && !has(|word| word.starts_with("body")))
             }
-            // Of a token it shows when it comes whether it has the URL.
+            // Whether a JWT covers the URL shows only when it arrives.
             Self::Basic { .. }
             | Self::Jwt { .. }
             | Self::Token { .. }
@@ -169,7 +129,7 @@ impl AuthScheme {
         }
     }
 
-    /// Whether headers can be believed: they are not part of a signature.
+    /// Whether headers can be trusted: no signature covers them.
     pub(crate) fn covers_headers(&self) -> bool {
         matches!(self, Self::Basic { .. } | Self::Token { .. })
     }
@@ -184,19 +144,19 @@ fn words(template: &str) -> impl Iterator<Item = &str> {
 }
 
 impl WebhookAuth<SecretSource> {
-    /// Whether a secret stands in the file itself.
+    /// Whether the file itself contains a secret.
     pub(crate) fn holds_secret(&self) -> bool {
         let is_public = matches!(self.scheme, AuthScheme::Ed25519 { .. });
-        let here = |secret: &SecretSource| matches!(secret, SecretSource::Inline(_));
-        !is_public && self.secrets.iter().any(here)
+        let is_inline = |secret: &SecretSource| matches!(secret, SecretSource::Inline(_));
+        !is_public && self.secrets.iter().any(is_inline)
     }
 }
 
 impl<S> WebhookAuth<S> {
-    /// The same with each secret replaced by what `resolve` makes of it.
+    /// The same with the secrets that `resolve` returns.
     ///
     /// # Errors
-    /// What `resolve` says.
+    /// Those of `resolve`.
     pub fn try_map<T, E>(self, resolve: impl Fn(S) -> Result<T, E>) -> Result<WebhookAuth<T>, E> {
         Ok(WebhookAuth {
             scheme: self.scheme,
