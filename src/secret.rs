@@ -1,6 +1,6 @@
 //! Secrets, and where they are read from.
 //!
-//! A configuration file holds a secret itself or names a file or an environment
+//! A configuration file contains a secret itself or names a file or an environment
 //! variable that does. Nothing here ever prints one.
 
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 /// A password, token or signing key. `Debug` does not show it and there is no
-/// `Display`; [`Secret::expose`] is the one way to it.
+/// `Display`; [`Secret::expose`] is the only access to it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
@@ -78,7 +78,7 @@ impl SecretSource {
         }
     }
 
-    /// Whether the configuration itself holds the secret, and it is not empty.
+    /// Whether the configuration itself contains the secret, and it is not empty.
     #[must_use]
     pub fn is_inline(&self) -> bool {
         matches!(self, Self::Inline(secret) if !secret.expose().is_empty())

@@ -17,10 +17,10 @@ use crate::model::interface::InterfaceName;
 /// A configuration without mistakes.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Interfaces that messages go out by, in the order of the file. Empty when
-    /// `[websms]` holds nothing: then nothing can be sent.
+    /// Interfaces that send messages, in the order of the file. Empty when
+    /// `[websms]` is empty: then nothing can be sent.
     pub outgoing: Vec<OutgoingInterface>,
-    /// Interfaces that messages come in on, in the order of the file.
+    /// Interfaces that receive messages, in the order of the file.
     pub incoming: Vec<IncomingInterface>,
     /// The daemon as a whole.
     pub server: ServerSettings,
@@ -28,17 +28,17 @@ pub struct Config {
     pub spool: SpoolSettings,
     /// Directory in which messages wait for the provider.
     pub outbox: PathBuf,
-    /// Whether a message that names no interface goes by the one on which the
+    /// Whether a message that names no interface is sent by the one on which the
     /// other party last wrote; otherwise by the first.
     pub reply_auto: bool,
-    /// The account at a WhatsApp gateway; `None` when `[whatsapp]` holds nothing.
+    /// The account at a WhatsApp gateway; `None` if `[whatsapp]` is empty.
     pub sak: Option<SakSettings>,
-    /// One-time passwords; `None` when `[otp]` holds nothing.
+    /// One-time passwords; `None` if `[otp]` is empty.
     pub otp: Option<OtpSettings>,
 }
 
 impl Config {
-    /// Whether the file itself holds a secret.
+    /// Whether the file itself contains a secret.
     pub(crate) fn holds_secrets(&self) -> bool {
         let outgoing = self
             .outgoing
@@ -52,10 +52,10 @@ impl Config {
         let sak = self.sak.iter().map(SakSettings::holds_secret);
         let otp = self.otp.iter().map(OtpSettings::holds_secret);
         let mut all = outgoing.chain(incoming).chain(sak).chain(otp);
-        all.any(|holds| holds)
+        all.any(|holds_secret| holds_secret)
     }
 
-    /// The interface that a message goes out by: the one of this index, or the
+    /// The interface that sends a message: the one of this index, or the
     /// first when the index is empty.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Config {
 }
 
 /// A message names an interface that `[websms]` does not have. The administrator
-/// or whoever wrote the dialplan must act.
+/// or the author of the dialplan must act.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum UnknownInterface {
     /// There are others, with indexes.
@@ -98,7 +98,7 @@ pub(crate) enum UnknownInterface {
         known: String,
         hint: String,
     },
-    /// `[websms]` holds nothing.
+    /// `[websms]` is empty.
     #[error("find an interface to send by: set host in [websms]")]
     NoneConfigured,
     /// `[websms]` describes one interface, without an index.

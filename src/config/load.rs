@@ -22,7 +22,7 @@ use crate::model::interface::InterfaceName;
 /// Why there is no configuration. The administrator must act.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// The file holds mistakes.
+    /// The file contains mistakes.
     #[error("use the configuration:\n{0}")]
     Mistakes(Report),
     /// The file cannot be read.
@@ -32,10 +32,10 @@ pub enum LoadError {
 
 /// Reads a configuration file.
 ///
-/// The report holds warnings: what works and the administrator should know.
+/// The report contains warnings: what works and the administrator should know.
 ///
 /// # Errors
-/// When the file cannot be read or holds mistakes.
+/// When the file cannot be read or contains mistakes.
 pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
     let text = read(path)?;
     let (config, mut report) =
@@ -53,10 +53,10 @@ pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
     Ok((config, report))
 }
 
-/// Reads from a configuration file what `[otp]` holds before there is an account.
+/// Reads from a configuration file what `[otp]` contains before there is an account.
 ///
 /// # Errors
-/// When the file cannot be read or holds mistakes.
+/// When the file cannot be read or contains mistakes.
 pub(crate) fn load_draft(path: &Path) -> Result<OtpDraft, LoadError> {
     let text = read(path)?;
     parse_draft(path, &text, &preset::from_file).map_err(LoadError::Mistakes)
@@ -81,7 +81,7 @@ pub fn parse(
     finish(path, problems, config)
 }
 
-/// Reads from the text of a configuration what `[otp]` holds before there is an
+/// Reads from the text of a configuration what `[otp]` contains before there is an
 /// account. The other sections must be without mistakes all the same.
 ///
 /// # Errors
@@ -144,11 +144,13 @@ fn finish<T>(
     }
 }
 
+/// The configuration of all sections; `None` after a mistake in one of them. Every
+/// section is read even then.
 fn assemble(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Config> {
     let unnamed = InterfaceName::unnamed();
-    let given = |section: Section| entries.iter().any(|entry| entry.section == section.name());
+    let is_given = |section: Section| entries.iter().any(|entry| entry.section == section.name());
     let mut outgoing = Some(Vec::new());
-    if given(Section::Websms) {
+    if is_given(Section::Websms) {
         outgoing = each(entries, Section::Websms, problems, outgoing::read);
     }
     if let Some(outgoing) = &outgoing {
@@ -162,27 +164,27 @@ fn assemble(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Config> {
         problems.extend(incoming::unauthenticated_interfaces(incoming));
     }
     let mut reader = Reader::new(entries, Section::Websmsd, &unnamed, problems);
-    let daemon = server::read(&mut reader);
+    let server = server::read(&mut reader);
     let mut reader = Reader::new(entries, Section::Astqueue, &unnamed, problems);
-    let queue = spool::read(&mut reader);
-    let mut whatsapp = Some(None);
-    if given(Section::Whatsapp) {
+    let spool = spool::read(&mut reader);
+    let mut sak = Some(None);
+    if is_given(Section::Whatsapp) {
         let mut reader = Reader::new(entries, Section::Whatsapp, &unnamed, problems);
-        whatsapp = sak::read(&mut reader).map(Some);
+        sak = sak::read(&mut reader).map(Some);
     }
     let mut otp = Some(None);
-    if given(Section::Otp) {
+    if is_given(Section::Otp) {
         let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
         otp = otp::read(&mut reader, outgoing.as_deref().unwrap_or_default()).map(Some);
     }
     Some(Config {
         outgoing: outgoing?,
         incoming: incoming?,
-        server: daemon?,
-        spool: queue?,
+        server: server?,
+        spool: spool?,
         outbox: outbox?,
         reply_auto: reply_auto?,
-        sak: whatsapp?,
+        sak: sak?,
         otp: otp?,
     })
 }

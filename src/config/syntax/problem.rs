@@ -57,7 +57,7 @@ impl Problem {
     }
 }
 
-/// The value without the user and password that a URL may hold.
+/// The value without the user and password that a URL may contain.
 fn without_user(value: &str) -> String {
     match (value.split_once("://"), value.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),

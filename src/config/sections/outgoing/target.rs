@@ -8,7 +8,7 @@ use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::{percent, template};
 
-/// The words that may stand in braces in `path` and `header`.
+/// The words that `path` and `header` may have in braces.
 const PATH_WORDS: [&str; 4] = ["to", "from", "body", "id"];
 
 /// What fills `{account}` and `{user}`.

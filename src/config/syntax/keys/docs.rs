@@ -22,7 +22,7 @@ const SAMPLE_HEAD: &str = ";
 ;
 ; A line that starts with ; is a comment; remove the ; to set a key. Most keys of
 ; [websms] and [websmsd] may carry an [index] to describe one interface of
-; several, all but those that hold for the program as a whole:
+; several, all but those that apply to the program as a whole:
 ;     host [api-1] = https://api.example.com
 ; REFERENCE.md explains them all.
 ;

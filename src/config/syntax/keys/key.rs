@@ -52,8 +52,8 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     /// The name that later versions of the PHP WebSMS gave it.
     pub(crate) later_name: Option<&'static str>,
-    /// What holds when the file does not set it, as it would be written there;
-    /// empty means "not set".
+    /// The value if the file does not set it, as it would be written there; empty means
+    /// "not set".
     pub(crate) default: &'static str,
     /// Whether it describes one interface and so may carry an `[index]`.
     pub(crate) per_interface: bool,
@@ -100,7 +100,7 @@ impl Key {
         self
     }
 
-    /// It holds for the process as a whole.
+    /// It applies to the process as a whole.
     pub(super) const fn process(mut self) -> Self {
         self.per_interface = false;
         self

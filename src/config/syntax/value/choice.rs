@@ -18,7 +18,7 @@ pub(crate) struct Custom(pub(crate) &'static str);
 pub(crate) struct NumberForm;
 
 impl Choice {
-    /// What the word means that stands in the file.
+    /// The meaning of the word in the file.
     ///
     /// # Errors
     /// When it is none of `choices`.

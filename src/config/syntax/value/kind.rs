@@ -2,7 +2,7 @@
 
 /// What a value has to be.
 pub(crate) trait Describe {
-    /// What completes "expected …", and stands in the reference.
+    /// What completes "expected …", and what the reference says.
     fn describe(&self) -> String;
 }
 

@@ -99,7 +99,7 @@ impl Kind for PairList {
 /// Any text; empty is `None`.
 ///
 /// # Errors
-/// When it holds control characters or bytes that were not UTF-8.
+/// When it contains control characters or bytes that were not UTF-8.
 pub(crate) fn optional(raw: &str) -> Result<Option<String>, String> {
     if raw.chars().any(char::is_control) {
         return Err("contains a control character".to_owned());
@@ -113,7 +113,7 @@ pub(crate) fn optional(raw: &str) -> Result<Option<String>, String> {
 /// Words, separated by commas.
 ///
 /// # Errors
-/// When it holds control characters or bytes that were not UTF-8.
+/// When it contains control characters or bytes that were not UTF-8.
 pub(crate) fn words(raw: &str) -> Result<Vec<String>, String> {
     optional(raw)?;
     Ok(items(raw).map(str::to_owned).collect())
