@@ -1,5 +1,5 @@
 //! One row per mistake, asserting the message: file, line, section, key, and
-//! what would be right. Then the syntax of existing files.
+//! what is expected. Then the syntax of existing files.
 
 use std::process::Output;
 
@@ -20,15 +20,15 @@ fn check(config: &str) -> (Option<i32>, String, TempDir) {
         .arg(&path)
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    (output.status.code(), said, directory)
+    let report = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), report, directory)
 }
 
 /// The errors that `check` finds, from the line number on.
 fn errors(config: &str) -> Vec<String> {
-    let (status, said, directory) = check(config);
+    let (status, output, directory) = check(config);
     let prefix = format!("error: {}/websms.conf", directory.path().display());
-    let errors: Vec<_> = said
+    let errors: Vec<_> = output
         .lines()
         .filter_map(|line| line.strip_prefix(&prefix))
         .map(str::to_owned)
@@ -36,7 +36,7 @@ fn errors(config: &str) -> Vec<String> {
     assert_eq!(
         status,
         Some(if errors.is_empty() { 0 } else { 78 }),
-        "{said}"
+        "{output}"
     );
     errors
 }
@@ -308,7 +308,7 @@ fn config_option_is_taken_before_and_behind_each_command() {
 }
 
 #[test]
-fn host_must_be_one() {
+fn invalid_host_is_refused() {
     for (host, problem) in [
         ("", "empty host"),
         ("ftp://h", "neither http nor https"),
@@ -336,7 +336,7 @@ fn host_must_be_one() {
 }
 
 #[test]
-fn all_mistakes_are_told_in_one_run() {
+fn all_mistakes_are_reported_in_one_run() {
     let errors = errors(
         "[websms]\nhost [a] = ftp://x\nauth_method [a] = b\nhost [b] = https://h\n\
          timeout [b] = x\nword\n[websmsd]\npermit_addr = y\nurl_path [1] = z\n[astqueue]\n\
@@ -374,7 +374,7 @@ fn errors_are_counted() {
 }
 
 #[test]
-fn mistake_in_a_shared_key_is_told_once() {
+fn mistake_in_a_shared_key_is_reported_once() {
     let errors =
         errors("[websms]\nhost [a]=https://h\nhost [b]=https://h\nauth_user=u\ntimeout=x\n");
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -392,11 +392,11 @@ fn secret_is_never_shown() {
         "auth_user = a;hunter2",
         "host [1] = https://user:hunter2@h",
     ] {
-        let (status, said, _directory) = check(&format!("{SOUND}{line}\n"));
+        let (status, output, _directory) = check(&format!("{SOUND}{line}\n"));
         assert_eq!(status, Some(78), "{line}");
         assert!(
-            said.contains("error: ") && !said.contains("hunter2"),
-            "{said}"
+            output.contains("error: ") && !output.contains("hunter2"),
+            "{output}"
         );
     }
 }
@@ -413,8 +413,9 @@ fn misspelt_key_makes_no_interface() {
 }
 
 #[test]
-fn unsafe_defaults_are_told_and_still_work() {
-    let (status, said, _directory) = check("[websms]\nhost = api.example.com\nauth_user = user\n");
+fn unsafe_default_is_a_warning_and_works() {
+    let (status, output, _directory) =
+        check("[websms]\nhost = api.example.com\nauth_user = user\n");
     assert_eq!(status, Some(0));
     for warning in [
         "[websms] host: is http, so texts and password are sent unencrypted",
@@ -423,15 +424,15 @@ fn unsafe_defaults_are_told_and_still_work() {
         "[astqueue] maxretries: is 0, so Asterisk tries once",
         "[astqueue] archive: is no, so messages that Asterisk gave up on",
     ] {
-        let found = said
+        let found = output
             .lines()
             .any(|line| line.starts_with("warning: ") && line.contains(warning));
-        assert!(found, "{warning:?} is not in\n{said}");
+        assert!(found, "{warning:?} is not in\n{output}");
     }
 }
 
 #[test]
-fn unsafe_doors_of_one_time_passwords_are_told() {
+fn unsafe_setting_of_one_time_passwords_is_a_warning() {
     for (lines, warning) in [
         (
             "permit_addr = 0.0.0.0/0",
@@ -447,18 +448,18 @@ fn unsafe_doors_of_one_time_passwords_are_told() {
         ),
         ("", ""),
     ] {
-        let (status, said, _directory) = check(&format!("[otp]\ninfo_file = /x\n{lines}\n"));
-        assert_eq!(status, Some(0), "{said}");
-        let mut warnings = said.lines().filter(|line| line.contains("[otp]"));
+        let (status, output, _directory) = check(&format!("[otp]\ninfo_file = /x\n{lines}\n"));
+        assert_eq!(status, Some(0), "{output}");
+        let mut warnings = output.lines().filter(|line| line.contains("[otp]"));
         match warning {
             "" => assert_eq!(warnings.next(), None),
-            _ => assert!(warnings.any(|line| line.contains(warning)), "{said}"),
+            _ => assert!(warnings.any(|line| line.contains(warning)), "{output}"),
         }
     }
 }
 
 #[test]
-fn secret_that_everyone_can_read_is_told() {
+fn secret_in_a_world_readable_file_is_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
     let file = tempfile::NamedTempFile::new().unwrap();
     let warned = |config: &str, mode: u32| {
@@ -481,7 +482,7 @@ fn secret_that_everyone_can_read_is_told() {
 }
 
 #[test]
-fn files_of_both_generations_are_read() {
+fn file_of_either_generation_is_read() {
     let first = "[websms]\nhost            = api.example.com\npath            = /sms/send/\n\
                  auth_user       = user\nauth_passwd     = passwd\n\n[websmsd]\n\
                  request_uri[1]   = /hook/1\nreport_success[1] = \"SMS received on /hook/1\"\n\
@@ -503,7 +504,7 @@ fn files_of_both_generations_are_read() {
 }
 
 #[test]
-fn values_that_php_spoils_are_read_exactly() {
+fn value_that_php_changes_is_read_exactly() {
     let provider = Provider::answering(Answer::ok());
     for (written, meant) in [
         ("p&ss", "p&ss"),
@@ -539,7 +540,7 @@ fn values_that_php_spoils_are_read_exactly() {
 }
 
 #[test]
-fn nothing_runs_with_a_mistake() {
+fn configuration_with_a_mistake_starts_nothing() {
     let provider = Provider::answering(Answer::ok());
     let spool = Spool::new();
     let config = format!(
@@ -561,10 +562,10 @@ fn nothing_runs_with_a_mistake() {
 }
 
 #[test]
-fn nobody_is_served_without_the_secret() {
+fn missing_secret_of_a_webhook_prevents_the_start() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     let empty = format!("file:{}", empty.path().display());
-    for (scheme, secret, said) in [
+    for (scheme, secret, expected) in [
         ("twilio", "", "auth_secret: is not set, and auth needs it"),
         ("basic\nauth_user = u", "", "auth_secret: is not set"),
         ("token\nauth_place = query:t", "", "auth_secret: is not set"),
@@ -589,7 +590,7 @@ fn nobody_is_served_without_the_secret() {
         let log = log
             .replace("auth_secret [a] = \"\"", "auth_secret")
             .replace(" [a]", "");
-        assert!(log.contains(said), "{scheme}: {log}");
+        assert!(log.contains(expected), "{scheme}: {log}");
     }
 }
 
@@ -603,7 +604,7 @@ fn unknown_key_is_a_warning_at_start() {
 }
 
 #[test]
-fn check_tells_what_is_wrong_with_the_spool() {
+fn check_reports_problems_of_the_spool() {
     let spool = Spool::new();
     let check = |config: &str| {
         let path = spool.path().join("websms.conf");
@@ -619,47 +620,47 @@ fn check_tells_what_is_wrong_with_the_spool() {
             String::from_utf8(output.stdout).unwrap(),
         )
     };
-    let (status, said) = check(&spool.section());
-    assert_eq!(status, Some(0), "{said}");
+    let (status, output) = check(&spool.section());
+    assert_eq!(status, Some(0), "{output}");
     assert!(
-        said.contains("ok: call files can be written and handed to Asterisk"),
-        "{said}"
+        output.contains("ok: call files can be written and handed to Asterisk"),
+        "{output}"
     );
     assert!(spool.is_untouched());
     let us = nix::unistd::geteuid();
     let numbers = format!("{}fileowner = {us}\n", spool.section());
-    let (status, said) = check(&numbers);
-    assert_eq!(status, Some(0), "{said}");
+    let (status, output) = check(&numbers);
+    assert_eq!(status, Some(0), "{output}");
     let unknown = format!("{}fileowner = nobody-of-that-name\n", spool.section());
-    let (status, said) = check(&unknown);
+    let (status, output) = check(&unknown);
     assert_eq!(status, Some(78));
     assert!(
-        said.contains("find the user \"nobody-of-that-name\" of fileowner"),
-        "{said}"
+        output.contains("find the user \"nobody-of-that-name\" of fileowner"),
+        "{output}"
     );
     std::fs::remove_dir(spool.staging()).unwrap();
-    let (status, said) = check(&spool.section());
+    let (status, output) = check(&spool.section());
     assert_eq!(status, Some(78));
     assert!(
-        said.contains("install -d -o asterisk -g asterisk -m 0750"),
-        "{said}"
+        output.contains("install -d -o asterisk -g asterisk -m 0750"),
+        "{output}"
     );
     std::fs::write(spool.staging(), "").unwrap();
-    let (_, said) = check(&spool.section());
+    let (_, output) = check(&spool.section());
     assert!(
-        said.contains("not a directory (set stagingdir to a directory)"),
-        "{said}"
+        output.contains("not a directory (set stagingdir to a directory)"),
+        "{output}"
     );
     // What cannot be checked cannot be started either.
     let path = spool.path().join("websms.conf");
     let output = crate::support::daemon::command(&path).output().unwrap();
     assert_eq!(output.status.code(), Some(78));
-    // Secrets and certificates are looked for as well.
+    // Secrets and certificates are checked as well.
     let elsewhere = "[websms]\nhost=https://h\nauth_user=u\nauth_passwd=file:/nonexistent\n";
-    let (status, said) = check(elsewhere);
+    let (status, output) = check(elsewhere);
     assert_eq!(status, Some(78));
     assert!(
-        said.contains("interface default: failed to read the secret in /nonexistent"),
-        "{said}"
+        output.contains("interface default: failed to read the secret in /nonexistent"),
+        "{output}"
     );
 }

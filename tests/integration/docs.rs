@@ -37,10 +37,10 @@ fn shipped_files_pass_check() {
             .arg(copy.path())
             .output()
             .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{name}: {said}");
+        let report = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{name}: {report}");
         if name == "conf/websms.conf" {
-            assert_eq!(said.lines().count(), 1, "{said}");
+            assert_eq!(report.lines().count(), 1, "{report}");
         }
     }
     let (config, _) = config::load(&path("conf/websms.conf")).unwrap();

@@ -1,8 +1,8 @@
-//! Every preset against what its provider was seen to want, answer and post:
+//! Every preset against the requests, responses and webhooks recorded of its provider:
 //! `tests/presets/NAME.json`, through the real binary.
 //!
 //! The signatures in there are made by `python3 tests/presets/sign.py`;
-//! with `--check` it says whether they are right.
+//! with `--check` it verifies them.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -87,13 +87,13 @@ fn every_preset_is_in_the_program_and_has_golden_data() {
 #[test]
 fn preset_is_sound_with_what_the_administrator_adds() {
     each(|name, golden| {
-        let said = check(&golden.config(name));
-        assert!(said.starts_with("ok: "), "{name}: {said}");
+        let output = check(&golden.config(name));
+        assert!(output.starts_with("ok: "), "{name}: {output}");
     });
 }
 
-/// What `check` says of a configuration in which nothing but its accounts could
-/// be wrong.
+/// The output of `check` for a configuration in which only the accounts can be
+/// wrong.
 fn check(config: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("websms.conf");

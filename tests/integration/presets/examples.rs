@@ -1,4 +1,4 @@
-//! What the head of a preset tells the administrator to write.
+//! The lines that the head of a preset tells the administrator to write.
 
 use std::collections::BTreeSet;
 
@@ -79,13 +79,13 @@ fn example_is_sound() {
                 "{name}"
             );
         }
-        let said = check(&config(&example));
-        assert!(said.starts_with("ok: "), "{name}: {said}");
+        let report = check(&config(&example));
+        assert!(report.starts_with("ok: "), "{name}: {report}");
     });
 }
 
 #[test]
-fn other_advice_is_sound() {
+fn optional_lines_of_the_head_are_sound() {
     each(|name, _| {
         let text = preset(name);
         let head = head(&text);
@@ -96,7 +96,7 @@ fn other_advice_is_sound() {
         let blocks = head.split(|line| beyond(line).is_none());
         for block in blocks.filter(|block| !block.is_empty()) {
             let block: Vec<_> = block.iter().filter_map(beyond).collect();
-            let said = ["websms", "websmsd"].map(|section| {
+            let reports = ["websms", "websmsd"].map(|section| {
                 let mut example = example.clone();
                 for (key, text) in block.iter().cloned() {
                     example.retain(|line| line.section != section || line.key != key);
@@ -104,15 +104,15 @@ fn other_advice_is_sound() {
                 }
                 check(&config(&example))
             });
-            // Advice may come with it: an interface without auth is open.
-            let sound = said.iter().any(|said| !said.contains("error: "));
-            assert!(sound, "{name}: {block:?}\n{said:?}");
+            // There may be warnings: an interface without auth is open.
+            let sound = reports.iter().any(|report| !report.contains("error: "));
+            assert!(sound, "{name}: {block:?}\n{reports:?}");
         }
     });
 }
 
 #[test]
-fn preset_holds_nothing_of_an_account() {
+fn preset_contains_nothing_of_an_account() {
     const OF_AN_ACCOUNT: [&str; 5] = [
         "account",
         "auth_user",
@@ -129,7 +129,7 @@ fn preset_holds_nothing_of_an_account() {
 }
 
 #[test]
-fn what_a_preset_leaves_out_is_in_its_example() {
+fn key_that_a_preset_leaves_out_is_in_its_example() {
     each(|name, _| {
         let text = preset(name);
         let example = example(&head(&text), name);
@@ -164,7 +164,7 @@ fn left_out(preset: &str) -> Vec<(&str, &str)> {
 fn comments_are_not_too_long_for_a_terminal() {
     each(|name, _| {
         let text = preset(name);
-        // A value cannot go on in another line; what is said about it can.
+        // A value cannot continue on another line; a comment can.
         let mut comments = text.lines().filter(|line| line.starts_with(';'));
         let long = comments.find(|line| line.chars().count() > 120);
         assert_eq!(long, None, "{name}");

@@ -1,4 +1,4 @@
-//! What comes in: the messages that webhooks become, and what receipts lead to.
+//! Webhooks become messages, and receipts become states and notices.
 
 use serde_json::Value;
 
@@ -22,11 +22,11 @@ fn webhook_becomes_messages() {
             daemon.spool.drain();
             let files = &files[before..];
             let messages: Vec<_> = files.iter().map(|file| parties(file)).collect();
-            let wanted = webhook.messages.iter();
-            let wanted: Vec<_> = wanted
+            let expected = webhook.messages.iter();
+            let expected: Vec<_> = expected
                 .map(|m| (m.to.clone(), m.from.clone(), m.text.clone()))
                 .collect();
-            assert_eq!(messages, wanted, "{case}");
+            assert_eq!(messages, expected, "{case}");
             repeated(&daemon, &webhook.post, &webhook.messages, &case);
         }
         let all = daemon.spool.drain();
@@ -34,7 +34,7 @@ fn webhook_becomes_messages() {
     });
 }
 
-/// A request that comes again is known by the provider's ids, if there are any.
+/// A repeated request is recognized by the provider's ids, if there are any.
 fn repeated(daemon: &Daemon, again: &Post, messages: &[Incoming], case: &str) {
     if messages.is_empty() || messages.iter().any(|message| message.id.is_none()) {
         return;
@@ -46,7 +46,7 @@ fn repeated(daemon: &Daemon, again: &Post, messages: &[Incoming], case: &str) {
     }
 }
 
-/// Says a request and looks at the answer.
+/// Sends a request and checks the response.
 pub(super) fn post(daemon: &Daemon, post: &Post, case: &str) {
     let headers: Vec<_> = post
         .headers
@@ -83,7 +83,7 @@ pub(super) fn parties(file: &str) -> (String, String, String) {
 }
 
 #[test]
-fn receipt_is_noted_and_the_sender_told() {
+fn receipt_is_recorded_and_the_sender_notified() {
     each(|name, golden| {
         if golden.receipts.is_empty() {
             return;
@@ -108,30 +108,34 @@ fn receipt_is_noted_and_the_sender_told() {
 fn noted(queue: &Queue, sent: &Value, message: &Send, receipt: &Receipt, case: &str) {
     let before = queue.daemon.spool.drain().len();
     post(&queue.daemon, &receipt.post, case);
-    let said = &receipt.receipt;
+    let expected = &receipt.receipt;
     let kept = queue.kept();
     let noted = kept.iter().find(|kept| kept["id"] == sent["id"]).unwrap();
     assert_eq!(noted["message"], sent["message"], "{case}");
     let noted = &noted["receipt"];
-    let state = match said.state.as_str() {
+    let state = match expected.state.as_str() {
         "delivered" => "delivered",
         "failed" => "undelivered",
         "other" => "pending",
         other => panic!("{case}: {other}"),
     };
     assert_eq!(noted["state"], state, "{case}");
-    assert_eq!(noted["reason"].as_str(), said.reason.as_deref(), "{case}");
-    // Whoever is told has been told before the receipt is answered.
+    assert_eq!(
+        noted["reason"].as_str(),
+        expected.reason.as_deref(),
+        "{case}"
+    );
+    // The notice is stored before the receipt is answered.
     let files = queue.daemon.spool.drain();
     let notices: Vec<_> = files[before..]
         .iter()
         .map(|(_, file)| parties(file))
         .collect();
-    if said.state != "failed" {
+    if expected.state != "failed" {
         assert!(notices.is_empty(), "{case}: {notices:?}");
         return;
     }
-    let reason = said
+    let reason = expected
         .reason
         .as_deref()
         .or_else(|| noted["status"].as_str())

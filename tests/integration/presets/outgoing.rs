@@ -121,7 +121,7 @@ fn pairs(fields: &Map<String, Value>) -> Vec<(String, String)> {
 }
 
 #[test]
-fn answer_is_understood() {
+fn response_decides_the_status() {
     each(|name, golden| {
         for (number, answer) in golden.answers.iter().enumerate() {
             let case = format!("{name}, answer {number}");
@@ -131,8 +131,11 @@ fn answer_is_understood() {
             let output = Websms::configured(&config)
                 .under_agi()
                 .run(&[to, from, text]);
-            let told = told(&output.stdout);
-            assert_eq!(told["WEBSMS_STATUS"], answer.outcome, "{case}: {told:?}");
+            let variables = variables(&output.stdout);
+            assert_eq!(
+                variables["WEBSMS_STATUS"], answer.outcome,
+                "{case}: {variables:?}"
+            );
             let status = match answer.outcome.as_str() {
                 "SENT" => 0,
                 "FAILED" => 69,
@@ -151,10 +154,10 @@ pub(super) fn http_answer(answer: &Answered, body: String) -> Answer {
     Answer::Http(answer.status, content_type, body)
 }
 
-/// What the dialplan is told, by variable.
-fn told(stdout: &[u8]) -> HashMap<String, String> {
-    let said = String::from_utf8(stdout.to_vec()).unwrap();
-    let variables = said
+/// The variables of the dialplan that are set.
+fn variables(stdout: &[u8]) -> HashMap<String, String> {
+    let output = String::from_utf8(stdout.to_vec()).unwrap();
+    let variables = output
         .lines()
         .filter_map(|line| line.strip_prefix("SET VARIABLE "));
     variables
@@ -164,7 +167,7 @@ fn told(stdout: &[u8]) -> HashMap<String, String> {
 }
 
 #[test]
-fn id_is_taken_from_the_answer() {
+fn id_is_read_from_the_response() {
     each(|name, golden| {
         let queue = Queue::new(name, golden);
         for (number, answer) in golden.answers.iter().enumerate() {
@@ -179,7 +182,7 @@ fn id_is_taken_from_the_answer() {
     });
 }
 
-/// A daemon that sends what waits to a provider whose next answer can be said.
+/// A daemon that sends waiting messages to a provider whose next response is set.
 pub(super) struct Queue {
     pub(super) daemon: Daemon,
     websms: Websms,
@@ -212,8 +215,8 @@ impl Queue {
     pub(super) fn send(&self, send: &Send, answer: Answer, case: &str) -> Option<Value> {
         *self.answer.lock().unwrap() = answer;
         let output = self.websms.run(&[&send.to, &send.from, &send.text]);
-        let told = told(&output.stdout);
-        assert_eq!(told["WEBSMS_STATUS"], "QUEUED", "{case}");
+        let variables = variables(&output.stdout);
+        assert_eq!(variables["WEBSMS_STATUS"], "QUEUED", "{case}");
         let outbox = self.daemon.spool.path().join("outbox");
         wait_for("an empty outbox", || {
             let states = [outbox.clone(), outbox.join("sending")];
@@ -224,7 +227,7 @@ impl Queue {
         });
         self.kept()
             .into_iter()
-            .find(|sent| sent["id"] == *told["WEBSMS_ID"])
+            .find(|sent| sent["id"] == *variables["WEBSMS_ID"])
     }
 
     /// What is kept of messages that were sent.

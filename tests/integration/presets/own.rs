@@ -1,5 +1,5 @@
-//! Presets as the administrator meets them: listed, shown, overridden, of their
-//! own, and wrong.
+//! Presets as the administrator uses them: listed, shown, overridden, own ones, and
+//! wrong ones.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{Answer, Provider, Websms, program};
 
-/// A place for `websms.conf` and presets of one's own.
+/// A directory with `websms.conf` and own presets.
 struct Setup(TempDir);
 
 impl Setup {
@@ -50,16 +50,16 @@ impl Setup {
     fn mistakes(&self, lines: &str) -> Vec<String> {
         self.configure(lines);
         let output = self.run(&["check", "--file-only"], &[]);
-        let said = String::from_utf8(output.stdout).unwrap();
+        let report = String::from_utf8(output.stdout).unwrap();
         let prefix = format!("error: {}/websms.conf", self.0.path().display());
-        let mistakes = said.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let mistakes = report.lines().filter_map(|line| line.strip_prefix(&prefix));
         let mistakes: Vec<_> = mistakes.map(str::to_owned).collect();
-        assert_eq!(output.status.success(), mistakes.is_empty(), "{said}");
+        assert_eq!(output.status.success(), mistakes.is_empty(), "{report}");
         mistakes
     }
 
-    /// The path that a message by an interface goes to, which these tests tell
-    /// presets by.
+    /// The path that a message of an interface is sent to, which differs between the
+    /// presets of these tests.
     fn path(&self, lines: &str, index: &str) -> String {
         let provider = Provider::answering(Answer::ok());
         let config = format!(
@@ -84,11 +84,11 @@ fn presets_are_listed_with_their_titles() {
     setup.configure("");
     let output = setup.run(&["presets"], &[]);
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<_> = said.lines().collect();
-    assert_eq!(lines.len(), PRESETS.len() + 1, "{said}");
+    let output = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines.len(), PRESETS.len() + 1, "{output}");
     let names = lines.iter().map(|line| line.split(' ').next());
-    assert!(names.is_sorted(), "{said}");
+    assert!(names.is_sorted(), "{output}");
     for (name, text) in PRESETS {
         let title = format!("; {name}: ");
         let title = text.lines().next().unwrap().strip_prefix(&title);
@@ -104,8 +104,8 @@ fn presets_are_listed_with_their_titles() {
         assert_eq!(line.unwrap().split_once("  ").unwrap().1.trim(), title);
     }
     assert!(
-        said.contains("\nmine                My own gateway\n"),
-        "{said}"
+        output.contains("\nmine                My own gateway\n"),
+        "{output}"
     );
 }
 
@@ -152,10 +152,10 @@ fn unknown_preset_is_not_shown() {
         let output = setup.run(&["presets"], &["show", name]);
         assert_eq!(output.status.code(), Some(69), "{name}");
         assert!(output.stdout.is_empty(), "{name}");
-        let said = String::from_utf8(output.stderr).unwrap();
+        let output = String::from_utf8(output.stderr).unwrap();
         let expected =
             format!("there is no preset {name:?}; `asterisk-websms presets` lists them\n");
-        assert_eq!(said, expected);
+        assert_eq!(output, expected);
     }
 }
 
@@ -318,7 +318,7 @@ fn secret_in_a_preset_is_not_echoed() {
     let setup = Setup::new(&[("mine.conf", "[websms]\nauth_secret = hunter2;x\n")]);
     setup.configure("host = https://h\nauth_user = u\npreset = mine");
     let output = setup.run(&["check", "--file-only"], &[]);
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("(preset mine, line 2)"), "{said}");
-    assert!(!said.contains("hunter2"), "{said}");
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert!(output.contains("(preset mine, line 2)"), "{output}");
+    assert!(!output.contains("hunter2"), "{output}");
 }

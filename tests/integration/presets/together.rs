@@ -6,7 +6,7 @@ use super::outgoing::compare;
 use crate::support::golden::{Golden, stems};
 use crate::support::{Answer, Daemon, Provider, Websms};
 
-/// A file with every provider, and what is known of them by name.
+/// A file with every provider, and their recorded data by name.
 fn everyone(provider: &Provider) -> (String, Vec<(String, Golden)>) {
     let names = stems("conf/presets", ".conf").into_iter();
     let goldens: Vec<_> = names
@@ -24,8 +24,8 @@ fn everyone(provider: &Provider) -> (String, Vec<(String, Golden)>) {
 #[test]
 fn all_are_sound_in_one_file() {
     let (config, _) = everyone(&Provider::answering(Answer::ok()));
-    let said = check(&config);
-    assert!(said.starts_with("ok: "), "{said}");
+    let output = check(&config);
+    assert!(output.starts_with("ok: "), "{output}");
 }
 
 #[test]
