@@ -18,8 +18,8 @@
 //! | `injection` | what a stranger could try to get into a call file |
 //! | `config` | one test per mistake, asserting the message |
 //! | `dedupe` | messages that a provider posts again |
-//! | `docs` | reference, sample and code say the same; shipped files are sound |
-//! | `presets` | each preset against what its provider was seen to do |
+//! | `docs` | shipped configuration, reference and dialplan are sound |
+//! | `presets` | each preset against recorded data of its provider |
 //! | `fastagi` | calls of `websms` without a process |
 //! | `media` | pictures that come with messages |
 //! | `health` | what the daemon says of itself |
