@@ -20,11 +20,12 @@
 //! | `dedupe` | messages that a provider posts again |
 //! | `docs` | shipped configuration, reference and dialplan are sound |
 //! | `presets` | each preset against recorded data of its provider |
+//! | `docs_pages` | pages for people: links, and examples to copy |
 //! | `fastagi` | calls of `websms` without a process |
 //! | `media` | pictures that come with messages |
 //! | `health` | what the daemon says of itself |
 //! | `request` | requests of every shape, and that no text gets out of its place |
-//! | `receipts` | the provider that the README walks through, and its receipts |
+//! | `receipts` | the provider of docs/providers.md, and its receipts |
 //! | `whatsapp` | the chores of a WhatsApp account, with a gateway of its own |
 //! | `whatsapp_sak` | messages by a SAK gateway, with a stand-in written from its guide |
 //! | `whatsapp_and_sms` | two interfaces to the same people: replies, fallback, receipts |
@@ -51,6 +52,7 @@ mod config;
 mod dedupe;
 mod demo;
 mod docs;
+mod docs_pages;
 mod fastagi;
 mod health;
 mod injection;

@@ -1,5 +1,5 @@
-//! A provider that the README walks through, and what providers say later
-//! about messages that went out.
+//! The provider that docs/providers.md configures step by step, and what
+//! providers say later about messages that went out.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,12 +17,12 @@ use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_fo
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
-/// The blocks of the README in a language, of the walk-through alone.
+/// The blocks in a language, of the chapter about a provider without a preset.
 fn blocks(language: &str) -> Vec<String> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
-    let readme = readme.unwrap();
-    let (_, walk) = readme.split_once("**It is not?**").unwrap();
-    let (walk, _) = walk.split_once("## WhatsApp").unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/providers.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (_, walk) = page.split_once("## A provider without a preset").unwrap();
+    let (walk, _) = walk.split_once("\n## ").unwrap();
     let walk: String = walk
         .lines()
         .map(|line| line.trim_start_matches(['>', ' ']).to_owned() + "\n")
@@ -33,7 +33,7 @@ fn blocks(language: &str) -> Vec<String> {
         .collect()
 }
 
-/// The account of the README at a stand-in provider.
+/// The documented interface at a stand-in provider.
 struct Example {
     spool: Option<Spool>,
     path: PathBuf,
@@ -57,9 +57,12 @@ impl Example {
             .replace("/etc/asterisk", path.to_str().unwrap())
             .replace("https://api.example.com", &provider.url());
         let outbox = path.join("outbox");
+        // The file names the contexts itself.
+        let section = spool.section();
+        let directories = section.lines().filter(|line| !line.contains("context"));
+        let directories = directories.collect::<Vec<_>>().join("\n");
         let config = format!(
-            "{config}\n{}\n[websms]\noutboxdir = {}\n",
-            spool.section(),
+            "{config}\n{directories}\n[websms]\noutboxdir = {}\n",
             outbox.display()
         );
         std::fs::write(path.join("websms.conf"), &config).unwrap();
@@ -140,7 +143,7 @@ fn message(file: &str) -> (String, String, String) {
 }
 
 #[test]
-fn provider_of_the_readme_works_as_it_says() {
+fn documented_provider_works_as_described() {
     let mut example = Example::new();
     let [request, inbound, failed] = blocks("json").try_into().unwrap();
     let daemon = example.daemon();
@@ -186,7 +189,7 @@ fn refusal_with_status_200_is_a_failure() {
     let daemon = example.daemon();
     example.send("Hello");
     let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
-    let expected = format!("Not delivered to {THEIRS}: not accepted by provider");
+    let expected = format!("Not delivered to {THEIRS}: no credit");
     assert_eq!(message(&notice).2, expected);
     assert!(example.kept().is_empty());
     assert!(daemon.log().contains("no credit"));
