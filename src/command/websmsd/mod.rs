@@ -37,10 +37,6 @@ mod observer;
 mod otp_service;
 mod signals;
 
-/// For all rooms together, from the signal to the end. Docker kills after ten
-/// seconds.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
-
 /// Beyond the deadline, for the threads of the spool to hand on what was accepted.
 const SPOOL_TIME: Duration = Duration::from_millis(300);
 
@@ -162,6 +158,7 @@ impl Daemon {
             trigger,
             ..
         } = self;
+        let timeout = self.config.server.shutdown_timeout;
         let rooms = Rooms {
             config: self.config,
             listeners: self.listeners,
@@ -175,7 +172,7 @@ impl Daemon {
             let signals = Signals::new()?;
             tokio::select! {
                 served = rooms.serve(shutdown.clone()) => served,
-                () = signals.handle(trigger, SHUTDOWN_TIMEOUT) => Ok(()),
+                () = signals.handle(trigger, timeout) => Ok(()),
             }
         });
         // Drops what still holds on to the spool, so that its threads end.

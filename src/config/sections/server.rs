@@ -1,6 +1,7 @@
 //! `[websmsd]`: the daemon as a whole.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -17,6 +18,8 @@ pub struct ServerSettings {
     pub health: Option<SocketAddr>,
     /// Where Asterisk calls `websms` by `FastAGI`; `None` is nowhere.
     pub agi: Option<SocketAddr>,
+    /// For all rooms together, from the signal to the end.
+    pub shutdown_timeout: Duration,
     /// Where pictures are stored; `None` stores none.
     pub media_store: Option<MediaStoreSettings>,
 }
@@ -40,11 +43,13 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerSettings> {
     let http = read_http(reader);
     let health = reader.read(&keys::HEALTH_LISTEN);
     let agi = reader.read(&keys::AGI_LISTEN);
+    let shutdown_timeout = reader.read(&keys::SHUTDOWN_TIMEOUT);
     let media_store = media_store::read(reader);
     Some(ServerSettings {
         http: http?,
         health: health?,
         agi: agi?,
+        shutdown_timeout: shutdown_timeout?,
         media_store: media_store?,
     })
 }

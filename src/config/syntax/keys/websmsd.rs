@@ -211,6 +211,12 @@ keys! { Section::Websmsd;
     /// sent and checked. Not set means nowhere.
     AGI_LISTEN: "agi_listen" = "", ListenAddress, process, "e.g. 127.0.0.1:4573";
 
+    /// Seconds from SIGTERM to the end: webhooks, FastAGI and messages on their way to a provider share them.
+    /// What is not finished by then is cut off and logged; a message of the outbox counts as "perhaps sent".
+    /// Webhooks have 4 seconds at most, because their senders repeat them. A second SIGTERM ends at once.
+    /// Keep it below the time after which your service manager kills: Docker's is 10 seconds.
+    SHUTDOWN_TIMEOUT: "shutdown_timeout" = "8", Seconds(1, 300), process, "below Docker's 10";
+
     /// Directory for fetched pictures, which your web server publishes as `media_url`. It must exist,
     /// belong to the user of `websmsd` and be readable by the web server (0755). The web server should not
     /// list it, should not publish files whose names start with a dot (`.pending` holds what is still to
