@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::SERVER;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, SERVER};
 use serde_json::json;
 
 use crate::config::OtpSettings;
@@ -13,7 +14,7 @@ use crate::http::client::{self, error_chain};
 use crate::logging::chain;
 use crate::otp::agi::OtpCommand;
 use crate::otp::http::SERVER_NAME;
-use crate::otp::outcome::OtpOutcome;
+use crate::otp::outcome::{OTP_STATUS, OtpOutcome};
 use crate::otp::phone::Phone;
 use crate::secret::{Secret, SecretError, SecretSource};
 
@@ -58,14 +59,25 @@ pub(crate) async fn ask(
     };
     let answered = asking.send().await;
     let response = answered.map_err(|error| OtpClientError::Network(error_chain(&error)))?;
-    let status = response.status().as_u16();
-    let from = response.headers().get(SERVER);
-    if from.is_none_or(|from| from != SERVER_NAME) {
+    let outcome = outcome(response.status(), response.headers())?;
+    let fits = match asked {
+        OtpCommand::Send { .. } => outcome.answers_send(),
+        OtpCommand::Verify { .. } => outcome.answers_verify(),
+    };
+    fits.then_some(outcome).ok_or(OtpClientError::OtherProgram)
+}
+
+/// The outcome that the daemon says. Other programs listen at port 3000 too and
+/// answer 200 to everything, which verifies nobody.
+fn outcome(status: StatusCode, headers: &HeaderMap) -> Result<OtpOutcome, OtpClientError> {
+    let server = headers.get(SERVER);
+    if server.is_none_or(|server| server != SERVER_NAME) {
         return Err(OtpClientError::OtherProgram);
     }
-    let text = response.text().await;
-    let text = text.map_err(|error| OtpClientError::Network(error_chain(&error)))?;
-    OtpOutcome::read(code.is_some(), status, &text).ok_or(OtpClientError::Refused(status))
+    let header = headers.get(OTP_STATUS);
+    let header = header.ok_or(OtpClientError::Refused(status.as_u16()))?;
+    let outcome = header.to_str().ok().and_then(OtpOutcome::from_header);
+    outcome.ok_or(OtpClientError::OtherProgram)
 }
 
 /// Why the daemon could not be asked. The administrator must act.

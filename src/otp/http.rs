@@ -24,7 +24,7 @@ use crate::http::server::client_address::TrustedProxies;
 use crate::http::server::log_limit::LogLimit;
 use crate::http::server::reply::{self, Reply};
 use crate::http::server::{self, Handler};
-use crate::otp::outcome::OtpOutcome;
+use crate::otp::outcome::{OTP_STATUS, OtpOutcome};
 use crate::otp::service::OtpService;
 use crate::secret::Secret;
 
@@ -183,8 +183,10 @@ struct OtpReply {
 impl OtpReply {
     fn response(&self) -> Reply {
         let mut response = text(self.outcome.status(), self.outcome.text(&self.phone));
+        let headers = response.headers_mut();
+        headers.insert(OTP_STATUS, self.outcome.to_header());
         if let OtpOutcome::Limited(seconds) = self.outcome {
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -231,14 +233,17 @@ impl OtpRefusal {
 
     fn response(&self) -> Reply {
         let status = self.status();
-        let said = match self {
-            Self::Method => "Method not allowed",
-            Self::NotJson => "No code provided.",
-            _ => status.canonical_reason().unwrap_or_default(),
+        let body = match self {
+            Self::Method => "Method not allowed".to_owned(),
+            Self::NotJson => OtpOutcome::NoCode.text(""),
+            _ => status.canonical_reason().unwrap_or_default().to_owned(),
         };
-        let mut response = text(status, said.to_owned());
+        let mut response = text(status, body);
         let headers = response.headers_mut();
         match self {
+            Self::NotJson => {
+                headers.insert(OTP_STATUS, OtpOutcome::NoCode.to_header());
+            }
             Self::Method => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
             }

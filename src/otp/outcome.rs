@@ -1,50 +1,66 @@
-//! What whoever asks is told: the statuses and texts of the sample server, and
-//! the words of the dialplan.
+//! The outcome of a request, and how it is answered: status and body of HTTP,
+//! the header `OTP-Status`, and the words of the dialplan.
 //!
-//! The sample is Meta's `WhatsApp-OTP-Sample-App`; its four servers differ in
-//! corners. Where they do, its JavaScript server, which is the one that all of
-//! its clients work with, is followed, but for its crashes.
+//! Statuses and bodies are those of Meta's `WhatsApp-OTP-Sample-App`. Its four
+//! servers differ in details; this follows the JavaScript server, which all of
+//! the sample's clients work with, except for its crashes.
+//!
+//! The header `OTP-Status` says the same to programs: one word, which two of
+//! them follow with a number.
+//!
+//! | `OTP-Status` | status | answer to | outcome |
+//! | --- | --- | --- | --- |
+//! | `SENT` | 200 | GET | a code is on its way |
+//! | `FAILED` | 500 | GET | no channel took the code |
+//! | `LIMITED;seconds=30` | 429 | GET | too many codes; one more is allowed after so many seconds |
+//! | `REJECTED` | 400 | GET | not a phone number in international form |
+//! | `VERIFIED` | 200 | POST | the code was right; it cannot be used again |
+//! | `NO_CODE` | 400 | POST | the request has no code, or is not JSON |
+//! | `WRONG;left=2` | 401 | POST | the code was wrong; so many attempts are left |
+//! | `LOCKED` | 401 | POST | the code was wrong too often and is no longer valid |
+//! | `EXPIRED` | 401 | POST | the code is no longer valid |
+//! | `NONE` | 404 | POST | no code was sent to this phone, or it was used |
+//! | `UNAVAILABLE` | 503 | both | codes cannot be read or stored |
+//!
+//! A request that is refused before that (401 and 403 of somebody who may not
+//! ask, 404 of another path, 405, 408, 413) has no `OTP-Status`.
 
 use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
 
-/// What became of a request.
+/// The header that carries the outcome.
+pub(crate) const OTP_STATUS: HeaderName = HeaderName::from_static("otp-status");
+
+/// The outcome of a request for a code, or to check one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OtpOutcome {
     /// 200: a code is on its way.
     Sent,
-    /// 500: no way took it.
+    /// 500: no channel took the code.
     NotSent,
-    /// 429: this phone or this client had too many, for so many seconds.
+    /// 429: too many codes for this phone or this client; one more is allowed
+    /// after so many seconds.
     Limited(u64),
-    /// 400: that is no phone, so nothing was sent.
+    /// 400: not a phone number, so nothing was sent.
     InvalidPhone,
-    /// 200: it was the right code, which does not count any more.
+    /// 200: the code was right; it cannot be used again.
     Verified,
-    /// 400: no code was given.
+    /// 400: the request has no code.
     NoCode,
-    /// 401: it was the wrong one, and so many attempts are left.
+    /// 401: the code was wrong; so many attempts are left.
     Wrong(u32),
-    /// 401: too many were wrong.
+    /// 401: the code was wrong too often.
     Locked,
-    /// 401: its time is over.
+    /// 401: the lifetime of the code is over.
     Expired,
     /// 404: no code was sent to this phone, or it was used.
     Unknown,
-    /// 503: what is known of codes cannot be read or written.
+    /// 503: the state of the phone cannot be read or stored.
     Unavailable,
 }
 
-const UNAVAILABLE: &str = "Service unavailable, please try again later.";
-const EXPIRED: &str = "Code has expired, please request another.";
-const LOCKED: &str = "Too many failed attempts, please request a new code.";
-const NO_CODE: &str = "No code provided.";
-const NOT_A_PHONE: &str = "Not a phone number in international format.";
-const LIMITED: &str = "Too many requests, please try again later.";
-const NOT_SENT: &str = "Error calling send message API. Check server logs.";
-const WRONG: (&str, &str) = ("Incorrect code. ", " attempt(s) remaining.");
-
 impl OtpOutcome {
-    /// Its status.
+    /// The status of HTTP.
     #[must_use]
     pub(crate) fn status(self) -> StatusCode {
         match self {
@@ -58,46 +74,69 @@ impl OtpOutcome {
         }
     }
 
-    /// Its text, with the phone as whoever asked has written it.
+    /// The body, with the phone as the client wrote it.
     #[must_use]
     pub(crate) fn text(self, phone: &str) -> String {
-        match self {
-            Self::Sent | Self::Verified => String::new(),
-            Self::NotSent => NOT_SENT.to_owned(),
-            Self::Limited(_) => LIMITED.to_owned(),
-            Self::InvalidPhone => NOT_A_PHONE.to_owned(),
-            Self::NoCode => NO_CODE.to_owned(),
-            Self::Wrong(left) => format!("{}{left}{}", WRONG.0, WRONG.1),
-            Self::Locked => LOCKED.to_owned(),
-            Self::Expired => EXPIRED.to_owned(),
-            Self::Unavailable => UNAVAILABLE.to_owned(),
-            Self::Unknown => format!("No active code for phone # {phone}"),
+        let text = match self {
+            Self::Sent | Self::Verified => "",
+            Self::NotSent => "Error calling send message API. Check server logs.",
+            Self::Limited(_) => "Too many requests, please try again later.",
+            Self::InvalidPhone => "Not a phone number in international format.",
+            Self::NoCode => "No code provided.",
+            Self::Wrong(left) => return format!("Incorrect code. {left} attempt(s) remaining."),
+            Self::Locked => "Too many failed attempts, please request a new code.",
+            Self::Expired => "Code has expired, please request another.",
+            Self::Unavailable => "Service unavailable, please try again later.",
+            Self::Unknown => return format!("No active code for phone # {phone}"),
+        };
+        text.to_owned()
+    }
+
+    /// The value of the header [`OTP_STATUS`].
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "it is visible ASCII")]
+    pub(crate) fn to_header(self) -> HeaderValue {
+        let word = self.header_word();
+        let value = match self {
+            Self::Limited(seconds) => format!("{word};seconds={seconds}"),
+            Self::Wrong(left) => format!("{word};left={left}"),
+            _ => word.to_owned(),
+        };
+        HeaderValue::try_from(value).expect("a word and a number")
+    }
+
+    /// Reads the value of the header [`OTP_STATUS`].
+    #[must_use]
+    pub(crate) fn from_header(value: &str) -> Option<Self> {
+        let Some((word, parameter)) = value.split_once(';') else {
+            let mut outcomes = Self::WITHOUT_NUMBER.into_iter();
+            return outcomes.find(|outcome| outcome.header_word() == value);
+        };
+        match (word, parameter.split_once('=')?) {
+            ("LIMITED", ("seconds", seconds)) => seconds.parse().ok().map(Self::Limited),
+            ("WRONG", ("left", left)) => left.parse().ok().map(Self::Wrong),
+            _ => None,
         }
     }
 
-    /// The answer that status and text were made from, to a request for a code or,
-    /// with `verifying`, to one with a code. `None` when it is another program's or
-    /// a refusal at the door: many programs listen at port 3000 and have a page of
-    /// status 200 for every path, which verifies nobody.
-    #[must_use]
-    pub(crate) fn read(verifying: bool, status: u16, text: &str) -> Option<Self> {
-        let wrong = || {
-            let left = text.strip_prefix(WRONG.0)?.strip_suffix(WRONG.1)?;
-            left.parse().ok().map(Self::Wrong)
-        };
-        match (status, text) {
-            (200, "") if verifying => Some(Self::Verified),
-            (200, "") => Some(Self::Sent),
-            (400, NO_CODE) => Some(Self::NoCode),
-            (400, NOT_A_PHONE) => Some(Self::InvalidPhone),
-            (401, EXPIRED) => Some(Self::Expired),
-            (401, LOCKED) => Some(Self::Locked),
-            (401, _) => wrong(),
-            (404, _) if verifying && text.starts_with("No active code") => Some(Self::Unknown),
-            (429, LIMITED) => Some(Self::Limited(0)),
-            (500, NOT_SENT) => Some(Self::NotSent),
-            (503, UNAVAILABLE) => Some(Self::Unavailable),
-            _ => None,
+    /// Every outcome that has no number.
+    const WITHOUT_NUMBER: [Self; 9] = [
+        Self::Sent,
+        Self::NotSent,
+        Self::InvalidPhone,
+        Self::Verified,
+        Self::NoCode,
+        Self::Locked,
+        Self::Expired,
+        Self::Unknown,
+        Self::Unavailable,
+    ];
+
+    fn header_word(self) -> &'static str {
+        match self {
+            Self::NoCode => "NO_CODE",
+            Self::Unavailable => "UNAVAILABLE",
+            other => other.word(),
         }
     }
 
@@ -116,40 +155,80 @@ impl OtpOutcome {
             Self::Unknown => "NONE",
         }
     }
+
+    /// Whether this can be the outcome of a request for a code.
+    #[must_use]
+    pub(crate) fn answers_send(self) -> bool {
+        matches!(
+            self,
+            Self::Sent | Self::NotSent | Self::Limited(_) | Self::InvalidPhone | Self::Unavailable
+        )
+    }
+
+    /// Whether this can be the outcome of a request to check a code.
+    #[must_use]
+    pub(crate) fn answers_verify(self) -> bool {
+        !self.answers_send() || self == Self::Unavailable
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ALL: [(OtpOutcome, &str); 11] = [
+        (OtpOutcome::Sent, "SENT"),
+        (OtpOutcome::NotSent, "FAILED"),
+        (OtpOutcome::Limited(30), "LIMITED;seconds=30"),
+        (OtpOutcome::InvalidPhone, "REJECTED"),
+        (OtpOutcome::Verified, "VERIFIED"),
+        (OtpOutcome::NoCode, "NO_CODE"),
+        (OtpOutcome::Wrong(2), "WRONG;left=2"),
+        (OtpOutcome::Locked, "LOCKED"),
+        (OtpOutcome::Expired, "EXPIRED"),
+        (OtpOutcome::Unknown, "NONE"),
+        (OtpOutcome::Unavailable, "UNAVAILABLE"),
+    ];
+
     #[test]
-    fn answer_is_read_again_from_status_and_text() {
-        for (verifying, answer) in [
-            (false, OtpOutcome::Sent),
-            (false, OtpOutcome::NotSent),
-            (false, OtpOutcome::Limited(0)),
-            (false, OtpOutcome::InvalidPhone),
-            (true, OtpOutcome::Verified),
-            (true, OtpOutcome::NoCode),
-            (true, OtpOutcome::Wrong(2)),
-            (true, OtpOutcome::Locked),
-            (true, OtpOutcome::Expired),
-            (true, OtpOutcome::Unknown),
-            (true, OtpOutcome::Unavailable),
-        ] {
-            let text = answer.text("+1 555");
-            let status = answer.status().as_u16();
-            assert_eq!(OtpOutcome::read(verifying, status, &text), Some(answer));
+    fn header_is_read_as_it_was_written() {
+        for (outcome, header) in ALL {
+            assert_eq!(outcome.to_header(), header);
+            assert_eq!(OtpOutcome::from_header(header), Some(outcome), "{header}");
         }
-        for (status, text) in [
-            (401, "Unauthorized"),
-            (403, "Forbidden"),
-            (404, "Not found"),
-            (200, "<html></html>"),
-            (200, "{}"),
+    }
+
+    #[test]
+    fn header_in_another_form_is_no_outcome() {
+        for header in [
+            "",
+            "verified",
+            "VERIFIED ",
+            "VERIFIED;",
+            "VERIFIED;left=1",
+            "SENT;seconds=1",
+            "WRONG",
+            "WRONG;left=",
+            "WRONG;left=x",
+            "WRONG;seconds=1",
+            "LIMITED",
+            "LIMITED;seconds=-1",
+            "LIMITED;left=1",
+            "OK",
         ] {
-            assert_eq!(OtpOutcome::read(true, status, text), None);
-            assert_eq!(OtpOutcome::read(false, status, text), None);
+            assert_eq!(OtpOutcome::from_header(header), None, "{header}");
         }
+    }
+
+    #[test]
+    fn outcome_answers_the_request_that_it_can_come_from() {
+        for (outcome, _) in ALL {
+            let sends = outcome.answers_send();
+            assert!(sends || outcome.answers_verify(), "{outcome:?}");
+            let both = sends && outcome.answers_verify();
+            assert_eq!(both, outcome == OtpOutcome::Unavailable, "{outcome:?}");
+        }
+        assert!(!OtpOutcome::Verified.answers_send());
+        assert!(!OtpOutcome::Sent.answers_verify());
     }
 }

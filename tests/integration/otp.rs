@@ -68,6 +68,45 @@ fn guide_is_kept_row_by_row() {
     assert_eq!(passwords.verify(PHONE, &newer), unknown(PHONE));
 }
 
+/// Programs read the outcome from a header.
+#[test]
+fn outcome_is_said_in_a_header() {
+    let provider = provider();
+    let passwords = Passwords::by_sms(&provider, "per_phone = 3");
+    let target = format!("/otp/{PHONE}/");
+    let outcome = |method, target: &str, body: &str| {
+        let answer = passwords.say(method, target, &[JSON], body);
+        let header = answer.headers.get("otp-status").cloned();
+        (answer.status, header.unwrap_or_default())
+    };
+    let post = |code: &str| outcome("POST", &target, &format!("{{\"code\": \"{code}\"}}"));
+    assert_eq!(post("123456"), said(404, "NONE"));
+    assert_eq!(outcome("GET", &target, ""), said(200, "SENT"));
+    let code = last_code(&provider);
+    let wrong = another(&code);
+    for body in ["{}", "{", ""] {
+        assert_eq!(outcome("POST", &target, body), said(400, "NO_CODE"));
+    }
+    assert_eq!(post(&wrong), said(401, "WRONG;left=2"));
+    assert_eq!(post(&wrong), said(401, "WRONG;left=1"));
+    assert_eq!(post(&code), said(200, "VERIFIED"));
+    assert_eq!(outcome("GET", &target, ""), said(200, "SENT"));
+    for left in ["WRONG;left=2", "WRONG;left=1", "LOCKED"] {
+        assert_eq!(post(&another(&last_code(&provider))), said(401, left));
+    }
+    assert_eq!(outcome("GET", &target, ""), said(200, "SENT"));
+    let answer = passwords.say("GET", &target, &[], "");
+    let seconds = &answer.headers["retry-after"];
+    let limited = format!("LIMITED;seconds={seconds}");
+    assert_eq!(answer.headers["otp-status"], limited);
+    assert_eq!(outcome("GET", "/otp/abc/", ""), said(400, "REJECTED"));
+    // Refused before a code was looked at.
+    assert_eq!(outcome("GET", "/otp/", ""), said(404, ""));
+    assert_eq!(outcome("PUT", &target, ""), said(405, ""));
+    passwords.forward(Duration::from_secs(300));
+    assert_eq!(post(&code), said(401, "EXPIRED"));
+}
+
 #[test]
 fn message_that_nobody_takes_is_500_and_the_earlier_code_counts() {
     let provider = Provider::deciding({

@@ -188,15 +188,57 @@ fn another_program_at_the_port_verifies_nobody() {
     let provider = provider();
     let passwords = Passwords::by_sms(&provider, "");
     let config = std::fs::read_to_string(passwords.configured()).unwrap();
-    for page in ["<html></html>", ""] {
-        let stranger = Provider::answering(Answer::Http(200, "text/html", page.to_owned()));
+    for headers in [
+        "",
+        "Server: Kestrel\r\n",
+        "Server: websmsd\r\n",
+        "OTP-Status: VERIFIED\r\n",
+        "Server: Kestrel\r\nOTP-Status: VERIFIED\r\n",
+        // Neither of these answers what was asked.
+        "Server: websmsd\r\nOTP-Status: OK\r\n",
+        "Server: websmsd\r\nOTP-Status: \r\n",
+        "Server: websmsd\r\nOTP-Status: LIMITED\r\n",
+        "Server: websmsd\r\nOTP-Status: VERIFIED;left=1\r\n",
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
+        let stranger = Provider::answering(Answer::Raw(answer.into_bytes()));
         let there = format!("listen = {}", stranger.address);
         let config = config.replace("listen = 127.0.0.1:0", &there);
         std::fs::write(passwords.configured(), config).unwrap();
         for arguments in [&["verify", PHONE, "123456"][..], &["send", PHONE]] {
-            assert_eq!(agi(&passwords, arguments), (told("FAILED", 0), 69));
+            let answer = agi(&passwords, arguments);
+            assert_eq!(answer, (told("FAILED", 0), 69), "{headers}");
         }
         assert_eq!(stranger.requests().len(), 2);
+    }
+}
+
+#[test]
+fn outcome_of_another_request_is_refused() {
+    let provider = provider();
+    let passwords = Passwords::by_sms(&provider, "");
+    let config = std::fs::read_to_string(passwords.configured()).unwrap();
+    for (outcome, sending, verifying) in [
+        ("SENT", "SENT", "FAILED"),
+        ("LIMITED;seconds=7", "LIMITED", "FAILED"),
+        ("VERIFIED", "FAILED", "VERIFIED"),
+        ("WRONG;left=1", "FAILED", "WRONG"),
+        ("NONE", "FAILED", "NONE"),
+        ("UNAVAILABLE", "FAILED", "FAILED"),
+    ] {
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nServer: websmsd\r\nOTP-Status: {outcome}\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        let daemon = Provider::answering(Answer::Raw(answer.into_bytes()));
+        let there = format!("listen = {}", daemon.address);
+        let config = config.replace("listen = 127.0.0.1:0", &there);
+        std::fs::write(passwords.configured(), config).unwrap();
+        let (answer, _) = agi(&passwords, &["send", PHONE]);
+        assert_eq!(answer, told(sending, 0), "{outcome}");
+        let (answer, _) = agi(&passwords, &["verify", PHONE, "123456"]);
+        let left = u32::from(verifying == "WRONG");
+        assert_eq!(answer, told(verifying, left), "{outcome}");
     }
 }
 
