@@ -38,7 +38,7 @@ impl Handler for HealthHandler {
 
     async fn handle(&self, _peer: IpAddr, _request: Request<Body>) -> Reply {
         let spool = self.spool.clone();
-        let otp = self.otp.as_ref().map(|otp| otp.tally().to_json());
+        let otp = self.otp.as_ref().map(|otp| otp.counters().to_json());
         match tokio::task::spawn_blocking(move || spool.health()).await {
             Ok(health) => {
                 let (status, body) = report(&health, otp);

@@ -140,8 +140,8 @@ pub(crate) async fn send(
     phone: &Phone,
     code: &Code,
 ) -> Result<SentCode, SendFailure> {
-    let mut not_gone = SendFailure::default();
-    let to = Address::parse(&format!("+{}", phone.digits())).map_err(|_| not_gone)?;
+    let mut failure = SendFailure::default();
+    let to = Address::parse(&format!("+{}", phone.digits())).map_err(|_| failure)?;
     for (position, way) in ways.iter().enumerate().skip(first) {
         let (id, by) = (Id::generate(None), way.name());
         let verdict = match way {
@@ -158,9 +158,9 @@ pub(crate) async fn send(
         let (outcome, reason) = (verdict.outcome.as_str(), reason.text());
         let detail = redact_code(code, &verdict.detail);
         warn!(%id, %phone, by, outcome, reason, detail, "code not sent");
-        not_gone.maybe_sent |= verdict.outcome == Outcome::Unknown;
+        failure.maybe_sent |= verdict.outcome == Outcome::Unknown;
     }
-    Err(not_gone)
+    Err(failure)
 }
 
 /// What a provider said, without the code, and without the start of it where what

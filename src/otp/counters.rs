@@ -19,7 +19,7 @@ pub(crate) struct Counters {
     expired: AtomicU64,
     refused: AtomicU64,
     /// Codes that counted at the last look.
-    set_active: AtomicUsize,
+    active: AtomicUsize,
 }
 
 impl Counters {
@@ -39,8 +39,8 @@ impl Counters {
     }
 
     /// So many codes count now.
-    pub(crate) fn live(&self, live: usize) {
-        self.set_active.store(live, Ordering::Relaxed);
+    pub(crate) fn set_active(&self, active: usize) {
+        self.active.store(active, Ordering::Relaxed);
     }
 
     /// All of it.
@@ -48,7 +48,7 @@ impl Counters {
     pub(crate) fn to_json(&self) -> Value {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         json!({
-            "live": self.set_active.load(Ordering::Relaxed),
+            "live": self.active.load(Ordering::Relaxed),
             "sent": count(&self.sent),
             "failed": count(&self.failed),
             "limited": count(&self.limited),

@@ -57,25 +57,29 @@ pub(crate) struct OtpHandler {
 }
 
 impl OtpHandler {
-    /// Serves a desk; whoever asks must show `token`, if there is one. A proxy that
+    /// Serves a service; whoever asks must show `token`, if there is one. A proxy that
     /// nobody has named is not believed: it could name this machine, which may ask.
     #[must_use]
-    pub(crate) fn new(desk: Arc<OtpService>, token: Option<Secret>, daemon: &HttpSettings) -> Self {
-        let networks = daemon.proxies_named.then(|| daemon.proxies.clone());
+    pub(crate) fn new(
+        service: Arc<OtpService>,
+        token: Option<Secret>,
+        settings: &HttpSettings,
+    ) -> Self {
+        let networks = settings.proxies_named.then(|| settings.proxies.clone());
         Self {
-            service: desk,
+            service,
             token,
             proxies: TrustedProxies {
                 networks: networks.unwrap_or_default(),
-                header: daemon.proxy_header.clone(),
+                header: settings.proxy_header.clone(),
             },
             log_limit: LogLimit::default(),
         }
     }
 
-    /// The desk that it serves.
+    /// The service that it serves.
     #[must_use]
-    pub(crate) fn desk(&self) -> &Arc<OtpService> {
+    pub(crate) fn service(&self) -> &Arc<OtpService> {
         &self.service
     }
 
@@ -317,8 +321,8 @@ mod tests {
             let (config, _) = parsed.unwrap();
             let store = OtpStore::open(directory.path()).unwrap();
             let hasher = CodeHasher::new(Secret::new("key".to_owned()));
-            let desk = OtpService::new(config.otp.unwrap(), hasher, store, Vec::new());
-            let server = OtpHandler::new(Arc::new(desk), None, &config.server.http);
+            let service = OtpService::new(config.otp.unwrap(), hasher, store, Vec::new());
+            let server = OtpHandler::new(Arc::new(service), None, &config.server.http);
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", HeaderValue::from_static("127.0.0.1"));
             let found = server.client("172.16.5.5".parse().unwrap(), &headers).ok();

@@ -60,12 +60,12 @@ pub(crate) fn open(config: &Config, otp: &OtpSettings) -> Result<OtpParts, OpenE
     let Prepared {
         key,
         token,
-        ways,
+        channels,
         approvals,
     } = prepared;
-    let desk = OtpService::new(otp.clone(), CodeHasher::new(key), store, ways);
+    let service = OtpService::new(otp.clone(), CodeHasher::new(key), store, channels);
     Ok(OtpParts {
-        service: Arc::new(desk),
+        service: Arc::new(service),
         token,
         approvals,
     })
@@ -85,19 +85,19 @@ pub(crate) fn probe(config: &Config, otp: &OtpSettings) -> Result<(), OpenError>
 struct Prepared {
     key: Secret,
     token: Option<Secret>,
-    ways: Vec<CodeChannel>,
+    channels: Vec<CodeChannel>,
     approvals: Vec<(TemplateApproval, WhatsappChannel)>,
 }
 
 fn prepare(config: &Config, otp: &OtpSettings) -> Result<Prepared, OpenError> {
     let minutes = otp.lifetime.as_secs().div_ceil(60);
-    let (mut ways, mut approvals) = (Vec::new(), Vec::new());
+    let (mut channels, mut approvals) = (Vec::new(), Vec::new());
     let mut key = otp.hash_key.as_ref().map(resolve).transpose()?;
     for channel in &otp.channels {
-        ways.push(match channel {
+        channels.push(match channel {
             OtpChannel::Sms(sms) => {
-                let way = SmsChannel::new(config, sms, minutes).map_err(OpenError::Way)?;
-                CodeChannel::Sms(Box::new(way))
+                let sms = SmsChannel::new(config, sms, minutes).map_err(OpenError::Channel)?;
+                CodeChannel::Sms(Box::new(sms))
             }
             OtpChannel::Whatsapp(codes) => {
                 let account = meta::account::load(&codes.account).map_err(OpenError::Account)?;
@@ -112,7 +112,7 @@ fn prepare(config: &Config, otp: &OtpSettings) -> Result<Prepared, OpenError> {
     Ok(Prepared {
         key: key.ok_or(OpenError::Secret(SecretError::Empty))?,
         token: otp.client_token.as_ref().map(resolve).transpose()?,
-        ways,
+        channels,
         approvals,
     })
 }
@@ -134,7 +134,7 @@ pub(crate) enum OpenError {
     /// The directory cannot be used.
     Store(io::Error),
     /// SMS cannot be sent.
-    Way(ChannelError),
+    Channel(ChannelError),
 }
 
 impl fmt::Display for OpenError {
@@ -144,7 +144,7 @@ impl fmt::Display for OpenError {
             Self::Client(error) => error.fmt(f),
             Self::Secret(error) => write!(f, "{} (hash_key or client_token)", chain(error)),
             Self::Store(error) => write!(f, "use otpdir: {error}"),
-            Self::Way(error) => error.fmt(f),
+            Self::Channel(error) => error.fmt(f),
         }
     }
 }

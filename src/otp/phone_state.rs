@@ -56,7 +56,7 @@ impl PhoneState {
         self.code = Some(code);
     }
 
-    /// What a code makes of it: the answer, in the sample's order. `is` says whether
+    /// What a code makes of it: the outcome, in the sample's order. `is` says whether
     /// it is the right one, and is not asked of one that does not count any more.
     /// Without `given` there was no code in the request.
     pub(crate) fn check(
@@ -72,7 +72,7 @@ impl PhoneState {
         let Some(given) = given else {
             return OtpOutcome::NoCode;
         };
-        let answer = if now < code.from || now >= code.until {
+        let outcome = if now < code.from || now >= code.until {
             OtpOutcome::Expired
         } else if code.wrong >= most_wrong {
             OtpOutcome::Locked
@@ -85,28 +85,32 @@ impl PhoneState {
                 left => OtpOutcome::Wrong(left),
             }
         };
-        if !matches!(answer, OtpOutcome::Wrong(_)) {
+        if !matches!(outcome, OtpOutcome::Wrong(_)) {
             self.code = None;
         }
-        answer
+        outcome
     }
 
     /// Whether nothing of it matters any more.
     #[must_use]
-    pub(crate) fn is_over(&self, now: u64) -> bool {
+    pub(crate) fn is_expired(&self, now: u64) -> bool {
         let remembered = |code: &ActiveCode| now < code.until.saturating_add(REMEMBERED);
         !self.code.as_ref().is_some_and(remembered) && self.sends.is_quiet(PERIOD, now)
     }
 
     /// Whether a code counts at this time and is one that `is` says yes to.
     #[must_use]
-    pub(crate) fn accepts(&self, now: u64, is: impl FnOnce(&HashedCode) -> bool) -> bool {
-        self.is_live(now) && self.code.as_ref().is_some_and(|code| is(&code.kept))
+    pub(crate) fn has_active_code_that(
+        &self,
+        now: u64,
+        is: impl FnOnce(&HashedCode) -> bool,
+    ) -> bool {
+        self.has_active_code(now) && self.code.as_ref().is_some_and(|code| is(&code.kept))
     }
 
     /// Whether a code counts at this time.
     #[must_use]
-    pub(crate) fn is_live(&self, now: u64) -> bool {
+    pub(crate) fn has_active_code(&self, now: u64) -> bool {
         let live = |code: &ActiveCode| (code.from..code.until).contains(&now);
         self.code.as_ref().is_some_and(live)
     }
@@ -129,20 +133,20 @@ mod tests {
         hasher.hash(&phone, &Code::random(6).unwrap()).unwrap()
     }
 
-    fn entry() -> PhoneState {
-        let mut entry = PhoneState::default();
-        entry.replace_code(ActiveCode {
+    fn state() -> PhoneState {
+        let mut state = PhoneState::default();
+        state.replace_code(ActiveCode {
             kept: kept(),
             from: NOW,
             until: NOW + 5 * MINUTES,
             wrong: 0,
         });
-        entry
+        state
     }
 
     /// "right" is the right one.
-    fn check(entry: &mut PhoneState, given: Option<&str>, now: u64) -> OtpOutcome {
-        entry.check(given, 3, now, |_, given| given == "right")
+    fn check(state: &mut PhoneState, given: Option<&str>, now: u64) -> OtpOutcome {
+        state.check(given, 3, now, |_, given| given == "right")
     }
 
     #[test]
@@ -153,70 +157,70 @@ mod tests {
             (NOW + 5 * MINUTES, OtpOutcome::Expired),
             (NOW - 1, OtpOutcome::Expired),
         ] {
-            let mut entry = entry();
-            assert_eq!(check(&mut entry, Some("right"), now), expected);
-            assert_eq!(check(&mut entry, Some("right"), now), OtpOutcome::Unknown);
+            let mut state = state();
+            assert_eq!(check(&mut state, Some("right"), now), expected);
+            assert_eq!(check(&mut state, Some("right"), now), OtpOutcome::Unknown);
         }
     }
 
     #[test]
     fn third_wrong_code_is_the_last() {
-        let mut entry = entry();
-        assert_eq!(check(&mut entry, Some("x"), NOW), OtpOutcome::Wrong(2));
-        assert_eq!(check(&mut entry, None, NOW), OtpOutcome::NoCode);
-        assert_eq!(check(&mut entry, Some(""), NOW), OtpOutcome::Wrong(1));
-        assert_eq!(check(&mut entry, Some("x"), NOW), OtpOutcome::Locked);
-        assert_eq!(check(&mut entry, Some("right"), NOW), OtpOutcome::Unknown);
+        let mut state = state();
+        assert_eq!(check(&mut state, Some("x"), NOW), OtpOutcome::Wrong(2));
+        assert_eq!(check(&mut state, None, NOW), OtpOutcome::NoCode);
+        assert_eq!(check(&mut state, Some(""), NOW), OtpOutcome::Wrong(1));
+        assert_eq!(check(&mut state, Some("x"), NOW), OtpOutcome::Locked);
+        assert_eq!(check(&mut state, Some("right"), NOW), OtpOutcome::Unknown);
     }
 
     #[test]
     fn lower_bound_than_there_were_wrong_codes_locks() {
-        let mut entry = entry();
-        assert_eq!(check(&mut entry, Some("x"), NOW), OtpOutcome::Wrong(2));
-        let answer = entry.check(Some("right"), 1, NOW, |_, _| true);
-        assert_eq!(answer, OtpOutcome::Locked);
+        let mut state = state();
+        assert_eq!(check(&mut state, Some("x"), NOW), OtpOutcome::Wrong(2));
+        let outcome = state.check(Some("right"), 1, NOW, |_, _| true);
+        assert_eq!(outcome, OtpOutcome::Locked);
     }
 
     #[test]
     fn no_code_is_said_before_that_its_time_is_over() {
-        let mut entry = entry();
+        let mut state = state();
         let late = NOW + 6 * MINUTES;
-        assert_eq!(check(&mut entry, None, late), OtpOutcome::NoCode);
-        assert_eq!(check(&mut entry, Some("x"), late), OtpOutcome::Expired);
+        assert_eq!(check(&mut state, None, late), OtpOutcome::NoCode);
+        assert_eq!(check(&mut state, Some("x"), late), OtpOutcome::Expired);
     }
 
     #[test]
     fn codes_for_a_phone_are_counted_for_an_hour() {
-        let mut entry = PhoneState::default();
+        let mut state = PhoneState::default();
         for second in 0..5 {
-            assert_eq!(entry.count(Some(5), NOW + second * 1000), Ok(()));
+            assert_eq!(state.count(Some(5), NOW + second * 1000), Ok(()));
         }
         assert_eq!(
-            entry.count(Some(5), NOW + 10_000),
+            state.count(Some(5), NOW + 10_000),
             Err(PERIOD.saturating_sub(Duration::from_secs(10)))
         );
-        entry.uncount(NOW + 1000);
-        assert_eq!(entry.count(Some(5), NOW + 10_000), Ok(()));
+        state.uncount(NOW + 1000);
+        assert_eq!(state.count(Some(5), NOW + 10_000), Ok(()));
         assert_eq!(
-            entry.count(Some(5), NOW + WINDOW - 1),
+            state.count(Some(5), NOW + WINDOW - 1),
             Err(Duration::from_millis(1))
         );
-        assert_eq!(entry.count(Some(5), NOW + WINDOW), Ok(()));
-        assert_eq!(entry.count(None, NOW + WINDOW), Ok(()));
+        assert_eq!(state.count(Some(5), NOW + WINDOW), Ok(()));
+        assert_eq!(state.count(None, NOW + WINDOW), Ok(()));
         // The clock was set back.
-        assert_eq!(entry.count(Some(1), NOW - 1), Ok(()));
+        assert_eq!(state.count(Some(1), NOW - 1), Ok(()));
     }
 
     #[test]
     fn nothing_matters_when_code_and_count_are_over() {
-        assert!(PhoneState::default().is_over(NOW));
-        let mut entry = entry();
-        assert!(entry.is_live(NOW));
-        assert!(!entry.is_live(NOW + 5 * MINUTES));
-        assert!(!entry.is_over(NOW + 64 * MINUTES));
-        assert!(entry.is_over(NOW + 65 * MINUTES));
-        entry.count(None, NOW + 10 * MINUTES).unwrap();
-        assert!(!entry.is_over(NOW + 69 * MINUTES));
-        assert!(entry.is_over(NOW + 70 * MINUTES));
+        assert!(PhoneState::default().is_expired(NOW));
+        let mut state = state();
+        assert!(state.has_active_code(NOW));
+        assert!(!state.has_active_code(NOW + 5 * MINUTES));
+        assert!(!state.is_expired(NOW + 64 * MINUTES));
+        assert!(state.is_expired(NOW + 65 * MINUTES));
+        state.count(None, NOW + 10 * MINUTES).unwrap();
+        assert!(!state.is_expired(NOW + 69 * MINUTES));
+        assert!(state.is_expired(NOW + 70 * MINUTES));
     }
 }

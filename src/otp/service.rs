@@ -58,23 +58,23 @@ struct AwaitedReceipt {
 
 /// A code that does not count.
 struct FailedSend {
-    answer: OtpOutcome,
+    outcome: OtpOutcome,
     /// Whether it may be on the phone all the same.
     spent: bool,
 }
 
 impl FailedSend {
     /// One that surely did not go out.
-    fn free(answer: OtpOutcome) -> Self {
+    fn free(outcome: OtpOutcome) -> Self {
         let spent = false;
-        Self { answer, spent }
+        Self { outcome, spent }
     }
 }
 
 impl fmt::Debug for OtpService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk")
-            .field("otp", &self.settings)
+        f.debug_struct("OtpService")
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -83,16 +83,16 @@ impl OtpService {
     /// A desk with its store, its key and its ways.
     #[must_use]
     pub(crate) fn new(
-        otp: OtpSettings,
+        settings: OtpSettings,
         hasher: CodeHasher,
         store: OtpStore,
-        ways: Vec<CodeChannel>,
+        channels: Vec<CodeChannel>,
     ) -> Self {
         Self {
-            settings: otp,
+            settings,
             hasher,
             store,
-            channels: ways,
+            channels,
             client_limit: ClientLimit::default(),
             sending: Mutex::default(),
             awaited: Mutex::default(),
@@ -108,7 +108,7 @@ impl OtpService {
 
     /// How often what became of requests.
     #[must_use]
-    pub(crate) fn tally(&self) -> &Counters {
+    pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }
 
@@ -120,10 +120,10 @@ impl OtpService {
         };
         // In a task of its own: a client that hangs up must not leave a code sent
         // and not known.
-        let desk = Arc::clone(self);
+        let service = Arc::clone(self);
         let sending = tokio::spawn(async move {
-            let answer = desk.send_to(client, &phone).await;
-            desk.count(answer, Some(&phone))
+            let outcome = service.send_to(client, &phone).await;
+            service.count(outcome, Some(&phone))
         });
         sending.await.unwrap_or(OtpOutcome::NotSent)
     }
@@ -136,12 +136,12 @@ impl OtpService {
         }
         match self.send_exclusively(phone).await {
             Ok(()) => OtpOutcome::Sent,
-            Err(FailedSend { answer, spent }) => {
+            Err(FailedSend { outcome, spent }) => {
                 // What may have gone out, and been charged for, stays counted.
                 if !spent {
                     self.client_limit.uncount(client);
                 }
-                answer
+                outcome
             }
         }
     }
@@ -154,7 +154,7 @@ impl OtpService {
             )));
         };
         let most = self.settings.per_phone;
-        let count = move |entry: &mut PhoneState, now| (entry.count(most, now), now);
+        let count = move |state: &mut PhoneState, now| (state.count(most, now), now);
         let counted = match self.change(phone, count).await {
             Ok((Ok(()), now)) => now,
             Ok((Err(wait), _)) => {
@@ -165,7 +165,7 @@ impl OtpService {
         };
         let sent = self.send_code(phone).await;
         if let Err(FailedSend { spent: false, .. }) = sent {
-            let uncount = move |entry: &mut PhoneState, _| entry.uncount(counted);
+            let uncount = move |state: &mut PhoneState, _| state.uncount(counted);
             let uncounted = self.change(phone, uncount).await;
             uncounted.map_err(|error| FailedSend::free(not_stored(phone, &error)))?;
         }
@@ -179,14 +179,14 @@ impl OtpService {
             error!(%error, "no random numbers to be had");
             FailedSend::free(OtpOutcome::NotSent)
         })?;
-        let gone = channels::send(&self.channels, 0, phone, &code).await;
-        let gone = gone.map_err(|not_gone| FailedSend {
-            answer: OtpOutcome::NotSent,
-            spent: not_gone.maybe_sent,
+        let sent = channels::send(&self.channels, 0, phone, &code).await;
+        let sent = sent.map_err(|failure| FailedSend {
+            outcome: OtpOutcome::NotSent,
+            spent: failure.maybe_sent,
         })?;
         let lifetime = u64::try_from(self.settings.lifetime.as_millis()).unwrap_or(u64::MAX);
-        let put = move |entry: &mut PhoneState, now: u64| {
-            entry.replace_code(ActiveCode {
+        let put = move |state: &mut PhoneState, now: u64| {
+            state.replace_code(ActiveCode {
                 kept,
                 from: now,
                 until: now.saturating_add(lifetime),
@@ -194,10 +194,10 @@ impl OtpService {
             });
         };
         // Before it is stored: a receipt may be faster than the disk.
-        self.await_receipt(phone, code, gone);
+        self.await_receipt(phone, code, sent);
         let stored = self.change(phone, put).await;
         stored.map_err(|error| FailedSend {
-            answer: not_stored(phone, &error),
+            outcome: not_stored(phone, &error),
             spent: true,
         })
     }
@@ -207,18 +207,18 @@ impl OtpService {
         let Ok(phone) = Phone::parse(raw) else {
             return self.count(OtpOutcome::Unknown, None);
         };
-        let desk = Arc::clone(self);
+        let service = Arc::clone(self);
         let of = phone.clone();
-        let checked = self.change(&phone, move |entry, now| {
-            let most = desk.settings.max_attempts;
-            let is = |kept: &_, given: &str| desk.hasher.matches(kept, &of, given);
-            entry.check(given.as_deref(), most, now, is)
+        let checked = self.change(&phone, move |state, now| {
+            let most = service.settings.max_attempts;
+            let is = |kept: &_, given: &str| service.hasher.matches(kept, &of, given);
+            state.check(given.as_deref(), most, now, is)
         });
-        let answer = match checked.await {
-            Ok(answer) => answer,
+        let outcome = match checked.await {
+            Ok(outcome) => outcome,
             Err(error) => not_stored(&phone, &error),
         };
-        self.count(answer, Some(&phone))
+        self.count(outcome, Some(&phone))
     }
 
     /// Hears what a provider says later about a message. When it is a code that it
@@ -236,26 +236,26 @@ impl OtpService {
             return;
         }
         let next = awaited.channel + 1;
-        let desk = Arc::clone(self);
+        let service = Arc::clone(self);
         runtime.spawn(async move {
             let AwaitedReceipt { phone, code, .. } = awaited;
             // The code may be about to be stored, or another one on its way.
-            let turn = desk.lock_phone(&phone).await;
-            if turn.is_none() || !desk.is_current(&phone, &code).await {
+            let turn = service.lock_phone(&phone).await;
+            if turn.is_none() || !service.is_current(&phone, &code).await {
                 return;
             }
             warn!(%phone, "code not delivered; it goes by another way");
-            if let Ok(gone) = channels::send(&desk.channels, next, &phone, &code).await {
-                desk.await_receipt(&phone, code, gone);
+            if let Ok(sent) = channels::send(&service.channels, next, &phone, &code).await {
+                service.await_receipt(&phone, code, sent);
             }
         });
     }
 
     /// Whether it is this code that counts.
     async fn is_current(self: &Arc<Self>, phone: &Phone, code: &Code) -> bool {
-        let (desk, of, code) = (Arc::clone(self), phone.clone(), code.clone());
-        let held = self.change(phone, move |entry, now| {
-            entry.accepts(now, |kept| desk.hasher.matches(kept, &of, code.expose()))
+        let (service, of, code) = (Arc::clone(self), phone.clone(), code.clone());
+        let held = self.change(phone, move |state, now| {
+            state.has_active_code_that(now, |kept| service.hasher.matches(kept, &of, code.expose()))
         });
         held.await.unwrap_or_else(|error| {
             not_stored(phone, &error);
@@ -263,11 +263,11 @@ impl OtpService {
         })
     }
 
-    fn await_receipt(&self, phone: &Phone, code: Code, gone: SentCode) {
-        let Some(provider_id) = gone.provider_id else {
+    fn await_receipt(&self, phone: &Phone, code: Code, sent: SentCode) {
+        let Some(provider_id) = sent.provider_id else {
             return;
         };
-        if gone.channel + 1 >= self.channels.len() {
+        if sent.channel + 1 >= self.channels.len() {
             return;
         }
         let now = Instant::now();
@@ -279,7 +279,7 @@ impl OtpService {
             let awaits = AwaitedReceipt {
                 phone: phone.clone(),
                 code,
-                channel: gone.channel,
+                channel: sent.channel,
                 until: now + self.settings.lifetime,
             };
             awaited.insert(provider_id, awaits);
@@ -288,9 +288,9 @@ impl OtpService {
 
     /// Forgets what does not matter any more.
     pub(crate) async fn sweep(self: &Arc<Self>) {
-        let desk = Arc::clone(self);
-        match blocking(move || desk.store.remove_expired()).await {
-            Ok(live) => self.counters.live(live),
+        let service = Arc::clone(self);
+        match blocking(move || service.store.remove_expired()).await {
+            Ok(active) => self.counters.set_active(active),
             Err(error) => error!(%error, "failed to look through otpdir"),
         }
         let now = Instant::now();
@@ -304,8 +304,8 @@ impl OtpService {
         phone: &Phone,
         act: impl FnOnce(&mut PhoneState, u64) -> T + Send + 'static,
     ) -> io::Result<T> {
-        let (desk, phone) = (Arc::clone(self), phone.clone());
-        blocking(move || desk.store.change(&desk.hasher, &phone, act)).await
+        let (service, phone) = (Arc::clone(self), phone.clone());
+        blocking(move || service.store.change(&service.hasher, &phone, act)).await
     }
 
     /// The right to send to a phone, if there is one in time.
@@ -321,10 +321,10 @@ impl OtpService {
         timeout(LOCK_TIMEOUT, turn.lock_owned()).await.ok()
     }
 
-    fn count(&self, answer: OtpOutcome, phone: Option<&Phone>) -> OtpOutcome {
-        self.counters.count(answer);
-        let status = answer.status().as_u16();
-        let word = answer.word();
+    fn count(&self, outcome: OtpOutcome, phone: Option<&Phone>) -> OtpOutcome {
+        self.counters.count(outcome);
+        let status = outcome.status().as_u16();
+        let word = outcome.word();
         if let Some(phone) = phone {
             info!(%phone, status, word, "one-time password");
         } else {
@@ -333,7 +333,7 @@ impl OtpService {
                 word, "one-time password for what is no phone number"
             );
         }
-        answer
+        outcome
     }
 }
 

@@ -65,18 +65,18 @@ impl OtpStore {
         &self,
         hasher: &CodeHasher,
         phone: &Phone,
-        act: impl FnOnce(&mut PhoneState, u64) -> T,
+        change: impl FnOnce(&mut PhoneState, u64) -> T,
     ) -> io::Result<T> {
         let name = hasher.file_name(phone);
         let _lock = self.lock(&name);
         let now = now();
         let before = self.read(&name)?;
-        let mut entry = before.clone();
-        let done = act(&mut entry, now);
-        if entry != before {
-            self.write(&name, &entry, now)?;
+        let mut state = before.clone();
+        let result = change(&mut state, now);
+        if state != before {
+            self.write(&name, &state, now)?;
         }
-        Ok(done)
+        Ok(result)
     }
 
     /// Forgets what does not matter any more; how many codes count.
@@ -84,7 +84,7 @@ impl OtpStore {
     /// # Errors
     /// When the directory cannot be read.
     pub(crate) fn remove_expired(&self) -> io::Result<usize> {
-        let mut live = 0;
+        let mut active = 0;
         for file in std::fs::read_dir(self.directory.path())? {
             let name = file?.file_name();
             let Some(name) = name.to_str().filter(|name| is_name(name)) else {
@@ -92,21 +92,21 @@ impl OtpStore {
             };
             let _lock = self.lock(name);
             match self.remove_if_expired(name) {
-                Ok(is_live) => live += usize::from(is_live),
+                Ok(is_active) => active += usize::from(is_active),
                 // The others must not stay for it.
                 Err(error) => warn!(name, %error, "failed to look at what is known of a phone"),
             }
         }
-        Ok(live)
+        Ok(active)
     }
 
     /// Forgets one if it does not matter any more; whether its code counts.
     fn remove_if_expired(&self, name: &str) -> io::Result<bool> {
-        let (entry, now) = (self.read(name)?, now());
-        if entry.is_over(now) {
+        let (state, now) = (self.read(name)?, now());
+        if state.is_expired(now) {
             self.remove(name)?;
         }
-        Ok(entry.is_live(now))
+        Ok(state.has_active_code(now))
     }
 
     fn lock(&self, name: &str) -> MutexGuard<'_, ()> {
@@ -129,11 +129,11 @@ impl OtpStore {
         }
     }
 
-    fn write(&self, name: &str, entry: &PhoneState, now: u64) -> io::Result<()> {
-        if entry.is_over(now) {
+    fn write(&self, name: &str, state: &PhoneState, now: u64) -> io::Result<()> {
+        if state.is_expired(now) {
             self.remove(name)?;
         } else {
-            let text = serde_json::to_vec(entry)?;
+            let text = serde_json::to_vec(state)?;
             self.directory
                 .replace(&text, OsStr::new(name))
                 .map_err(io::Error::other)?;

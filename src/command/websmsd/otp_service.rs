@@ -43,7 +43,7 @@ impl OtpListener {
     pub(super) async fn serve(self, shutdown: Shutdown) -> io::Result<()> {
         let address = self.listener.local_addr()?;
         let listener = listening(self.listener, "OTP endpoint listening")?;
-        tokio::spawn(sweep(Arc::clone(self.server.desk())));
+        tokio::spawn(sweep(Arc::clone(self.server.service())));
         let approvals = self.approvals;
         tokio::spawn(async move {
             for (approval, template) in approvals {
