@@ -1,10 +1,11 @@
-//! Asks an API that speaks JSON for an administrator's chores: one request, no
-//! redirect, within a bounded time.
+//! A client for APIs that speak JSON, which commands manage an account with: one
+//! request, no redirect, within a bounded time.
 //!
-//! Whose API it is says a [`ApiProfile`]: how it answers, and what its administrator
-//! reads when it does not. Nothing here logs, and what is said of a failure holds
-//! no secret that the API repeats.
+//! An [`ApiProfile`] describes the API: how its responses are read, and what the
+//! administrator is told when there is none. Nothing here logs, and no error text
+//! holds a secret that the API repeats.
 
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -18,165 +19,155 @@ use crate::http::client::tls;
 use crate::http::client::{self, TransportError};
 use crate::secret::Secret;
 
-/// As much of an answer as is read; a list of a thousand is less.
-const ANSWER_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a response that are read; a list of a thousand entries is shorter.
+const BODY_MAX: usize = 4 * 1024 * 1024;
 
-/// How something is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ApiMethod {
-    /// Removes.
     Delete,
-    /// Looks.
     Get,
-    /// Makes.
     Post,
 }
 
-/// What goes to the API. There is no `Debug`: a body may hold a password.
+/// A request to the API. It has no `Debug`: a body may hold a password.
 pub(crate) struct ApiRequest {
-    /// By which method.
     pub method: ApiMethod,
-    /// Behind the API's URL, or behind its host.
+    /// Appended to the URL of the API, or to its host with `at_host_root`.
     pub path: String,
-    /// Whether it is behind the host, without the prefix.
+    /// Whether the path prefix of the API's URL is left out.
     pub at_host_root: bool,
-    /// JSON.
     pub body: Option<Value>,
-    /// Names in lower case.
+    /// Names are in lower case.
     pub headers: Vec<(&'static str, Secret)>,
 }
 
-/// Why a chore was not done, in the fixed words of a table.
+/// A kind of error, with its fixed texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ErrorClass {
-    /// How the program ends.
     pub exit: Exit,
     /// What is wrong.
     pub summary: &'static str,
-    /// What the administrator does about it.
+    /// What the administrator can do about it.
     pub remedy: &'static str,
-    /// How long the API is left alone that does not say how long, when all that
-    /// is wrong is that it was asked too often.
+    /// How long to wait before the next request unless the API says so. Set only
+    /// when the request was refused for its rate, so that nothing was done.
     pub default_retry_after: Option<Duration>,
 }
 
 impl ErrorClass {
-    /// A reason that is more than having asked too often.
+    /// An error other than a rate limit.
     #[must_use]
-    pub(crate) const fn new(exit: Exit, words: &'static str, remedy: &'static str) -> Self {
+    pub(crate) const fn new(exit: Exit, summary: &'static str, remedy: &'static str) -> Self {
         Self {
             exit,
-            summary: words,
+            summary,
             remedy,
             default_retry_after: None,
         }
     }
 
-    /// It was only asked too often, and nothing was done.
+    /// A rate limit.
     #[must_use]
     pub(crate) const fn rate_limited(
-        pause: Duration,
-        words: &'static str,
+        default_retry_after: Duration,
+        summary: &'static str,
         remedy: &'static str,
     ) -> Self {
         Self {
             exit: Exit::Failed,
-            summary: words,
+            summary,
             remedy,
-            default_retry_after: Some(pause),
+            default_retry_after: Some(default_retry_after),
         }
     }
 }
 
-/// A chore that was not done.
+/// Why a request was not successful.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
-    /// Why.
     pub class: ErrorClass,
-    /// What it was seen by: the API's words, or the network's.
+    /// The words of the API, or the error of the network.
     pub detail: String,
-    /// How long the API wants to be left alone, if it said so.
+    /// How long the API says to wait before the next request.
     pub retry_after: Option<Duration>,
 }
 
 impl ApiError {
-    /// Trouble for this reason.
     #[must_use]
-    pub(crate) fn new(reason: ErrorClass, detail: String) -> Self {
+    pub(crate) fn new(class: ErrorClass, detail: String) -> Self {
         Self {
-            class: reason,
+            class,
             detail,
             retry_after: None,
         }
     }
 
-    /// Whether it was only asked too often.
     #[must_use]
     pub(crate) fn is_rate_limited(&self) -> bool {
         self.class.default_retry_after.is_some()
     }
 
-    /// Whether it may be over soon by itself.
+    /// Whether a later request may succeed without a change by the administrator.
     #[must_use]
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(self.class.exit, Exit::Failed | Exit::Unknown)
     }
 }
 
+/// A whole sentence for the administrator, not a fragment.
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ErrorClass {
-            summary: words,
+            summary,
             remedy,
-            default_retry_after: pause,
+            default_retry_after,
             ..
         } = self.class;
-        write!(f, "{words} ({}): ", self.detail)?;
-        if let Some(pause) = pause {
-            let seconds = self.retry_after.unwrap_or(pause).as_secs();
+        write!(f, "{summary} ({}): ", self.detail)?;
+        if let Some(default) = default_retry_after {
+            let seconds = self.retry_after.unwrap_or(default).as_secs();
             write!(f, "try again in {seconds} seconds; ")?;
         }
         f.write_str(remedy)
     }
 }
 
-/// What is an API's own.
+impl Error for ApiError {}
+
+/// What differs between APIs.
 #[derive(Debug)]
 pub(crate) struct ApiProfile {
-    /// What status and body hold of what was asked for, or why they do not. It
-    /// judges a failure once more when the secrets in it are hidden.
+    /// Reads status and body of a response. After a failure it is called again with
+    /// the secrets in the body redacted.
     pub parse_response: fn(u16, &[u8]) -> Result<Value, ApiError>,
-    /// The connection ended before the answer did.
+    /// The connection ended before the response did.
     pub connection_lost: ErrorText,
-    /// The answer is longer than any that there is.
+    /// The response is longer than is read.
     pub too_large: ErrorText,
-    /// The answer took too long.
     pub timed_out: ErrorText,
-    /// There is no connection.
     pub no_connection: ErrorText,
-    /// Whoever is there cannot be trusted.
+    /// The certificate is not trusted, or no encryption was agreed on.
     pub untrusted: ErrorText,
-    /// The request holds what none can.
+    /// A header value cannot be sent.
     pub invalid_request: ErrorText,
 }
 
-/// What is said of what happens in the network.
+/// What the administrator is told about a failure of the network.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorText {
     /// What is wrong.
     pub summary: &'static str,
-    /// What the administrator does about it.
+    /// What the administrator can do about it.
     pub remedy: &'static str,
 }
 
 impl ErrorText {
-    /// The words, and how the program ends.
     const fn with(self, exit: Exit) -> ErrorClass {
         ErrorClass::new(exit, self.summary, self.remedy)
     }
 }
 
-/// An API, with its pool of connections.
+/// A client of one API, with its pool of connections.
 #[derive(Debug)]
 pub(crate) struct ApiClient {
     url: Url,
@@ -185,69 +176,63 @@ pub(crate) struct ApiClient {
 }
 
 impl ApiClient {
-    /// Prepares connections to the API at `url`; makes none. A request may take
-    /// `timeout`; authorities in `ca_file` are trusted besides the system's.
+    /// Prepares connections to the API at `url`; makes none. `timeout` is for a
+    /// request in all; the certificates in `ca_file` are trusted besides the
+    /// system's.
     ///
     /// # Errors
-    /// When the certificates cannot be had.
+    /// When certificates cannot be read.
     pub(crate) fn new(
         url: Url,
         timeout: Duration,
         ca_file: Option<&Path>,
-        dialect: &'static ApiProfile,
+        profile: &'static ApiProfile,
     ) -> Result<Self, ApiClientError> {
-        let tls = tls::for_url(&url, ca_file).map_err(ApiClientError::Trust)?;
-        let http = client::builder(tls)
-            .timeout(timeout)
-            .build()
-            .map_err(ApiClientError::Http)?;
-        Ok(Self {
-            url,
-            profile: dialect,
-            http,
-        })
+        let tls = tls::for_url(&url, ca_file)?;
+        let http = client::builder(tls).timeout(timeout).build()?;
+        Ok(Self { url, profile, http })
     }
 
-    /// Asks, once. What is said of a failure holds none of `secrets`, even if the
+    /// Sends a request, once. The error text holds none of `secrets`, even if the
     /// API repeats them.
     ///
     /// # Errors
-    /// When there is no answer, or none of success.
+    /// When there is no response, or it does not report success.
     pub(crate) async fn send(
         &self,
         request: &ApiRequest,
         secrets: &[&Secret],
     ) -> Result<Value, ApiError> {
-        self.try_send(request, secrets)
-            .await
-            .map_err(|mut trouble| {
-                // Whoever only looks can look again.
-                if request.method == ApiMethod::Get && trouble.class.exit == Exit::Unknown {
-                    trouble.class.exit = Exit::Failed;
-                }
-                trouble
-            })
+        let sent = self.try_send(request, secrets).await;
+        sent.map_err(|mut error| {
+            // A GET changes nothing, so it is safe to repeat.
+            if request.method == ApiMethod::Get && error.class.exit == Exit::Unknown {
+                error.class.exit = Exit::Failed;
+            }
+            error
+        })
     }
 
     async fn try_send(&self, request: &ApiRequest, secrets: &[&Secret]) -> Result<Value, ApiError> {
-        let judge = self.profile.parse_response;
+        let parse = self.profile.parse_response;
         let sent = self.build(request).send().await;
         let mut response = sent.map_err(|error| self.transport_error(&error))?;
         let status = response.status().as_u16();
         let retry_after = client::retry_after(response.headers(), SystemTime::now());
-        let body = self.read(&mut response).await?;
-        let Err(_) = judge(status, &body) else {
-            return judge(status, &body);
-        };
-        // Some repeat what they got. It is hidden before the start of it is
-        // taken, because half a secret cannot be recognised.
-        let mut said = String::from_utf8_lossy(&body).into_owned();
-        for secret in secrets {
-            said = client::redact(&said, secret.expose(), "(the secret)");
+        let body = self.read_body(&mut response).await?;
+        let parsed = parse(status, &body);
+        if parsed.is_ok() {
+            return parsed;
         }
-        judge(status, said.as_bytes()).map_err(|trouble| ApiError {
+        // Secrets are redacted before the error text is cut: half a secret could
+        // not be recognised.
+        let mut text = String::from_utf8_lossy(&body).into_owned();
+        for secret in secrets {
+            text = client::redact(&text, secret.expose(), "(the secret)");
+        }
+        parse(status, text.as_bytes()).map_err(|error| ApiError {
             retry_after,
-            ..trouble
+            ..error
         })
     }
 
@@ -257,22 +242,22 @@ impl ApiClient {
             ApiMethod::Get => reqwest::Method::GET,
             ApiMethod::Post => reqwest::Method::POST,
         };
-        let mut asking = self.http.request(method, self.target(request));
+        let mut builder = self.http.request(method, self.target(request));
         for (name, value) in &request.headers {
-            // What no header can carry makes the whole request an error.
-            asking = match HeaderValue::from_str(value.expose()) {
+            builder = match HeaderValue::from_str(value.expose()) {
                 Ok(mut value) => {
                     value.set_sensitive(true);
-                    asking.header(*name, value)
+                    builder.header(*name, value)
                 }
-                Err(_) => asking.header(*name, value.expose()),
+                // The builder keeps the error and returns it from `send`.
+                Err(_) => builder.header(*name, value.expose()),
             };
         }
         match &request.body {
-            Some(body) => asking
+            Some(body) => builder
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string()),
-            None => asking,
+            None => builder,
         }
     }
 
@@ -284,80 +269,61 @@ impl ApiClient {
         format!("{}{}", base.as_str().trim_end_matches('/'), request.path)
     }
 
-    async fn read(&self, response: &mut Response) -> Result<Vec<u8>, ApiError> {
-        let body = client::read_bounded(response, ANSWER_MAX).await;
+    async fn read_body(&self, response: &mut Response) -> Result<Vec<u8>, ApiError> {
+        let body = client::read_bounded(response, BODY_MAX).await;
         let body = body.map_err(|error| self.transport_error(&error))?;
         if body.is_complete {
             return Ok(body.bytes);
         }
         let class = self.profile.too_large.with(Exit::Unknown);
-        let detail = format!("more than {ANSWER_MAX} bytes");
-        Err(ApiError::new(class, detail))
+        Err(ApiError::new(class, format!("more than {BODY_MAX} bytes")))
     }
 
-    /// What became of a request that nobody answered.
+    /// Why there is no response.
     fn transport_error(&self, error: &reqwest::Error) -> ApiError {
-        let ApiProfile {
-            connection_lost: broken_off,
-            timed_out: late,
-            no_connection: unconnected,
-            untrusted,
-            invalid_request: unwritable,
-            ..
-        } = self.profile;
-        let reason = match TransportError::classify(error) {
-            TransportError::ConnectionLost => broken_off.with(Exit::Unknown),
-            TransportError::TimedOut => late.with(Exit::Unknown),
-            TransportError::NoConnection => unconnected.with(Exit::Failed),
-            TransportError::Untrusted => untrusted.with(Exit::Failed),
-            TransportError::InvalidRequest => unwritable.with(Exit::Configuration),
+        let profile = self.profile;
+        let class = match TransportError::classify(error) {
+            TransportError::ConnectionLost => profile.connection_lost.with(Exit::Unknown),
+            TransportError::TimedOut => profile.timed_out.with(Exit::Unknown),
+            TransportError::NoConnection => profile.no_connection.with(Exit::Failed),
+            TransportError::Untrusted => profile.untrusted.with(Exit::Failed),
+            TransportError::InvalidRequest => profile.invalid_request.with(Exit::Configuration),
         };
-        ApiError::new(reason, client::error_chain(error))
+        ApiError::new(class, client::error_chain(error))
     }
 }
 
-/// An API that cannot be asked. The administrator must act.
-#[derive(Debug)]
+/// Why there is no client. The administrator must act.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiClientError {
-    /// The HTTP client cannot be made.
-    Http(reqwest::Error),
-    /// The certificates cannot be had.
-    Trust(tls::TrustError),
+    #[error("prepare HTTP connections")]
+    Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Trust(#[from] tls::TrustError),
 }
-
-impl fmt::Display for ApiClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(error) => write!(f, "prepare connections: {error}"),
-            Self::Trust(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ApiClientError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const QUIET: ErrorText = ErrorText {
+    const NO_TEXT: ErrorText = ErrorText {
         summary: "",
         remedy: "",
     };
 
-    static DIALECT: ApiProfile = ApiProfile {
+    static PROFILE: ApiProfile = ApiProfile {
         parse_response: |_, _| Ok(Value::Null),
-        connection_lost: QUIET,
-        too_large: QUIET,
-        timed_out: QUIET,
-        no_connection: QUIET,
-        untrusted: QUIET,
-        invalid_request: QUIET,
+        connection_lost: NO_TEXT,
+        too_large: NO_TEXT,
+        timed_out: NO_TEXT,
+        no_connection: NO_TEXT,
+        untrusted: NO_TEXT,
+        invalid_request: NO_TEXT,
     };
 
     #[test]
-    fn path_goes_behind_the_prefix_or_the_host() {
-        for (url, inside, outside) in [
+    fn path_is_appended_to_the_prefix_or_the_host() {
+        for (url, at_prefix, at_root) in [
             (
                 "http://h:5000/api/v1",
                 "http://h:5000/api/v1/health",
@@ -366,12 +332,12 @@ mod tests {
             ("http://h", "http://h/health", "http://h/health"),
         ] {
             let url = Url::parse(url).unwrap();
-            let client = ApiClient::new(url, Duration::from_secs(2), None, &DIALECT).unwrap();
-            for (is_outside, expected) in [(false, inside), (true, outside)] {
+            let client = ApiClient::new(url, Duration::from_secs(2), None, &PROFILE).unwrap();
+            for (at_host_root, expected) in [(false, at_prefix), (true, at_root)] {
                 let request = ApiRequest {
                     method: ApiMethod::Get,
                     path: "/health".to_owned(),
-                    at_host_root: is_outside,
+                    at_host_root,
                     body: None,
                     headers: Vec::new(),
                 };
@@ -381,22 +347,26 @@ mod tests {
     }
 
     #[test]
-    fn trouble_says_how_long_to_wait_when_that_is_all() {
-        let told = Some(Duration::from_secs(7));
+    fn rate_limit_is_told_with_its_wait() {
+        let seconds = Some(Duration::from_secs(7));
         let limit = ErrorClass::rate_limited(Duration::from_secs(9), "too often", "wait");
         let other = ErrorClass::new(Exit::Failed, "unwell", "see its log");
-        for (reason, retry_after, expected) in [
+        for (class, retry_after, expected) in [
             (limit, None, "too often (x): try again in 9 seconds; wait"),
-            (limit, told, "too often (x): try again in 7 seconds; wait"),
-            (other, told, "unwell (x): see its log"),
+            (
+                limit,
+                seconds,
+                "too often (x): try again in 7 seconds; wait",
+            ),
+            (other, seconds, "unwell (x): see its log"),
         ] {
-            let trouble = ApiError {
+            let error = ApiError {
                 retry_after,
-                ..ApiError::new(reason, "x".to_owned())
+                ..ApiError::new(class, "x".to_owned())
             };
-            assert_eq!(trouble.to_string(), expected);
-            assert_eq!(trouble.is_rate_limited(), reason == limit);
-            assert!(trouble.is_temporary());
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(error.is_rate_limited(), class == limit);
+            assert!(error.is_temporary());
         }
     }
 }
