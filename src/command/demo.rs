@@ -1,10 +1,9 @@
 //! `demo`: one message each way on loopback, shown step by step.
 //!
-//! Nothing is pretended: this starts `websms` and `websmsd` as Asterisk and
-//! systemd would, with a configuration and a spool in a temporary folder. Only
-//! the provider is a stand-in, and nobody takes the call file.
+//! It runs `websms` and `websmsd` as Asterisk and systemd would, with a
+//! configuration and a spool in a temporary directory. Only the provider is a
+//! stand-in, and no Asterisk reads the call file.
 
-use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
@@ -14,55 +13,58 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use thiserror::Error;
 
+use crate::command::terminal::{hint, print};
 use crate::exit::Exit;
+use crate::logging::chain;
 
-/// How long any step may take.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For each step.
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 
 const OURS: &str = "+12025550160";
 const THEIRS: &str = "+12025550183";
 
-/// Shows both ways; success when both were seen to work.
+/// Shows both directions; success when both worked.
 #[must_use]
 pub fn run() -> Exit {
     match show() {
         Ok(()) => Exit::Success,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "the demo failed to {error}");
+            hint(&format!("the demo failed to {}", chain(&error)));
             Exit::Internal
         }
     }
 }
 
 fn show() -> Result<(), DemoError> {
-    let folder = tempfile::tempdir().map_err(failed("make a temporary folder"))?;
+    let directory = tempfile::tempdir().map_err(failed("create a temporary directory"))?;
     for name in ["staging", "outgoing"] {
-        let path = folder.path().join(name);
-        std::fs::create_dir(path).map_err(failed("make a spool"))?;
+        let path = directory.path().join(name);
+        std::fs::create_dir(path).map_err(failed("create a spool"))?;
     }
     let provider = TcpListener::bind("127.0.0.1:0").map_err(failed("listen on loopback"))?;
-    let config = configure(folder.path(), &provider).map_err(failed("write a configuration"))?;
-    print(&format!(
+    let config = configure(directory.path(), &provider).map_err(failed("write a configuration"))?;
+    paragraph(&format!(
         "asterisk-websms carries texts between Asterisk and an SMS provider.\n\
          This shows one each way on this machine, with a stand-in provider.\n\n\
          The configuration is:\n{}",
         indented(&config)
     ));
-    outgoing(folder.path(), provider)?;
-    incoming(folder.path())?;
-    print(
+    outgoing(directory.path(), provider)?;
+    incoming(directory.path())?;
+    paragraph(
         "What to do next:\n\n\
          1. Write your provider's account into /etc/asterisk/websms.conf; conf/REFERENCE.md\n\
          \x20  explains every key, conf/websms.conf is a start.\n\
-         2. Run `asterisk-websms check`: it says what is missing and how to mend it.\n\
+         2. Run `asterisk-websms check`: it says what is missing and what to do about it.\n\
          3. Let Asterisk call `websms` and start `websmsd`; README.md has the ten lines for\n\
          \x20  that, dialplan/ the dialplan.\n",
     );
     Ok(())
 }
 
-fn configure(folder: &Path, provider: &TcpListener) -> io::Result<String> {
+fn configure(directory: &Path, provider: &TcpListener) -> io::Result<String> {
     let config = format!(
         "[websms]\n\
          host        = http://{}\n\
@@ -73,46 +75,46 @@ fn configure(folder: &Path, provider: &TcpListener) -> io::Result<String> {
          permit_addr = 127.0.0.1\n\
          proxy_addr  = \"\"\n\
          [astqueue]\n\
-         outgoingdir = {folder}/outgoing\n\
-         stagingdir  = {folder}/staging\n\
+         outgoingdir = {directory}/outgoing\n\
+         stagingdir  = {directory}/staging\n\
          maxretries  = 4320\n\
          retrytime   = 60\n\
          archive     = yes\n\
          channel_context = dp_entry_channel_open\n\
          context     = dp_entry_trunk_texting\n",
         provider.local_addr()?,
-        folder = folder.display()
+        directory = directory.display()
     );
-    std::fs::write(folder.join("websms.conf"), &config)?;
+    std::fs::write(directory.join("websms.conf"), &config)?;
     Ok(config)
 }
 
-/// A phone's text to the provider.
-fn outgoing(folder: &Path, provider: TcpListener) -> Result<(), DemoError> {
+/// From a phone to the provider.
+fn outgoing(directory: &Path, provider: TcpListener) -> Result<(), DemoError> {
     let text = "Hello from a SIP phone! ☺";
-    print(&format!(
+    paragraph(&format!(
         "--- From a phone to the provider\n\n\
          A phone sends a SIP MESSAGE to {THEIRS}. Asterisk runs, by AGI:\n\n    \
          websms {THEIRS} {OURS} \"{text}\"\n"
     ));
-    let (asked, request) = mpsc::channel();
-    std::thread::spawn(move || asked.send(answer_one(&provider)));
-    let output = own_command("websms", folder)?
+    let (sender, request) = mpsc::channel();
+    std::thread::spawn(move || sender.send(answer_one(&provider)));
+    let output = own_command("websms", directory)?
         .args([THEIRS, OURS, text])
-        // What Asterisk gives its AGI programs; it makes websms report.
-        .env("AST_AGI_DIR", folder)
+        // Asterisk sets this for AGI programs; it makes websms print AGI commands.
+        .env("AST_AGI_DIR", directory)
         .stderr(Stdio::inherit())
         .output()
         .map_err(failed("run websms"))?;
     let request = request
-        .recv_timeout(WAIT_TIMEOUT)
-        .map_err(|_| DemoError("have the provider asked".to_owned()))?
+        .recv_timeout(STEP_TIMEOUT)
+        .map_err(|_| DemoError::Expected("see a request at the provider"))?
         .map_err(failed("answer as the provider"))?;
-    print(&format!(
+    paragraph(&format!(
         "The provider gets this HTTP request, signed in with the account's password:\n\n{}",
         indented(&request)
     ));
-    print(&format!(
+    paragraph(&format!(
         "It answers 200, and websms ends with status {}. It tells the dialplan:\n\n{}",
         output.status.code().unwrap_or(-1),
         indented(&String::from_utf8_lossy(&output.stdout))
@@ -120,13 +122,13 @@ fn outgoing(folder: &Path, provider: TcpListener) -> Result<(), DemoError> {
     if output.status.success() {
         Ok(())
     } else {
-        Err(DemoError("send a message".to_owned()))
+        Err(DemoError::Expected("send a message"))
     }
 }
 
-/// The provider's text to a phone.
-fn incoming(folder: &Path) -> Result<(), DemoError> {
-    let mut daemon = DemoDaemon::start(folder)?;
+/// From the provider to a phone.
+fn incoming(directory: &Path) -> Result<(), DemoError> {
+    let mut daemon = DemoDaemon::start(directory)?;
     let body = "To=%2B12025550160&From=%2B12025550183&Body=Hello+from+the+world%21+%F0%9F%98%80";
     let request = format!(
         "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
@@ -134,20 +136,20 @@ fn incoming(folder: &Path) -> Result<(), DemoError> {
         daemon.address,
         body.len()
     );
-    print(&format!(
+    paragraph(&format!(
         "--- From the provider to a phone\n\n\
          websmsd listens on {}. The provider has a text for {OURS} and posts:\n\n{}",
         daemon.address,
         indented(&request)
     ));
     let answer = post(&daemon.address, &request).map_err(failed("post as the provider"))?;
-    print(&format!(
-        "The answer comes when the message is safe on the disk, not before:\n\n{}",
+    paragraph(&format!(
+        "The answer comes once the message is stored durably:\n\n{}",
         indented(&answer)
     ));
-    let call_file = wait_for_file(&folder.join("outgoing"))?;
-    print(&format!(
-        "websmsd moves this call file to where Asterisk takes it. Asterisk dials the Channel,\n\
+    let call_file = wait_for_file(&directory.join("outgoing"))?;
+    paragraph(&format!(
+        "websmsd moves this call file to Asterisk's spool. Asterisk dials the Channel,\n\
          which answers when the phone is registered, and the dialplan at Context decodes the\n\
          text and sends it to the phone:\n\n{}",
         indented(&call_file)
@@ -156,18 +158,17 @@ fn incoming(folder: &Path) -> Result<(), DemoError> {
     if answer.starts_with("HTTP/1.1 200 ") {
         Ok(())
     } else {
-        Err(DemoError("have a message accepted".to_owned()))
+        Err(DemoError::Expected("have the message accepted"))
     }
 }
 
-/// This program as another subcommand, away from the environment of whoever
-/// runs the demo.
-fn own_command(subcommand: &str, folder: &Path) -> Result<Command, DemoError> {
-    let program = std::env::current_exe().map_err(failed("find itself"))?;
+/// This program with another subcommand and an environment of its own.
+fn own_command(subcommand: &str, directory: &Path) -> Result<Command, DemoError> {
+    let program = std::env::current_exe().map_err(failed("find its own program"))?;
     let mut command = Command::new(program);
     command
         .env_clear()
-        .env("WEBSMS_CONF", folder.join("websms.conf"))
+        .env("WEBSMS_CONF", directory.join("websms.conf"))
         .env("WEBSMS_LOG", "error")
         .arg(subcommand)
         .stdin(Stdio::null());
@@ -181,8 +182,8 @@ struct DemoDaemon {
 }
 
 impl DemoDaemon {
-    fn start(folder: &Path) -> Result<Self, DemoError> {
-        let mut child = own_command("websmsd", folder)?
+    fn start(directory: &Path) -> Result<Self, DemoError> {
+        let mut child = own_command("websmsd", directory)?
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .spawn()
@@ -191,7 +192,7 @@ impl DemoDaemon {
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout)
                 .read_line(&mut line)
-                .map_err(failed("read what websmsd says"))?;
+                .map_err(failed("read the output of websmsd"))?;
         }
         let address = line.trim().strip_prefix("listening on ").map(str::to_owned);
         let mut daemon = Self {
@@ -200,14 +201,14 @@ impl DemoDaemon {
         };
         match address {
             Some(address) => daemon.address = address,
-            None => return Err(DemoError("start websmsd".to_owned())),
+            None => return Err(DemoError::Expected("start websmsd")),
         }
         Ok(daemon)
     }
 
     fn stop(&mut self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
-            // It may have ended already; then there is nothing to stop.
+            // An error means that it has ended already.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
         let _ = self.child.wait();
@@ -220,10 +221,10 @@ impl Drop for DemoDaemon {
     }
 }
 
-/// Takes one request, answers 200 and returns what was asked.
+/// Takes one request, answers 200 and returns the request.
 fn answer_one(provider: &TcpListener) -> io::Result<String> {
     let (stream, _) = provider.accept()?;
-    stream.set_read_timeout(Some(WAIT_TIMEOUT))?;
+    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
     let mut reader = BufReader::new(stream);
     let mut request = String::new();
     let mut length = 0;
@@ -247,7 +248,7 @@ fn answer_one(provider: &TcpListener) -> io::Result<String> {
 
 fn post(address: &str, request: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(WAIT_TIMEOUT))?;
+    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
     stream.write_all(request.as_bytes())?;
     stream.shutdown(Shutdown::Write)?;
     let mut answer = String::new();
@@ -256,37 +257,40 @@ fn post(address: &str, request: &str) -> io::Result<String> {
 }
 
 fn wait_for_file(directory: &Path) -> Result<String, DemoError> {
-    let end = Instant::now() + WAIT_TIMEOUT;
+    let end = Instant::now() + STEP_TIMEOUT;
     while Instant::now() < end {
-        let mut entries = std::fs::read_dir(directory).map_err(failed("look into the spool"))?;
+        let mut entries = std::fs::read_dir(directory).map_err(failed("read the spool"))?;
         if let Some(entry) = entries.next() {
-            let path = entry.map_err(failed("look into the spool"))?.path();
+            let path = entry.map_err(failed("read the spool"))?.path();
             return std::fs::read_to_string(path).map_err(failed("read the call file"));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Err(DemoError("find a call file in outgoing".to_owned()))
+    Err(DemoError::Expected("find a call file in outgoing"))
 }
 
 fn indented(text: &str) -> String {
     text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
-/// One paragraph; a closed stdout means that nobody watches any more.
-fn print(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
+/// Prints a text and an empty line.
+fn paragraph(text: &str) {
+    print(&format!("{text}\n"));
 }
 
-/// What the demo failed to do.
-#[derive(Debug)]
-struct DemoError(String);
-
-impl fmt::Display for DemoError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// The step that failed.
+#[derive(Debug, Error)]
+enum DemoError {
+    /// Something did not happen.
+    #[error("{0}")]
+    Expected(&'static str),
+    #[error("{step}")]
+    Io {
+        step: &'static str,
+        source: io::Error,
+    },
 }
 
 fn failed(step: &'static str) -> impl FnOnce(io::Error) -> DemoError {
-    move |error| DemoError(format!("{step}: {error}"))
+    move |source| DemoError::Io { step, source }
 }

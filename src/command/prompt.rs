@@ -1,7 +1,6 @@
-//! What an administrator types, or what stands on stdin in its place.
+//! Asks the administrator at a terminal, or reads the answers from stdin.
 //!
-//! Only a terminal is asked: questions go to stderr, because stdout has what was
-//! asked for.
+//! Prompts appear only at a terminal, on stderr: stdout is for results.
 
 use std::io::{self, BufRead, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -13,47 +12,47 @@ use nix::sys::termios::{
 use crate::command::terminal::{CommandError, hint};
 use crate::secret::Secret;
 
-/// Longest line that is read.
+/// Bytes of a line that are read at most.
 const LINE_MAX: u64 = 4096;
 
-/// What Ctrl-C types.
+/// The byte that Ctrl-C types.
 const INTERRUPT: u8 = 3;
 
-/// What is asked for.
 pub(super) struct Question<'a> {
-    /// How it is asked for, without the colon.
+    /// The prompt, without the colon.
     pub(super) prompt: &'a str,
-    /// What it is called when it is not there.
+    /// What the answer is, for error texts.
     pub(super) what: &'a str,
-    /// What else can be done than typing it.
+    /// What to do instead of typing it, for error texts.
     pub(super) otherwise: &'a str,
 }
 
 impl Question<'_> {
-    /// Something secret: typed without being shown, or a line of stdin.
-    pub(super) fn secret(&self) -> Result<Secret, CommandError> {
+    /// Asks for a secret, which is not shown while it is typed.
+    pub(super) fn ask_secret(&self) -> Result<Secret, CommandError> {
         let hidden = io::stdin()
             .is_terminal()
-            .then(|| Hidden::begin(self.prompt));
-        let read = line(io::stdin().lock());
+            .then(|| HiddenInput::begin(self.prompt));
+        let line = read_line(io::stdin().lock());
         drop(hidden);
-        self.given(read).map(Secret::new)
+        self.check(line).map(Secret::new)
     }
 
-    /// A line that `parse` takes. On a terminal it is asked for until it does.
-    pub(super) fn answer<T>(
+    /// Asks for a line that `parse` accepts. At a terminal it asks again until it
+    /// does.
+    pub(super) fn ask<T>(
         &self,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, CommandError> {
         loop {
-            let terminal = io::stdin().is_terminal();
-            if terminal {
+            let is_terminal = io::stdin().is_terminal();
+            if is_terminal {
                 show(self.prompt);
             }
-            let given = self.given(line(io::stdin().lock()))?;
-            match parse(given.trim()) {
+            let line = self.check(read_line(io::stdin().lock()))?;
+            match parse(line.trim()) {
                 Ok(answer) => return Ok(answer),
-                Err(problem) if terminal => hint(&format!("{}: {problem}", self.what)),
+                Err(problem) if is_terminal => hint(&format!("{}: {problem}", self.what)),
                 Err(problem) => {
                     return Err(CommandError::usage(format!("{}: {problem}", self.what)));
                 }
@@ -61,12 +60,15 @@ impl Question<'_> {
         }
     }
 
-    /// What was read, if it was anything.
-    fn given(&self, read: io::Result<Vec<u8>>) -> Result<String, CommandError> {
+    /// The line as text.
+    ///
+    /// # Errors
+    /// When it could not be read, is empty or not UTF-8, or Ctrl-C was typed.
+    fn check(&self, line: io::Result<Vec<u8>>) -> Result<String, CommandError> {
         let Self {
             what, otherwise, ..
         } = self;
-        let line = read
+        let line = line
             .map_err(|error| CommandError::usage(format!("failed to read the {what}: {error}")))?;
         if line.contains(&INTERRUPT) {
             return Err(CommandError::usage(format!(
@@ -90,8 +92,8 @@ fn show(prompt: &str) {
     let _ = stderr.flush();
 }
 
-/// A line, or what comes before Ctrl-C and it.
-fn line(input: impl BufRead) -> io::Result<Vec<u8>> {
+/// Reads up to the end of the line or Ctrl-C, inclusive.
+fn read_line(input: impl BufRead) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     for byte in input.take(LINE_MAX).bytes() {
         let byte = byte?;
@@ -103,12 +105,11 @@ fn line(input: impl BufRead) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// A terminal that does not show what is typed, as long as this is held. Ctrl-C
-/// does not end the program meanwhile, which would leave the terminal like that,
-/// but the line.
-struct Hidden(Option<Termios>);
+/// Turns off the echo of the terminal until it is dropped. Meanwhile Ctrl-C ends
+/// the line and not the program, which would leave the echo off.
+struct HiddenInput(Option<Termios>);
 
-impl Hidden {
+impl HiddenInput {
     fn begin(prompt: &str) -> Self {
         let stdin = io::stdin();
         let before = tcgetattr(stdin.as_fd()).ok();
@@ -127,12 +128,12 @@ impl Hidden {
     }
 }
 
-impl Drop for Hidden {
+impl Drop for HiddenInput {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, before);
         }
-        // The line end that was typed was not shown either.
+        // The line end was not echoed either.
         hint("");
     }
 }

@@ -1,7 +1,6 @@
-//! What an administrator's chores have in common: how they end, what they say,
-//! and the files that they write.
+//! What commands print, how they fail, and the files that they write.
 //!
-//! What was asked for goes to stdout, all else to stderr.
+//! Results go to stdout, everything else to stderr.
 
 use std::fmt::Display;
 use std::fs::Metadata;
@@ -13,37 +12,38 @@ use nix::unistd::{Gid, Uid};
 
 use crate::exit::Exit;
 use crate::http::client::json_api::ApiError;
+use crate::logging::chain;
 use crate::storage::durable::{Access, Directory, StoreError};
 
-/// Carries out a chore to its end.
-pub(super) fn run(chore: impl Future<Output = Result<(), CommandError>>) -> Exit {
+/// Runs a command to its end and prints the error, if there is one.
+pub(super) fn run(command: impl Future<Output = Result<(), CommandError>>) -> Exit {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(chore),
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(command),
         Err(error) => {
-            let text = format!("failed to start: {error}");
+            let text = format!("failed to start the runtime: {error}");
             Err(CommandError::new(Exit::Internal, text))
         }
     };
-    match done {
+    match result {
         Ok(()) => Exit::Success,
-        Err(failure) => failed(&failure),
+        Err(error) => failed(&error),
     }
 }
 
-/// Says why a chore came to nothing.
-pub(super) fn failed(failure: &CommandError) -> Exit {
-    hint(&failure.text);
-    failure.exit
+/// Prints why a command failed.
+pub(super) fn failed(error: &CommandError) -> Exit {
+    hint(&error.text);
+    error.exit
 }
 
-/// Says what was asked for, or why it could not be had.
-pub(super) fn print_result<E: Display>(said: Result<String, E>) -> Exit {
-    match said {
-        Ok(said) => {
-            print(&said);
+/// Prints a result, or the problem that there is in its place.
+pub(super) fn print_result<E: Display>(result: Result<String, E>) -> Exit {
+    match result {
+        Ok(text) => {
+            print(&text);
             Exit::Success
         }
         Err(problem) => {
@@ -53,19 +53,19 @@ pub(super) fn print_result<E: Display>(said: Result<String, E>) -> Exit {
     }
 }
 
-/// What was asked for. A closed stdout is no reason to fail.
+/// Prints to stdout. A closed stdout is no reason to fail.
 pub(super) fn print(text: &str) {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(text.as_bytes());
     let _ = stdout.flush();
 }
 
-/// What the administrator should know besides.
+/// Prints a line to stderr, for the administrator and not for programs.
 pub(super) fn hint(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A file to be written whole, in place of one that may be there.
+/// A file that is written as a whole and replaces one that may exist.
 pub(super) struct OutputFile {
     path: PathBuf,
     name: PathBuf,
@@ -73,26 +73,26 @@ pub(super) struct OutputFile {
 }
 
 impl OutputFile {
-    /// The file at `path`. What a link leads to is replaced, not the link. Whose
-    /// it will be says `access` of the file that is there.
+    /// The file at `path`; through a symbolic link its target is replaced. `access`
+    /// chooses owner and mode by those of the existing file.
     pub(super) fn new(
         path: &Path,
         access: impl FnOnce(Option<&Metadata>) -> Access,
     ) -> Result<Self, CommandError> {
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let there = path.metadata().ok();
+        let existing = path.metadata().ok();
         let name = path.file_name().map(PathBuf::from);
         // Neither a device nor a directory is replaced.
-        let name = name.filter(|_| there.as_ref().is_none_or(Metadata::is_file));
+        let name = name.filter(|_| existing.as_ref().is_none_or(Metadata::is_file));
         let Some(name) = name else {
-            let text = format!("failed to write {}: that is no file", path.display());
+            let text = format!("failed to write {}: not a regular file", path.display());
             return Err(CommandError::configuration(text));
         };
         let parent = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_owned);
-        let directory = Directory::new(&parent, access(there.as_ref()));
+        let directory = Directory::new(&parent, access(existing.as_ref()));
         Ok(Self {
             path,
             name,
@@ -100,13 +100,13 @@ impl OutputFile {
         })
     }
 
-    /// Sees whether it can be written, without doing it.
+    /// Checks that the file can be written, without writing it.
     pub(super) fn probe(&self) -> Result<(), CommandError> {
         let probed = self.directory.prepare(b"").map(drop);
         probed.map_err(|error| self.failed(&error))
     }
 
-    /// Writes it; it is there after a power failure too.
+    /// Writes the file durably.
     pub(super) fn store(&self, content: &[u8]) -> Result<(), CommandError> {
         self.directory
             .replace(content, self.name.as_os_str())
@@ -115,22 +115,21 @@ impl OutputFile {
     }
 
     fn failed(&self, error: &StoreError) -> CommandError {
-        let path = self.path.display();
+        let (path, error) = (self.path.display(), chain(error));
         CommandError::configuration(format!(
-            "failed to write {path}: {error}: see that its directory is there, and that you may \
-             write to it"
+            "failed to write {path}: {error} (its directory must exist, and you must be allowed to \
+             write to it)"
         ))
     }
 }
 
-/// Writes a file that its owner alone can read, whole, in place of one that may
-/// be there and whose owner it keeps.
+/// Writes a file that only its owner can read; an existing file keeps its owner.
 pub(super) fn store(path: &Path, content: &[u8]) -> Result<(), CommandError> {
     OutputFile::new(path, private)?.store(content)
 }
 
-fn private(there: Option<&Metadata>) -> Access {
-    let (user, group) = there.map_or_else(
+fn private(existing: Option<&Metadata>) -> Access {
+    let (user, group) = existing.map_or_else(
         || (Uid::effective().as_raw(), Gid::effective().as_raw()),
         |file| (file.uid(), file.gid()),
     );
@@ -141,19 +140,16 @@ fn private(there: Option<&Metadata>) -> Access {
     }
 }
 
-/// A chore that came to nothing, and how the program ends.
+/// Why a command failed, as whole sentences for the administrator.
 #[derive(Debug)]
 pub(super) struct CommandError {
-    /// How it ends.
     pub(super) exit: Exit,
-    /// What the administrator reads.
     pub(super) text: String,
-    /// What was said by whom was asked, if that was it.
+    /// The error of the API that was asked, if it was that.
     pub(super) api_error: Option<Box<ApiError>>,
 }
 
 impl CommandError {
-    /// A failure that nobody else has had a word in.
     pub(super) fn new(exit: Exit, text: String) -> Self {
         Self {
             exit,
@@ -162,23 +158,23 @@ impl CommandError {
         }
     }
 
-    /// Something is not as it must be on this machine.
+    /// Configuration, files or the account must be changed first.
     pub(super) fn configuration(text: String) -> Self {
         Self::new(Exit::Configuration, text)
     }
 
-    /// The administrator has not said what is needed.
+    /// An argument or an answer is missing or wrong.
     pub(super) fn usage(text: String) -> Self {
         Self::new(Exit::Usage, text)
     }
 }
 
 impl From<ApiError> for CommandError {
-    fn from(trouble: ApiError) -> Self {
+    fn from(error: ApiError) -> Self {
         Self {
-            exit: trouble.class.exit,
-            text: trouble.to_string(),
-            api_error: Some(Box::new(trouble)),
+            exit: error.class.exit,
+            text: error.to_string(),
+            api_error: Some(Box::new(error)),
         }
     }
 }
@@ -188,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_file_is_replaced_and_its_link_stays() {
+    fn only_a_regular_file_is_replaced_and_links_stay() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::create_dir(path("folder")).unwrap();
@@ -197,20 +193,16 @@ mod tests {
             std::os::unix::fs::symlink(to, path(link)).unwrap();
         }
         for name in ["folder", "to-folder", "..", "folder/.."] {
-            let failure = store(&path(name), b"new").unwrap_err();
-            assert!(
-                failure.text.ends_with("that is no file"),
-                "{}",
-                failure.text
-            );
+            let error = store(&path(name), b"new").unwrap_err();
+            assert!(error.text.ends_with("not a regular file"), "{}", error.text);
         }
         assert!(store(&path("to-file"), b"new").is_ok() && path("to-file").is_symlink());
         assert_eq!(std::fs::read(path("file")).unwrap(), b"new");
-        let failure = store(&path("none/file"), b"new").unwrap_err();
+        let error = store(&path("none/file"), b"new").unwrap_err();
         assert!(
-            failure.text.contains("none/file: create a file: "),
+            error.text.contains("none/file: create a file: "),
             "{}",
-            failure.text
+            error.text
         );
     }
 }

@@ -53,12 +53,14 @@ pub(super) async fn setup(
     let known = known(draft, &home, options)?;
     let waba_id = match known.waba_id {
         Some(id) => id,
-        None => WABA.answer(str::parse::<Identifier>)?,
+        None => WABA.ask(str::parse::<Identifier>)?,
     };
     let token_is_new = options.token.is_some();
     let access_token = match known.access_token {
         Some(token) => token,
-        None => account::secret(TOKEN.secret()?.expose().trim()).map_err(CommandError::usage)?,
+        None => {
+            account::secret(TOKEN.ask_secret()?.expose().trim()).map_err(CommandError::usage)?
+        }
     };
     let graph = GraphApi::new(&draft.codes(home.info()))
         .map_err(|error| CommandError::configuration(format!("failed to {error}")))?;
@@ -180,7 +182,7 @@ fn chosen<'a>(
                 what: "number of the sender",
                 otherwise: "give its id with --phone-number-id",
             };
-            let place = which.answer(|typed| {
+            let place = which.ask(|typed| {
                 let place = typed.parse().ok();
                 let place = place.filter(|place| (1..=count).contains(place));
                 place.ok_or_else(|| format!("expected 1 to {count}"))

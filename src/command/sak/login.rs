@@ -22,7 +22,7 @@ pub(super) async fn login(
     place: Option<&SecretSource>,
 ) -> Result<(), CommandError> {
     let place = token_target(place)?;
-    let password = &PASSWORD.secret()?;
+    let password = &PASSWORD.ask_secret()?;
     let data = desk.send(&SakRequest::Login { email, password }).await?;
     let token = response::token(&data)?;
     match place {
