@@ -1100,18 +1100,23 @@ fn from_png(file: &[u8]) -> Bitmap {
 }
 
 fn from_svg(file: &str) -> Bitmap {
+    const SCALE: usize = 8;
     let side: usize = file
         .split_once("viewBox=\"0 0 ")
         .and_then(|(_, rest)| rest.split(' ').next())
         .unwrap()
         .parse()
         .unwrap();
-    let mut bitmap = vec![vec![false; side]; side];
+    let mut bitmap = vec![vec![false; side / SCALE]; side / SCALE];
     let (_, path) = file.split_once("fill=\"#000\" d=\"").unwrap();
     let (path, _) = path.split_once('"').unwrap();
-    for module in path.split("h1v1h-1z").filter(|module| !module.is_empty()) {
-        let (x, y) = module.strip_prefix('M').unwrap().split_once(' ').unwrap();
-        bitmap[y.parse::<usize>().unwrap()][x.parse::<usize>().unwrap()] = true;
+    // Each module is `Mx yh8v8HxVy`.
+    for module in path.split('M').skip(1) {
+        let (position, outline) = module.split_once("h8v8").unwrap();
+        let (x, y) = position.split_once(' ').unwrap();
+        assert_eq!(outline, format!("H{x}V{y}"));
+        let at = |number: &str| number.parse::<usize>().unwrap() / SCALE;
+        bitmap[at(y)][at(x)] = true;
     }
     bitmap
 }

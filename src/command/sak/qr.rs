@@ -140,7 +140,7 @@ fn words(trouble: &ApiError) -> String {
 }
 
 fn show_new(new: &NewCode, options: &SessionQr) -> Result<(), CommandError> {
-    let picture = QrImage::of(&new.code).map_err(|error| {
+    let picture = QrImage::encode(&new.code).map_err(|error| {
         let text = format!("the gateway's code cannot be drawn: {error}");
         CommandError::new(Exit::Unknown, text)
     })?;
