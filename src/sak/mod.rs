@@ -5,13 +5,12 @@
 //! Messages themselves do not pass here: they go by [`crate::outbound`] and
 //! [`crate::inbound`] as with any provider. [`request`] decides what is asked and
 //! under which credential, [`response`] what the gateway said, [`error_codes`] why it did
-//! not do it, [`qr`] how a code looks, [`mod@print`] how all of it reads; [`client`] says to [`crate::http::client::json_api`], which
+//! not do it, [`qr`] how a code looks; [`client`] says to [`crate::http::client::json_api`], which
 //! does the asking, what is this API's own. Nothing here logs, and keys appear
 //! only where they are shown once because nobody can get them again.
 
 pub(crate) mod client;
 pub(crate) mod error_codes;
-pub(crate) mod print;
 pub(crate) mod qr;
 pub(crate) mod request;
 pub(crate) mod response;

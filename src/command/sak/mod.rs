@@ -18,12 +18,12 @@ use crate::exit::Exit;
 use crate::http::client::json_api::ApiClient;
 use crate::logging::{self, chain};
 use crate::sak::client;
-use crate::sak::print;
 use crate::sak::request::{self, Credentials, MissingCredential, SakRequest};
 use crate::sak::response;
 use crate::secret::{Secret, SecretError, SecretSource};
 
 mod login;
+mod print;
 mod qr;
 
 /// Does what the administrator asks; success when it could be done.
