@@ -43,28 +43,23 @@ pub fn run(options: &Options) -> Exit {
     terminal::run(execute(whatsapp, &options.action))
 }
 
-async fn execute(whatsapp: &SakSettings, act: &WhatsappAction) -> Result<(), CommandError> {
-    match act {
-        // Neither needs a credential, and the token may not be there yet.
-        WhatsappAction::Health => health(&SakSession::new(whatsapp, Credentials::default())?).await,
+async fn execute(settings: &SakSettings, action: &WhatsappAction) -> Result<(), CommandError> {
+    // Neither health nor login needs a credential, and the token may not exist yet.
+    let anonymous = || SakSession::new(settings, Credentials::default());
+    let authenticated = || SakSession::new(settings, credentials(settings)?);
+    match action {
+        WhatsappAction::ApiKey { act } => api_key(&authenticated()?, act).await,
+        WhatsappAction::Health => health(&anonymous()?).await,
+        WhatsappAction::History {
+            session,
+            limit,
+            offset,
+        } => history(&authenticated()?, session.as_ref(), *limit, *offset).await,
         WhatsappAction::Login { email } => {
-            let desk = SakSession::new(whatsapp, Credentials::default())?;
-            login::login(&desk, email, whatsapp.token.as_ref()).await
+            login::login(&anonymous()?, email, settings.token.as_ref()).await
         }
-        other => {
-            let desk = SakSession::new(whatsapp, credentials(whatsapp)?)?;
-            match other {
-                WhatsappAction::Session { act } => session(&desk, act).await,
-                WhatsappAction::Webhook { act } => webhook(&desk, act).await,
-                WhatsappAction::ApiKey { act } => api_key(&desk, act).await,
-                WhatsappAction::History {
-                    session,
-                    limit,
-                    offset,
-                } => history(&desk, session.as_ref(), *limit, *offset).await,
-                WhatsappAction::Health | WhatsappAction::Login { .. } => Ok(()),
-            }
-        }
+        WhatsappAction::Session { act } => session(&authenticated()?, act).await,
+        WhatsappAction::Webhook { act } => webhook(&authenticated()?, act).await,
     }
 }
 
