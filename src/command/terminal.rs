@@ -2,7 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::fs::Metadata;
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -63,6 +63,29 @@ pub(super) fn print(text: &str) {
 /// Prints a line to stderr, for the administrator and not for programs.
 pub(super) fn hint(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Rows in aligned columns under their headings, and the number of rows.
+#[must_use]
+pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
+    let lines: Vec<&Vec<String>> = std::iter::once(&headings).chain(rows).collect();
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..headings.len()).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(&widths);
+        let padded: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", padded.join("  ").trim_end());
+    }
+    let _ = writeln!(text, "{} in all", rows.len());
+    text
 }
 
 /// A file that is written as a whole and replaces one that may exist.
@@ -203,6 +226,15 @@ mod tests {
             error.text.contains("none/file: create a file: "),
             "{}",
             error.text
+        );
+    }
+
+    #[test]
+    fn table_is_aligned_and_counted() {
+        let rows = [vec!["ä".to_owned(), "b".to_owned()]];
+        assert_eq!(
+            table(&["ONE", "TWO"], &rows),
+            "ONE  TWO\nä    b\n1 in all\n"
         );
     }
 }

@@ -1,53 +1,51 @@
-//! Why a gateway did not do what it was asked for: its codes and statuses, in
-//! words for the administrator, with a remedy.
+//! The gateway's error codes and statuses, each with a text and a remedy.
 
 use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::http::client::json_api::ErrorClass;
 
-/// How long a gateway is left alone that does not say how long; its limits are
-/// for a minute.
+/// How long to wait after a rate limit when the gateway does not say; its limits
+/// are per minute.
 const MINUTE: Duration = Duration::from_secs(60);
 
 const LOGIN_AGAIN: &str = "run `asterisk-websms whatsapp login EMAIL`";
-const SEE_SESSIONS: &str = "`asterisk-websms whatsapp session list` shows those that there are";
+const SEE_SESSIONS: &str = "`asterisk-websms whatsapp session list` lists the sessions";
 
 const LIMITED: ErrorClass = ErrorClass::rate_limited(
     MINUTE,
-    "the gateway was asked too often",
+    "too many requests to the gateway",
     "it counts the requests of all programs at this address",
 );
 const LOGINS_LIMITED: ErrorClass = ErrorClass::rate_limited(
     MINUTE,
-    "the gateway was asked to log in too often",
+    "too many logins at the gateway",
     "it allows few attempts a minute",
 );
-/// It lacks what was asked for.
+/// Something is missing in a response.
 pub(crate) const INCOMPLETE: ErrorClass = ErrorClass::new(
     Exit::Unknown,
-    "the gateway's answer is not as the guide of the API has it",
-    "see whether it was done, and whether the gateway is of another version",
+    "the response is not as the gateway's API guide describes it",
+    "check whether it was done, and the version of the gateway",
 );
-/// It says so itself.
-pub(crate) const UNWELL: ErrorClass =
-    ErrorClass::new(Exit::Failed, "the gateway is not well", "see its log");
-/// Something else answers there.
+/// The gateway itself reports it.
+pub(crate) const UNHEALTHY: ErrorClass =
+    ErrorClass::new(Exit::Failed, "the gateway is not healthy", "see its log");
 pub(crate) const NO_JSON: ErrorClass = ErrorClass::new(
     Exit::Configuration,
-    "what answers is not the gateway's API: the answer is not JSON",
-    "see url in [whatsapp], which ends with the API's prefix, usually /api/v1",
+    "the server is not the gateway's API: the response is not JSON",
+    "check url in [whatsapp], which ends with the API's prefix, usually /api/v1",
 );
 
-/// The codes of the API.
+/// The codes of the API, sorted.
 const CODES: [(&str, ErrorClass); 16] = [
     ("API_RATE_LIMIT", LIMITED),
     (
         "AUTHENTICATION_REQUIRED",
         ErrorClass::new(
             Exit::Rejected,
-            "the gateway wants a token or a key with this",
-            "set token or user_key in [whatsapp]; `asterisk-websms whatsapp login EMAIL` gets the \
+            "the gateway requires a token or a key",
+            "set token or user_key in [whatsapp]; `asterisk-websms whatsapp login EMAIL` gets a \
              token",
         ),
     ),
@@ -55,8 +53,8 @@ const CODES: [(&str, ErrorClass); 16] = [
         "AUTH_FAILED",
         ErrorClass::new(
             Exit::Rejected,
-            "the gateway does not know this user or password",
-            "see email and password, which are those of the gateway, not of WhatsApp",
+            "the gateway does not accept this user or password",
+            "check email and password, which are those of the gateway, not of WhatsApp",
         ),
     ),
     ("AUTH_RATE_LIMIT", LOGINS_LIMITED),
@@ -65,7 +63,7 @@ const CODES: [(&str, ErrorClass); 16] = [
         ErrorClass::new(
             Exit::Rejected,
             "the gateway does not know this key",
-            "see user_key or session_key in [whatsapp]; a key that is lost is made anew with \
+            "check user_key or session_key in [whatsapp]; a lost key is replaced with \
              `asterisk-websms whatsapp api-key create NAME`",
         ),
     ),
@@ -73,7 +71,7 @@ const CODES: [(&str, ErrorClass); 16] = [
         "INVALID_PHONE_NUMBER",
         ErrorClass::new(
             Exit::Rejected,
-            "the gateway does not take this number",
+            "the gateway rejects this number",
             "write it in international form, 8 to 15 digits with the country code",
         ),
     ),
@@ -81,7 +79,7 @@ const CODES: [(&str, ErrorClass); 16] = [
         "INVALID_SESSION",
         ErrorClass::new(
             Exit::Rejected,
-            "the session is not one of this key's user",
+            "the session does not belong to this key's user",
             SEE_SESSIONS,
         ),
     ),
@@ -89,7 +87,7 @@ const CODES: [(&str, ErrorClass); 16] = [
         "INVALID_TOKEN",
         ErrorClass::new(
             Exit::Rejected,
-            "the token does not hold, or no longer: it lasts for some days",
+            "the token is invalid or has expired, as it does after some days",
             LOGIN_AGAIN,
         ),
     ),
@@ -97,24 +95,20 @@ const CODES: [(&str, ErrorClass); 16] = [
         "NO_API_KEY",
         ErrorClass::new(
             Exit::Rejected,
-            "the gateway wants a key with this",
+            "the gateway requires a key",
             "set session_key or user_key in [whatsapp]",
         ),
     ),
     (
         "NO_TOKEN",
-        ErrorClass::new(
-            Exit::Rejected,
-            "the gateway wants a token with this",
-            LOGIN_AGAIN,
-        ),
+        ErrorClass::new(Exit::Rejected, "the gateway requires a token", LOGIN_AGAIN),
     ),
     ("RATE_LIMIT_EXCEEDED", LIMITED),
     (
         "SESSION_ID_REQUIRED",
         ErrorClass::new(
             Exit::Rejected,
-            "the gateway wants to know the session when it gets a user's key",
+            "with a user's key the gateway requires the session",
             "set session in [whatsapp], or session_key in place of user_key",
         ),
     ),
@@ -139,63 +133,61 @@ const CODES: [(&str, ErrorClass); 16] = [
         "USER_INACTIVE",
         ErrorClass::new(
             Exit::Rejected,
-            "the user is switched off at the gateway",
-            "ask the gateway's administrator to switch it on",
+            "the user is deactivated at the gateway",
+            "ask the gateway's administrator to activate the user",
         ),
     ),
     (
         "VALIDATION_ERROR",
         ErrorClass::new(
             Exit::Rejected,
-            "the gateway does not take these values",
-            "see what it says about them",
+            "the gateway rejects these values",
+            "see its message",
         ),
     ),
 ];
 
-/// The reason for a code of the API, and for a status that comes without one
-/// that is known.
+/// Classifies an error by its code, else by the status of HTTP.
 #[must_use]
-pub(crate) fn of(code: Option<&str>, status: u16) -> ErrorClass {
+pub(crate) fn classify(code: Option<&str>, status: u16) -> ErrorClass {
     let known = CODES.iter().find(|(known, _)| Some(*known) == code);
-    known.map_or_else(|| of_status(status), |(_, reason)| *reason)
+    known.map_or_else(|| classify_status(status), |(_, class)| *class)
 }
 
-/// The reason for a status that comes without a code.
+/// Classifies a response without a known code.
 #[must_use]
-pub(crate) fn of_status(status: u16) -> ErrorClass {
+pub(crate) fn classify_status(status: u16) -> ErrorClass {
     match status {
         300..=399 => ErrorClass::new(
             Exit::Configuration,
-            "the gateway sends elsewhere, and keys are not taken there",
-            "write where it is now into url in [whatsapp]; often that is https:// in place of \
-             http://",
+            "the server redirects, and keys are not sent elsewhere",
+            "set url in [whatsapp] to the new address; often that is https:// in place of http://",
         ),
         401 | 403 => ErrorClass::new(
             Exit::Rejected,
-            "the gateway does not accept who we are",
-            "see token, user_key and session_key in [whatsapp]",
+            "the gateway does not accept the credentials",
+            "check token, user_key and session_key in [whatsapp]",
         ),
         404 | 405 => ErrorClass::new(
             Exit::Configuration,
-            "there is no such thing at the gateway",
-            "see url in [whatsapp], which ends with the API's prefix, usually /api/v1",
+            "the gateway does not know this path",
+            "check url in [whatsapp], which ends with the API's prefix, usually /api/v1",
         ),
         429 => LIMITED,
         503 => ErrorClass::new(
             Exit::Failed,
-            "the gateway is busy or being started",
+            "the gateway is busy or starting",
             "try again; see its log if it lasts",
         ),
         500.. => ErrorClass::new(
             Exit::Unknown,
-            "the gateway failed",
-            "see its log, and whether it was done all the same",
+            "an error occurred at the gateway",
+            "see its log, and check whether it was done all the same",
         ),
         _ => ErrorClass::new(
             Exit::Rejected,
-            "the gateway refused",
-            "see what it says about it",
+            "the gateway refused the request",
+            "see its message",
         ),
     }
 }
@@ -207,12 +199,12 @@ mod tests {
     #[test]
     fn codes_are_sorted_and_each_has_a_remedy() {
         assert!(CODES.is_sorted_by_key(|(code, _)| *code));
-        for (code, reason) in CODES {
+        for (code, class) in CODES {
             assert!(
-                !reason.remedy.is_empty() && reason.exit != Exit::Success,
+                !class.remedy.is_empty() && class.exit != Exit::Success,
                 "{code}"
             );
-            assert_eq!(of(Some(code), 200), reason);
+            assert_eq!(classify(Some(code), 200), class);
         }
     }
 }

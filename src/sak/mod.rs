@@ -1,13 +1,12 @@
-//! The account chores of a WhatsApp gateway that speaks the SAK WhatsApp API:
-//! its user logs in, makes sessions (a phone each), has the phone scan a code,
-//! and says where messages are posted to.
+//! The administration API of WhatsApp gateways, the SAK WhatsApp API: log in, create
+//! sessions (one for each phone), pair them with a phone by a QR code, and register
+//! webhooks.
 //!
-//! Messages themselves do not pass here: they go by [`crate::outbound`] and
-//! [`crate::inbound`] as with any provider. [`request`] decides what is asked and
-//! under which credential, [`response`] what the gateway said, [`error_codes`] why it did
-//! not do it, [`qr`] how a code looks; [`client`] says to [`crate::http::client::json_api`], which
-//! does the asking, what is this API's own. Nothing here logs, and keys appear
-//! only where they are shown once because nobody can get them again.
+//! Messages do not pass here: they go through [`crate::outbound`] and
+//! [`crate::inbound`] as with any provider. [`request`] builds requests and chooses
+//! the credential, [`response`] reads responses, [`error_codes`] explains errors, and
+//! [`qr`] draws QR codes. [`client`] describes the API to
+//! [`crate::http::client::json_api`], which sends the requests. Nothing here logs.
 
 pub(crate) mod client;
 pub(crate) mod error_codes;

@@ -1,104 +1,87 @@
-//! A chore to a request: method, path, body, and the credential that it goes
-//! under.
-
-use std::fmt;
+//! Requests to the gateway's API: method, path, body, and the credential.
 
 use serde_json::{Value, json};
+use thiserror::Error;
 
 use crate::config::SessionId;
 use crate::http::client::json_api::{ApiMethod, ApiRequest};
 use crate::secret::Secret;
 
-/// What a phone writes to us; the one event that gateways post.
+/// The only webhook event that is used: a message from a phone.
 const RECEIVED: &str = "message.received";
 
-/// Header of the API keys.
+/// The header for API keys.
 const API_KEY: &str = "x-api-key";
 
-/// Something to ask of the gateway.
+/// A request to the gateway.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SakRequest<'a> {
-    /// Whether it is there; outside the API's prefix, or inside.
     Health {
-        /// Inside it.
-        inside: bool,
+        /// Whether the API's prefix is left out of the path.
+        at_host_root: bool,
     },
-    /// The messages that it has recorded.
+    /// Lists messages that the gateway has recorded.
     History {
-        /// Whose; `None` is that of the key.
+        /// `None` is the session of the key.
         session: Option<&'a SessionId>,
-        /// How many at most.
         limit: u32,
-        /// How many to pass over.
         offset: u32,
     },
-    /// A new key of the user.
+    /// Creates an API key of the user.
     KeyCreate {
-        /// What it is called.
         name: &'a str,
     },
-    /// The user's keys, without what they are.
+    /// Lists the user's keys without their values.
     KeyList,
-    /// A token for the user.
+    /// Gets a token.
     Login {
-        /// Who.
         email: &'a str,
-        /// With which password.
         password: &'a Secret,
     },
-    /// The code that a phone scans.
+    /// Gets the code that a phone scans.
     Qr {
-        /// For which session.
         session: &'a SessionId,
     },
-    /// A new session.
     SessionCreate {
-        /// What it is called.
         name: &'a str,
-        /// Where its messages are posted to.
+        /// The URL that messages are posted to.
         webhook: Option<&'a str>,
     },
-    /// The end of a session.
     SessionDelete {
-        /// Which.
         session: &'a SessionId,
     },
-    /// All sessions.
     SessionList,
-    /// Whether a session's phone is connected.
+    /// Whether the phone of a session is connected.
     SessionStatus {
-        /// Which.
         session: &'a SessionId,
     },
-    /// Where messages are posted to from now on.
+    /// Sets the URL that messages are posted to.
     WebhookRegister {
-        /// Those of which session.
         session: &'a SessionId,
-        /// Where to.
         url: &'a str,
     },
-    /// A message that nobody wrote, to the webhook.
+    /// Posts a test message to the webhook.
     WebhookTest {
-        /// That of which session; `None` is that of the key.
+        /// `None` is the session of the key.
         session: Option<&'a SessionId>,
     },
 }
 
-/// What the configuration says of who we are.
+/// The configured credentials.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Credentials {
-    /// The JWT.
+    /// A JWT.
     pub token: Option<Secret>,
-    /// API key of the user.
+    /// The API key of the user.
     pub user_key: Option<Secret>,
-    /// API key of `session`.
+    /// The API key of `session`.
     pub session_key: Option<Secret>,
-    /// The session that is meant when none is named.
+    /// The session when no other one is named.
     pub session: Option<SessionId>,
 }
 
 impl Credentials {
-    /// What nobody shall read.
+    /// The values that must not be shown.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         [&self.token, &self.user_key, &self.session_key]
             .into_iter()
@@ -106,50 +89,70 @@ impl Credentials {
     }
 }
 
-/// A credential that the chore needs and the configuration does not have. The
-/// administrator must get it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A credential that a request needs and the configuration does not have. The
+/// texts are whole sentences for the administrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum MissingCredential {
     /// A key for messages of a session.
+    #[error(
+        "this needs the key of the session: set session_key in [whatsapp], which `whatsapp session \
+         create` shows once; or user_key, which `whatsapp api-key create` creates"
+    )]
     MessageKey,
     /// The session that a user key is to be used for.
+    #[error(
+        "this needs a session: name it, or set session in [whatsapp]; `whatsapp session list` \
+         lists the sessions"
+    )]
     Session,
-    /// The key of the session that is named, which is not the configured one.
+    /// The key of the named session, which is not the configured one.
+    #[error(
+        "session_key in [whatsapp] is not known to be of this session: set session to the one that \
+         the key belongs to, or user_key, which is valid for all sessions and which `whatsapp \
+         api-key create` creates"
+    )]
     SessionKey,
-    /// A token.
+    #[error(
+        "this needs a token, a key is not enough: set token = file:/path in [whatsapp] and run \
+         `whatsapp login EMAIL`, which writes the token to that file"
+    )]
     Token,
-    /// A token or a user key.
+    #[error(
+        "this needs a token or the user's key: set token = file:/path in [whatsapp] and run \
+         `whatsapp login EMAIL`, which writes the token to that file; or set user_key, which \
+         `whatsapp api-key create` creates"
+    )]
     TokenOrUserKey,
 }
 
-/// Makes the request for a chore.
+/// Builds the HTTP request.
 ///
 /// # Errors
-/// When it needs a credential that is not there.
+/// When a credential is missing.
 pub(crate) fn build(
-    chore: &SakRequest<'_>,
+    request: &SakRequest<'_>,
     credentials: &Credentials,
 ) -> Result<ApiRequest, MissingCredential> {
-    let (method, path, body) = content(chore);
+    let (method, path, body) = content(request);
     Ok(ApiRequest {
         method,
         path,
-        at_host_root: matches!(chore, SakRequest::Health { inside: false }),
+        at_host_root: matches!(request, SakRequest::Health { at_host_root: true }),
         body,
-        headers: headers(chore, credentials)?,
+        headers: headers(request, credentials)?,
     })
 }
 
-/// Whether a chore of messages needs to know the session: a user key is good for
-/// all of them.
+/// Whether a request about messages needs a session: a user key is valid for all
+/// sessions.
 #[must_use]
 pub(crate) fn needs_session(credentials: &Credentials, named: Option<&SessionId>) -> bool {
     for_messages(credentials, named) == Err(MissingCredential::Session)
 }
 
-fn content(chore: &SakRequest<'_>) -> (ApiMethod, String, Option<Value>) {
+fn content(request: &SakRequest<'_>) -> (ApiMethod, String, Option<Value>) {
     use ApiMethod::{Delete, Get, Post};
-    let (method, path, body) = match *chore {
+    let (method, path, body) = match *request {
         SakRequest::Health { .. } => (Get, "/health".to_owned(), None),
         SakRequest::History { limit, offset, .. } => {
             let path = format!("/messages/history?limit={limit}&offset={offset}");
@@ -188,10 +191,10 @@ fn content(chore: &SakRequest<'_>) -> (ApiMethod, String, Option<Value>) {
 }
 
 fn headers(
-    chore: &SakRequest<'_>,
+    request: &SakRequest<'_>,
     credentials: &Credentials,
 ) -> Result<Vec<(&'static str, Secret)>, MissingCredential> {
-    match *chore {
+    match *request {
         SakRequest::Health { .. } | SakRequest::Login { .. } => Ok(Vec::new()),
         SakRequest::KeyCreate { .. } | SakRequest::KeyList | SakRequest::WebhookRegister { .. } => {
             let token = credentials.token.as_ref().ok_or(MissingCredential::Token)?;
@@ -213,7 +216,7 @@ fn bearer(token: &Secret) -> (&'static str, Secret) {
     ("authorization", Secret::new(value))
 }
 
-/// The user key before the token, which is good for some days only.
+/// Prefers the user key, because a token expires after some days.
 fn for_sessions(
     credentials: &Credentials,
 ) -> Result<Vec<(&'static str, Secret)>, MissingCredential> {
@@ -223,14 +226,14 @@ fn for_sessions(
         .ok_or(MissingCredential::TokenOrUserKey)
 }
 
-/// The key of the session, which says which one it is; else that of the user,
-/// with the session beside it.
+/// Prefers the session key, which implies the session; else the user key with a
+/// session header.
 fn for_messages(
     credentials: &Credentials,
     named: Option<&SessionId>,
 ) -> Result<Vec<(&'static str, Secret)>, MissingCredential> {
-    let of_key = named.is_none() || named == credentials.session.as_ref();
-    if let Some(key) = credentials.session_key.as_ref().filter(|_| of_key) {
+    let is_of_key = named.is_none() || named == credentials.session.as_ref();
+    if let Some(key) = credentials.session_key.as_ref().filter(|_| is_of_key) {
         return Ok(vec![(API_KEY, key.clone())]);
     }
     let Some(key) = &credentials.user_key else {
@@ -245,38 +248,13 @@ fn for_messages(
     Ok(vec![(API_KEY, key.clone()), ("x-session-id", session)])
 }
 
-impl fmt::Display for MissingCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::MessageKey => {
-                "this needs the key of the session: set session_key in [whatsapp], which `whatsapp \
-                 session create` shows once; or user_key, which `whatsapp api-key create` makes"
-            }
-            Self::Session => {
-                "this needs a session: name it, or set session in [whatsapp]; `whatsapp session \
-                 list` shows them"
-            }
-            Self::SessionKey => {
-                "session_key in [whatsapp] is not known to be of this session: set session to the \
-                 one that it is of, or user_key, which is good for all and which `whatsapp \
-                 api-key create` makes"
-            }
-            Self::Token => {
-                "this needs a token, keys are not enough: set token = file:/path in [whatsapp] \
-                 and run `whatsapp login EMAIL`, which writes it there"
-            }
-            Self::TokenOrUserKey => {
-                "this needs a token or the user's key: set token = file:/path in [whatsapp] and \
-                 run `whatsapp login EMAIL`, which writes it there; or set user_key, which \
-                 `whatsapp api-key create` makes"
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HEALTH: SakRequest<'_> = SakRequest::Health {
+        at_host_root: false,
+    };
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())
@@ -302,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn chore_goes_under_the_credential_that_it_needs() {
+    fn request_has_the_credential_that_it_needs() {
         let (s, other): (SessionId, SessionId) = ("S".parse().unwrap(), "O".parse().unwrap());
         let login = SakRequest::Login {
             email: "e",
@@ -314,9 +292,9 @@ mod tests {
         };
         let test = |session| SakRequest::WebhookTest { session };
         let token = Ok("authorization=Bearer T");
-        for (chore, have, expected) in [
+        for (request, available, expected) in [
             (login, "tuks", Ok("")),
-            (SakRequest::Health { inside: false }, "tuks", Ok("")),
+            (HEALTH, "tuks", Ok("")),
             (register, "tuks", token),
             (register, "uks", Err(MissingCredential::Token)),
             (SakRequest::KeyList, "t", token),
@@ -341,21 +319,21 @@ mod tests {
             (test(Some(&other)), "ks", Err(MissingCredential::SessionKey)),
             (test(Some(&other)), "uks", Ok("x-api-key=U x-session-id=O")),
         ] {
-            let built = build(&chore, &credentials(have)).map(|request| request.headers);
+            let built = build(&request, &credentials(available)).map(|built| built.headers);
             let expected = expected.map(str::to_owned);
-            assert_eq!(shown(built), expected, "{chore:?} with {have}");
+            assert_eq!(shown(built), expected, "{request:?} with {available}");
         }
     }
 
     #[track_caller]
-    fn assert_request(chore: SakRequest<'_>, method: ApiMethod, path: &str, body: Option<Value>) {
-        let request = build(&chore, &credentials("tuks")).unwrap();
-        let built = (request.method, request.path.as_str(), request.body);
+    fn assert_built(request: SakRequest<'_>, method: ApiMethod, path: &str, body: Option<Value>) {
+        let built = build(&request, &credentials("tuks")).unwrap();
+        let built = (built.method, built.path.as_str(), built.body);
         assert_eq!(built, (method, path, body));
     }
 
     #[test]
-    fn what_is_looked_at_is_named_in_the_path() {
+    fn get_and_delete_name_the_session_in_the_path() {
         let session: SessionId = "S".parse().unwrap();
         let session = &session;
         let history = SakRequest::History {
@@ -363,29 +341,29 @@ mod tests {
             limit: 50,
             offset: 0,
         };
-        for (chore, path) in [
-            (SakRequest::Health { inside: true }, "/health"),
+        for (request, path) in [
+            (HEALTH, "/health"),
             (SakRequest::KeyList, "/auth/api-keys"),
             (SakRequest::SessionList, "/sessions"),
             (SakRequest::SessionStatus { session }, "/sessions/S/status"),
             (SakRequest::Qr { session }, "/sessions/S/qr"),
             (history, "/messages/history?limit=50&offset=0"),
         ] {
-            assert_request(chore, ApiMethod::Get, path, None);
+            assert_built(request, ApiMethod::Get, path, None);
         }
         let delete = SakRequest::SessionDelete { session };
-        assert_request(delete, ApiMethod::Delete, "/sessions/S", None);
+        assert_built(delete, ApiMethod::Delete, "/sessions/S", None);
     }
 
     #[test]
-    fn what_is_made_is_told_in_the_body() {
+    fn post_has_the_values_in_the_body() {
         let session: SessionId = "S".parse().unwrap();
         let (session, password) = (&session, &secret("p"));
         let (email, name, url) = ("e", "n", "https://h");
         let events = json!(["message.received"]);
         let create = |webhook| SakRequest::SessionCreate { name, webhook };
         let test = "Test of asterisk-websms";
-        for (chore, path, body) in [
+        for (request, path, body) in [
             (
                 SakRequest::Login { email, password },
                 "/auth/login",
@@ -413,7 +391,7 @@ mod tests {
                 json!({"event": "message.received", "message": test}),
             ),
         ] {
-            assert_request(chore, ApiMethod::Post, path, Some(body));
+            assert_built(request, ApiMethod::Post, path, Some(body));
         }
     }
 }

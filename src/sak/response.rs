@@ -1,8 +1,7 @@
-//! What the gateway said: status and body to what was asked for, or to the
-//! reason why not, with a remedy.
+//! Reads responses of the gateway's API.
 //!
-//! The guide of the API does not show every answer. What it leaves open is looked
-//! for under the few names that it goes by; what is not found is said.
+//! The API guide does not show every response. Members that it does not show are
+//! looked for under a few likely names.
 
 use serde_json::Value;
 
@@ -11,30 +10,30 @@ use crate::http::client::json_api::ApiError;
 use crate::sak::error_codes;
 use crate::secret::Secret;
 
-/// What an answer holds: its `data`, or all of it when it has none.
+/// Reads the `data` of a successful response, or the whole body without it.
 ///
 /// # Errors
-/// When it is not of success: by its status, by `success`, or because it is no
-/// JSON.
+/// When the status is not of success, `success` is false, or the body is not a JSON
+/// object.
 pub(crate) fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
-    let good = (200..=299).contains(&status);
+    let is_success = (200..=299).contains(&status);
     let Some(mut document) = document(body) else {
-        let reason = if good {
+        let class = if is_success {
             error_codes::NO_JSON
         } else {
-            error_codes::of_status(status)
+            error_codes::classify_status(status)
         };
-        return Err(ApiError::new(reason, detail(status, None, &text_of(body))));
+        return Err(ApiError::new(class, detail(status, None, &text_of(body))));
     };
     let refused = document.get("success") == Some(&Value::Bool(false));
-    if !good || refused {
+    if !is_success || refused {
         return Err(refusal(status, &document));
     }
     let data = document.get_mut("data").map(Value::take);
     Ok(data.unwrap_or(document))
 }
 
-/// Objects are JSON; a number or a word is what anything might say.
+/// Only objects count: a number or a word may come from any server.
 fn document(body: &[u8]) -> Option<Value> {
     let document: Option<Value> = serde_json::from_slice(body).ok();
     document.filter(Value::is_object)
@@ -44,60 +43,65 @@ fn refusal(status: u16, document: &Value) -> ApiError {
     let error = document.get("error").unwrap_or(document);
     let code = error.get("code").and_then(Value::as_str);
     let code = code.filter(|code| is_code(code));
-    let said = [error.get("message"), document.get("message"), Some(error)]
+    let message = [error.get("message"), document.get("message"), Some(error)]
         .into_iter()
         .flatten()
         .find_map(Value::as_str)
         .unwrap_or_default();
-    ApiError::new(error_codes::of(code, status), detail(status, code, said))
+    let class = error_codes::classify(code, status);
+    ApiError::new(class, detail(status, code, message))
 }
 
-/// Nothing else is repeated as it is.
+/// Anything else is left out, because codes are shown unescaped.
 fn is_code(code: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=40).contains(&code.len()) && code.bytes().all(allowed)
 }
 
-fn detail(status: u16, code: Option<&str>, said: &str) -> String {
-    const SHOWN: usize = 160;
+fn detail(status: u16, code: Option<&str>, message: &str) -> String {
+    const MESSAGE_MAX: usize = 160;
     let code = code.map_or_else(String::new, |code| format!(" {code}"));
-    let said = said.trim();
-    let start: String = said.chars().take(SHOWN).collect();
-    let more = if start.len() < said.len() { "…" } else { "" };
-    if said.is_empty() {
+    let message = message.trim();
+    let start: String = message.chars().take(MESSAGE_MAX).collect();
+    let more = if start.len() < message.len() {
+        "…"
+    } else {
+        ""
+    };
+    if message.is_empty() {
         return format!("HTTP status {status}{code}");
     }
     format!("HTTP status {status}{code}: {start:?}{more}")
 }
 
-/// An answer without what was asked for.
+/// A response without something that it must have.
 fn incomplete(what: &str) -> ApiError {
-    ApiError::new(error_codes::INCOMPLETE, format!("it has no {what}"))
+    ApiError::new(error_codes::INCOMPLETE, format!("no {what}"))
 }
 
 fn text_of(body: &[u8]) -> String {
     String::from_utf8_lossy(body).into_owned()
 }
 
-/// How the gateway says that it is.
+/// The status that the gateway reports.
 ///
 /// # Errors
-/// When that is not well.
+/// When it is not healthy.
 pub(crate) fn health(data: &Value) -> Result<String, ApiError> {
-    let status = text(data, &["status"]).unwrap_or_else(|| "there".to_owned());
-    if ["healthy", "ok", "up", "there"].contains(&status.to_lowercase().as_str()) {
+    let status = text(data, &["status"]).unwrap_or_else(|| "up".to_owned());
+    if ["healthy", "ok", "up"].contains(&status.to_lowercase().as_str()) {
         return Ok(status);
     }
     Err(ApiError::new(
-        error_codes::UNWELL,
-        format!("it says {status:?}"),
+        error_codes::UNHEALTHY,
+        format!("it reports {status:?}"),
     ))
 }
 
 /// The token of a login.
 ///
 /// # Errors
-/// When there is none.
+/// When it is missing.
 pub(crate) fn token(data: &Value) -> Result<Secret, ApiError> {
     let names = ["token", "accessToken", "access_token", "jwt"];
     text(data, &names)
@@ -105,12 +109,12 @@ pub(crate) fn token(data: &Value) -> Result<Secret, ApiError> {
         .ok_or_else(|| incomplete("token"))
 }
 
-/// A new key of the user.
+/// A new API key of the user.
 ///
 /// # Errors
-/// When there is none.
+/// When it is missing.
 pub(crate) fn api_key(data: &Value) -> Result<Secret, ApiError> {
-    // The key may be beside what describes it, or in the midst of it.
+    // The key may be a member of the response or of the object that describes it.
     let inner = data.get("apiKey").filter(|inner| inner.is_object());
     let names = ["apiKey", "api_key", "key", "rawKey"];
     text(inner.unwrap_or(data), &names)
@@ -118,34 +122,32 @@ pub(crate) fn api_key(data: &Value) -> Result<Secret, ApiError> {
         .ok_or_else(|| incomplete("API key"))
 }
 
-/// A session, as lists and answers show it.
+/// A session; members that the gateway leaves out are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Session {
-    /// What the gateway calls it.
     pub id: SessionId,
-    /// What its user calls it.
     pub name: String,
-    /// `connected`, or what it is instead.
+    /// For example `connected`.
     pub status: String,
     /// The number of the phone.
     pub phone: String,
-    /// When it was last connected.
-    pub last: String,
+    /// A time, as the gateway writes it.
+    pub last_connected: String,
 }
 
-/// The sessions of a list.
+/// Reads a list of sessions.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a list, or one has no valid id.
 pub(crate) fn sessions(data: &Value) -> Result<Vec<Session>, ApiError> {
     let rows = rows(data, "sessions").ok_or_else(|| incomplete("list of sessions"))?;
     rows.iter().map(session).collect()
 }
 
-/// One session.
+/// Reads one session.
 ///
 /// # Errors
-/// When it has no id that is one.
+/// When it has no valid id.
 pub(crate) fn session(data: &Value) -> Result<Session, ApiError> {
     let id = text(data, &["sessionId", "session_id", "id"]).and_then(|id| id.parse().ok());
     let connected = data.get("connected").and_then(Value::as_bool);
@@ -164,46 +166,43 @@ pub(crate) fn session(data: &Value) -> Result<Session, ApiError> {
         name: text(data, &["name"]).unwrap_or_default(),
         status: status.unwrap_or_default(),
         phone: text(data, &["phoneNumber", "phone_number"]).unwrap_or_default(),
-        last: text(data, &["lastConnectedAt", "last_connected_at"]).unwrap_or_default(),
+        last_connected: text(data, &["lastConnectedAt", "last_connected_at"]).unwrap_or_default(),
     })
 }
 
-/// A new session, with what nobody shows again.
+/// A new session, with secrets that are shown only once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CreatedSession {
-    /// The session.
     pub session: Session,
-    /// Its key.
     pub key: Secret,
-    /// Its webhook, if it got one.
     pub webhook: Option<Webhook>,
 }
 
-/// A webhook, with what nobody shows again.
+/// A new webhook, with a secret that is shown only once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Webhook {
-    /// Where messages are posted to.
+    /// Messages are posted to it.
     pub url: String,
-    /// What they are signed with.
+    /// The key of the signatures.
     pub secret: Secret,
 }
 
-/// A new session.
+/// Reads a new session.
 ///
 /// # Errors
-/// When it has no id or key.
+/// When it has no valid id or no key.
 pub(crate) fn created(data: &Value) -> Result<CreatedSession, ApiError> {
     let key = text(data, &["apiKey", "api_key"]).map(Secret::new);
     let hook = data.get("webhook");
     Ok(CreatedSession {
         session: session(data)?,
         key: key.ok_or_else(|| incomplete("key of the session"))?,
-        // The key shall not be lost with a webhook that is none.
+        // An unreadable webhook must not hide the key.
         webhook: hook.and_then(|hook| webhook(hook).ok()),
     })
 }
 
-/// A new webhook.
+/// Reads a new webhook.
 ///
 /// # Errors
 /// When it has no secret.
@@ -215,21 +214,20 @@ pub(crate) fn webhook(data: &Value) -> Result<Webhook, ApiError> {
     })
 }
 
-/// How far a session is on its way to be connected.
+/// How far a session has been paired with a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PairingProgress {
-    /// The phone scans this.
+    /// The text of the QR code that the phone must scan.
     Code(String),
-    /// The phone has done so.
     Connected,
     /// There is no code yet.
     NotReady,
 }
 
-/// How far a session is.
+/// Reads how far a session has been paired.
 ///
 /// # Errors
-/// When the answer says neither.
+/// When the response does not say.
 pub(crate) fn progress(data: &Value) -> Result<PairingProgress, ApiError> {
     let connected = data.get("connected").and_then(Value::as_bool);
     if connected == Some(true) {
@@ -243,37 +241,36 @@ pub(crate) fn progress(data: &Value) -> Result<PairingProgress, ApiError> {
     }
 }
 
-/// What became of a test of a webhook.
+/// The result of a test at one webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WebhookDelivery {
-    /// Where to.
     pub url: String,
-    /// Whether it was taken, if that is said.
-    pub taken: Option<bool>,
-    /// What answered, or what went wrong.
-    pub said: String,
+    /// `None` when the gateway does not say.
+    pub accepted: Option<bool>,
+    /// The status or error, as the gateway writes it.
+    pub detail: String,
 }
 
-/// What became of the test of all webhooks.
+/// Reads the results of a webhook test.
 ///
 /// # Errors
-/// When that is not said.
+/// When it is not a list.
 pub(crate) fn deliveries(data: &Value) -> Result<Vec<WebhookDelivery>, ApiError> {
     let rows = rows(data, "results").ok_or_else(|| incomplete("list of results"))?;
     let delivery = |row: &Value| WebhookDelivery {
         url: text(row, &["url", "webhookId", "webhook_id"]).unwrap_or_default(),
-        taken: ["success", "ok", "delivered"]
+        accepted: ["success", "ok", "delivered"]
             .into_iter()
             .find_map(|name| row.get(name).and_then(Value::as_bool)),
-        said: text(row, &["error", "statusCode", "status"]).unwrap_or_default(),
+        detail: text(row, &["error", "statusCode", "status"]).unwrap_or_default(),
     };
     Ok(rows.iter().map(delivery).collect())
 }
 
-/// The user's keys: name, id, since when, last used.
+/// The rows of the user's keys: name, id, times of creation and of last use.
 ///
 /// # Errors
-/// When it is no list.
+/// When it is not a list.
 pub(crate) fn api_keys(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
     const COLUMNS: [&[&str]; 4] = [
         &["name"],
@@ -285,10 +282,10 @@ pub(crate) fn api_keys(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
     table(rows, "list of keys", &COLUMNS)
 }
 
-/// Recorded messages: when, to whom, of which type, what became of it, its id.
+/// The rows of recorded messages: time, receiver, type, status, id.
 ///
 /// # Errors
-/// When it is no list.
+/// When it is not a list.
 pub(crate) fn history(data: &Value) -> Result<Vec<Vec<String>>, ApiError> {
     const COLUMNS: [&[&str]; 5] = [
         &["created_at", "createdAt", "timestamp"],
@@ -312,13 +309,13 @@ fn table(
     Ok(rows.iter().map(line).collect())
 }
 
-/// A list, which may be all that there is or a member of it.
+/// A list, which may be the response itself or a member of it.
 fn rows<'a>(data: &'a Value, name: &str) -> Option<&'a Vec<Value>> {
     data.as_array()
         .or_else(|| data.get(name).and_then(Value::as_array))
 }
 
-/// The first of these members that holds something, in one line.
+/// The first of these members that is not empty, in one line.
 fn text(data: &Value, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| {
         let text = match data.get(name)? {
@@ -330,7 +327,7 @@ fn text(data: &Value, names: &[&str]) -> Option<String> {
     })
 }
 
-/// No answer reaches the terminal or another line.
+/// Replaces control characters, so that they do not reach the terminal.
 fn printable(text: &str) -> String {
     let replaced = |character: char| {
         if character.is_control() {
@@ -349,31 +346,31 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn judged(status: u16, body: &str) -> Result<Value, String> {
-        parse(status, body.as_bytes()).map_err(|trouble| trouble.to_string())
+    fn parsed(status: u16, body: &str) -> Result<Value, String> {
+        parse(status, body.as_bytes()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn success_is_what_says_so_and_has_a_good_status() {
+    fn success_needs_a_good_status_and_no_refusal() {
         let good = r#"{"success":true,"data":{"a":1}}"#;
-        assert_eq!(judged(200, good), Ok(json!({"a": 1})));
-        assert_eq!(judged(201, r#"{"token":"t"}"#), Ok(json!({"token": "t"})));
-        assert!(judged(500, good).is_err());
-        assert!(judged(302, good).is_err());
-        assert!(judged(200, r#"{"success":false}"#).is_err());
+        assert_eq!(parsed(200, good), Ok(json!({"a": 1})));
+        assert_eq!(parsed(201, r#"{"token":"t"}"#), Ok(json!({"token": "t"})));
+        assert!(parsed(500, good).is_err());
+        assert!(parsed(302, good).is_err());
+        assert!(parsed(200, r#"{"success":false}"#).is_err());
         for nonsense in ["", "<html>", "1", "\"ok\"", "[]", "{\"success\":true"] {
-            let said = judged(200, nonsense).unwrap_err();
-            assert!(said.contains("is not JSON"), "{nonsense}: {said}");
+            let text = parsed(200, nonsense).unwrap_err();
+            assert!(text.contains("is not JSON"), "{nonsense}: {text}");
         }
     }
 
     #[test]
-    fn refusal_is_named_by_its_code_else_by_its_status() {
+    fn refusal_is_classified_by_code_else_by_status() {
         for (status, body, start) in [
             (
                 401,
                 r#"{"success":false,"error":{"code":"INVALID_TOKEN","message":"jwt expired"}}"#,
-                "the token does not hold, or no longer: it lasts for some days (HTTP status 401 \
+                "the token is invalid or has expired, as it does after some days (HTTP status 401 \
                  INVALID_TOKEN: \"jwt expired\"): run `asterisk-websms whatsapp login EMAIL`",
             ),
             (
@@ -384,54 +381,54 @@ mod tests {
             (
                 400,
                 r#"{"success":false,"error":"no such thing"}"#,
-                "the gateway refused (HTTP status 400: \"no such thing\"): ",
+                "the gateway refused the request (HTTP status 400: \"no such thing\"): ",
             ),
             (
                 418,
                 r#"{"success":false,"error":{"code":"TEA\n","message":"a\nb\u001b[31m"}}"#,
-                "the gateway refused (HTTP status 418: \"a\\nb\\u{1b}[31m\"): ",
+                "the gateway refused the request (HTTP status 418: \"a\\nb\\u{1b}[31m\"): ",
             ),
             (
                 403,
                 r#"{"error":{"code":"NEW_ONE","message":"x"}}"#,
-                "the gateway does not accept who we are (HTTP status 403 NEW_ONE: \"x\"): ",
+                "the gateway does not accept the credentials (HTTP status 403 NEW_ONE: \"x\"): ",
             ),
             (
                 502,
                 "<html>",
-                "the gateway failed (HTTP status 502: \"<html>\"): ",
+                "an error occurred at the gateway (HTTP status 502: \"<html>\"): ",
             ),
             (
                 404,
                 "Not Found",
-                "there is no such thing at the gateway (HTTP ",
+                "the gateway does not know this path (HTTP ",
             ),
             (
                 301,
                 "",
-                "the gateway sends elsewhere, and keys are not taken there (HTTP ",
+                "the server redirects, and keys are not sent elsewhere (HTTP ",
             ),
         ] {
-            let said = judged(status, body).unwrap_err();
-            assert!(said.starts_with(start), "{said}");
+            let text = parsed(status, body).unwrap_err();
+            assert!(text.starts_with(start), "{text}");
         }
     }
 
     #[test]
-    fn limit_says_how_long_to_wait() {
+    fn rate_limit_says_how_long_to_wait() {
         let body = br#"{"success":false,"error":{"code":"AUTH_RATE_LIMIT","message":"x"}}"#;
-        let trouble = parse(429, body).unwrap_err();
-        assert!(trouble.is_rate_limited());
-        assert!(trouble.to_string().contains("try again in 60 seconds; "));
-        let told = ApiError {
+        let error = parse(429, body).unwrap_err();
+        assert!(error.is_rate_limited());
+        assert!(error.to_string().contains("try again in 60 seconds; "));
+        let error = ApiError {
             retry_after: Some(Duration::from_secs(7)),
             ..parse(429, b"slow down").unwrap_err()
         };
-        assert!(told.to_string().contains("try again in 7 seconds; "));
+        assert!(error.to_string().contains("try again in 7 seconds; "));
     }
 
     #[test]
-    fn progress_is_a_code_a_phone_or_nothing_yet() {
+    fn progress_is_a_code_connected_or_not_ready() {
         for (data, expected) in [
             (
                 json!({"qrCode": "2@x", "connected": false}),
@@ -453,13 +450,13 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_found_bare_or_named() {
+    fn list_is_found_as_response_or_member() {
         let row = json!({"session_id": "s", "name": "n\u{1b}", "connected": true});
         for data in [json!([row]), json!({"sessions": [row]})] {
-            let listed = sessions(&data).unwrap();
+            let sessions = sessions(&data).unwrap();
             let Session {
                 id, name, status, ..
-            } = &listed[0];
+            } = &sessions[0];
             assert_eq!((id.as_str(), name.as_str()), ("s", "n\u{fffd}"));
             assert_eq!(status, "connected");
         }

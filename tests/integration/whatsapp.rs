@@ -1,5 +1,5 @@
-//! `whatsapp`: every chore and every refusal, through the real binary, with a
-//! gateway that knows who may do what.
+//! `whatsapp`: every subcommand and every error, through the real binary, with a
+//! stand-in gateway that checks credentials and limits.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -25,10 +25,10 @@ const CODES: [&str; 2] = [
     "2@another/reference+that-is-not-the-first-one==,Zm9v,YmFy,YmF6,1",
 ];
 
-/// Shows nothing that a login or a key would be known by.
-const NOTHING_SECRET: [&str; 6] = ["eyJ", "sk-made", "uk-made", "whsec", "x-api-key:", "Bearer"];
+/// No error text may hold a part of a token or key.
+const SECRETS: [&str; 6] = ["eyJ", "sk-made", "uk-made", "whsec", "x-api-key:", "Bearer"];
 
-/// A configured program.
+/// A directory with a configuration for an account at a gateway.
 struct Account {
     directory: TempDir,
 }
@@ -79,65 +79,65 @@ impl Account {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 struct Done {
     status: i32,
-    said: String,
-    noted: String,
+    stdout: String,
+    stderr: String,
 }
 
 impl Done {
     fn of(output: Output) -> Self {
         Self {
             status: output.status.code().expect("no signal"),
-            said: String::from_utf8(output.stdout).unwrap(),
-            noted: String::from_utf8(output.stderr).unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
 
     #[track_caller]
-    fn good(self) -> String {
+    fn succeeds(self) -> String {
         assert_eq!(self.status, 0, "{self:?}");
-        self.said
+        self.stdout
     }
 
-    /// One clear line, and nothing on stdout.
+    /// It fails with this status and one line on stderr that has these parts.
     #[track_caller]
-    fn bad(self, exit: Exit, parts: &[&str]) {
+    fn fails(self, exit: Exit, parts: &[&str]) {
         assert_eq!(self.status, i32::from(exit.status()), "{self:?}");
-        assert_eq!(self.noted.lines().count(), 1, "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
         for part in parts {
-            assert!(self.noted.contains(part), "{part:?} is not in {self:?}");
+            assert!(self.stderr.contains(part), "{part:?} is not in {self:?}");
         }
-        for secret in NOTHING_SECRET {
-            assert!(!self.noted.contains(secret), "{secret}: {self:?}");
+        for secret in SECRETS {
+            assert!(!self.stderr.contains(secret), "{secret}: {self:?}");
         }
     }
 }
 
 #[test]
-fn from_nothing_to_the_first_message() {
+fn first_message_is_sent_after_login_session_and_pairing() {
     let sak = Sak::start();
     let account = Account::at(&sak.url(), &[]);
     let token = account.path("token");
     let place = format!("file:{}", token.display());
     let base = section("whatsapp", &[("url", &sak.url()), ("token", &place)]);
     account.configure(&base);
-    let said = account.login(&format!("{PASSWORD}\n")).good();
+    let said = account.login(&format!("{PASSWORD}\n")).succeeds();
     assert!(!said.contains("eyJ") && said.contains("token"), "{said}");
     let created = account.run("session create First --webhook https://pbx.example.com/sak");
-    let lines = created.good();
+    let lines = created.succeeds();
     let session = sak.with(|state| state.sessions[0].clone());
     let (_, secret) = session.webhook.clone().unwrap();
-    for part in [&session.id, &session.key, &secret, "this once"] {
+    for part in [&session.id, &session.key, &secret, "only this once"] {
         assert!(lines.contains(part), "{part:?} is not in {lines}");
     }
     sak.with(|state| state.looks = vec![Look::Code(CODES[0]), Look::Connected]);
-    let drawn = account.run("session qr").good();
+    let drawn = account.run("session qr").succeeds();
     assert_eq!(drawings(&drawn), [CODES[0]]);
     assert!(drawn.ends_with(&format!("The phone is connected: {PHONE}\n")));
-    // The lines as they were printed, and what the guide says of messages.
+    // The lines as they were printed, and an interface as the guide describes it.
     let provider = section(
         "websms",
         &[
@@ -164,7 +164,7 @@ fn from_nothing_to_the_first_message() {
     assert!(output.status.success(), "{output:?}");
     let sent = [("12025550160".to_owned(), "Hello from SAK".to_owned())];
     assert_eq!(sak.with(|state| state.messages.clone()), sent);
-    let history = account.run("history").good();
+    let history = account.run("history").succeeds();
     assert!(
         history.contains("12025550160") && history.ends_with("1 in all\n"),
         "{history}"
@@ -172,7 +172,7 @@ fn from_nothing_to_the_first_message() {
 }
 
 #[test]
-fn token_is_written_for_its_owner_alone_and_over_an_old_one() {
+fn token_file_is_replaced_and_readable_by_its_owner_only() {
     let sak = Sak::start();
     let account = Account::at(&sak.url(), &[]);
     let (file, link) = (account.path("kept/token"), account.path("link"));
@@ -184,19 +184,19 @@ fn token_is_written_for_its_owner_alone_and_over_an_old_one() {
         "whatsapp",
         &[("url", &sak.url()), ("token", &place)],
     ));
-    account.login(&format!("{PASSWORD}\r\n")).good();
+    account.login(&format!("{PASSWORD}\r\n")).succeeds();
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(link.is_symlink());
     let token = std::fs::read_to_string(&file).unwrap();
     let known = sak.with(|state| state.tokens.clone());
     assert_eq!([token.trim_end()], known.as_slice());
     assert_eq!(std::fs::read_dir(account.path("kept")).unwrap().count(), 1);
-    let listed = account.run("session list").good();
+    let listed = account.run("session list").succeeds();
     assert_eq!(listed, "SESSION  NAME  STATUS  PHONE\n0 in all\n");
 }
 
 #[test]
-fn token_without_a_file_is_printed_alone() {
+fn token_without_a_file_is_printed_to_stdout() {
     let sak = Sak::start();
     for (more, hint) in [
         (vec![], "token = file:/path"),
@@ -205,43 +205,43 @@ fn token_without_a_file_is_printed_alone() {
     ] {
         sak.with(|state| state.used.clear());
         let done = Account::at(&sak.url(), &more).login(PASSWORD);
-        assert!(done.noted.contains(hint), "{done:?}");
+        assert!(done.stderr.contains(hint), "{done:?}");
         let token = sak.with(|state| state.tokens.last().cloned().unwrap());
-        assert_eq!(done.good(), format!("{token}\n"));
+        assert_eq!(done.succeeds(), format!("{token}\n"));
     }
     let credential = Account::at(&sak.url(), &[("token", "file:name")]);
     credential
         .login(PASSWORD)
-        .bad(Exit::Configuration, &["systemd's credentials"]);
+        .fails(Exit::Configuration, &["systemd's credentials"]);
     let nowhere = Account::at(&sak.url(), &[("token", "file:/nonexistent/token")]);
     nowhere
         .login(PASSWORD)
-        .bad(Exit::Configuration, &["failed to write /nonexistent/token"]);
+        .fails(Exit::Configuration, &["failed to write /nonexistent/token"]);
 }
 
 #[test]
-fn password_is_never_repeated() {
+fn password_is_never_shown() {
     let sak = Sak::start();
     let account = Account::at(&sak.url(), &[]);
     let wrong = "not it \"at\" all";
     // The gateway repeats it.
-    account.login(wrong).bad(
+    account.login(wrong).fails(
         Exit::Rejected,
         &[
             "AUTH_FAILED: \"(the secret) is not the password of",
-            "does not know this user",
+            "does not accept this user",
         ],
     );
-    assert!(!account.login(wrong).noted.contains("not it"));
+    assert!(!account.login(wrong).stderr.contains("not it"));
     for nothing in ["", "\n"] {
         account
             .login(nothing)
-            .bad(Exit::Usage, &["there is no password"]);
+            .fails(Exit::Usage, &["there is no password"]);
     }
 }
 
-/// What a login does with a terminal: what it shows of `typed`, how it ends, and
-/// whether the terminal is as before.
+/// Logs in at a terminal: what the terminal shows of `typed`, and the status. The
+/// settings of the terminal must be as before.
 fn login_at_terminal(account: &Account, typed: &str) -> (String, i32) {
     let terminal = openpty(None, None).unwrap();
     let stdin = terminal.slave.try_clone().unwrap();
@@ -274,7 +274,7 @@ fn login_at_terminal(account: &Account, typed: &str) -> (String, i32) {
 }
 
 #[test]
-fn password_is_typed_without_being_shown() {
+fn typed_password_is_not_echoed() {
     let sak = Sak::start();
     let account = Account::at(&sak.url(), &[]);
     let typed = format!("{PASSWORD}\n");
@@ -286,22 +286,22 @@ fn password_is_typed_without_being_shown() {
 }
 
 #[test]
-fn sessions_are_made_listed_shown_and_deleted() {
+fn sessions_are_created_listed_shown_and_deleted() {
     let sak = Sak::start();
     let key = sak.user_key();
     let account = Account::at(&sak.url(), &[("user_key", &key)]);
-    account.run("session status").bad(
+    account.run("session status").fails(
         Exit::Configuration,
-        &["there is no session: make one with `asterisk-websms whatsapp session create NAME`"],
+        &["there is no session: create one with `asterisk-websms whatsapp session create NAME`"],
     );
-    let printed = account.run("session create One").good();
+    let printed = account.run("session create One").succeeds();
     let one = sak.with(|state| state.sessions[0].clone());
     assert!(
         printed.contains(&one.key) && !printed.contains("[websmsd]"),
         "{printed}"
     );
-    // The only one is meant.
-    let status = account.run("session status").good();
+    // Without an id it is the only session.
+    let status = account.run("session status").succeeds();
     assert!(
         status.contains(&one.id) && status.contains("not connected"),
         "{status}"
@@ -311,14 +311,16 @@ fn sessions_are_made_listed_shown_and_deleted() {
     let done = account.run("session status");
     assert_eq!(done.status, i32::from(Exit::Configuration.status()));
     for part in [&one.id, &two.id, "2 in all", "name it, or set session"] {
-        assert!(done.noted.contains(part), "{part:?} is not in {done:?}");
+        assert!(done.stderr.contains(part), "{part:?} is not in {done:?}");
     }
-    let status = account.run(&format!("session status {}", two.id)).good();
+    let status = account
+        .run(&format!("session status {}", two.id))
+        .succeeds();
     assert!(
         status.contains("status   connected") && status.contains(PHONE),
         "{status}"
     );
-    let listed = account.run("session list").good();
+    let listed = account.run("session list").succeeds();
     let lines: Vec<_> = listed.lines().collect();
     assert!(
         lines[1].contains("One") && lines[1].ends_with("pending"),
@@ -329,23 +331,25 @@ fn sessions_are_made_listed_shown_and_deleted() {
         "{listed}"
     );
     sak.session("Three");
-    account.run("session create Four").bad(
+    account.run("session create Four").fails(
         Exit::Rejected,
         &["SESSION_LIMIT_REACHED", "session delete ID"],
     );
-    let deleted = account.run(&format!("session delete {}", one.id)).good();
+    let deleted = account
+        .run(&format!("session delete {}", one.id))
+        .succeeds();
     assert_eq!(deleted, format!("deleted session {}\n", one.id));
     assert_eq!(sak.with(|state| state.sessions.len()), 2);
     account
         .run(&format!("session delete {}", one.id))
-        .bad(Exit::Rejected, &["SESSION_NOT_FOUND", "session list"]);
-    // What cannot be undone is not done to what nobody named.
+        .fails(Exit::Rejected, &["SESSION_NOT_FOUND", "session list"]);
+    // Only a named session is deleted.
     assert_eq!(account.run("session delete").status, 64);
     assert_eq!(account.run("session status ../auth").status, 64);
 }
 
 #[test]
-fn webhook_is_registered_and_tried() {
+fn webhook_is_registered_and_tested() {
     let sak = Sak::start();
     let (token, session) = (sak.token(), sak.session("One"));
     let user_key = sak.user_key();
@@ -354,19 +358,19 @@ fn webhook_is_registered_and_tried() {
     let key = Account::at(&sak.url(), &[("session_key", &session.key)]);
     let user = Account::at(&sak.url(), &[("user_key", &user_key)]);
     let both = Account::at(&sak.url(), &[("session_key", &session.key), id]);
-    key.run("webhook register https://h/x").bad(
+    key.run("webhook register https://h/x").fails(
         Exit::Configuration,
         &["this needs a token or the user's key"],
     );
     both.run("webhook register https://h/x")
-        .bad(Exit::Configuration, &["needs a token, keys are not enough"]);
+        .fails(Exit::Configuration, &["needs a token, a key is not enough"]);
     let done = key.run("webhook test");
     assert_eq!(done.status, i32::from(Exit::Rejected.status()));
-    assert!(done.said.ends_with("0 in all\n"), "{done:?}");
+    assert!(done.stdout.ends_with("0 in all\n"), "{done:?}");
     // With the only session, and with the one that is named.
-    let first = token.run("webhook register https://h/x").good();
+    let first = token.run("webhook register https://h/x").succeeds();
     let register = format!("webhook register {} https://h/y", session.id);
-    let second = token.run(&register).good();
+    let second = token.run(&register).succeeds();
     let (url, secret) = sak.with(|state| state.sessions[0].webhook.clone()).unwrap();
     assert_eq!(url, "https://h/y");
     let line = format!("[websmsd]\n; posted to: {url}\n");
@@ -376,22 +380,22 @@ fn webhook_is_registered_and_tried() {
     );
     assert!(!first.contains(&secret), "{first}");
     for account in [&key, &both, &user] {
-        let said = account.run("webhook test").good();
+        let said = account.run("webhook test").succeeds();
         assert_eq!(
             said,
             "WEBHOOK      RESULT  ANSWER\nhttps://h/y  taken   200\n1 in all\n"
         );
     }
     let test = format!("webhook test {}", session.id);
-    both.run(&test).good();
-    user.run(&test).good();
+    both.run(&test).succeeds();
+    user.run(&test).succeeds();
     key.run(&test)
-        .bad(Exit::Configuration, &["is not known to be of this session"]);
+        .fails(Exit::Configuration, &["is not known to be of this session"]);
     sak.with(|state| state.deaf = true);
     let done = key.run("webhook test");
     assert_eq!(done.status, i32::from(Exit::Rejected.status()));
     assert!(
-        done.said.contains("not taken  connect ECONNREFUSED"),
+        done.stdout.contains("not taken  connect ECONNREFUSED"),
         "{done:?}"
     );
     for url in ["h/x", "ftp://h", "x"] {
@@ -400,31 +404,31 @@ fn webhook_is_registered_and_tried() {
 }
 
 #[test]
-fn keys_of_the_user_are_made_and_listed() {
+fn api_keys_of_the_user_are_created_and_listed() {
     let sak = Sak::start();
     let token = sak.token();
     let account = Account::at(&sak.url(), &[("token", &token)]);
-    let printed = account.run("api-key create backend").good();
+    let printed = account.run("api-key create backend").succeeds();
     let (_, key) = sak.with(|state| state.user_keys[0].clone());
     let line = format!("[whatsapp]\nuser_key    = \"{key}\"\n");
     assert!(
-        printed.contains(&line) && printed.contains("this once"),
+        printed.contains(&line) && printed.contains("only this once"),
         "{printed}"
     );
-    let listed = account.run("api-key list").good();
+    let listed = account.run("api-key list").succeeds();
     assert!(
         listed.contains("backend") && !listed.contains(&key),
         "{listed}"
     );
     let account = Account::at(&sak.url(), &[("user_key", &key)]);
-    account.run("session list").good();
+    account.run("session list").succeeds();
     account
         .run("api-key list")
-        .bad(Exit::Configuration, &["whatsapp login EMAIL"]);
+        .fails(Exit::Configuration, &["whatsapp login EMAIL"]);
 }
 
 #[test]
-fn history_is_paged_and_goes_under_a_key() {
+fn history_is_paged_and_needs_a_key() {
     let sak = Sak::start();
     let (session, user_key) = (sak.session("One"), sak.user_key());
     sak.with(|state| {
@@ -432,12 +436,12 @@ fn history_is_paged_and_goes_under_a_key() {
         state.messages = (0..7).map(to).collect();
     });
     let account = Account::at(&sak.url(), &[("session_key", &session.key)]);
-    let all = account.run("history").good();
+    let all = account.run("history").succeeds();
     assert!(
         all.starts_with("TIME ") && all.ends_with("7 in all\n"),
         "{all}"
     );
-    let page = account.run("history --limit 2 --offset 5").good();
+    let page = account.run("history --limit 2 --offset 5").succeeds();
     let lines: Vec<_> = page.lines().collect();
     assert_eq!(lines.len(), 4, "{page}");
     assert!(
@@ -449,16 +453,16 @@ fn history_is_paged_and_goes_under_a_key() {
     }
     let user = Account::at(&sak.url(), &[("user_key", &user_key)]);
     let of_session = format!("history --session {}", session.id);
-    assert_eq!(user.run("history").good(), all);
-    assert_eq!(user.run(&of_session).good(), all);
+    assert_eq!(user.run("history").succeeds(), all);
+    assert_eq!(user.run(&of_session).succeeds(), all);
     user.run("history --session other")
-        .bad(Exit::Rejected, &["INVALID_SESSION"]);
+        .fails(Exit::Rejected, &["INVALID_SESSION"]);
     let token = sak.token();
     Account::at(&sak.url(), &[("token", &token)])
         .run("history")
-        .bad(Exit::Configuration, &["set session_key in [whatsapp]"]);
+        .fails(Exit::Configuration, &["set session_key in [whatsapp]"]);
     let stranger = Account::at(&sak.url(), &[("session_key", "sk-made-up")]);
-    stranger.run("history").bad(
+    stranger.run("history").fails(
         Exit::Rejected,
         &["INVALID_API_KEY: \"(the secret) is no API key\""],
     );
@@ -468,7 +472,7 @@ fn history_is_paged_and_goes_under_a_key() {
 fn health_is_found_with_and_without_the_prefix() {
     let sak = Sak::start();
     assert_eq!(
-        Account::at(&sak.url(), &[]).run("health").good(),
+        Account::at(&sak.url(), &[]).run("health").succeeds(),
         "the gateway is healthy\n"
     );
     let inside = Provider::deciding(|request| match request.path.as_str() {
@@ -476,43 +480,43 @@ fn health_is_found_with_and_without_the_prefix() {
         _ => Answer::Http(200, "text/html", "<html>welcome</html>".to_owned()),
     });
     let account = Account::at(&format!("{}/api/v1/", inside.url()), &[]);
-    assert_eq!(account.run("health").good(), "the gateway is there\n");
+    assert_eq!(account.run("health").succeeds(), "the gateway is up\n");
     let unwell = r#"{"status":"degraded"}"#.to_owned();
     let unwell = Provider::answering(Answer::Http(200, "application/json", unwell));
-    Account::at(&unwell.url(), &[]).run("health").bad(
+    Account::at(&unwell.url(), &[]).run("health").fails(
         Exit::Failed,
-        &["the gateway is not well (it says \"degraded\")"],
+        &["the gateway is not healthy (it reports \"degraded\")"],
     );
 }
 
 #[test]
-fn every_code_is_told_with_a_remedy() {
+fn every_error_code_has_a_text_and_a_remedy() {
     use Exit::{Failed, Rejected};
     for (status, code, exit, parts) in [
         (
             401,
             "NO_TOKEN",
             Rejected,
-            ["wants a token", "whatsapp login EMAIL"],
+            ["requires a token", "whatsapp login EMAIL"],
         ),
         (
             401,
             "INVALID_TOKEN",
             Rejected,
-            ["no longer", "whatsapp login EMAIL"],
+            ["has expired", "whatsapp login EMAIL"],
         ),
         (401, "AUTH_FAILED", Rejected, ["user or password", "email"]),
         (
             401,
             "NO_API_KEY",
             Rejected,
-            ["wants a key", "set session_key"],
+            ["requires a key", "set session_key"],
         ),
         (
             401,
             "AUTHENTICATION_REQUIRED",
             Rejected,
-            ["wants a token or a key", "set token"],
+            ["requires a token or a key", "set token"],
         ),
         (
             403,
@@ -524,13 +528,13 @@ fn every_code_is_told_with_a_remedy() {
             403,
             "USER_INACTIVE",
             Rejected,
-            ["switched off", "administrator"],
+            ["deactivated", "administrator"],
         ),
         (
             403,
             "INVALID_SESSION",
             Rejected,
-            ["not one of this key's", "session list"],
+            ["does not belong to this key's", "session list"],
         ),
         (
             403,
@@ -542,13 +546,13 @@ fn every_code_is_told_with_a_remedy() {
             400,
             "SESSION_ID_REQUIRED",
             Rejected,
-            ["wants to know the session", "set session"],
+            ["requires the session", "set session"],
         ),
         (
             400,
             "VALIDATION_ERROR",
             Rejected,
-            ["does not take these values", "\"it says why\""],
+            ["rejects these values", "\"it says why\""],
         ),
         (
             400,
@@ -566,19 +570,19 @@ fn every_code_is_told_with_a_remedy() {
             429,
             "RATE_LIMIT_EXCEEDED",
             Failed,
-            ["too often", "try again in 60 seconds"],
+            ["too many requests", "try again in 60 seconds"],
         ),
         (
             429,
             "AUTH_RATE_LIMIT",
             Failed,
-            ["log in too often", "try again in 60 seconds"],
+            ["too many logins", "try again in 60 seconds"],
         ),
         (
             429,
             "API_RATE_LIMIT",
             Failed,
-            ["too often", "try again in 60 seconds"],
+            ["too many requests", "try again in 60 seconds"],
         ),
         (
             409,
@@ -592,40 +596,40 @@ fn every_code_is_told_with_a_remedy() {
             let gateway = Provider::answering(sak::error(status, code, "it says why"));
             let account = Account::at(&gateway.url(), &[("user_key", "k")]);
             let parts = [&[code], parts.as_slice()].concat();
-            account.run("session list").bad(exit, &parts);
+            account.run("session list").fails(exit, &parts);
             assert_eq!(gateway.requests().len(), 1);
         }
     }
 }
 
 #[test]
-fn refusals_of_the_real_rules_are_met() {
+fn invalid_credentials_are_refused() {
     let sak = Sak::start();
     let (key, token) = (sak.user_key(), sak.token());
     let old = Account::at(&sak.url(), &[("token", "eyJhbGciOiJIUzI1NiJ9.e30.old")]);
-    old.run("session list").bad(
+    old.run("session list").fails(
         Exit::Rejected,
         &["INVALID_TOKEN: \"jwt (the secret) expired\""],
     );
     let unknown = Account::at(&sak.url(), &[("user_key", "uk-of-nobody")]);
     unknown
         .run("session list")
-        .bad(Exit::Rejected, &["INVALID_API_KEY"]);
+        .fails(Exit::Rejected, &["INVALID_API_KEY"]);
     sak.with(|state| state.inactive = true);
     for pair in [("user_key", key.as_str()), ("token", token.as_str())] {
         Account::at(&sak.url(), &[pair])
             .run("session list")
-            .bad(Exit::Rejected, &["USER_INACTIVE"]);
+            .fails(Exit::Rejected, &["USER_INACTIVE"]);
     }
 }
 
 #[test]
-fn log_holds_no_secret_however_much_is_logged() {
+fn trace_log_holds_no_secret() {
     let sak = Sak::start();
     let (key, token) = (sak.user_key(), sak.token());
     let keys = [("user_key", key.as_str()), ("token", token.as_str())];
     let account = Account::at(&sak.url(), &keys);
-    for (line, stays_secret) in [
+    for (line, secret) in [
         ("session list", key.as_str()),
         ("api-key list", token.as_str()),
         ("session create One", "sk-made"),
@@ -633,25 +637,25 @@ fn log_holds_no_secret_however_much_is_logged() {
     ] {
         let mut command = account.command(line);
         let done = Done::of(command.env("WEBSMS_LOG", "trace").output().unwrap());
-        assert!(!done.noted.contains(stays_secret), "{done:?}");
-        assert!(!done.noted.contains("x-api-key"), "{done:?}");
-        done.good();
+        assert!(!done.stderr.contains(secret), "{done:?}");
+        assert!(!done.stderr.contains("x-api-key"), "{done:?}");
+        done.succeeds();
     }
 }
 
 #[test]
-fn limits_are_those_of_their_kind_and_say_how_long() {
+fn rate_limits_are_reported_with_their_wait() {
     let sak = Sak::start();
     let (key, session) = (sak.user_key(), sak.session("One"));
     let keys = [("user_key", key.as_str()), ("session_key", &session.key)];
     let account = Account::at(&sak.url(), &keys);
     for _ in 0..5 {
-        account.login(PASSWORD).good();
+        account.login(PASSWORD).succeeds();
     }
     let wait = "try again in 60 seconds";
     account
         .login(PASSWORD)
-        .bad(Exit::Failed, &["AUTH_RATE_LIMIT", wait]);
+        .fails(Exit::Failed, &["AUTH_RATE_LIMIT", wait]);
     sak.with(|state| {
         state.used.insert(Class::General, 99);
         state.used.insert(Class::Messaging, 999);
@@ -660,19 +664,21 @@ fn limits_are_those_of_their_kind_and_say_how_long() {
         ("session list", "RATE_LIMIT_EXCEEDED"),
         ("history", "API_RATE_LIMIT"),
     ] {
-        account.run(line).good();
-        account.run(line).bad(Exit::Failed, &[code, wait]);
+        account.run(line).succeeds();
+        account.run(line).fails(Exit::Failed, &[code, wait]);
     }
     let told = b"HTTP/1.1 429 X\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n".to_vec();
     let gateway = Provider::answering(Answer::Raw(told));
-    Account::at(&gateway.url(), &keys).run("session list").bad(
-        Exit::Failed,
-        &["HTTP status 429", "try again in 17 seconds"],
-    );
+    Account::at(&gateway.url(), &keys)
+        .run("session list")
+        .fails(
+            Exit::Failed,
+            &["HTTP status 429", "try again in 17 seconds"],
+        );
 }
 
 #[test]
-fn what_is_no_answer_is_one_clear_line() {
+fn invalid_response_is_reported_in_one_line() {
     let page = |status, text: &str| Answer::Http(status, "text/html", text.to_owned());
     let redirect = b"HTTP/1.1 301 X\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".to_vec();
     let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".to_vec();
@@ -686,23 +692,23 @@ fn what_is_no_answer_is_one_clear_line() {
         (
             page(404, "Cannot GET"),
             Exit::Configuration,
-            "no such thing at the gateway",
+            "does not know this path",
         ),
         (
             page(401, "no"),
             Exit::Rejected,
-            "does not accept who we are",
+            "does not accept the credentials",
         ),
         (
             page(502, "Bad Gateway"),
             Exit::Failed,
-            "the gateway failed (HTTP status 502",
+            "an error occurred at the gateway (HTTP status 502",
         ),
         (page(503, "later"), Exit::Failed, "busy"),
         (
             page(200, r#"{"success":true,"data":{}}"#),
             Exit::Unknown,
-            "has no list of sessions",
+            "no list of sessions",
         ),
         (
             page(200, r#"{"success":false}"#),
@@ -712,21 +718,29 @@ fn what_is_no_answer_is_one_clear_line() {
         (
             Answer::Raw(redirect),
             Exit::Configuration,
-            "the gateway sends elsewhere",
+            "the server redirects",
         ),
-        (Answer::Raw(cut), Exit::Failed, "the gateway broke off"),
-        (Answer::HangUp, Exit::Failed, "the gateway broke off"),
+        (
+            Answer::Raw(cut),
+            Exit::Failed,
+            "the gateway closed the connection",
+        ),
+        (
+            Answer::HangUp,
+            Exit::Failed,
+            "the gateway closed the connection",
+        ),
         (Answer::Silence, Exit::Failed, "did not answer in time"),
         (
             Answer::Endless(vec![b' '; 65_536]),
             Exit::Failed,
-            "the gateway broke off",
+            "the gateway closed the connection",
         ),
     ] {
         let gateway = Provider::answering(answer);
         let keys = [("user_key", "k"), ("timeout", "2")];
         let done = Account::at(&gateway.url(), &keys).run("session list");
-        done.bad(exit, &[part.split(':').next().unwrap()]);
+        done.fails(exit, &[part.split(':').next().unwrap()]);
         assert_eq!(gateway.requests().len(), 1, "{part}");
     }
     let nobody = TcpListener::bind("127.0.0.1:0")
@@ -735,24 +749,21 @@ fn what_is_no_answer_is_one_clear_line() {
         .unwrap();
     Account::at(&format!("http://{nobody}/api/v1"), &[("user_key", "k")])
         .run("session list")
-        .bad(
-            Exit::Failed,
-            &["there is no connection to the gateway", "refused"],
-        );
-    // Something was to be made, and nobody knows whether it was.
+        .fails(Exit::Failed, &["no connection to the gateway", "refused"]);
+    // It is unknown whether a session was created.
     let silent = Provider::answering(Answer::HangUp);
     Account::at(&silent.url(), &[("user_key", "k")])
         .run("session create One")
-        .bad(Exit::Unknown, &["the gateway broke off"]);
+        .fails(Exit::Unknown, &["the gateway closed the connection"]);
 }
 
 #[test]
-fn endless_answer_is_given_up() {
+fn endless_response_is_refused() {
     let start = b"HTTP/1.1 200 OK\r\n\r\n";
     let gateway = Provider::answering(Answer::Endless([&start[..], &vec![b' '; 65_536]].concat()));
     Account::at(&gateway.url(), &[("user_key", "k")])
         .run("session list")
-        .bad(Exit::Failed, &["the answer does not end"]);
+        .fails(Exit::Failed, &["the response does not end"]);
 }
 
 #[test]
@@ -766,7 +777,7 @@ fn certificates_are_verified() {
     let stranger = account.path("other.pem");
     std::fs::write(&stranger, Authority::new().pem()).unwrap();
     for (file, exit, part) in [
-        // It says nothing, but it is heard.
+        // The connection is made; the response is empty.
         (&ca_file, Exit::Configuration, "is not JSON"),
         (&stranger, Exit::Failed, "the gateway cannot be trusted"),
         (&account.path("none.pem"), Exit::Configuration, "none.pem"),
@@ -774,7 +785,7 @@ fn certificates_are_verified() {
         let file = file.to_str().unwrap();
         let keys = [("url", url.as_str()), ("user_key", "k"), ("ca_file", file)];
         account.configure(&section("whatsapp", &keys));
-        account.run("session list").bad(exit, &[part]);
+        account.run("session list").fails(exit, &[part]);
     }
     let plain = Provider::answering(Answer::ok());
     let url = plain.url().replace("http:", "https:");
@@ -786,11 +797,11 @@ fn certificates_are_verified() {
     account.configure(&section("whatsapp", &keys));
     account
         .run("session list")
-        .bad(Exit::Failed, &["whether that is http or https"]);
+        .fails(Exit::Failed, &["whether that is http or https"]);
 }
 
 #[test]
-fn missing_credentials_are_named_before_anything_is_asked() {
+fn missing_credentials_are_named_before_a_request_is_sent() {
     let gateway = Provider::answering(Answer::ok());
     let account = Account::at(&gateway.url(), &[("token", "file:/nonexistent/token")]);
     for line in [
@@ -799,7 +810,7 @@ fn missing_credentials_are_named_before_anything_is_asked() {
         "session qr",
         "webhook register https://h",
     ] {
-        account.run(line).bad(
+        account.run(line).fails(
             Exit::Configuration,
             &["needs a token", "whatsapp login EMAIL"],
         );
@@ -807,12 +818,12 @@ fn missing_credentials_are_named_before_anything_is_asked() {
     for line in ["history", "webhook test"] {
         account
             .run(line)
-            .bad(Exit::Configuration, &["set session_key", "session create"]);
+            .fails(Exit::Configuration, &["set session_key", "session create"]);
     }
     let unset = Account::at(&gateway.url(), &[("user_key", "env:NOT_SET")]);
     unset
         .run("session list")
-        .bad(Exit::Configuration, &["[whatsapp] user_key", "\"NOT_SET\""]);
+        .fails(Exit::Configuration, &["[whatsapp] user_key", "\"NOT_SET\""]);
     let odd = Account::at(&gateway.url(), &[("user_key", "file:odd")]);
     std::fs::write(odd.path("odd"), "a\nb").unwrap();
     let file = format!("file:{}", odd.path("odd").display());
@@ -821,15 +832,15 @@ fn missing_credentials_are_named_before_anything_is_asked() {
         &[("url", &gateway.url()), ("user_key", &file)],
     ));
     odd.run("session list")
-        .bad(Exit::Configuration, &["the request cannot be written"]);
+        .fails(Exit::Configuration, &["the request cannot be written"]);
     odd.configure("");
     odd.run("health")
-        .bad(Exit::Configuration, &["[whatsapp] url is not set"]);
+        .fails(Exit::Configuration, &["[whatsapp] url is not set"]);
     assert_eq!(gateway.requests().len(), 0);
 }
 
 #[test]
-fn mistakes_of_the_section_are_named() {
+fn mistakes_of_the_section_are_reported() {
     for (lines, expected) in [
         (
             "token = x",
@@ -869,7 +880,7 @@ fn mistakes_of_the_section_are_named() {
 }
 
 #[test]
-fn check_finds_keys_that_are_not_there() {
+fn check_reports_missing_keys() {
     let account = Account::at("http://127.0.0.1:1", &[("user_key", "env:NOT_SET")]);
     let output = Command::new(program())
         .env_clear()
@@ -885,7 +896,7 @@ fn check_finds_keys_that_are_not_there() {
 }
 
 #[test]
-fn code_is_drawn_anew_when_it_changes() {
+fn changed_code_is_drawn_again() {
     let sak = Sak::start();
     let (key, session) = (sak.user_key(), sak.session("One"));
     let account = Account::at(&sak.url(), &[("user_key", &key), ("session", &session.id)]);
@@ -898,16 +909,16 @@ fn code_is_drawn_anew_when_it_changes() {
             Look::Connected,
         ];
     });
-    let said = account.run("session qr").good();
+    let said = account.run("session qr").succeeds();
     assert_eq!(drawings(&said), CODES);
     assert_eq!(said.matches("The code has changed").count(), 1, "{said}");
-    // One that is connected has no code.
-    let said = account.run("session qr").good();
+    // A connected session has no code.
+    let said = account.run("session qr").succeeds();
     assert_eq!(said, format!("The phone is connected: {PHONE}\n"));
 }
 
 #[test]
-fn code_is_written_into_pictures_in_place_of_being_drawn() {
+fn code_is_written_to_image_files() {
     let sak = Sak::start();
     let (key, session) = (sak.user_key(), sak.session("One"));
     let account = Account::at(&sak.url(), &[("user_key", &key)]);
@@ -922,7 +933,7 @@ fn code_is_written_into_pictures_in_place_of_being_drawn() {
     let drawn = std::fs::read_to_string(&svg).unwrap();
     assert_eq!(decode(&from_svg(&drawn)), CODES[0]);
     assert_eq!(png.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    // A picture is there whole, the old one or the new one.
+    // The file always holds a whole image, the old one or the new one.
     sak.with(|state| state.looks = vec![Look::Code(CODES[1])]);
     wait_for("the other one", || {
         let code = decode(&from_png(&std::fs::read(&png).unwrap()));
@@ -955,7 +966,7 @@ fn wait(child: &mut Child) -> String {
 }
 
 #[test]
-fn picture_that_cannot_be_written_is_named() {
+fn image_file_that_cannot_be_written_is_named() {
     let sak = Sak::start();
     let (key, _) = (sak.user_key(), sak.session("One"));
     sak.with(|state| state.looks = vec![Look::Code(CODES[0])]);
@@ -963,37 +974,37 @@ fn picture_that_cannot_be_written_is_named() {
     for option in ["--png", "--svg"] {
         account
             .run(&format!("session qr {option} /nonexistent/x"))
-            .bad(Exit::Configuration, &["failed to write /nonexistent/x"]);
+            .fails(Exit::Configuration, &["failed to write /nonexistent/x"]);
     }
 }
 
 #[test]
-fn code_is_waited_for_so_long_and_no_longer() {
+fn wait_for_a_scan_is_limited() {
     let sak = Sak::start();
     let (key, _) = (sak.user_key(), sak.session("One"));
     let account = Account::at(&sak.url(), &[("user_key", &key)]);
-    account.run("session qr --wait 1").bad(
+    account.run("session qr --wait 1").fails(
         Exit::Failed,
-        &["given up after 1 s: there was no code to scan"],
+        &["stopped after 1 s: there was no code to scan"],
     );
     sak.with(|state| state.looks = vec![Look::Code(CODES[0])]);
-    account.run("session qr --wait 1").bad(
+    account.run("session qr --wait 1").fails(
         Exit::Failed,
-        &["given up after 1 s: nobody scanned the code"],
+        &["stopped after 1 s: the code was not scanned"],
     );
     for wait in ["0", "3601"] {
         assert_eq!(account.run(&format!("session qr --wait {wait}")).status, 64);
     }
-    // One that no code can hold.
+    // Too long for a QR code.
     let long: &'static str = Box::leak("x".repeat(3000).into_boxed_str());
     sak.with(|state| state.looks = vec![Look::Code(long)]);
     account
         .run("session qr")
-        .bad(Exit::Unknown, &["the gateway's code cannot be drawn"]);
+        .fails(Exit::Unknown, &["does not fit into a QR code"]);
 }
 
 #[test]
-fn looking_slows_down_and_bears_what_passes() {
+fn rate_limits_and_temporary_errors_are_tolerated() {
     let raw = |status: u16, more: &str| {
         let head = format!("HTTP/1.1 {status} X\r\n{more}Content-Length: 0\r\n\r\n");
         Look::Raw(head.into_bytes())
@@ -1001,49 +1012,49 @@ fn looking_slows_down_and_bears_what_passes() {
     let sak = Sak::start();
     let (key, session) = (sak.user_key(), sak.session("One"));
     let account = Account::at(&sak.url(), &[("user_key", &key), ("session", &session.id)]);
-    // Before there was an answer it is not borne.
+    // Before the first success an error is final.
     sak.with(|state| state.looks = vec![raw(502, ""), Look::Connected]);
     account
         .run("session qr")
-        .bad(Exit::Failed, &["the gateway failed"]);
+        .fails(Exit::Failed, &["an error occurred at the gateway"]);
     sak.with(|state| {
         state.looks = vec![raw(429, "Retry-After: 1\r\n"), Look::Connected];
     });
     let done = account.run("session qr");
     assert!(
-        done.noted
-            .contains("asked too often (HTTP status 429) (asking on)"),
+        done.stderr
+            .contains("too many requests to the gateway (HTTP status 429) (trying again)"),
         "{done:?}"
     );
-    done.good();
+    done.succeeds();
     sak.with(|state| {
         state.looks = vec![Look::NotReady, raw(502, ""), raw(502, ""), Look::Connected];
     });
     let done = account.run("session qr");
-    assert_eq!(done.noted.matches("(asking on)").count(), 1, "{done:?}");
-    done.good();
-    // A session that is gone meanwhile is no such thing.
+    assert_eq!(done.stderr.matches("(trying again)").count(), 1, "{done:?}");
+    done.succeeds();
+    // A session that was deleted meanwhile is a permanent error.
     let gone = r#"{"success":false,"error":{"code":"SESSION_NOT_FOUND","message":""}}"#;
     let length = gone.len();
     let gone = format!("HTTP/1.1 404 X\r\nContent-Length: {length}\r\n\r\n{gone}").into_bytes();
     sak.with(|state| state.looks = vec![Look::NotReady, Look::Raw(gone)]);
     account
         .run("session qr")
-        .bad(Exit::Rejected, &["SESSION_NOT_FOUND"]);
-    // Without a word how long, it waits longer than there is time.
+        .fails(Exit::Rejected, &["SESSION_NOT_FOUND"]);
+    // The default wait is longer than the time left.
     sak.with(|state| state.looks = vec![raw(429, "")]);
     let done = account.run("session qr --wait 5");
     assert_eq!(done.status, i32::from(Exit::Failed.status()), "{done:?}");
     assert!(
-        done.noted
-            .contains("given up after 5 s: the gateway was asked too often")
+        done.stderr
+            .contains("stopped after 5 s: too many requests to the gateway")
     );
 }
 
 /// Modules, dark or light.
 type Bitmap = Vec<Vec<bool>>;
 
-/// What a phone reads of a picture.
+/// Reads a QR code as a phone does.
 fn decode(bitmap: &Bitmap) -> String {
     const SCALE: usize = 4;
     let (width, height) = (bitmap[0].len() * SCALE, bitmap.len() * SCALE);
@@ -1054,9 +1065,9 @@ fn decode(bitmap: &Bitmap) -> String {
     grids[0].decode().unwrap().1
 }
 
-/// What is drawn in an output, read again.
-fn drawings(said: &str) -> Vec<String> {
-    let lines: Vec<_> = said.lines().collect();
+/// The codes that are drawn in an output.
+fn drawings(output: &str) -> Vec<String> {
+    let lines: Vec<_> = output.lines().collect();
     let is_drawn = |line: &&str| line.starts_with('\x1b');
     lines
         .split(|line| !is_drawn(line))
@@ -1065,7 +1076,7 @@ fn drawings(said: &str) -> Vec<String> {
         .collect()
 }
 
-/// As a terminal shows it, whatever its own colours are.
+/// The modules that a terminal shows, whatever its theme.
 fn from_terminal(rows: &[&str]) -> Bitmap {
     let mut bitmap = Bitmap::new();
     for row in rows {

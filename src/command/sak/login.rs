@@ -1,4 +1,4 @@
-//! `whatsapp login`: a password to a token.
+//! `whatsapp login`: exchanges a password for a token.
 
 use std::path::Path;
 
@@ -15,41 +15,40 @@ const PASSWORD: Question<'_> = Question {
     otherwise: "give it on stdin",
 };
 
-/// Gets a token, and puts it where the configuration says that it is.
+/// Gets a token and writes it to the configured file, else to stdout.
 pub(super) async fn login(
-    desk: &SakSession,
+    sak: &SakSession,
     email: &str,
-    place: Option<&SecretSource>,
+    configured: Option<&SecretSource>,
 ) -> Result<(), CommandError> {
-    let place = token_target(place)?;
+    let target = token_target(configured)?;
     let password = &PASSWORD.ask_secret()?;
-    let data = desk.send(&SakRequest::Login { email, password }).await?;
+    let data = sak.send(&SakRequest::Login { email, password }).await?;
     let token = response::token(&data)?;
-    match place {
+    match target {
         TokenTarget::File(path) => {
             store(path, format!("{}\n", token.expose()).as_bytes())?;
             print(&format!("logged in; the token is in {}\n", path.display()));
         }
-        TokenTarget::Stdout(why) => {
-            hint(why);
+        TokenTarget::Stdout(reason) => {
+            hint(reason);
             print(&format!("{}\n", token.expose()));
         }
     }
     Ok(())
 }
 
-/// Where a token goes.
 enum TokenTarget<'a> {
     File(&'a Path),
-    /// And why not into a file.
+    /// With the reason why it is not written to a file.
     Stdout(&'static str),
 }
 
 fn token_target(source: Option<&SecretSource>) -> Result<TokenTarget<'_>, CommandError> {
     match source {
         None => Ok(TokenTarget::Stdout(
-            "logged in; this is the token. With token = file:/path in [whatsapp] it would have \
-             been written there:",
+            "logged in; this is the token. With token = file:/path in [whatsapp] it is written \
+             to that file:",
         )),
         Some(SecretSource::Environment(_)) => Ok(TokenTarget::Stdout(
             "logged in; this is the token for the variable that token in [whatsapp] names:",
@@ -60,8 +59,8 @@ fn token_target(source: Option<&SecretSource>) -> Result<TokenTarget<'_>, Comman
         )),
         Some(SecretSource::File(path)) if path.is_absolute() => Ok(TokenTarget::File(path)),
         Some(SecretSource::File(_)) => Err(CommandError::configuration(
-            "[whatsapp] token is one of systemd's credentials, which cannot be written: name a \
-             file with its whole path, token = file:/path"
+            "[whatsapp] token is one of systemd's credentials, which cannot be written: give \
+             the absolute path of a file, token = file:/path"
                 .to_owned(),
         )),
     }

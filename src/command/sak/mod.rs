@@ -1,8 +1,8 @@
-//! `whatsapp`: the account at a WhatsApp gateway.
+//! `whatsapp`: manages the account at a WhatsApp gateway.
 //!
-//! What was asked for goes to stdout, all else to stderr. No key, token or
-//! password is shown or logged but one that is made here: it is shown once,
-//! because the gateway shows it once.
+//! Results go to stdout, everything else to stderr. No key, token or password is
+//! shown or logged, except that a new one is shown once, because the gateway shows
+//! it only once.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::cli::{
     ApiKeyAction, SessionAction, WebhookAction, WhatsappAction, WhatsappOptions as Options,
 };
 use crate::command::load;
-use crate::command::terminal::{self, CommandError, hint, print};
+use crate::command::terminal::{self, CommandError, hint, print, table};
 use crate::config::{SakSettings, SessionId};
 use crate::exit::Exit;
 use crate::http::client::json_api::ApiClient;
@@ -26,21 +26,21 @@ mod login;
 mod print;
 mod qr;
 
-/// Does what the administrator asks; success when it could be done.
+/// Runs `whatsapp`.
 #[must_use]
 pub fn run(options: &Options) -> Exit {
     logging::start("whatsapp", false, crate::command::log_level().as_deref());
     let Some((config, _)) = load(&options.configured) else {
         return Exit::Configuration;
     };
-    let Some(whatsapp) = &config.sak else {
+    let Some(settings) = &config.sak else {
         return terminal::failed(&CommandError::configuration(
-            "[whatsapp] url is not set: write where the gateway's API is, e.g. \
+            "[whatsapp] url is not set: set it to the URL of the gateway's API, e.g. \
              url = http://192.0.2.1:5000/api/v1"
                 .to_owned(),
         ));
     };
-    terminal::run(execute(whatsapp, &options.action))
+    terminal::run(execute(settings, &options.action))
 }
 
 async fn execute(settings: &SakSettings, action: &WhatsappAction) -> Result<(), CommandError> {
@@ -63,32 +63,31 @@ async fn execute(settings: &SakSettings, action: &WhatsappAction) -> Result<(), 
     }
 }
 
-async fn session(desk: &SakSession, act: &SessionAction) -> Result<(), CommandError> {
+async fn session(sak: &SakSession, act: &SessionAction) -> Result<(), CommandError> {
     match act {
-        SessionAction::Create { name, webhook } => create(desk, name, webhook.as_deref()).await,
+        SessionAction::Create { name, webhook } => create(sak, name, webhook.as_deref()).await,
         SessionAction::List => {
-            let listed = response::sessions(&desk.send(&SakRequest::SessionList).await?)?;
+            let listed = response::sessions(&sak.send(&SakRequest::SessionList).await?)?;
             print(&print::sessions(&listed));
             Ok(())
         }
         SessionAction::Status { id } => {
-            let session = &desk.session(id.as_ref()).await?;
-            let data = desk.send(&SakRequest::SessionStatus { session }).await?;
+            let session = &sak.choose_session(id.as_ref()).await?;
+            let data = sak.send(&SakRequest::SessionStatus { session }).await?;
             print(&print::session(&response::session(&data)?));
             Ok(())
         }
-        SessionAction::Qr(options) => qr::show(desk, options).await,
+        SessionAction::Qr(options) => qr::show(sak, options).await,
         SessionAction::Delete { id } => {
-            desk.send(&SakRequest::SessionDelete { session: id })
-                .await?;
+            sak.send(&SakRequest::SessionDelete { session: id }).await?;
             print(&format!("deleted session {id}\n"));
             Ok(())
         }
     }
 }
 
-async fn create(desk: &SakSession, name: &str, webhook: Option<&str>) -> Result<(), CommandError> {
-    let data = desk
+async fn create(sak: &SakSession, name: &str, webhook: Option<&str>) -> Result<(), CommandError> {
+    let data = sak
         .send(&SakRequest::SessionCreate { name, webhook })
         .await?;
     let created = response::created(&data)?;
@@ -96,7 +95,7 @@ async fn create(desk: &SakSession, name: &str, webhook: Option<&str>) -> Result<
     if webhook.is_some() && created.webhook.is_none() {
         let id = &created.session.id;
         let text = format!(
-            "the session is there, but its webhook is not: run `asterisk-websms whatsapp webhook \
+            "the session was created without its webhook: run `asterisk-websms whatsapp webhook \
              register {id} URL`"
         );
         return Err(CommandError::new(Exit::Rejected, text));
@@ -105,105 +104,108 @@ async fn create(desk: &SakSession, name: &str, webhook: Option<&str>) -> Result<
     Ok(())
 }
 
-async fn webhook(desk: &SakSession, act: &WebhookAction) -> Result<(), CommandError> {
+async fn webhook(sak: &SakSession, act: &WebhookAction) -> Result<(), CommandError> {
     match act {
         WebhookAction::Register { session, url } => {
-            let session = &desk.session(session.as_ref()).await?;
-            let data = desk
+            let session = &sak.choose_session(session.as_ref()).await?;
+            let data = sak
                 .send(&SakRequest::WebhookRegister { session, url })
                 .await?;
             print(&print::webhook(&response::webhook(&data)?));
             Ok(())
         }
         WebhookAction::Test { session } => {
-            let session = &desk.of_messages(session.as_ref()).await?;
+            let session = &sak.choose_message_session(session.as_ref()).await?;
             let session = session.as_ref();
-            let data = desk.send(&SakRequest::WebhookTest { session }).await?;
-            let (said, well) = print::deliveries(&response::deliveries(&data)?);
-            print(&said);
-            if well {
+            let data = sak.send(&SakRequest::WebhookTest { session }).await?;
+            let (text, all_accepted) = print::deliveries(&response::deliveries(&data)?);
+            print(&text);
+            if all_accepted {
                 return Ok(());
             }
-            let text = "the test did not arrive: see that websmsd runs and can be reached there; \
-                        `asterisk-websms whatsapp webhook register URL` sets another place";
+            let text = "the test message was not accepted: websmsd must run and be reachable at \
+                        this URL; `asterisk-websms whatsapp webhook register URL` sets another \
+                        one";
             Err(CommandError::new(Exit::Rejected, text.to_owned()))
         }
     }
 }
 
-async fn api_key(desk: &SakSession, act: &ApiKeyAction) -> Result<(), CommandError> {
-    let said = match act {
+async fn api_key(sak: &SakSession, act: &ApiKeyAction) -> Result<(), CommandError> {
+    let text = match act {
         ApiKeyAction::Create { name } => {
-            let data = desk.send(&SakRequest::KeyCreate { name }).await?;
+            let data = sak.send(&SakRequest::KeyCreate { name }).await?;
             print::user_key(&response::api_key(&data)?)
         }
         ApiKeyAction::List => {
-            let keys = response::api_keys(&desk.send(&SakRequest::KeyList).await?)?;
-            print::table(&["NAME", "KEY", "MADE", "USED"], &keys)
+            let keys = response::api_keys(&sak.send(&SakRequest::KeyList).await?)?;
+            table(&["NAME", "KEY", "MADE", "USED"], &keys)
         }
     };
-    print(&said);
+    print(&text);
     Ok(())
 }
 
 async fn history(
-    desk: &SakSession,
+    sak: &SakSession,
     named: Option<&SessionId>,
     limit: u32,
     offset: u32,
 ) -> Result<(), CommandError> {
-    let session = &desk.of_messages(named).await?;
-    let chore = SakRequest::History {
+    let session = &sak.choose_message_session(named).await?;
+    let request = SakRequest::History {
         session: session.as_ref(),
         limit,
         offset,
     };
-    let messages = response::history(&desk.send(&chore).await?)?;
+    let messages = response::history(&sak.send(&request).await?)?;
     let headings = ["TIME", "TO", "TYPE", "STATUS", "MESSAGE"];
-    print(&print::table(&headings, &messages));
+    print(&table(&headings, &messages));
     Ok(())
 }
 
-/// The guide leaves open whether the prefix belongs to it.
-async fn health(desk: &SakSession) -> Result<(), CommandError> {
-    let mut asked = desk.send(&SakRequest::Health { inside: false }).await;
-    let elsewhere = |trouble: &CommandError| trouble.exit == Exit::Configuration;
-    if asked.as_ref().is_err_and(elsewhere) {
-        asked = desk.send(&SakRequest::Health { inside: true }).await;
-    }
-    let status = response::health(&asked?)?;
+/// The API guide does not say whether the path has the API's prefix.
+async fn health(sak: &SakSession) -> Result<(), CommandError> {
+    let at_root = sak.send(&SakRequest::Health { at_host_root: true }).await;
+    let not_found = |error: &CommandError| error.exit == Exit::Configuration;
+    let health = if at_root.as_ref().is_err_and(not_found) {
+        let at_host_root = false;
+        sak.send(&SakRequest::Health { at_host_root }).await
+    } else {
+        at_root
+    };
+    let status = response::health(&health?)?;
     print(&format!("the gateway is {status}\n"));
     Ok(())
 }
 
-/// A gateway, and who we are to it.
+/// A gateway, and our credentials.
 struct SakSession {
     client: ApiClient,
     credentials: Credentials,
 }
 
 impl SakSession {
-    fn new(whatsapp: &SakSettings, credentials: Credentials) -> Result<Self, CommandError> {
-        let client = client::client(whatsapp)
-            .map_err(|error| CommandError::configuration(format!("failed to {error}")))?;
+    fn new(settings: &SakSettings, credentials: Credentials) -> Result<Self, CommandError> {
+        let client = client::client(settings)
+            .map_err(|error| CommandError::configuration(format!("failed to {}", chain(&error))))?;
         Ok(Self {
             client,
             credentials,
         })
     }
 
-    async fn send(&self, chore: &SakRequest<'_>) -> Result<Value, CommandError> {
-        let request = request::build(chore, &self.credentials)?;
+    async fn send(&self, sak_request: &SakRequest<'_>) -> Result<Value, CommandError> {
+        let request = request::build(sak_request, &self.credentials)?;
         let mut secrets: Vec<_> = self.credentials.secrets().collect();
-        if let SakRequest::Login { password, .. } = chore {
+        if let SakRequest::Login { password, .. } = sak_request {
             secrets.push(password);
         }
         Ok(self.client.send(&request, &secrets).await?)
     }
 
-    /// The session that is meant: the one that is named, else the configured one,
-    /// else the only one that there is.
-    async fn session(&self, named: Option<&SessionId>) -> Result<SessionId, CommandError> {
+    /// The named session, else the configured one, else the only one.
+    async fn choose_session(&self, named: Option<&SessionId>) -> Result<SessionId, CommandError> {
         if let Some(session) = named.or(self.credentials.session.as_ref()) {
             return Ok(session.clone());
         }
@@ -211,7 +213,8 @@ impl SakSession {
         match (listed.pop(), listed.is_empty()) {
             (Some(only), true) => Ok(only.id),
             (None, _) => Err(CommandError::configuration(
-                "there is no session: make one with `asterisk-websms whatsapp session create NAME`"
+                "there is no session: create one with `asterisk-websms whatsapp session create \
+                 NAME`"
                     .to_owned(),
             )),
             (Some(last), false) => {
@@ -222,25 +225,25 @@ impl SakSession {
         }
     }
 
-    /// The same for messages, where a key may say which one is meant.
-    async fn of_messages(
+    /// The same for requests about messages, where `None` is the session of the key.
+    async fn choose_message_session(
         &self,
         named: Option<&SessionId>,
     ) -> Result<Option<SessionId>, CommandError> {
         if request::needs_session(&self.credentials, named) {
-            return self.session(named).await.map(Some);
+            return self.choose_session(named).await.map(Some);
         }
         Ok(named.cloned())
     }
 }
 
-/// Gets the secrets from where they are. A token that is in no file yet is none.
-fn credentials(whatsapp: &SakSettings) -> Result<Credentials, CommandError> {
+/// Reads the configured secrets. The file of the token may not exist yet.
+fn credentials(settings: &SakSettings) -> Result<Credentials, CommandError> {
     Ok(Credentials {
-        token: secret("token", whatsapp.token.as_ref())?,
-        user_key: secret("user_key", whatsapp.user_key.as_ref())?,
-        session_key: secret("session_key", whatsapp.session_key.as_ref())?,
-        session: whatsapp.session.clone(),
+        token: secret("token", settings.token.as_ref())?,
+        user_key: secret("user_key", settings.user_key.as_ref())?,
+        session_key: secret("session_key", settings.session_key.as_ref())?,
+        session: settings.session.clone(),
     })
 }
 

@@ -1,12 +1,10 @@
-//! What the administrator reads of an answer: tables, and lines that are ready
-//! for `websms.conf`.
+//! Formats responses of the gateway: tables, and lines that are ready for
+//! `websms.conf`.
 
-use std::fmt::Write as _;
-
+use crate::command::terminal::table;
 use crate::sak::response::{CreatedSession, Session, Webhook, WebhookDelivery};
 use crate::secret::Secret;
 
-/// Sessions, a line each.
 #[must_use]
 pub(crate) fn sessions(sessions: &[Session]) -> String {
     let rows: Vec<_> = sessions
@@ -25,7 +23,6 @@ pub(crate) fn sessions(sessions: &[Session]) -> String {
     table(&["SESSION", "NAME", "STATUS", "PHONE"], &rows)
 }
 
-/// One session.
 #[must_use]
 pub(crate) fn session(session: &Session) -> String {
     let Session {
@@ -33,17 +30,21 @@ pub(crate) fn session(session: &Session) -> String {
         name,
         status,
         phone,
-        last,
+        last_connected,
     } = session;
     let phone = if phone.is_empty() { "none" } else { phone };
-    let last = if last.is_empty() { "never" } else { last };
+    let last = if last_connected.is_empty() {
+        "never"
+    } else {
+        last_connected
+    };
     format!(
         "session  {id}\nname     {name}\nstatus   {status}\nphone    {phone}\nlast     {last}\n"
     )
 }
 
-/// A new session: comments and keys, as a part of `websms.conf`. The keys are
-/// shown nowhere else.
+/// A new session, as comments and keys of `websms.conf`. The gateway never shows
+/// the keys again.
 #[must_use]
 pub(crate) fn created(created: &CreatedSession) -> String {
     let CreatedSession {
@@ -57,18 +58,18 @@ pub(crate) fn created(created: &CreatedSession) -> String {
     let secret = key_line("auth_passwd", key.expose());
     let webhook = webhook.as_ref().map(webhook_lines).unwrap_or_default();
     format!(
-        "; The gateway shows these keys this once: keep them, in websms.conf.\n{name}\
+        "; The gateway shows these keys only this once: keep them in websms.conf.\n{name}\
          [whatsapp]\n{id}{session_key}\
          [websms]\n; with auth_method = header and auth_header = \"x-api-key: {{secret}}\"\n\
          {secret}{webhook}"
     )
 }
 
-/// A new webhook, in the same way.
+/// A new webhook, in the same form.
 #[must_use]
 pub(crate) fn webhook(webhook: &Webhook) -> String {
     let lines = webhook_lines(webhook);
-    format!("; The gateway shows this secret this once: keep it, in websms.conf.\n{lines}")
+    format!("; The gateway shows this secret only this once: keep it in websms.conf.\n{lines}")
 }
 
 fn webhook_lines(webhook: &Webhook) -> String {
@@ -80,11 +81,13 @@ fn webhook_lines(webhook: &Webhook) -> String {
     )
 }
 
-/// A new key of the user, in the same way.
+/// A new API key of the user, in the same form.
 #[must_use]
 pub(crate) fn user_key(key: &Secret) -> String {
     let line = key_line("user_key", key.expose());
-    format!("; The gateway shows this key this once: keep it, in websms.conf.\n[whatsapp]\n{line}")
+    format!(
+        "; The gateway shows this key only this once: keep it in websms.conf.\n[whatsapp]\n{line}"
+    )
 }
 
 fn line(start: &str, text: &str) -> String {
@@ -93,52 +96,34 @@ fn line(start: &str, text: &str) -> String {
 
 /// `key = "value"`, as `websms.conf` reads it.
 fn key_line(key: &str, value: &str) -> String {
-    let guarded = value.replace('\\', "\\\\").replace('"', "\\\"");
-    format!("{key:<11} = \"{guarded}\"\n")
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("{key:<11} = \"{escaped}\"\n")
 }
 
-/// What became of the test of webhooks, and whether all is well.
+/// The results of a webhook test, and whether every webhook has taken it.
 #[must_use]
 pub(crate) fn deliveries(deliveries: &[WebhookDelivery]) -> (String, bool) {
-    let word = |taken| match taken {
+    let result = |accepted| match accepted {
         None => "tried",
         Some(false) => "not taken",
         Some(true) => "taken",
     };
     let rows: Vec<_> = deliveries
         .iter()
-        .map(|WebhookDelivery { url, taken, said }| {
-            vec![url.clone(), word(*taken).to_owned(), said.clone()]
+        .map(|delivery| {
+            let WebhookDelivery {
+                url,
+                accepted,
+                detail,
+            } = delivery;
+            vec![url.clone(), result(*accepted).to_owned(), detail.clone()]
         })
         .collect();
-    let well = !rows.is_empty()
+    let all_accepted = !rows.is_empty()
         && deliveries
             .iter()
-            .all(|delivery| delivery.taken != Some(false));
-    (table(&["WEBHOOK", "RESULT", "ANSWER"], &rows), well)
-}
-
-/// Rows under their headings, and how many there are.
-#[must_use]
-pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
-    let lines: Vec<&Vec<String>> = std::iter::once(&headings).chain(rows).collect();
-    let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..headings.len()).map(width).collect();
-    let mut said = String::new();
-    for line in &lines {
-        let cells = line.iter().zip(&widths);
-        let padded: Vec<_> = cells
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        // Writing to a String cannot fail.
-        let _ = writeln!(said, "{}", padded.join("  ").trim_end());
-    }
-    let _ = writeln!(said, "{} in all", rows.len());
-    said
+            .all(|delivery| delivery.accepted != Some(false));
+    (table(&["WEBHOOK", "RESULT", "ANSWER"], &rows), all_accepted)
 }
 
 #[cfg(test)]
@@ -147,7 +132,7 @@ mod tests {
     use crate::config::syntax::ini;
 
     #[test]
-    fn keys_are_read_back_as_they_are() {
+    fn printed_keys_are_read_back_unchanged() {
         let secret = |text: &str| Secret::new(text.to_owned());
         let text = created(&CreatedSession {
             session: Session {
@@ -155,7 +140,7 @@ mod tests {
                 name: "[x] = \"y\"".to_owned(),
                 status: String::new(),
                 phone: String::new(),
-                last: String::new(),
+                last_connected: String::new(),
             },
             key: secret("a\"b\\c;d"),
             webhook: Some(Webhook {
@@ -185,16 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn table_is_aligned_and_counted() {
-        let rows = [vec!["ä".to_owned(), "b".to_owned()]];
-        assert_eq!(
-            table(&["ONE", "TWO"], &rows),
-            "ONE  TWO\nä    b\n1 in all\n"
-        );
-    }
-
-    #[test]
-    fn test_of_no_webhook_is_no_success() {
+    fn test_without_a_webhook_fails() {
         assert!(!deliveries(&[]).1);
     }
 }

@@ -1,4 +1,4 @@
-//! `whatsapp session qr`: shows the code until the phone has scanned it.
+//! `whatsapp session qr`: shows the QR code until the phone has scanned it.
 
 use std::time::Duration;
 
@@ -14,82 +14,88 @@ use crate::sak::qr::QrImage;
 use crate::sak::request::SakRequest;
 use crate::sak::response::{self, PairingProgress};
 
-/// Between two looks at the gateway; it allows 100 requests a minute.
+/// Between two requests; the gateway allows 100 a minute.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The same after it has said that these are too many, unless it says more.
+/// The same after a rate limit, unless the gateway says how long to wait.
 const LONG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Asks for the code, shows each new one, and ends when the phone is connected.
-pub(super) async fn show(desk: &SakSession, options: &SessionQr) -> Result<(), CommandError> {
+/// Shows each new code until the phone is connected.
+pub(super) async fn show(sak: &SakSession, options: &SessionQr) -> Result<(), CommandError> {
     let end = Instant::now() + Duration::from_secs(options.wait);
-    let session = &desk.session(options.id.as_ref()).await?;
-    let mut watch = PairingWatch::default();
+    let session = &sak.choose_session(options.id.as_ref()).await?;
+    let mut pairing = Pairing::default();
     loop {
-        let asked = timeout_at(end, look(desk, session)).await;
-        let Ok(asked) = asked else { break };
-        let pause = match asked {
+        let Ok(result) = timeout_at(end, progress(sak, session)).await else {
+            break;
+        };
+        let pause = match result {
             Ok(progress) => {
-                if let Some(new) = watch.see(progress) {
+                if let Some(new) = pairing.update(progress) {
                     show_new(&new, options)?;
                 }
-                if watch.connected {
-                    print_connected_phone(desk, session).await;
+                if pairing.connected {
+                    print_connected_phone(sak, session).await;
                     return Ok(());
                 }
-                watch.pause
+                pairing.pause
             }
-            Err(failure) => watch.bear(failure)?,
+            Err(error) => pairing.tolerate(error)?,
         };
         if Instant::now() + pause >= end {
             break;
         }
         sleep(pause).await;
     }
-    Err(watch.given_up(options.wait))
+    Err(pairing.timed_out(options.wait))
 }
 
-async fn look(desk: &SakSession, session: &SessionId) -> Result<PairingProgress, CommandError> {
-    let data = desk.send(&SakRequest::Qr { session }).await?;
+async fn progress(sak: &SakSession, session: &SessionId) -> Result<PairingProgress, CommandError> {
+    let data = sak.send(&SakRequest::Qr { session }).await?;
     Ok(response::progress(&data)?)
 }
 
-/// What was seen so far.
-struct PairingWatch {
+/// What the gateway has reported so far.
+struct Pairing {
     code: Option<String>,
     connected: bool,
+    /// Whether any request was successful.
     answered: bool,
     pause: Duration,
-    last_trouble: Option<String>,
+    last_error: Option<String>,
 }
 
-/// A code that was not seen before.
+/// A code that was not shown before.
 struct NewCode {
     code: String,
-    /// Whether another one was shown before.
-    again: bool,
+    /// Whether it replaces another one.
+    is_replacement: bool,
 }
 
-impl Default for PairingWatch {
+impl Default for Pairing {
     fn default() -> Self {
         Self {
             code: None,
             connected: false,
             answered: false,
             pause: PAUSE,
-            last_trouble: None,
+            last_error: None,
         }
     }
 }
 
-impl PairingWatch {
-    fn see(&mut self, progress: PairingProgress) -> Option<NewCode> {
+impl Pairing {
+    /// Returns the code when it is a new one.
+    fn update(&mut self, progress: PairingProgress) -> Option<NewCode> {
         self.answered = true;
-        self.last_trouble = None;
+        self.last_error = None;
         match progress {
             PairingProgress::Code(code) if self.code.as_ref() != Some(&code) => {
-                let again = self.code.replace(code.clone()).is_some();
-                Some(NewCode { code, again })
+                let is_replacement = self.code.replace(code.clone()).is_some();
+                Some(NewCode {
+                    code,
+                    is_replacement,
+                })
             }
             PairingProgress::Code(_) | PairingProgress::NotReady => None,
             PairingProgress::Connected => {
@@ -99,68 +105,65 @@ impl PairingWatch {
         }
     }
 
-    /// How long to wait after a failure. A limit slows down for good; what may
-    /// pass is borne once the gateway has answered.
-    fn bear(&mut self, failure: CommandError) -> Result<Duration, CommandError> {
-        let Some(trouble) = &failure.api_error else {
-            return Err(failure);
+    /// How long to wait after an error. After a rate limit all later requests are
+    /// slower; temporary errors are tolerated once the gateway has answered.
+    fn tolerate(&mut self, error: CommandError) -> Result<Duration, CommandError> {
+        let Some(api_error) = &error.api_error else {
+            return Err(error);
         };
-        let pause = if trouble.is_rate_limited() {
+        let pause = if api_error.is_rate_limited() {
             self.pause = LONG_PAUSE;
-            trouble.retry_after.unwrap_or(LONG_PAUSE).max(PAUSE)
-        } else if self.answered && trouble.is_temporary() {
+            api_error.retry_after.unwrap_or(LONG_PAUSE).max(PAUSE)
+        } else if self.answered && api_error.is_temporary() {
             self.pause
         } else {
-            return Err(failure);
+            return Err(error);
         };
-        if self.last_trouble.as_ref() != Some(&failure.text) {
-            hint(&format!("{} (asking on)", words(trouble)));
-            self.last_trouble = Some(failure.text);
+        if self.last_error.as_ref() != Some(&error.text) {
+            let ApiError { class, detail, .. } = api_error.as_ref();
+            hint(&format!("{} ({detail}) (trying again)", class.summary));
+            self.last_error = Some(error.text);
         }
         Ok(pause)
     }
 
-    fn given_up(&self, seconds: u64) -> CommandError {
-        let text = match (&self.last_trouble, &self.code) {
-            (Some(trouble), _) => trouble.clone(),
+    fn timed_out(&self, seconds: u64) -> CommandError {
+        let text = match (&self.last_error, &self.code) {
+            (Some(error), _) => error.clone(),
             (None, None) => "there was no code to scan: see the gateway's log, or delete the \
-                             session and make another"
+                             session and create another"
                 .to_owned(),
-            (None, Some(_)) => "nobody scanned the code: run this again, and scan it in WhatsApp \
+            (None, Some(_)) => "the code was not scanned: run this again, and scan it in WhatsApp \
                                 under Settings, Linked devices"
                 .to_owned(),
         };
-        let text = format!("given up after {seconds} s: {text}");
+        let text = format!("stopped after {seconds} s: {text}");
         CommandError::new(Exit::Failed, text)
     }
 }
 
-fn words(trouble: &ApiError) -> String {
-    format!("{} ({})", trouble.class.summary, trouble.detail)
-}
-
 fn show_new(new: &NewCode, options: &SessionQr) -> Result<(), CommandError> {
-    let picture = QrImage::encode(&new.code).map_err(|error| {
-        let text = format!("the gateway's code cannot be drawn: {error}");
+    let image = QrImage::encode(&new.code).map_err(|error| {
+        let text = format!("the gateway's code does not fit into a QR code: {error}");
         CommandError::new(Exit::Unknown, text)
     })?;
     if let Some(path) = &options.png {
-        let file = picture.png().map_err(|error| {
-            CommandError::new(Exit::Internal, format!("failed to make a PNG: {error}"))
+        let file = image.png().map_err(|error| {
+            CommandError::new(Exit::Internal, format!("failed to write a PNG: {error}"))
         })?;
         store(path, &file)?;
     }
     if let Some(path) = &options.svg {
-        store(path, picture.svg().as_bytes())?;
+        store(path, image.svg().as_bytes())?;
     }
-    print(&describe(new, options, &picture));
+    print(&describe(new, options, &image));
     Ok(())
 }
 
-/// The code as it is drawn, or where it was written.
-fn describe(new: &NewCode, options: &SessionQr, picture: &QrImage) -> String {
-    let start = if new.again {
-        "The code has changed; only this one is good now.\n"
+/// The drawn code, or the files that it was written to.
+fn describe(new: &NewCode, options: &SessionQr, image: &QrImage) -> String {
+    let start = if new.is_replacement {
+        "The code has changed; only this one is valid now.\n"
     } else {
         "On the phone: WhatsApp, Settings, Linked devices, Link a device; scan this.\n"
     };
@@ -170,22 +173,22 @@ fn describe(new: &NewCode, options: &SessionQr, picture: &QrImage) -> String {
         .map(|path| format!("The code is in {}\n", path.display()))
         .collect();
     if files.is_empty() {
-        let side = picture.side();
-        let (drawn, rows) = (picture.terminal(), side.div_ceil(2));
+        let (drawn, side) = (image.terminal(), image.side());
+        let rows = side.div_ceil(2);
         let hint = format!(
-            "If it does not fit ({side} columns, {rows} lines): smaller letters, or --png FILE.\n"
+            "If it does not fit ({side} columns, {rows} lines): use a smaller font, or --png FILE.\n"
         );
         return format!("{start}{drawn}{hint}");
     }
     format!("{start}{}", files.concat())
 }
 
-/// The number is nice to know, and not what was asked for.
-async fn print_connected_phone(desk: &SakSession, session: &SessionId) {
-    let data = desk.send(&SakRequest::SessionStatus { session }).await.ok();
-    let known = data.and_then(|data| response::session(&data).ok());
-    let phone = known
-        .map(|known| known.phone)
+/// The number is additional, so its absence is not an error.
+async fn print_connected_phone(sak: &SakSession, session: &SessionId) {
+    let data = sak.send(&SakRequest::SessionStatus { session }).await.ok();
+    let session = data.and_then(|data| response::session(&data).ok());
+    let phone = session
+        .map(|session| session.phone)
         .filter(|phone| !phone.is_empty());
     let phone = phone.map_or_else(String::new, |phone| format!(": {phone}"));
     print(&format!("The phone is connected{phone}\n"));
