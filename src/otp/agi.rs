@@ -1,41 +1,34 @@
-//! What the dialplan asks, and what it is told: `AGI(websms-otp,send,NUMBER)` and
-//! `AGI(websms-otp,verify,NUMBER,CODE)`.
+//! The interface of the dialplan: `AGI(websms-otp,send,NUMBER)` and
+//! `AGI(websms-otp,verify,NUMBER,CODE)`, and the variables that are set in answer.
 //!
-//! What is printed on stdout is executed as AGI commands, so nothing but fixed
-//! words and a number is.
+//! Asterisk executes stdout as AGI commands, so it holds only fixed words and a
+//! number.
 
 use std::ffi::OsString;
-use std::fmt;
+
+use thiserror::Error;
 
 use crate::otp::outcome::OtpOutcome;
 
-/// What is asked.
+/// A request of the dialplan or a shell.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum OtpCommand {
-    /// A code for a phone.
-    Send {
-        /// Its number.
-        phone: String,
-    },
-    /// Whether a code is the right one.
-    Verify {
-        /// The number of the phone that it was sent to.
-        phone: String,
-        /// What was typed.
-        code: String,
-    },
+    /// Sends a code to a phone.
+    Send { phone: String },
+    /// Checks the code that a user typed.
+    Verify { phone: String, code: String },
 }
 
 impl OtpCommand {
     /// Reads `send NUMBER` or `verify NUMBER CODE`.
     ///
     /// # Errors
-    /// When it is neither.
+    /// When the arguments are neither.
     pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, InvalidCommand> {
         let text = |raw: &OsString| raw.to_string_lossy().into_owned();
         match arguments {
-            [act, phone] if act == "send" => Ok(Self::Send { phone: text(phone) }),
-            [act, phone, code] if act == "verify" => Ok(Self::Verify {
+            [action, phone] if action == "send" => Ok(Self::Send { phone: text(phone) }),
+            [action, phone, code] if action == "verify" => Ok(Self::Verify {
                 phone: text(phone),
                 code: text(code),
             }),
@@ -44,29 +37,22 @@ impl OtpCommand {
     }
 }
 
-/// The AGI commands that tell the dialplan what became of it; without an answer
-/// the daemon could not be asked.
+/// The AGI commands that set `OTP_STATUS` and `OTP_LEFT`; `None` is a request that
+/// did not reach the daemon.
 #[must_use]
-pub(crate) fn commands(answer: Option<OtpOutcome>) -> String {
-    let word = answer.map_or("FAILED", OtpOutcome::word);
-    let left = match answer {
+pub(crate) fn commands(outcome: Option<OtpOutcome>) -> String {
+    let word = outcome.map_or("FAILED", OtpOutcome::word);
+    let left = match outcome {
         Some(OtpOutcome::Wrong(left)) => left,
         _ => 0,
     };
     format!("SET VARIABLE OTP_STATUS \"{word}\"\nSET VARIABLE OTP_LEFT \"{left}\"\n")
 }
 
-/// A call that asks for nothing that there is. The dialplan must be mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Wrong arguments. The dialplan must be corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("read the arguments (expected send,NUMBER or verify,NUMBER,CODE)")]
 pub(crate) struct InvalidCommand;
-
-impl fmt::Display for InvalidCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected send,NUMBER or verify,NUMBER,CODE")
-    }
-}
-
-impl std::error::Error for InvalidCommand {}
 
 #[cfg(test)]
 mod tests {
@@ -78,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_data() {
+    fn argument_with_dashes_is_data() {
         assert!(matches!(
             parse(&["send", "--config=/x"]),
             Ok(OtpCommand::Send { phone }) if phone == "--config=/x"

@@ -1,19 +1,18 @@
-//! How a code gets to a phone: by a template of Meta's, by SMS, or by one when the
-//! other does not take it.
+//! The channels that codes are sent by: WhatsApp, by a template at Meta, and SMS.
+//! When one channel does not take a code, the next one is tried.
 //!
-//! A code is sent at once or not at all, and never put into the outbox: nothing
-//! that is stored shall hold it.
+//! A code is sent at once or not at all. It never goes through the outbox, so that
+//! no file holds it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use thiserror::Error;
 use tracing::{info, warn};
 
-use crate::config::{Config, SmsSettings};
+use crate::config::{Config, SmsSettings, UnknownIndex};
 use crate::document::template;
 use crate::http::client::redact;
-use crate::logging::chain;
 use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
 use crate::model::message::Text;
@@ -24,16 +23,14 @@ use crate::outbound::fallback::ProviderChain;
 use crate::outbound::provider::{Provider, ProviderError};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
-/// A way by which codes go.
 #[derive(Debug)]
 pub(crate) enum CodeChannel {
     /// By an interface of `[websms]`.
     Sms(Box<SmsChannel>),
-    /// By a template of Meta's, once it is known that it can be.
+    /// By a template at Meta, once it is approved.
     Whatsapp(WhatsappChannel),
 }
 
-/// By SMS.
 #[derive(Debug)]
 pub(crate) struct SmsChannel {
     providers: ProviderChain,
@@ -42,42 +39,42 @@ pub(crate) struct SmsChannel {
     minutes: u64,
 }
 
-/// A template that codes go in, or not yet.
+/// Holds no provider until the template is approved. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WhatsappChannel(Arc<RwLock<Option<Arc<Provider>>>>);
 
-/// A code that went out.
+/// A code that a provider has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SentCode {
-    /// The way that it went by, from 0.
+    /// The position of the channel, from 0.
     pub channel: usize,
-    /// What the provider calls it, if it says so.
+    /// The provider's message id, if there is one.
     pub provider_id: Option<String>,
 }
 
-/// A code that no way is known to have taken.
+/// No channel is known to have taken the code.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SendFailure {
-    /// Whether one may have taken it all the same: nobody knows.
+    /// Whether one may have taken it all the same: there was no clear answer.
     pub maybe_sent: bool,
 }
 
 impl SmsChannel {
-    /// The way by an interface; makes no connection. A code counts for so many
-    /// minutes.
+    /// Prepares the interface; makes no connection. `minutes` is how long a code is
+    /// valid.
     ///
     /// # Errors
-    /// When the provider cannot be used.
+    /// When the interface does not exist or its provider cannot be used, or
+    /// `sms_from` is not a number.
     pub(crate) fn new(
         config: &Config,
         sms: &SmsSettings,
         minutes: u64,
     ) -> Result<Self, ChannelError> {
-        let outgoing = config.outgoing(sms.interface.as_str());
-        let outgoing = outgoing.map_err(|error| ChannelError::Interface(error.to_string()))?;
+        let outgoing = config.outgoing(sms.interface.as_str())?;
         Ok(Self {
-            providers: ProviderChain::new(config, outgoing).map_err(ChannelError::Provider)?,
-            from: Address::parse(&sms.from).map_err(ChannelError::From)?,
+            providers: ProviderChain::new(config, outgoing)?,
+            from: Address::parse(&sms.from)?,
             text: sms.text.clone(),
             minutes,
         })
@@ -98,19 +95,19 @@ impl SmsChannel {
 }
 
 impl WhatsappChannel {
-    /// From now on codes can go out in it.
+    /// Lets codes be sent, now that the template is approved.
     pub(crate) fn activate(&self, provider: Provider) {
         *self.0.write() = Some(Arc::new(provider));
     }
 
     async fn send(&self, id: Id, to: Address, code: &Code) -> Verdict {
-        let place = self.0.read().clone();
-        let Some(provider) = place else {
-            let detail = "the template has not been found to be approved yet".to_owned();
+        let provider = self.0.read().clone();
+        let Some(provider) = provider else {
+            let detail = "template not approved yet".to_owned();
             return Verdict::not_sent(Outcome::Failed, Reason::BadConfiguration, detail);
         };
         let message = OutgoingMessage {
-            // The account says who sends.
+            // The account has the sender's number.
             from: to.clone(),
             to,
             text: Text::new(code.expose()),
@@ -128,28 +125,28 @@ impl CodeChannel {
     }
 }
 
-/// Sends a code by the first way that takes it, from `first` on. A way that may
-/// have taken it is followed by the next one: to have the same code twice does no
-/// harm.
+/// Sends a code by the first channel that takes it, beginning with the one at
+/// `first`. The next channel is also tried when it is unknown whether one has
+/// taken the code: the same code twice does no harm.
 ///
 /// # Errors
-/// When none is known to have taken it.
+/// When no channel is known to have taken it.
 pub(crate) async fn send(
-    ways: &[CodeChannel],
+    channels: &[CodeChannel],
     first: usize,
     phone: &Phone,
     code: &Code,
 ) -> Result<SentCode, SendFailure> {
     let mut failure = SendFailure::default();
     let to = Address::parse(&format!("+{}", phone.digits())).map_err(|_| failure)?;
-    for (position, way) in ways.iter().enumerate().skip(first) {
-        let (id, by) = (Id::generate(None), way.name());
-        let verdict = match way {
+    for (position, code_channel) in channels.iter().enumerate().skip(first) {
+        let (id, channel) = (Id::generate(None), code_channel.name());
+        let verdict = match code_channel {
             CodeChannel::Sms(sms) => sms.send(id, to.clone(), code).await,
-            CodeChannel::Whatsapp(template) => template.send(id, to.clone(), code).await,
+            CodeChannel::Whatsapp(whatsapp) => whatsapp.send(id, to.clone(), code).await,
         };
         let Some(reason) = verdict.reason else {
-            info!(%id, %phone, by, "code sent");
+            info!(%id, %phone, channel, "code sent");
             return Ok(SentCode {
                 channel: position,
                 provider_id: verdict.provider_id,
@@ -157,63 +154,51 @@ pub(crate) async fn send(
         };
         let (outcome, reason) = (verdict.outcome.as_str(), reason.text());
         let detail = redact_code(code, &verdict.detail);
-        warn!(%id, %phone, by, outcome, reason, detail, "code not sent");
+        warn!(%id, %phone, channel, outcome, reason, detail, "code not sent");
         failure.maybe_sent |= verdict.outcome == Outcome::Unknown;
     }
     Err(failure)
 }
 
-/// What a provider said, without the code, and without the start of it where what
-/// it said was cut off.
-fn redact_code(code: &Code, said: &str) -> String {
-    const LEAST: usize = 2;
-    const INSTEAD: &str = "(the code)";
-    let said = redact(said, code.expose(), INSTEAD);
-    let (mut without, mut rest) = (String::new(), said.as_str());
+/// A provider's words without the code, and without the start of the code where
+/// the words were cut off.
+fn redact_code(code: &Code, text: &str) -> String {
+    const DIGITS_MIN: usize = 2;
+    const REPLACEMENT: &str = "(the code)";
+    let text = redact(text, code.expose(), REPLACEMENT);
+    let (mut redacted, mut rest) = (String::new(), text.as_str());
     while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {
         let (before, digits) = rest.split_at(start);
         let end = digits.find(|character: char| !character.is_ascii_digit());
         let (digits, after) = digits.split_at(end.unwrap_or(digits.len()));
-        let is_start = digits.len() >= LEAST && code.expose().starts_with(digits);
-        without.push_str(before);
-        without.push_str(if is_start { INSTEAD } else { digits });
+        let is_start = digits.len() >= DIGITS_MIN && code.expose().starts_with(digits);
+        redacted.push_str(before);
+        redacted.push_str(if is_start { REPLACEMENT } else { digits });
         rest = after;
     }
-    without + rest
+    redacted + rest
 }
 
-/// A way that cannot be used. The administrator must act.
-#[derive(Debug)]
+/// Why codes cannot be sent by SMS. The administrator must act.
+#[derive(Debug, Error)]
 pub(crate) enum ChannelError {
-    /// `sms_from` is no number.
-    From(InvalidAddress),
-    /// There is no such interface, in words.
-    Interface(String),
-    /// Its provider cannot be used.
-    Provider(ProviderError),
+    #[error("use the number of sms_from")]
+    From(#[from] InvalidAddress),
+    #[error("use the interface of sms_index")]
+    Interface(#[from] UnknownIndex),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
 }
-
-impl fmt::Display for ChannelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::From(error) => write!(f, "use sms_from: it {error}"),
-            Self::Interface(error) => write!(f, "use sms_index: {error}"),
-            Self::Provider(error) => f.write_str(&chain(error)),
-        }
-    }
-}
-
-impl std::error::Error for ChannelError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn neither_code_nor_the_start_of_one_is_left() {
+    fn code_and_its_start_are_redacted() {
         let code = Code::random(6).unwrap();
         let digits = code.expose();
-        for (said, expected) in [
+        for (text, expected) in [
             (format!("no: {digits} is"), "no: (the code) is"),
             (format!("x{digits}"), "x(the code)"),
             (
@@ -225,7 +210,7 @@ mod tests {
             ("nothing \u{e9}".to_owned(), "nothing \u{e9}"),
             (String::new(), ""),
         ] {
-            assert_eq!(redact_code(&code, &said), expected);
+            assert_eq!(redact_code(&code, &text), expected);
         }
     }
 }

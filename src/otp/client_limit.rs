@@ -1,4 +1,4 @@
-//! How many codes each client has requested within the last hour.
+//! Limits the codes that each client requests within an hour.
 //!
 //! It is counted in memory: a restart forgets it. The limit of each phone, which
 //! is stored, bounds the cost all the same.
@@ -11,7 +11,6 @@ use parking_lot::Mutex;
 use crate::otp::phone_state::PERIOD;
 use crate::resilience::rate_limit::KeyedRateLimit;
 
-/// Counts codes for each client.
 #[derive(Debug)]
 pub(crate) struct ClientLimit(Mutex<KeyedRateLimit<IpAddr>>);
 
@@ -39,7 +38,7 @@ impl ClientLimit {
         self.0.lock().admit(network(client), max, now)
     }
 
-    /// Takes back a code that was counted and not sent.
+    /// Takes back a code that was counted and surely not sent.
     pub(crate) fn uncount(&self, client: IpAddr) {
         self.0.lock().revoke(&network(client));
     }
@@ -65,9 +64,8 @@ mod tests {
     fn codes_of_a_client_are_counted_for_an_hour() {
         let clients = ClientLimit::default();
         let (start, hour) = (Instant::now(), PERIOD);
-        let count = |client: &str, most, passed| {
-            clients.count(client.parse().unwrap(), most, start + passed)
-        };
+        let count =
+            |client: &str, max, passed| clients.count(client.parse().unwrap(), max, start + passed);
         let second = Duration::from_secs(1);
         assert_eq!(count("192.0.2.1", Some(2), Duration::ZERO), Ok(()));
         assert_eq!(count("192.0.2.1", Some(2), second), Ok(()));

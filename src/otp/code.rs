@@ -1,4 +1,4 @@
-//! A code: made by chance, and known again by a keyed hash of it.
+//! Random codes, and the keyed hash of a code that is stored in its place.
 
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -9,15 +9,15 @@ use crate::otp::phone::Phone;
 use crate::secret::Secret;
 
 /// Bytes of salt.
-const SALT: usize = 16;
+const SALT_LENGTH: usize = 16;
 
-/// A code that is on its way to a phone. There is no `Debug` and no `Display`.
+/// A code on its way to a phone. It has neither `Debug` nor `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Code(String);
 
 impl Code {
-    /// A code of so many digits, 1 to 18, each as likely as any other; the first
-    /// digit is not 0.
+    /// A code of so many digits, 1 to 18. The first digit is not 0; otherwise all
+    /// codes are equally likely.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -26,15 +26,15 @@ impl Code {
         below(9 * least, getrandom::u64).map(|number| Self((least + number).to_string()))
     }
 
-    /// The code itself, for the phone.
+    /// The digits, to send them to the phone.
     #[must_use]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// A number below `bound`, each as likely as any other: those of `random` that
-/// would make some likelier are thrown away.
+/// A number below `bound`, all equally likely: numbers of `random` that would
+/// bias the result are rejected.
 fn below<E>(bound: u64, random: impl Fn() -> Result<u64, E>) -> Result<u64, E> {
     let whole = u64::MAX - u64::MAX % bound;
     loop {
@@ -45,7 +45,7 @@ fn below<E>(bound: u64, random: impl Fn() -> Result<u64, E>) -> Result<u64, E> {
     }
 }
 
-/// What is kept of a code.
+/// What is stored of a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HashedCode {
     /// In hexadecimal.
@@ -54,53 +54,53 @@ pub(crate) struct HashedCode {
     hash: String,
 }
 
-/// Hashes with a key that is kept elsewhere: a code has so few digits that all of
-/// them could be tried against a hash without one.
+/// Hashes with a key that is stored elsewhere: a code is so short that all codes
+/// could be tried against a hash without a key.
 #[derive(Clone)]
 pub(crate) struct CodeHasher(Secret);
 
 impl CodeHasher {
-    /// A hasher with this key.
     #[must_use]
     pub(crate) fn new(key: Secret) -> Self {
         Self(key)
     }
 
-    /// What is kept of a code for a phone.
+    /// Hashes the code of a phone with a new salt.
     ///
     /// # Errors
     /// When the system has no random numbers.
     pub(crate) fn hash(&self, phone: &Phone, code: &Code) -> Result<HashedCode, getrandom::Error> {
-        let mut salt = [0; SALT];
+        let mut salt = [0; SALT_LENGTH];
         getrandom::fill(&mut salt)?;
         let salt = hex::encode(salt);
-        let hash = hex::encode(self.of_code(&salt, phone, code.expose()));
+        let hash = hex::encode(self.code_mac(&salt, phone, code.expose()));
         Ok(HashedCode { salt, hash })
     }
 
-    /// Whether this is the code, in a time that does not depend on how much of it
-    /// is right.
+    /// Whether `given` is the hashed code, in a time that does not depend on how
+    /// much of it is right.
     #[must_use]
-    pub(crate) fn matches(&self, kept: &HashedCode, phone: &Phone, given: &str) -> bool {
-        let hash = hex::decode(&kept.hash).unwrap_or_default();
-        let given = self.of_code(&kept.salt, phone, given);
+    pub(crate) fn matches(&self, hashed: &HashedCode, phone: &Phone, given: &str) -> bool {
+        let hash = hex::decode(&hashed.hash).unwrap_or_default();
+        let given = self.code_mac(&hashed.salt, phone, given);
         given.ct_eq(&hash).into()
     }
 
-    /// A name for a phone that does not tell its number, 32 hexadecimal digits.
+    /// A file name that does not reveal the number: 32 hexadecimal digits.
     #[must_use]
     pub(crate) fn file_name(&self, phone: &Phone) -> String {
         const BYTES: usize = 16;
-        let hash = self.of(&["phone", phone.digits()]);
+        let hash = self.mac(&["phone", phone.digits()]);
         hex::encode(hash.get(..BYTES).unwrap_or_default())
     }
 
-    fn of_code(&self, salt: &str, phone: &Phone, code: &str) -> Vec<u8> {
-        self.of(&["code", salt, phone.digits(), code])
+    fn code_mac(&self, salt: &str, phone: &Phone, code: &str) -> Vec<u8> {
+        self.mac(&["code", salt, phone.digits(), code])
     }
 
-    /// Parts but the last hold no line break.
-    fn of(&self, parts: &[&str]) -> Vec<u8> {
+    /// Only the last part may hold a line break, so that no two lists of parts give
+    /// the same text.
+    fn mac(&self, parts: &[&str]) -> Vec<u8> {
         hmac::<Sha256>(&self.0, parts.join("\n").as_bytes())
     }
 }

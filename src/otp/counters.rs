@@ -1,5 +1,5 @@
-//! How often what became of requests, for whoever watches over the daemon. No
-//! phone and no code is in it.
+//! Counters of request outcomes, for the health endpoint. They hold no phone and
+//! no code.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::otp::outcome::OtpOutcome;
 
-/// Counts since the start.
+/// Counted since the start of the daemon.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     sent: AtomicU64,
@@ -18,14 +18,13 @@ pub(crate) struct Counters {
     locked: AtomicU64,
     expired: AtomicU64,
     refused: AtomicU64,
-    /// Codes that counted at the last look.
+    /// Valid codes at the last sweep.
     active: AtomicUsize,
 }
 
 impl Counters {
-    /// Counts an answer.
-    pub(crate) fn count(&self, answer: OtpOutcome) {
-        let count = match answer {
+    pub(crate) fn count(&self, outcome: OtpOutcome) {
+        let counter = match outcome {
             OtpOutcome::Sent => &self.sent,
             OtpOutcome::NotSent | OtpOutcome::Unavailable => &self.failed,
             OtpOutcome::Limited(_) => &self.limited,
@@ -35,18 +34,17 @@ impl Counters {
             OtpOutcome::Expired => &self.expired,
             OtpOutcome::InvalidPhone | OtpOutcome::NoCode | OtpOutcome::Unknown => &self.refused,
         };
-        count.fetch_add(1, Ordering::Relaxed);
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many codes count now.
+    /// Sets how many codes are valid.
     pub(crate) fn set_active(&self, active: usize) {
         self.active.store(active, Ordering::Relaxed);
     }
 
-    /// All of it.
     #[must_use]
     pub(crate) fn to_json(&self) -> Value {
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         json!({
             "live": self.active.load(Ordering::Relaxed),
             "sent": count(&self.sent),

@@ -1,10 +1,9 @@
-//! The HTTP interface of the sample server: `GET /otp/PHONE/` sends a code,
-//! `POST /otp/PHONE/` checks one.
+//! The HTTP interface of Meta's sample server: `GET /otp/PHONE/` sends a code,
+//! `POST /otp/PHONE/` checks one. [`crate::otp::outcome`] has the responses.
 //!
-//! A GET costs money, so not everybody may ask: only who has an address of
-//! `permit_addr`, and shows `client_token` if there is one.
+//! A GET costs money, so a client must have an address in `permit_addr`, and the
+//! `client_token` if one is configured.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use thiserror::Error;
 use tracing::warn;
 
 use crate::config::HttpSettings;
@@ -28,14 +28,14 @@ use crate::otp::outcome::{OTP_STATUS, OtpOutcome};
 use crate::otp::service::OtpService;
 use crate::secret::Secret;
 
-/// Bytes of a body; a code has 15 digits at most.
+/// Bytes of a body; a code has at most 15 digits.
 const BODY_MAX: usize = 16 * 1024;
 
-/// What answers say that they are from, for whoever asks by AGI: other programs
-/// listen at port 3000 too.
+/// The `Server` header, by which `websms-otp` tells the daemon from other programs
+/// that listen at port 3000.
 pub(crate) const SERVER_NAME: &str = "websmsd";
 
-/// Headers that proxies add.
+/// Headers that proxies add, in lower case.
 const PROXY_HEADERS: [&str; 8] = [
     "cf-connecting-ip",
     "forwarded",
@@ -47,7 +47,6 @@ const PROXY_HEADERS: [&str; 8] = [
     "x-real-ip",
 ];
 
-/// Where codes are asked for by HTTP.
 #[derive(Debug)]
 pub(crate) struct OtpHandler {
     service: Arc<OtpService>,
@@ -57,8 +56,9 @@ pub(crate) struct OtpHandler {
 }
 
 impl OtpHandler {
-    /// Serves a service; whoever asks must show `token`, if there is one. A proxy that
-    /// nobody has named is not believed: it could name this machine, which may ask.
+    /// Clients must present `token`, if there is one. Only proxies that the
+    /// administrator has named are trusted, not the default networks: a proxy there
+    /// could claim that the client is this machine, which is permitted.
     #[must_use]
     pub(crate) fn new(
         service: Arc<OtpService>,
@@ -77,7 +77,6 @@ impl OtpHandler {
         }
     }
 
-    /// The service that it serves.
     #[must_use]
     pub(crate) fn service(&self) -> &Arc<OtpService> {
         &self.service
@@ -86,19 +85,16 @@ impl OtpHandler {
     async fn respond(&self, peer: IpAddr, request: Request<Body>) -> Result<OtpReply, OtpRefusal> {
         let client = self.client(peer, request.headers())?;
         self.authorize(client, request.headers())?;
-        let phone = phone(request.uri().path()).ok_or(OtpRefusal::NotFound)?;
-        let answer = match *request.method() {
+        let phone = read_phone(request.uri().path()).ok_or(OtpRefusal::NotFound)?;
+        let outcome = match *request.method() {
             Method::GET => self.service.send(client, &phone).await,
             Method::POST => {
                 let body = server::read_body(request.into_body(), BODY_MAX).await?;
-                self.service.verify(&phone, code_in(&body)?).await
+                self.service.verify(&phone, read_code(&body)?).await
             }
             _ => return Err(OtpRefusal::Method),
         };
-        Ok(OtpReply {
-            outcome: answer,
-            phone,
-        })
+        Ok(OtpReply { outcome, phone })
     }
 
     /// The client's address. What comes through a proxy that is not known as one
@@ -116,7 +112,7 @@ impl OtpHandler {
     }
 
     fn authorize(&self, client: IpAddr, headers: &HeaderMap) -> Result<(), OtpRefusal> {
-        let permitted = &self.service.otp().permitted;
+        let permitted = &self.service.settings().permitted;
         if !permitted.iter().any(|range| range.contains(&client)) {
             return Err(OtpRefusal::Forbidden(format!(
                 "address {client} is not in permit_addr of [otp]"
@@ -125,21 +121,20 @@ impl OtpHandler {
         let Some(token) = &self.token else {
             return Ok(());
         };
-        let shown = headers
+        let credentials = headers
             .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let shown = shown.and_then(|value| value.split_once(' '));
-        let bearer = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        match bearer {
-            Some((_, shown)) if token.matches(shown.trim()) => Ok(()),
-            Some(_) => Err(OtpRefusal::Unauthorized("another token than client_token")),
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '));
+        match credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+            Some((_, given)) if token.matches(given.trim()) => Ok(()),
+            Some(_) => Err(OtpRefusal::Unauthorized("wrong bearer token")),
             None => Err(OtpRefusal::Unauthorized("no bearer token")),
         }
     }
 }
 
 impl Handler for OtpHandler {
-    /// An application uses a handful, and waits while a provider is slow.
+    /// An application needs a few, which wait while a provider is slow.
     const MAX_CONNECTIONS: usize = 128;
 
     /// A provider may take its time; the shutdown's deadline bounds it.
@@ -147,11 +142,11 @@ impl Handler for OtpHandler {
 
     async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Reply {
         match self.respond(peer, request).await {
-            Ok(said) => said.response(),
+            Ok(reply) => reply.response(),
             Err(refusal) => {
-                if let Some(unsaid) = self.log_limit.allow() {
+                if let Some(suppressed) = self.log_limit.allow() {
                     let status = refusal.status().as_u16();
-                    warn!(%peer, status, reason = %refusal, unsaid, "request for a one-time password refused");
+                    warn!(%peer, status, reason = %refusal, suppressed, "OTP request refused");
                 }
                 refusal.response()
             }
@@ -159,18 +154,18 @@ impl Handler for OtpHandler {
     }
 }
 
-/// The phone of a path, as it is written there: `/otp/PHONE`, in any case, with or
-/// without a slash at the end.
-fn phone(path: &str) -> Option<String> {
+/// The phone of a path, decoded: `/otp/PHONE`, in any case, with or without a
+/// slash at the end.
+fn read_phone(path: &str) -> Option<String> {
     let (start, rest) = path.split_at_checked("/otp/".len())?;
     let phone = rest.strip_suffix('/').unwrap_or(rest);
-    let is = start.eq_ignore_ascii_case("/otp/") && !phone.is_empty() && !phone.contains('/');
-    is.then(|| percent_decode_str(phone).decode_utf8_lossy().into_owned())
+    let valid = start.eq_ignore_ascii_case("/otp/") && !phone.is_empty() && !phone.contains('/');
+    valid.then(|| percent_decode_str(phone).decode_utf8_lossy().into_owned())
 }
 
-/// The code in a body, whatever its Content-Type: `{"code": "123456"}`. One that
-/// is a number is no code: no sample server takes it.
-fn code_in(body: &[u8]) -> Result<Option<String>, OtpRefusal> {
+/// The code in a body, whatever its Content-Type: `{"code": "123456"}`. A number
+/// is not a code: no sample server accepts it.
+fn read_code(body: &[u8]) -> Result<Option<String>, OtpRefusal> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -178,9 +173,10 @@ fn code_in(body: &[u8]) -> Result<Option<String>, OtpRefusal> {
     Ok(body.get("code").and_then(Value::as_str).map(str::to_owned))
 }
 
-/// What is said to whoever may ask.
+/// The response to a permitted request.
 struct OtpReply {
     outcome: OtpOutcome,
+    /// As the client wrote it.
     phone: String,
 }
 
@@ -205,20 +201,27 @@ fn text(status: StatusCode, text: String) -> Reply {
     response
 }
 
-/// Why nobody looks at a request. The text is for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a request is refused before the service sees it. The text is for the log
+/// alone.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 enum OtpRefusal {
-    /// 400, 408 or 413: the body cannot be had.
-    Body(server::BodyError),
+    /// 400, 408 or 413.
+    #[error(transparent)]
+    Body(#[from] server::BodyError),
     /// 403.
+    #[error("{0}")]
     Forbidden(String),
     /// 405.
+    #[error("neither GET nor POST")]
     Method,
-    /// 404: there is nothing else here.
+    /// 404.
+    #[error("the path is not /otp/PHONE/")]
     NotFound,
     /// 400.
+    #[error("the body is not JSON")]
     NotJson,
-    /// 401: without the token.
+    /// 401.
+    #[error("{0}")]
     Unauthorized(&'static str),
 }
 
@@ -260,25 +263,6 @@ impl OtpRefusal {
     }
 }
 
-impl From<server::BodyError> for OtpRefusal {
-    fn from(error: server::BodyError) -> Self {
-        Self::Body(error)
-    }
-}
-
-impl fmt::Display for OtpRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Body(error) => error.fmt(f),
-            Self::Forbidden(reason) => f.write_str(reason),
-            Self::Method => f.write_str("neither GET nor POST"),
-            Self::NotFound => f.write_str("the path is not /otp/PHONE/"),
-            Self::NotJson => f.write_str("the body is not JSON"),
-            Self::Unauthorized(reason) => f.write_str(reason),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,7 +271,7 @@ mod tests {
     use crate::otp::store::OtpStore;
 
     #[test]
-    fn phone_is_between_otp_and_the_end() {
+    fn phone_is_the_rest_of_the_path() {
         for (path, expected) in [
             ("/otp/15551234567/", Some("15551234567")),
             ("/otp/15551234567", Some("15551234567")),
@@ -301,14 +285,13 @@ mod tests {
             ("/", None),
             ("/\u{e4}tp/1", None),
         ] {
-            assert_eq!(phone(path).as_deref(), expected, "{path}");
+            assert_eq!(read_phone(path).as_deref(), expected, "{path}");
         }
     }
 
-    /// Nobody has named the networks of the default, and who is in one of them could
-    /// call himself this machine.
+    /// A client in one of the default networks could claim to be this machine.
     #[test]
-    fn proxies_are_believed_when_they_are_named() {
+    fn only_named_proxies_are_trusted() {
         let directory = tempfile::tempdir().unwrap();
         for (named, client) in [
             ("", None),
@@ -332,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn code_is_text_in_json() {
+    fn code_is_a_string_in_json() {
         for (body, expected) in [
             (r#"{"code": "123456"}"#, Ok(Some("123456"))),
             (r#"{"code": ""}"#, Ok(Some(""))),
@@ -345,7 +328,7 @@ mod tests {
             ("{", Err(OtpRefusal::NotJson)),
             ("code=123456", Err(OtpRefusal::NotJson)),
         ] {
-            let read = code_in(body.as_bytes());
+            let read = read_code(body.as_bytes());
             assert_eq!(read, expected.map(|code| code.map(str::to_owned)), "{body}");
         }
     }

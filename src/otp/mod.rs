@@ -1,14 +1,15 @@
-//! One-time passwords: a code goes to a phone by `WhatsApp` or SMS, and whoever
-//! types it has the phone.
+//! One-time passwords: a code is sent to a phone by `WhatsApp` or SMS, and a user
+//! who types it has shown that the phone is theirs.
 //!
 //! [`http`] takes requests by HTTP as Meta's sample server does, [`agi`] those of
-//! the dialplan; both come to the [`service`], which bounds how many codes there are
-//! ([`client_limit`] and, for a phone, [`phone_state`]), makes one ([`code`]), sends it
-//! ([`channels`], of which [`template_approval`](meta::template_approval) knows when `WhatsApp`'s is open) and keeps what
-//! is needed to know it again ([`store`]). [`phone_state`] decides what a code that
-//! somebody typed is worth, [`outcome`] how that is said.
+//! the dialplan. Both use the [`service`], which limits the codes ([`client_limit`],
+//! and [`phone_state`] for each phone), generates one ([`code`]), sends it
+//! ([`channels`]) and stores its hash ([`store`]). [`phone_state`] decides whether a
+//! typed code is right, [`outcome`] how that is answered. [`meta`] is the API of
+//! `WhatsApp`, where [`template_approval`](meta::template_approval) waits until
+//! codes can be sent. [`client`] asks the daemon from another process.
 //!
-//! Nothing that is stored or logged reveals a code or a whole number.
+//! No file and no log line holds a code or a whole number.
 
 pub(crate) mod agi;
 pub(crate) mod channels;
@@ -24,13 +25,13 @@ pub(crate) mod phone_state;
 pub(crate) mod service;
 pub(crate) mod store;
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use crate::config::{Config, OtpChannel, OtpSettings};
 use crate::http::client::json_api::ApiClientError;
-use crate::logging::chain;
 use crate::secret::{Secret, SecretError, SecretSource};
 use channels::{ChannelError, CodeChannel, SmsChannel, WhatsappChannel};
 use code::CodeHasher;
@@ -39,31 +40,29 @@ use meta::template_approval::TemplateApproval;
 use service::OtpService;
 use store::OtpStore;
 
-/// A desk, and what is to be done beside it.
+/// What the daemon serves and runs.
 #[derive(Debug)]
 pub(crate) struct OtpParts {
-    /// Where codes are asked for.
     pub service: Arc<OtpService>,
-    /// What whoever asks by HTTP must show.
+    /// The bearer token that clients by HTTP must present.
     pub token: Option<Secret>,
-    /// Templates that are to be approved before codes can go in them.
+    /// Each is to be waited for before its channel is activated.
     pub approvals: Vec<(TemplateApproval, WhatsappChannel)>,
 }
 
-/// Opens a desk as `[otp]` says; makes no connection.
+/// Opens the store and prepares the channels; makes no connection.
 ///
 /// # Errors
-/// When something that it needs cannot be had.
-pub(crate) fn open(config: &Config, otp: &OtpSettings) -> Result<OtpParts, OpenError> {
-    let prepared = prepare(config, otp)?;
-    let store = OtpStore::open(&otp.directory).map_err(OpenError::Store)?;
+/// When the configuration leads to something that cannot be used.
+pub(crate) fn open(config: &Config, settings: &OtpSettings) -> Result<OtpParts, OpenError> {
     let Prepared {
         key,
         token,
         channels,
         approvals,
-    } = prepared;
-    let service = OtpService::new(otp.clone(), CodeHasher::new(key), store, channels);
+    } = prepare(config, settings)?;
+    let store = OtpStore::open(&settings.directory).map_err(OpenError::Store)?;
+    let service = OtpService::new(settings.clone(), CodeHasher::new(key), store, channels);
     Ok(OtpParts {
         service: Arc::new(service),
         token,
@@ -71,17 +70,16 @@ pub(crate) fn open(config: &Config, otp: &OtpSettings) -> Result<OtpParts, OpenE
     })
 }
 
-/// Whether a desk could be opened, as far as that can be seen while another
-/// process has it open.
+/// Checks what [`open`] needs, also while a running daemon has the store open.
 ///
 /// # Errors
-/// When something that it needs cannot be had.
-pub(crate) fn probe(config: &Config, otp: &OtpSettings) -> Result<(), OpenError> {
-    prepare(config, otp)?;
-    store::probe(&otp.directory).map_err(OpenError::Store)
+/// When the configuration leads to something that cannot be used.
+pub(crate) fn probe(config: &Config, settings: &OtpSettings) -> Result<(), OpenError> {
+    prepare(config, settings)?;
+    store::probe(&settings.directory).map_err(OpenError::Store)
 }
 
-/// What a desk needs besides its store.
+/// What the service needs besides its store.
 struct Prepared {
     key: Secret,
     token: Option<Secret>,
@@ -89,64 +87,51 @@ struct Prepared {
     approvals: Vec<(TemplateApproval, WhatsappChannel)>,
 }
 
-fn prepare(config: &Config, otp: &OtpSettings) -> Result<Prepared, OpenError> {
-    let minutes = otp.lifetime.as_secs().div_ceil(60);
+fn prepare(config: &Config, settings: &OtpSettings) -> Result<Prepared, OpenError> {
+    let mut key = resolve(settings.hash_key.as_ref()).map_err(OpenError::HashKey)?;
+    let token = resolve(settings.client_token.as_ref()).map_err(OpenError::ClientToken)?;
+    let minutes = settings.lifetime.as_secs().div_ceil(60);
     let (mut channels, mut approvals) = (Vec::new(), Vec::new());
-    let mut key = otp.hash_key.as_ref().map(resolve).transpose()?;
-    for channel in &otp.channels {
+    for channel in &settings.channels {
         channels.push(match channel {
             OtpChannel::Sms(sms) => {
-                let sms = SmsChannel::new(config, sms, minutes).map_err(OpenError::Channel)?;
-                CodeChannel::Sms(Box::new(sms))
+                CodeChannel::Sms(Box::new(SmsChannel::new(config, sms, minutes)?))
             }
             OtpChannel::Whatsapp(codes) => {
-                let account = meta::account::load(&codes.account).map_err(OpenError::Account)?;
-                let approval = TemplateApproval::new(codes, &account).map_err(OpenError::Client)?;
-                let template = WhatsappChannel::default();
-                approvals.push((approval, template.clone()));
+                let account = meta::account::load(&codes.account)?;
+                let whatsapp = WhatsappChannel::default();
+                approvals.push((TemplateApproval::new(codes, &account)?, whatsapp.clone()));
                 key.get_or_insert(account.access_token);
-                CodeChannel::Whatsapp(template)
+                CodeChannel::Whatsapp(whatsapp)
             }
         });
     }
     Ok(Prepared {
-        key: key.ok_or(OpenError::Secret(SecretError::Empty))?,
-        token: otp.client_token.as_ref().map(resolve).transpose()?,
+        key: key.ok_or(OpenError::HashKey(SecretError::Empty))?,
+        token,
         channels,
         approvals,
     })
 }
 
-fn resolve(source: &SecretSource) -> Result<Secret, OpenError> {
-    let resolved = source.resolve_nonempty();
-    resolved.map_err(OpenError::Secret)
+fn resolve(source: Option<&SecretSource>) -> Result<Option<Secret>, SecretError> {
+    source.map(SecretSource::resolve_nonempty).transpose()
 }
 
-/// A desk that cannot be opened. The administrator must act.
-#[derive(Debug)]
+/// Why one-time passwords cannot be sent. The administrator must act.
+#[derive(Debug, Error)]
 pub(crate) enum OpenError {
-    /// The account at Meta is not described.
-    Account(AccountError),
-    /// Meta cannot be asked.
-    Client(ApiClientError),
-    /// `hash_key`, what is in its place, or `client_token` cannot be had.
-    Secret(SecretError),
-    /// The directory cannot be used.
-    Store(io::Error),
-    /// SMS cannot be sent.
-    Channel(ChannelError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error("use Meta's API")]
+    Client(#[from] ApiClientError),
+    #[error("read client_token")]
+    ClientToken(#[source] SecretError),
+    /// Also the secret that is used in place of `hash_key`.
+    #[error("read hash_key")]
+    HashKey(#[source] SecretError),
+    #[error("use otpdir")]
+    Store(#[source] io::Error),
 }
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Account(error) => error.fmt(f),
-            Self::Client(error) => error.fmt(f),
-            Self::Secret(error) => write!(f, "{} (hash_key or client_token)", chain(error)),
-            Self::Store(error) => write!(f, "use otpdir: {error}"),
-            Self::Channel(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}

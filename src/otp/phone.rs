@@ -1,15 +1,17 @@
-//! Whose phone is to be verified.
+//! The phone number that a code is sent to.
 
 use std::fmt;
 
+use thiserror::Error;
+
 use crate::logging::masked;
 
-/// Digits of an international number (E.164 allows 15; with fewer than 7 no
-/// country has any).
-const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+/// Digits of an international number: E.164 allows 15, and no country has numbers
+/// with fewer than 7.
+const LENGTH: std::ops::RangeInclusive<usize> = 7..=15;
 
-/// A phone by its number in international form. `Debug` and `Display` show but
-/// its end.
+/// A phone number in international form. `Debug` and `Display` mask all but its
+/// end.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Phone(String);
 
@@ -18,7 +20,7 @@ impl Phone {
     /// number.
     ///
     /// # Errors
-    /// When it is none with a country code.
+    /// When it is not a number with a country code.
     pub(crate) fn parse(raw: &str) -> Result<Self, InvalidPhone> {
         let digits: String = raw
             .chars()
@@ -28,10 +30,10 @@ impl Phone {
         let bare = bare
             .or_else(|| digits.strip_prefix("00"))
             .unwrap_or(&digits);
-        let sound = DIGITS.contains(&bare.len())
+        let valid = LENGTH.contains(&bare.len())
             && bare.bytes().all(|byte| byte.is_ascii_digit())
             && !bare.starts_with('0');
-        sound.then(|| Self(bare.to_owned())).ok_or(InvalidPhone)
+        valid.then(|| Self(bare.to_owned())).ok_or(InvalidPhone)
     }
 
     /// Country code and number, without the plus.
@@ -53,25 +55,18 @@ impl fmt::Debug for Phone {
     }
 }
 
-/// Something that is no number in international form. Whoever asked must write it
-/// with its country code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Not a phone number in international form. The client must write it with its
+/// country code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("read the phone number: it is not in international format")]
 pub(crate) struct InvalidPhone;
-
-impl fmt::Display for InvalidPhone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a phone number in international format")
-    }
-}
-
-impl std::error::Error for InvalidPhone {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn one_number_is_one_phone_however_it_is_written() {
+    fn number_is_the_same_phone_in_every_notation() {
         for raw in [
             "15551234567",
             "+15551234567",
@@ -99,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_its_end_is_shown() {
+    fn debug_and_display_mask_all_but_the_end() {
         let phone = Phone::parse("15551234567").unwrap();
         assert_eq!(
             format!("{phone} {phone:?}"),

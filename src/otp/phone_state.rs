@@ -1,4 +1,4 @@
-//! What is known of one phone, and what a request makes of it. Pure.
+//! The state of one phone, and how requests change it. Pure.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use crate::resilience::rate_limit::SlidingWindow;
 /// The period in which codes for one phone, or of one client, are counted.
 pub(crate) const PERIOD: Duration = Duration::from_secs(60 * 60);
 
-/// For how long it is still known of a code that its time is over.
+/// How long an expired code is remembered, so that it is answered as expired.
 const REMEMBERED: u64 = 60 * 60 * 1000;
 
-/// What is known of one phone. Times are milliseconds since 1970.
+/// The state of one phone. Times are milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PhoneState {
     /// When codes were sent within the last hour.
     sends: SlidingWindow<u64>,
-    /// The code that counts, or did.
+    /// The last code, which may have expired.
     code: Option<ActiveCode>,
 }
 
-/// A code that was sent.
+/// A code that was sent and has not been used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ActiveCode {
-    /// What is kept of it.
-    pub kept: HashedCode,
-    /// From when it counts.
+    #[serde(rename = "kept")]
+    pub hashed: HashedCode,
+    /// The code is valid from this time, inclusive ...
     pub from: u64,
-    /// Until when.
+    /// ... until this one, exclusive.
     pub until: u64,
-    /// Wrong codes so far.
+    /// Wrong attempts so far.
     pub wrong: u32,
 }
 
@@ -46,25 +46,25 @@ impl PhoneState {
         self.sends.admit(max.unwrap_or(usize::MAX), PERIOD, now)
     }
 
-    /// Takes back a code that was counted and could not be sent.
+    /// Takes back a code that was counted at this time and surely not sent.
     pub(crate) fn uncount(&mut self, counted: u64) {
         self.sends.revoke(counted);
     }
 
-    /// Puts a code in the place of an earlier one.
+    /// Replaces the code, if there is one.
     pub(crate) fn replace_code(&mut self, code: ActiveCode) {
         self.code = Some(code);
     }
 
-    /// What a code makes of it: the outcome, in the sample's order. `is` says whether
-    /// it is the right one, and is not asked of one that does not count any more.
-    /// Without `given` there was no code in the request.
+    /// Checks a code, in the order of Meta's sample. `matches` says whether it is
+    /// the right one; it is not called for a code that is no longer valid. `given`
+    /// is `None` when the request has no code.
     pub(crate) fn check(
         &mut self,
         given: Option<&str>,
-        most_wrong: u32,
+        max_wrong: u32,
         now: u64,
-        is: impl FnOnce(&HashedCode, &str) -> bool,
+        matches: impl FnOnce(&HashedCode, &str) -> bool,
     ) -> OtpOutcome {
         let Some(code) = &mut self.code else {
             return OtpOutcome::Unknown;
@@ -74,13 +74,13 @@ impl PhoneState {
         };
         let outcome = if now < code.from || now >= code.until {
             OtpOutcome::Expired
-        } else if code.wrong >= most_wrong {
+        } else if code.wrong >= max_wrong {
             OtpOutcome::Locked
-        } else if is(&code.kept, given) {
+        } else if matches(&code.hashed, given) {
             OtpOutcome::Verified
         } else {
             code.wrong += 1;
-            match most_wrong - code.wrong {
+            match max_wrong - code.wrong {
                 0 => OtpOutcome::Locked,
                 left => OtpOutcome::Wrong(left),
             }
@@ -91,28 +91,28 @@ impl PhoneState {
         outcome
     }
 
-    /// Whether nothing of it matters any more.
+    /// Whether the state can be forgotten.
     #[must_use]
     pub(crate) fn is_expired(&self, now: u64) -> bool {
         let remembered = |code: &ActiveCode| now < code.until.saturating_add(REMEMBERED);
         !self.code.as_ref().is_some_and(remembered) && self.sends.is_quiet(PERIOD, now)
     }
 
-    /// Whether a code counts at this time and is one that `is` says yes to.
+    /// Whether a code is valid at this time and `matches` accepts it.
     #[must_use]
     pub(crate) fn has_active_code_that(
         &self,
         now: u64,
-        is: impl FnOnce(&HashedCode) -> bool,
+        matches: impl FnOnce(&HashedCode) -> bool,
     ) -> bool {
-        self.has_active_code(now) && self.code.as_ref().is_some_and(|code| is(&code.kept))
+        self.has_active_code(now) && self.code.as_ref().is_some_and(|code| matches(&code.hashed))
     }
 
-    /// Whether a code counts at this time.
+    /// Whether a code is valid at this time.
     #[must_use]
     pub(crate) fn has_active_code(&self, now: u64) -> bool {
-        let live = |code: &ActiveCode| (code.from..code.until).contains(&now);
-        self.code.as_ref().is_some_and(live)
+        let active = |code: &ActiveCode| (code.from..code.until).contains(&now);
+        self.code.as_ref().is_some_and(active)
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     const MINUTES: u64 = 60 * 1000;
     const WINDOW: u64 = 60 * MINUTES;
 
-    fn kept() -> HashedCode {
+    fn hashed() -> HashedCode {
         let hasher = CodeHasher::new(Secret::new("key".to_owned()));
         let phone = Phone::parse("15551234567").unwrap();
         hasher.hash(&phone, &Code::random(6).unwrap()).unwrap()
@@ -136,7 +136,7 @@ mod tests {
     fn state() -> PhoneState {
         let mut state = PhoneState::default();
         state.replace_code(ActiveCode {
-            kept: kept(),
+            hashed: hashed(),
             from: NOW,
             until: NOW + 5 * MINUTES,
             wrong: 0,
@@ -144,13 +144,13 @@ mod tests {
         state
     }
 
-    /// "right" is the right one.
+    /// "right" is the right code.
     fn check(state: &mut PhoneState, given: Option<&str>, now: u64) -> OtpOutcome {
         state.check(given, 3, now, |_, given| given == "right")
     }
 
     #[test]
-    fn right_code_counts_once_and_until_its_time_is_over() {
+    fn right_code_is_accepted_once_within_its_lifetime() {
         for (now, expected) in [
             (NOW, OtpOutcome::Verified),
             (NOW + 5 * MINUTES - 1, OtpOutcome::Verified),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn third_wrong_code_is_the_last() {
+    fn third_wrong_code_locks() {
         let mut state = state();
         assert_eq!(check(&mut state, Some("x"), NOW), OtpOutcome::Wrong(2));
         assert_eq!(check(&mut state, None, NOW), OtpOutcome::NoCode);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn lower_bound_than_there_were_wrong_codes_locks() {
+    fn max_wrong_below_the_wrong_codes_so_far_locks() {
         let mut state = state();
         assert_eq!(check(&mut state, Some("x"), NOW), OtpOutcome::Wrong(2));
         let outcome = state.check(Some("right"), 1, NOW, |_, _| true);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn no_code_is_said_before_that_its_time_is_over() {
+    fn missing_code_is_answered_before_expiry() {
         let mut state = state();
         let late = NOW + 6 * MINUTES;
         assert_eq!(check(&mut state, None, late), OtpOutcome::NoCode);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_for_a_phone_are_counted_for_an_hour() {
+    fn codes_of_a_phone_are_counted_for_an_hour() {
         let mut state = PhoneState::default();
         for second in 0..5 {
             assert_eq!(state.count(Some(5), NOW + second * 1000), Ok(()));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_matters_when_code_and_count_are_over() {
+    fn state_expires_with_its_code_and_its_counts() {
         assert!(PhoneState::default().is_expired(NOW));
         let mut state = state();
         assert!(state.has_active_code(NOW));

@@ -1,4 +1,7 @@
-//! Where codes are asked for and checked.
+//! Sends and checks codes.
+//!
+//! Each phone has one code at a time. It is valid from when a provider has
+//! taken it; an earlier one is valid until then.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,6 +17,7 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::config::OtpSettings;
+use crate::logging::chain;
 use crate::model::message::{Receipt, ReceiptState};
 use crate::otp::channels::{self, CodeChannel, SentCode};
 use crate::otp::client_limit::ClientLimit;
@@ -25,26 +29,27 @@ use crate::otp::phone_state::{ActiveCode, PhoneState};
 use crate::otp::store::OtpStore;
 use crate::storage::blocking::blocking;
 
-/// Codes that are remembered until the provider says whether they arrived.
+/// Messages that await a receipt, and phones with a lock, above which old ones
+/// are dropped.
 const AWAITED_MAX: usize = 10_000;
 
-/// How long to wait while other codes go to the same phone. A provider that does
-/// not answer must not let one phone fill all places at the doors, which those who
-/// write messages by `FastAGI` need too.
+/// How long to wait while another code is sent to the same phone. A provider that
+/// does not answer must not let one phone take all connections: `websms` by
+/// `FastAGI` needs them too.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where codes are asked for and checked.
+/// Sends and checks codes.
 pub(crate) struct OtpService {
     settings: OtpSettings,
     hasher: CodeHasher,
     store: OtpStore,
     channels: Vec<CodeChannel>,
     client_limit: ClientLimit,
-    /// One code at a time for each phone, so that the last one that arrives is the
-    /// one that counts.
+    /// A lock for each phone: one code is sent at a time, so that the last one to
+    /// arrive is the valid one.
     sending: Mutex<HashMap<Phone, Arc<tokio::sync::Mutex<()>>>>,
-    /// Codes that a provider took and may still say that it could not deliver, by
-    /// its name for them. They are in memory alone.
+    /// Codes that a provider has accepted and may report as undelivered, by the
+    /// provider's message id. They are in memory only.
     awaited: Mutex<HashMap<String, AwaitedReceipt>>,
     counters: Counters,
 }
@@ -56,18 +61,20 @@ struct AwaitedReceipt {
     until: Instant,
 }
 
-/// A code that does not count.
+/// Why a code was not sent, or is not valid.
 struct FailedSend {
     outcome: OtpOutcome,
-    /// Whether it may be on the phone all the same.
-    spent: bool,
+    /// Whether it may be on the phone all the same, and was perhaps charged for.
+    maybe_sent: bool,
 }
 
 impl FailedSend {
-    /// One that surely did not go out.
-    fn free(outcome: OtpOutcome) -> Self {
-        let spent = false;
-        Self { outcome, spent }
+    fn not_sent(outcome: OtpOutcome) -> Self {
+        let maybe_sent = false;
+        Self {
+            outcome,
+            maybe_sent,
+        }
     }
 }
 
@@ -80,7 +87,6 @@ impl fmt::Debug for OtpService {
 }
 
 impl OtpService {
-    /// A desk with its store, its key and its ways.
     #[must_use]
     pub(crate) fn new(
         settings: OtpSettings,
@@ -100,45 +106,45 @@ impl OtpService {
         }
     }
 
-    /// What `[otp]` says.
     #[must_use]
-    pub(crate) fn otp(&self) -> &OtpSettings {
+    pub(crate) fn settings(&self) -> &OtpSettings {
         &self.settings
     }
 
-    /// How often what became of requests.
     #[must_use]
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Sends a code to a phone, for a client. It counts from when a provider has
-    /// taken it; until then an earlier one does.
-    pub(crate) async fn send(self: &Arc<Self>, client: IpAddr, raw: &str) -> OtpOutcome {
-        let Ok(phone) = Phone::parse(raw) else {
+    /// Sends a code to a phone, as `client` has requested.
+    pub(crate) async fn send(self: &Arc<Self>, client: IpAddr, raw_phone: &str) -> OtpOutcome {
+        let Ok(phone) = Phone::parse(raw_phone) else {
             return self.count(OtpOutcome::InvalidPhone, None);
         };
-        // In a task of its own: a client that hangs up must not leave a code sent
-        // and not known.
+        // In a task of its own: if the client hangs up, a code that is being sent
+        // must still be stored.
         let service = Arc::clone(self);
         let sending = tokio::spawn(async move {
-            let outcome = service.send_to(client, &phone).await;
+            let outcome = service.send_within_limits(client, &phone).await;
             service.count(outcome, Some(&phone))
         });
         sending.await.unwrap_or(OtpOutcome::NotSent)
     }
 
-    async fn send_to(self: &Arc<Self>, client: IpAddr, phone: &Phone) -> OtpOutcome {
+    async fn send_within_limits(self: &Arc<Self>, client: IpAddr, phone: &Phone) -> OtpOutcome {
         let per_client = self.settings.per_client;
         if let Err(wait) = self.client_limit.count(client, per_client, Instant::now()) {
-            warn!(%phone, %client, "no more codes for this client within the hour: see per_client");
+            warn!(%phone, %client, "client has reached per_client");
             return OtpOutcome::Limited(wait.as_secs() + 1);
         }
         match self.send_exclusively(phone).await {
             Ok(()) => OtpOutcome::Sent,
-            Err(FailedSend { outcome, spent }) => {
-                // What may have gone out, and been charged for, stays counted.
-                if !spent {
+            Err(FailedSend {
+                outcome,
+                maybe_sent,
+            }) => {
+                // What was perhaps charged for stays counted.
+                if !maybe_sent {
                     self.client_limit.uncount(client);
                 }
                 outcome
@@ -147,47 +153,48 @@ impl OtpService {
     }
 
     async fn send_exclusively(self: &Arc<Self>, phone: &Phone) -> Result<(), FailedSend> {
-        let Some(_turn) = self.lock_phone(phone).await else {
-            warn!(%phone, "no code: earlier ones for this phone are still on their way");
-            return Err(FailedSend::free(OtpOutcome::Limited(
-                LOCK_TIMEOUT.as_secs(),
-            )));
+        let Some(_lock) = self.lock_phone(phone).await else {
+            warn!(%phone, "another code still being sent");
+            let outcome = OtpOutcome::Limited(LOCK_TIMEOUT.as_secs());
+            return Err(FailedSend::not_sent(outcome));
         };
-        let most = self.settings.per_phone;
-        let count = move |state: &mut PhoneState, now| (state.count(most, now), now);
+        let max = self.settings.per_phone;
+        let count = move |state: &mut PhoneState, now| (state.count(max, now), now);
         let counted = match self.change(phone, count).await {
             Ok((Ok(()), now)) => now,
             Ok((Err(wait), _)) => {
-                warn!(%phone, "no more codes for this phone within the hour: see per_phone");
-                return Err(FailedSend::free(OtpOutcome::Limited(wait.as_secs() + 1)));
+                warn!(%phone, "phone has reached per_phone");
+                let outcome = OtpOutcome::Limited(wait.as_secs() + 1);
+                return Err(FailedSend::not_sent(outcome));
             }
-            Err(error) => return Err(FailedSend::free(not_stored(phone, &error))),
+            Err(error) => return Err(FailedSend::not_sent(unavailable(phone, &error))),
         };
         let sent = self.send_code(phone).await;
-        if let Err(FailedSend { spent: false, .. }) = sent {
+        let surely_not = |failure: &FailedSend| !failure.maybe_sent;
+        if sent.as_ref().is_err_and(surely_not) {
             let uncount = move |state: &mut PhoneState, _| state.uncount(counted);
             let uncounted = self.change(phone, uncount).await;
-            uncounted.map_err(|error| FailedSend::free(not_stored(phone, &error)))?;
+            uncounted.map_err(|error| FailedSend::not_sent(unavailable(phone, &error)))?;
         }
         sent
     }
 
     async fn send_code(self: &Arc<Self>, phone: &Phone) -> Result<(), FailedSend> {
-        let made = Code::random(self.settings.code_length)
+        let generated = Code::random(self.settings.code_length)
             .and_then(|code| Ok((self.hasher.hash(phone, &code)?, code)));
-        let (kept, code) = made.map_err(|error| {
-            error!(%error, "no random numbers to be had");
-            FailedSend::free(OtpOutcome::NotSent)
+        let (hashed, code) = generated.map_err(|error| {
+            error!(%error, "no random numbers available");
+            FailedSend::not_sent(OtpOutcome::NotSent)
         })?;
         let sent = channels::send(&self.channels, 0, phone, &code).await;
         let sent = sent.map_err(|failure| FailedSend {
             outcome: OtpOutcome::NotSent,
-            spent: failure.maybe_sent,
+            maybe_sent: failure.maybe_sent,
         })?;
         let lifetime = u64::try_from(self.settings.lifetime.as_millis()).unwrap_or(u64::MAX);
-        let put = move |state: &mut PhoneState, now: u64| {
+        let replace = move |state: &mut PhoneState, now: u64| {
             state.replace_code(ActiveCode {
-                kept,
+                hashed,
                 from: now,
                 until: now.saturating_add(lifetime),
                 wrong: 0,
@@ -195,36 +202,37 @@ impl OtpService {
         };
         // Before it is stored: a receipt may be faster than the disk.
         self.await_receipt(phone, code, sent);
-        let stored = self.change(phone, put).await;
+        let stored = self.change(phone, replace).await;
         stored.map_err(|error| FailedSend {
-            outcome: not_stored(phone, &error),
-            spent: true,
+            outcome: unavailable(phone, &error),
+            maybe_sent: true,
         })
     }
 
-    /// Checks a code that somebody has typed; `None` when there was none.
-    pub(crate) async fn verify(self: &Arc<Self>, raw: &str, given: Option<String>) -> OtpOutcome {
-        let Ok(phone) = Phone::parse(raw) else {
+    /// Checks a code that a user typed; `given` is `None` when the request has no
+    /// code.
+    pub(crate) async fn verify(
+        self: &Arc<Self>,
+        raw_phone: &str,
+        given: Option<String>,
+    ) -> OtpOutcome {
+        let Ok(phone) = Phone::parse(raw_phone) else {
             return self.count(OtpOutcome::Unknown, None);
         };
-        let service = Arc::clone(self);
-        let of = phone.clone();
+        let (service, of) = (Arc::clone(self), phone.clone());
         let checked = self.change(&phone, move |state, now| {
-            let most = service.settings.max_attempts;
-            let is = |kept: &_, given: &str| service.hasher.matches(kept, &of, given);
-            state.check(given.as_deref(), most, now, is)
+            let matches = |hashed: &_, given: &str| service.hasher.matches(hashed, &of, given);
+            let max_wrong = service.settings.max_attempts;
+            state.check(given.as_deref(), max_wrong, now, matches)
         });
-        let outcome = match checked.await {
-            Ok(outcome) => outcome,
-            Err(error) => not_stored(&phone, &error),
-        };
+        let outcome = checked.await;
+        let outcome = outcome.unwrap_or_else(|error| unavailable(&phone, &error));
         self.count(outcome, Some(&phone))
     }
 
-    /// Hears what a provider says later about a message. When it is a code that it
-    /// took and could not deliver, the code goes by the next way, if it still
-    /// counts: one that was used, or that there is another one for, would be money
-    /// for nothing and in the way of the one that counts.
+    /// Handles a provider's receipt. A code that the provider accepted and could
+    /// not deliver is sent by the next channel, if it is still valid: a code that
+    /// was used or replaced would cost money and confuse the user.
     pub(crate) fn on_receipt(self: &Arc<Self>, receipt: &Receipt, runtime: &Handle) {
         if receipt.state == ReceiptState::Pending {
             return;
@@ -235,30 +243,37 @@ impl OtpService {
         if receipt.state == ReceiptState::Delivered || awaited.until <= Instant::now() {
             return;
         }
-        let next = awaited.channel + 1;
         let service = Arc::clone(self);
         runtime.spawn(async move {
-            let AwaitedReceipt { phone, code, .. } = awaited;
-            // The code may be about to be stored, or another one on its way.
-            let turn = service.lock_phone(&phone).await;
-            if turn.is_none() || !service.is_current(&phone, &code).await {
+            let AwaitedReceipt {
+                phone,
+                code,
+                channel,
+                ..
+            } = awaited;
+            // The code may not be stored yet, or another one may be on its way.
+            let lock = service.lock_phone(&phone).await;
+            if lock.is_none() || !service.is_current(&phone, &code).await {
                 return;
             }
-            warn!(%phone, "code not delivered; it goes by another way");
-            if let Ok(sent) = channels::send(&service.channels, next, &phone, &code).await {
+            warn!(%phone, "code not delivered; trying next channel");
+            let sent = channels::send(&service.channels, channel + 1, &phone, &code).await;
+            if let Ok(sent) = sent {
                 service.await_receipt(&phone, code, sent);
             }
         });
     }
 
-    /// Whether it is this code that counts.
+    /// Whether this is the valid code of the phone.
     async fn is_current(self: &Arc<Self>, phone: &Phone, code: &Code) -> bool {
         let (service, of, code) = (Arc::clone(self), phone.clone(), code.clone());
-        let held = self.change(phone, move |state, now| {
-            state.has_active_code_that(now, |kept| service.hasher.matches(kept, &of, code.expose()))
+        let current = self.change(phone, move |state, now| {
+            state.has_active_code_that(now, |hashed| {
+                service.hasher.matches(hashed, &of, code.expose())
+            })
         });
-        held.await.unwrap_or_else(|error| {
-            not_stored(phone, &error);
+        current.await.unwrap_or_else(|error| {
+            unavailable(phone, &error);
             false
         })
     }
@@ -267,7 +282,8 @@ impl OtpService {
         let Some(provider_id) = sent.provider_id else {
             return;
         };
-        if sent.channel + 1 >= self.channels.len() {
+        let is_last = sent.channel + 1 >= self.channels.len();
+        if is_last {
             return;
         }
         let now = Instant::now();
@@ -276,68 +292,65 @@ impl OtpService {
             awaited.retain(|_, awaited| awaited.until > now);
         }
         if awaited.len() < AWAITED_MAX {
-            let awaits = AwaitedReceipt {
+            let receipt = AwaitedReceipt {
                 phone: phone.clone(),
                 code,
                 channel: sent.channel,
                 until: now + self.settings.lifetime,
             };
-            awaited.insert(provider_id, awaits);
+            awaited.insert(provider_id, receipt);
         }
     }
 
-    /// Forgets what does not matter any more.
+    /// Removes what has expired from disk and memory.
     pub(crate) async fn sweep(self: &Arc<Self>) {
         let service = Arc::clone(self);
         match blocking(move || service.store.remove_expired()).await {
             Ok(active) => self.counters.set_active(active),
-            Err(error) => error!(%error, "failed to look through otpdir"),
+            Err(error) => error!(error = %chain(&error), "otpdir not readable"),
         }
         let now = Instant::now();
         self.awaited.lock().retain(|_, awaited| awaited.until > now);
     }
 
-    /// Changes what is known of a phone. The disk may take its time; others must not
-    /// wait for it.
+    /// Changes the stored state of a phone, on a thread where the disk holds up
+    /// nobody else.
     async fn change<T: Send + 'static>(
         self: &Arc<Self>,
         phone: &Phone,
-        act: impl FnOnce(&mut PhoneState, u64) -> T + Send + 'static,
+        change: impl FnOnce(&mut PhoneState, u64) -> T + Send + 'static,
     ) -> io::Result<T> {
         let (service, phone) = (Arc::clone(self), phone.clone());
-        blocking(move || service.store.change(&service.hasher, &phone, act)).await
+        blocking(move || service.store.change(&service.hasher, &phone, change)).await
     }
 
-    /// The right to send to a phone, if there is one in time.
+    /// The lock of a phone, or `None` after [`LOCK_TIMEOUT`].
     async fn lock_phone(&self, phone: &Phone) -> Option<OwnedMutexGuard<()>> {
-        let turn = {
-            let mut turns = self.sending.lock();
-            // Of those that nobody has or waits for nothing need be known.
-            if turns.len() >= AWAITED_MAX {
-                turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        let lock = {
+            let mut locks = self.sending.lock();
+            // Those that nobody holds or waits for are dropped.
+            if locks.len() >= AWAITED_MAX {
+                locks.retain(|_, lock| Arc::strong_count(lock) > 1);
             }
-            Arc::clone(turns.entry(phone.clone()).or_default())
+            Arc::clone(locks.entry(phone.clone()).or_default())
         };
-        timeout(LOCK_TIMEOUT, turn.lock_owned()).await.ok()
+        timeout(LOCK_TIMEOUT, lock.lock_owned()).await.ok()
     }
 
+    /// Counts and logs an outcome; `phone` is `None` when it is invalid.
     fn count(&self, outcome: OtpOutcome, phone: Option<&Phone>) -> OtpOutcome {
         self.counters.count(outcome);
-        let status = outcome.status().as_u16();
-        let word = outcome.word();
+        let (status, word) = (outcome.status().as_u16(), outcome.word());
         if let Some(phone) = phone {
-            info!(%phone, status, word, "one-time password");
+            info!(%phone, status, word, "OTP request answered");
         } else {
-            info!(
-                status,
-                word, "one-time password for what is no phone number"
-            );
+            info!(status, word, "OTP request with invalid phone");
         }
         outcome
     }
 }
 
-fn not_stored(phone: &Phone, error: &io::Error) -> OtpOutcome {
-    error!(%phone, %error, "failed to store what became of a code: see otpdir");
+fn unavailable(phone: &Phone, error: &io::Error) -> OtpOutcome {
+    error!(%phone, error = %chain(error), "OTP state not stored: see otpdir");
     OtpOutcome::Unavailable
 }

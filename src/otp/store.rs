@@ -1,9 +1,9 @@
-//! What is known of phones, as files: one for each phone, under a name that does
-//! not tell its number.
+//! The state of phones as files in `otpdir`: one for each phone, whose name does
+//! not reveal the number.
 //!
-//! A file is read, changed and written under a lock, and durable before anybody
-//! is told: an attempt that was counted stays counted, a code that was used stays
-//! used, whatever happens to the process.
+//! A file is read, changed and written under a lock, and is durable before the
+//! request is answered: an attempt that was counted stays counted, a code that
+//! was used stays used, also after a crash.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,38 +13,38 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use parking_lot::{Mutex, MutexGuard};
 use tracing::{error, warn};
 
+use crate::logging::chain;
 use crate::otp::code::CodeHasher;
 use crate::otp::phone::Phone;
 use crate::otp::phone_state::PhoneState;
 use crate::storage::durable::{Directory, DirectoryLock};
 
-/// Nobody's business but the daemon's.
+/// Only the daemon may read the files.
 const MODE: u32 = 0o600;
 
-/// Phones whose files are changed at the same time, at most.
+/// Files that can be changed at the same time, at most.
 const LOCKS: usize = 64;
 
-/// Digits of a name.
-const NAME: usize = 32;
+/// Hexadecimal digits of a file name.
+const NAME_LENGTH: usize = 32;
 
-/// What is known of all phones.
 #[derive(Debug)]
 pub(crate) struct OtpStore {
     directory: Directory,
-    /// Which phone has which lock is said by the start of its name.
+    /// The start of a file's name chooses its lock.
     first_lock: Mutex<()>,
     other_locks: [Mutex<()>; LOCKS - 1],
-    _claim: DirectoryLock,
+    _directory_lock: DirectoryLock,
 }
 
 impl OtpStore {
-    /// Opens the directory, which is created if it is not there, and claims it.
+    /// Opens and locks the directory; creates it if it is missing.
     ///
     /// # Errors
     /// When it cannot be used, or another process uses it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let directory = Directory::open_or_create(path, MODE)?;
-        let claim = directory.lock().map_err(|error| match error.kind() {
+        let lock = directory.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => io::Error::other("another websmsd uses it"),
             _ => error,
         })?;
@@ -53,14 +53,15 @@ impl OtpStore {
             directory,
             first_lock: Mutex::new(()),
             other_locks: std::array::from_fn(|_| Mutex::new(())),
-            _claim: claim,
+            _directory_lock: lock,
         })
     }
 
-    /// Changes what is known of a phone; it is durable when this returns.
+    /// Changes the state of a phone; the change is durable when this returns.
     ///
     /// # Errors
-    /// When the disk refuses. Then nobody knows what is known.
+    /// When the file cannot be read or written. Then the change may be stored or
+    /// not.
     pub(crate) fn change<T>(
         &self,
         hasher: &CodeHasher,
@@ -79,7 +80,7 @@ impl OtpStore {
         Ok(result)
     }
 
-    /// Forgets what does not matter any more; how many codes count.
+    /// Removes the files that have expired; returns how many codes are valid.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -93,14 +94,16 @@ impl OtpStore {
             let _lock = self.lock(name);
             match self.remove_if_expired(name) {
                 Ok(is_active) => active += usize::from(is_active),
-                // The others must not stay for it.
-                Err(error) => warn!(name, %error, "failed to look at what is known of a phone"),
+                // The other files are still looked at.
+                Err(error) => {
+                    warn!(name, error = %chain(&error), "OTP state file not readable");
+                }
             }
         }
         Ok(active)
     }
 
-    /// Forgets one if it does not matter any more; whether its code counts.
+    /// Removes a file if it has expired; returns whether its code is valid.
     fn remove_if_expired(&self, name: &str) -> io::Result<bool> {
         let (state, now) = (self.read(name)?, now());
         if state.is_expired(now) {
@@ -113,15 +116,15 @@ impl OtpStore {
         let start = name
             .get(..2)
             .and_then(|start| u8::from_str_radix(start, 16).ok());
-        let place = usize::from(start.unwrap_or_default()) % LOCKS;
-        let lock = self.other_locks.get(place).unwrap_or(&self.first_lock);
-        lock.lock()
+        let position = usize::from(start.unwrap_or_default()) % LOCKS;
+        let lock = self.other_locks.get(position);
+        lock.unwrap_or(&self.first_lock).lock()
     }
 
     fn read(&self, name: &str) -> io::Result<PhoneState> {
         match std::fs::read(self.directory.path().join(name)) {
             Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
-                error!(name, %error, "what is known of a phone cannot be read and counts no more");
+                error!(name, %error, "OTP state file unreadable; ignoring it");
                 PhoneState::default()
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PhoneState::default()),
@@ -149,13 +152,14 @@ impl OtpStore {
     }
 }
 
-/// Whether codes can be stored there.
+/// Checks that files can be written to the directory; creates it if it is
+/// missing.
 ///
 /// # Errors
-/// The step that failed.
+/// When they cannot.
 pub(crate) fn probe(path: &Path) -> io::Result<()> {
     let directory = Directory::open_or_create(path, MODE)?;
-    // Dropping what was written removes it again.
+    // The temporary file is removed when it is dropped.
     directory
         .prepare(b"probe")
         .map(drop)
@@ -163,7 +167,7 @@ pub(crate) fn probe(path: &Path) -> io::Result<()> {
 }
 
 fn is_name(name: &str) -> bool {
-    name.len() == NAME && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    name.len() == NAME_LENGTH && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn now() -> u64 {

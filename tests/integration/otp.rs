@@ -234,7 +234,7 @@ fn nobody_asks_without_address_and_token() {
     let passwords = passwords.changed(token, "permit_addr = 192.0.2.1\n");
     let (status, text) = passwords.send(PHONE);
     assert_eq!((status, text.as_str()), (403, "Forbidden"));
-    let line = passwords.daemon.wait_for_log("one-time password refused");
+    let line = passwords.daemon.wait_for_log("OTP request refused");
     assert!(line.contains("permit_addr of [otp]"), "{line}");
     assert_eq!(codes(&provider).len(), 2);
 }
@@ -256,7 +256,7 @@ fn proxy_that_is_not_known_opens_no_door() {
         let answer = passwords.say("GET", &target, &[(header, "127.0.0.1")], "");
         assert_eq!(answer.status, 403, "{header}");
     }
-    let line = passwords.daemon.wait_for_log("one-time password refused");
+    let line = passwords.daemon.wait_for_log("OTP request refused");
     assert!(line.contains("proxy_addr of [websmsd]"), "{line}");
     let known = "[websmsd]\nproxy_addr = 127.0.0.1\n[otp]";
     let passwords = passwords.changed("[otp]", known);
@@ -525,9 +525,7 @@ fn torn_file_is_a_code_less_and_not_an_end() {
         passwords.verify(PHONE, &last_code(&provider)),
         unknown(PHONE)
     );
-    passwords
-        .daemon
-        .wait_for_log("cannot be read and counts no more");
+    passwords.daemon.wait_for_log("OTP state file unreadable");
     assert_eq!(passwords.send(PHONE).0, 200);
     assert_eq!(
         passwords.verify(PHONE, &last_code(&provider)),

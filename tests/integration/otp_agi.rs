@@ -114,7 +114,7 @@ fn daemon_that_is_away_or_lets_nobody_in_is_failed() {
     assert_eq!(output.status.code(), Some(69));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("says 401: see permit_addr and client_token"),
+        said.contains("refused the request with status 401 Unauthorized (see permit_addr"),
         "{said}"
     );
     let (config, address) = (passwords.configured(), passwords.address);

@@ -138,16 +138,14 @@ fn template_that_is_not_approved_yet_is_looked_at_again() {
     let passwords = Passwords::start("", &keys);
     passwords
         .daemon
-        .wait_for_log("Meta has not approved the template");
+        .wait_for_log("template not approved yet: see the WhatsApp Manager");
     assert_eq!(passwords.send(PHONE).0, 500);
     passwords
         .daemon
-        .wait_for_log("the template has not been found to be approved yet");
+        .wait_for_log("detail=\"template not approved yet\"");
     // Meta is away meanwhile.
     graph.fail(2, 503);
-    passwords
-        .daemon
-        .wait_for_log("codes cannot go by WhatsApp yet");
+    passwords.daemon.wait_for_log("template not verified yet");
     graph.heal();
     graph.with(|state| state.templates[0].status = "APPROVED".to_owned());
     approved(&passwords);

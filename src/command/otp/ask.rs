@@ -1,38 +1,38 @@
-//! `otp send` and `otp verify`: what the dialplan asks the daemon, or a shell.
-
-use std::io::Write as _;
+//! `otp send` and `otp verify`: requests of the dialplan or a shell to the daemon.
 
 use tracing::error;
 
 use crate::cli::Configured;
 use crate::command::load;
+use crate::command::terminal;
 use crate::exit::Exit;
+use crate::logging::chain;
 use crate::otp::agi::{self, OtpCommand};
 use crate::otp::client;
 use crate::otp::outcome::OtpOutcome;
 
-/// Asks, and tells what came of it: under `agi` the dialplan, else whoever reads
-/// stdout.
-pub(super) fn run(configured: &Configured, asked: &OtpCommand, agi: bool) -> Exit {
-    let answer = ask(configured, asked);
-    let told = answer.as_ref().ok().copied();
-    let said = if agi {
-        agi::commands(told)
-    } else {
-        told.map_or_else(String::new, |answer| format!("{}\n", answer.word()))
-    };
-    // Asterisk may have hung up and closed the pipe.
-    let _ = std::io::stdout().write_all(said.as_bytes());
-    answer.map_or_else(|exit| exit, exit)
+/// Asks the daemon and prints the outcome: AGI commands with `agi`, else a word.
+pub(super) fn run(configured: &Configured, command: &OtpCommand, agi: bool) -> Exit {
+    let result = ask(configured, command);
+    let outcome = result.ok();
+    if agi {
+        terminal::print(&agi::commands(outcome));
+    } else if let Some(outcome) = outcome {
+        terminal::print(&format!("{}\n", outcome.word()));
+    }
+    result.map_or_else(|exit| exit, exit)
 }
 
-/// Asks the daemon; how the program ends when it cannot be asked.
-fn ask(configured: &Configured, asked: &OtpCommand) -> Result<OtpOutcome, Exit> {
+/// Asks the daemon.
+///
+/// # Errors
+/// When it cannot be asked, which is logged.
+fn ask(configured: &Configured, command: &OtpCommand) -> Result<OtpOutcome, Exit> {
     let (config, _) = load(configured).ok_or(Exit::Configuration)?;
     let Some(otp) = &config.otp else {
         error!(
-            "[otp] is not in websms.conf: `asterisk-websms otp setup` puts it there, and websmsd \
-             is started anew then"
+            "[otp] is not in websms.conf: run `asterisk-websms otp setup`, then start websmsd \
+             again"
         );
         return Err(Exit::Configuration);
     };
@@ -40,18 +40,19 @@ fn ask(configured: &Configured, asked: &OtpCommand) -> Result<OtpOutcome, Exit> 
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| {
-        error!(%error, "failed to start");
+        error!(%error, "runtime not started");
         Exit::Internal
     })?;
-    runtime.block_on(client::ask(otp, asked)).map_err(|error| {
-        error!("no one-time password: failed to {error}");
-        Exit::Failed
-    })
+    runtime
+        .block_on(client::ask(otp, command))
+        .map_err(|error| {
+            error!("OTP request failed to {}", chain(&error));
+            Exit::Failed
+        })
 }
 
-/// The status for what became of it.
-fn exit(answer: OtpOutcome) -> Exit {
-    match answer {
+fn exit(outcome: OtpOutcome) -> Exit {
+    match outcome {
         OtpOutcome::Sent | OtpOutcome::Verified => Exit::Success,
         OtpOutcome::NotSent | OtpOutcome::Limited(_) | OtpOutcome::Unavailable => Exit::Failed,
         OtpOutcome::InvalidPhone

@@ -273,7 +273,7 @@ fn open_otp(config: &Config) -> Result<Option<OtpParts>, StartFailure> {
         .transpose();
     opened.map_err(|error| StartFailure {
         problem: "one-time passwords cannot be sent",
-        detail: format!("[otp] failed to {error}"),
+        detail: format!("[otp] failed to {}", chain(&error)),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Chance, hashes, and times.
+//! Randomness, hashes, and timing.
 
 use super::*;
 use std::cell::Cell;
@@ -10,7 +10,7 @@ fn phone(digits: &str) -> Phone {
 }
 
 #[test]
-fn code_has_its_digits() {
+fn code_has_so_many_digits() {
     for digits in [1, 4, 6, 15, 18] {
         for _ in 0..100 {
             let code = Code::random(digits).unwrap();
@@ -22,7 +22,7 @@ fn code_has_its_digits() {
 }
 
 #[test]
-fn number_that_would_make_others_likelier_is_thrown_away() {
+fn number_that_would_bias_the_result_is_rejected() {
     // 2^64 = 900,000 * 20,496,382,304,121 + 651,616.
     let drawn = Cell::new(0);
     let random = || {
@@ -36,12 +36,12 @@ fn number_that_would_make_others_likelier_is_thrown_away() {
 }
 
 #[test]
-fn code_is_known_by_its_phone_key_and_salt_alone() {
+fn hash_matches_only_with_its_code_phone_key_and_salt() {
     let hasher = CodeHasher::new(Secret::new("key".to_owned()));
     let (john, jane) = (phone("15551234567"), phone("15551234568"));
     let code = Code("123456".to_owned());
-    let kept = hasher.hash(&john, &code).unwrap();
-    assert!(hasher.matches(&kept, &john, "123456"));
+    let stored = hasher.hash(&john, &code).unwrap();
+    assert!(hasher.matches(&stored, &john, "123456"));
     for (phone, given) in [
         (&john, "123457"),
         (&john, ""),
@@ -49,21 +49,21 @@ fn code_is_known_by_its_phone_key_and_salt_alone() {
         (&john, "0123456"),
         (&jane, "123456"),
     ] {
-        assert!(!hasher.matches(&kept, phone, given), "{phone} {given:?}");
+        assert!(!hasher.matches(&stored, phone, given), "{phone} {given:?}");
     }
     let other = CodeHasher::new(Secret::new("other".to_owned()));
-    assert!(!other.matches(&kept, &john, "123456"));
+    assert!(!other.matches(&stored, &john, "123456"));
     let again = hasher.hash(&john, &code).unwrap();
-    assert_ne!(kept, again, "the salt is another one");
+    assert_ne!(stored, again, "the salt is another one");
     let torn = HashedCode {
         hash: String::new(),
-        ..kept
+        ..stored
     };
     assert!(!hasher.matches(&torn, &john, "123456"));
 }
 
 #[test]
-fn name_of_a_phone_is_the_same_under_its_key() {
+fn file_name_depends_on_phone_and_key() {
     let hasher = CodeHasher::new(Secret::new("key".to_owned()));
     let (john, jane) = (phone("15551234567"), phone("15551234568"));
     assert_eq!(hasher.file_name(&john), hasher.file_name(&john));
@@ -81,19 +81,19 @@ fn chi_squared(counts: &[u32]) -> f64 {
     counts.iter().map(square).sum()
 }
 
-/// Whether a statistic with so many degrees of freedom is one that chance gives:
-/// Wilson's and Hilferty's cube root is nearly normal, and six standard deviations
-/// are missed once in five hundred million times. Counts that are all the same are
-/// not by chance either.
-fn is_by_chance(statistic: f64, cells: usize) -> bool {
+/// Whether uniform random numbers give this statistic, for so many cells: by
+/// Wilson and Hilferty its cube root is nearly normal, and six standard deviations
+/// are exceeded once in five hundred million times. Counts that are all the same
+/// are not random either.
+fn is_random(statistic: f64, cells: usize) -> bool {
     let freedom = f64::from(u32::try_from(cells).unwrap()) - 1.0;
     let spread = 2.0 / (9.0 * freedom);
     let normal = ((statistic / freedom).cbrt() - (1.0 - spread)) / spread.sqrt();
     normal.abs() < 6.0
 }
 
-/// A million codes: as many with each beginning and each end, and none that is
-/// likelier after another.
+/// A million codes: every beginning and every end is equally frequent, and no
+/// code depends on the one before.
 #[test]
 fn codes_are_unbiased() {
     let mut counts = [vec![0; 900], vec![0; 1000], vec![0; 1000]];
@@ -107,28 +107,28 @@ fn codes_are_unbiased() {
     }
     for counts in &counts[..2] {
         let statistic = chi_squared(counts);
-        assert!(is_by_chance(statistic, counts.len()), "{statistic}");
+        assert!(is_random(statistic, counts.len()), "{statistic}");
     }
-    // The sum of one that is uniform over a thousand and any other is so too.
+    // The sum with a number that is uniform modulo 1000 is uniform, too.
     let statistic = chi_squared(&counts[2]);
-    assert!(is_by_chance(statistic, 1000), "{statistic}");
+    assert!(is_random(statistic, 1000), "{statistic}");
 }
 
-/// What the statistic is for: it notices one part in twenty.
+/// The statistic finds a bias of one part in twenty.
 #[test]
-fn biased_codes_would_be_noticed() {
+fn biased_codes_are_found() {
     let mut counts = vec![1000_u32; 1000];
     for count in counts.iter_mut().step_by(2) {
         *count += 100;
     }
-    assert!(!is_by_chance(chi_squared(&counts), counts.len()));
-    assert!(!is_by_chance(chi_squared(&[1000; 1000]), 1000), "too even");
+    assert!(!is_random(chi_squared(&counts), counts.len()));
+    assert!(!is_random(chi_squared(&[1000; 1000]), 1000), "too even");
 }
 
-/// Welch's t of the times that one act takes for two codes, in an order by chance,
-/// without the slowest: what the machine does besides. Both codes stand in the same
-/// place while they are looked at, so that nothing differs but they.
-fn t_of(rounds: usize, codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
+/// Welch's t of the times that `act` takes with two codes, in random order and
+/// without the slowest tenth, when the machine did other things. Both codes are in
+/// the same memory while they are checked, so that nothing else differs.
+fn welch_t(rounds: usize, codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
     let mut times = [Vec::new(), Vec::new()];
     let mut given = codes[0].to_owned();
     for _ in 0..2 * rounds {
@@ -152,36 +152,36 @@ fn t_of(rounds: usize, codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
     (one - other) / (one_spread + other_spread).sqrt()
 }
 
-/// The least that several runs find: a machine that does other things can make any
-/// one of them differ; what depends on the code differs in all.
-fn least(codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
-    let runs = (0..5).map(|_| t_of(10_000, codes, act).abs());
+/// The smallest difference of several runs: other work of the machine may make one
+/// run differ; what depends on the code makes all of them differ.
+fn smallest_t(codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
+    let runs = (0..5).map(|_| welch_t(10_000, codes, act).abs());
     runs.fold(f64::INFINITY, f64::min)
 }
 
-/// Beyond 10 nobody doubts a difference; what is compared digit by digit is far
-/// beyond it.
+/// A t above 10 is a certain difference; a comparison digit by digit is far above
+/// it.
 #[test]
-fn time_does_not_depend_on_how_much_of_a_code_is_right() {
-    const DOUBTLESS: f64 = 10.0;
+fn time_of_a_check_does_not_depend_on_the_code() {
+    const CERTAIN: f64 = 10.0;
     let hasher = CodeHasher::new(Secret::new("key".to_owned()));
     let john = phone("15551234567");
-    let kept = hasher.hash(&john, &Code("123456".to_owned())).unwrap();
+    let stored = hasher.hash(&john, &Code("123456".to_owned())).unwrap();
     let is = |given: &str| {
-        black_box(hasher.matches(&kept, &john, given));
+        black_box(hasher.matches(&stored, &john, given));
     };
     for right in ["123457", "123456"] {
-        let t = least([right, "923457"], &is);
-        assert!(t < DOUBTLESS, "{right}: {t}");
+        let t = smallest_t([right, "923457"], &is);
+        assert!(t < CERTAIN, "{right}: {t}");
     }
-    // The test notices a comparison that ends at the first difference.
+    // The test finds a comparison that ends at the first difference.
     let naive = |given: &str| {
         let pairs = given.bytes().zip("123456".bytes());
         let same = pairs.take_while(|(one, other)| black_box(one) == black_box(other));
         for _ in same {
-            black_box(hasher.matches(&kept, &john, ""));
+            black_box(hasher.matches(&stored, &john, ""));
         }
     };
-    let t = least(["123457", "923457"], &naive);
-    assert!(t > DOUBTLESS, "{t}");
+    let t = smallest_t(["123457", "923457"], &naive);
+    assert!(t > CERTAIN, "{t}");
 }

@@ -1,8 +1,9 @@
-//! Whether the template that codes go in is approved: looked at when the daemon
-//! starts, and again until it is.
+//! Waits until Meta has approved the template that codes are sent in. The daemon
+//! begins at its start and asks again until the template is approved.
 
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
@@ -10,14 +11,14 @@ use crate::config::{self, WhatsappAccount, WhatsappCodes};
 use crate::http::client::json_api::ApiClientError;
 use crate::logging::chain;
 use crate::otp::meta::{GraphApi, Template};
-use crate::outbound::provider::Provider;
+use crate::outbound::provider::{Provider, ProviderError};
 use crate::resilience::backoff::Backoff;
 use crate::secret::Secret;
 
-/// Between two looks at a template that is not approved yet.
+/// Between two requests about a template that is not approved yet.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60));
 
-/// A template that is to be approved, in an account.
+/// The template of an account, to be approved.
 #[derive(Debug)]
 pub(crate) struct TemplateApproval {
     codes: WhatsappCodes,
@@ -29,7 +30,7 @@ impl TemplateApproval {
     /// Prepares connections; makes none.
     ///
     /// # Errors
-    /// When the certificates cannot be had.
+    /// When certificates cannot be read.
     pub(crate) fn new(
         codes: &WhatsappCodes,
         account: &WhatsappAccount<Secret>,
@@ -41,40 +42,48 @@ impl TemplateApproval {
         })
     }
 
-    /// Waits until the template is approved, however long that takes; then who sends
-    /// it, and what the administrator reads.
+    /// Waits until the template is approved, however long that takes. Returns the
+    /// provider that sends it, and the line of Meta's sample server about it.
     pub(crate) async fn wait(&self) -> (Provider, String) {
         let mut attempts: u32 = 0;
         loop {
             attempts = attempts.saturating_add(1);
             match self.api.template(&self.account).await {
-                Ok(template) if template.is_approved() => match self.sender(&template) {
+                Ok(template) if template.is_approved() => match self.provider(&template) {
                     Ok(provider) => return (provider, verified(&template)),
-                    Err(error) => error!(%error, "codes cannot go by WhatsApp"),
+                    Err(error) => error!(error = %chain(&error), "template not usable"),
                 },
                 Ok(template) => {
                     let Template { name, status, .. } = template;
                     let id = &self.account.template_id;
                     warn!(
                         name, %id, status,
-                        "codes cannot go by WhatsApp yet: Meta has not approved the template; \
-                         see it in the WhatsApp Manager"
+                        "template not approved yet: see the WhatsApp Manager"
                     );
                 }
-                Err(trouble) => error!(%trouble, "codes cannot go by WhatsApp yet"),
+                Err(error) => error!(%error, "template not verified yet"),
             }
             sleep(BACKOFF.after(attempts)).await;
         }
     }
 
-    fn sender(&self, template: &Template) -> Result<Provider, String> {
+    fn provider(&self, template: &Template) -> Result<Provider, TemplateError> {
         let Template { name, language, .. } = template;
-        let outgoing = config::sender(&self.codes, &self.account, name, language)?;
-        Provider::new(outgoing).map_err(|error| format!("failed to {}", chain(&error)))
+        let outgoing = config::sender(&self.codes, &self.account, name, language);
+        Ok(Provider::new(outgoing.map_err(TemplateError::Name)?)?)
     }
 }
 
 fn verified(template: &Template) -> String {
     let Template { name, id, .. } = template;
     format!("Verified OTP template '{name}' with ID {id} is approved and ready to send.")
+}
+
+/// Why an approved template cannot be sent.
+#[derive(Debug, Error)]
+enum TemplateError {
+    #[error("use the template: {0}")]
+    Name(String),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
 }
