@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::assert_no_command_ran;
 use crate::pbx::{Changes, Pbx};
 use crate::support::daemon::{self, Server};
-use crate::support::otp::{another, last_code};
+use crate::support::otp::{last_code, wrong_code};
 use crate::support::sip::{Call, Phone};
 use crate::support::{Answer, Provider, http, wait_for};
 
@@ -168,7 +168,7 @@ fn codes_are_typed(fastagi: bool) {
     let mut call = scene.call();
     let code = last_code(&scene.provider);
     for _ in 0..3 {
-        scene.type_in(&mut call, &another(&code));
+        scene.type_in(&mut call, &wrong_code(&code));
     }
     assert_eq!(scene.end(), "refused: LOCKED");
     call.wait_for_end();
@@ -203,7 +203,7 @@ fn caller_is_asked_without_sounds() {
     assert_eq!(code.len(), 15);
     // Read is executed once more when it has not found the sound.
     scene.typed.set(1);
-    scene.type_in(&mut call, &another(&code));
+    scene.type_in(&mut call, &wrong_code(&code));
     scene.typed.set(3);
     scene.type_in(&mut call, &code);
     assert_eq!(scene.end(), "verified");

@@ -1,12 +1,12 @@
-//! One-time passwords by HTTP: what the sample server's guide says, its corners,
-//! who may ask, how often, and what is kept.
+//! One-time passwords by HTTP: the guide of Meta's sample server, its edge cases,
+//! access, limits, and what is stored.
 
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use crate::support::http::{self, JSON};
-use crate::support::otp::{PHONE, Passwords, another, codes, last_code, provider};
+use crate::support::otp::{OtpDaemon, PHONE, last_code, received_codes, sms_provider, wrong_code};
 use crate::support::{Answer, Provider, Spool, daemon, wait_for};
 
 const LEFT_2: &str = "Incorrect code. 2 attempt(s) remaining.";
@@ -17,7 +17,7 @@ const NO_CODE: &str = "No code provided.";
 const NOT_SENT: &str = "Error calling send message API. Check server logs.";
 const LIMITED: &str = "Too many requests, please try again later.";
 
-fn said(status: u16, text: &str) -> (u16, String) {
+fn answer(status: u16, text: &str) -> (u16, String) {
     (status, text.to_owned())
 }
 
@@ -25,90 +25,85 @@ fn unknown(phone: &str) -> (u16, String) {
     (404, format!("No active code for phone # {phone}"))
 }
 
-/// Every row of the guide, in the order of the sample.
+/// Every row of the guide's table, in the order of the sample.
 #[test]
-fn guide_is_kept_row_by_row() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "");
-    let ok = said(200, "");
-    assert_eq!(passwords.verify(PHONE, "123456"), unknown(PHONE));
-    assert_eq!(passwords.send(PHONE), ok);
+fn responses_are_those_of_the_guide() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "");
+    let ok = answer(200, "");
+    assert_eq!(otp.verify(PHONE, "123456"), unknown(PHONE));
+    assert_eq!(otp.send(PHONE), ok);
     let code = last_code(&provider);
     assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()));
     let request = &provider.requests()[0];
     assert_eq!(request.parameters()["To"], format!("+{PHONE}"));
     assert_eq!(request.parameters()["Body"], format!("{code} for 5 min"));
-    let wrong = another(&code);
+    let wrong = wrong_code(&code);
     // None of these is an attempt.
     for body in ["", "{}", "{\"code\": null}", "[]", "{\"code\": 123456}"] {
-        assert_eq!(passwords.post(PHONE, body), said(400, NO_CODE), "{body}");
+        assert_eq!(otp.post(PHONE, body), answer(400, NO_CODE), "{body}");
     }
-    assert_eq!(passwords.verify(PHONE, &wrong), said(401, LEFT_2));
-    assert_eq!(passwords.verify(PHONE, &wrong), said(401, LEFT_1));
-    assert_eq!(passwords.verify(PHONE, &code), ok);
-    assert_eq!(passwords.verify(PHONE, &code), unknown(PHONE), "used once");
-    // A new one has its own attempts.
-    assert_eq!(passwords.send(PHONE), ok);
+    assert_eq!(otp.verify(PHONE, &wrong), answer(401, LEFT_2));
+    assert_eq!(otp.verify(PHONE, &wrong), answer(401, LEFT_1));
+    assert_eq!(otp.verify(PHONE, &code), ok);
+    assert_eq!(otp.verify(PHONE, &code), unknown(PHONE), "used once");
+    // A new code has its own attempts.
+    assert_eq!(otp.send(PHONE), ok);
     let code = last_code(&provider);
-    assert_eq!(passwords.verify(PHONE, &wrong), said(401, LEFT_2));
-    assert_eq!(passwords.send(PHONE), ok);
+    assert_eq!(otp.verify(PHONE, &wrong), answer(401, LEFT_2));
+    assert_eq!(otp.send(PHONE), ok);
     let newer = last_code(&provider);
     assert_ne!(code, newer);
+    assert_eq!(otp.verify(PHONE, &code), answer(401, LEFT_2), "the old one");
     assert_eq!(
-        passwords.verify(PHONE, &code),
-        said(401, LEFT_2),
-        "the old one"
-    );
-    assert_eq!(
-        passwords.verify(PHONE, ""),
-        said(401, LEFT_1),
+        otp.verify(PHONE, ""),
+        answer(401, LEFT_1),
         "as the sample's"
     );
-    assert_eq!(passwords.verify(PHONE, &wrong), said(401, LOCKED));
-    assert_eq!(passwords.verify(PHONE, &newer), unknown(PHONE));
+    assert_eq!(otp.verify(PHONE, &wrong), answer(401, LOCKED));
+    assert_eq!(otp.verify(PHONE, &newer), unknown(PHONE));
 }
 
-/// Programs read the outcome from a header.
 #[test]
-fn outcome_is_said_in_a_header() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "per_phone = 3");
+fn outcome_is_in_the_header_otp_status() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "per_phone = 3");
     let target = format!("/otp/{PHONE}/");
     let outcome = |method, target: &str, body: &str| {
-        let answer = passwords.say(method, target, &[JSON], body);
-        let header = answer.headers.get("otp-status").cloned();
-        (answer.status, header.unwrap_or_default())
+        let response = otp.request(method, target, &[JSON], body);
+        let header = response.headers.get("otp-status").cloned();
+        (response.status, header.unwrap_or_default())
     };
     let post = |code: &str| outcome("POST", &target, &format!("{{\"code\": \"{code}\"}}"));
-    assert_eq!(post("123456"), said(404, "NONE"));
-    assert_eq!(outcome("GET", &target, ""), said(200, "SENT"));
+    assert_eq!(post("123456"), answer(404, "NONE"));
+    assert_eq!(outcome("GET", &target, ""), answer(200, "SENT"));
     let code = last_code(&provider);
-    let wrong = another(&code);
+    let wrong = wrong_code(&code);
     for body in ["{}", "{", ""] {
-        assert_eq!(outcome("POST", &target, body), said(400, "NO_CODE"));
+        assert_eq!(outcome("POST", &target, body), answer(400, "NO_CODE"));
     }
-    assert_eq!(post(&wrong), said(401, "WRONG;left=2"));
-    assert_eq!(post(&wrong), said(401, "WRONG;left=1"));
-    assert_eq!(post(&code), said(200, "VERIFIED"));
-    assert_eq!(outcome("GET", &target, ""), said(200, "SENT"));
+    assert_eq!(post(&wrong), answer(401, "WRONG;left=2"));
+    assert_eq!(post(&wrong), answer(401, "WRONG;left=1"));
+    assert_eq!(post(&code), answer(200, "VERIFIED"));
+    assert_eq!(outcome("GET", &target, ""), answer(200, "SENT"));
     for left in ["WRONG;left=2", "WRONG;left=1", "LOCKED"] {
-        assert_eq!(post(&another(&last_code(&provider))), said(401, left));
+        assert_eq!(post(&wrong_code(&last_code(&provider))), answer(401, left));
     }
-    assert_eq!(outcome("GET", &target, ""), said(200, "SENT"));
-    let answer = passwords.say("GET", &target, &[], "");
-    let seconds = &answer.headers["retry-after"];
+    assert_eq!(outcome("GET", &target, ""), answer(200, "SENT"));
+    let response = otp.request("GET", &target, &[], "");
+    let seconds = &response.headers["retry-after"];
     let limited = format!("LIMITED;seconds={seconds}");
-    assert_eq!(answer.headers["otp-status"], limited);
-    assert_eq!(outcome("GET", "/otp/abc/", ""), said(400, "REJECTED"));
-    // Refused before a code was looked at.
-    assert_eq!(outcome("GET", "/otp/", ""), said(404, ""));
-    assert_eq!(outcome("PUT", &target, ""), said(405, ""));
-    passwords.forward(Duration::from_secs(300));
-    assert_eq!(post(&code), said(401, "EXPIRED"));
+    assert_eq!(response.headers["otp-status"], limited);
+    assert_eq!(outcome("GET", "/otp/abc/", ""), answer(400, "REJECTED"));
+    // Requests that are refused before that have no header.
+    assert_eq!(outcome("GET", "/otp/", ""), answer(404, ""));
+    assert_eq!(outcome("PUT", &target, ""), answer(405, ""));
+    otp.advance(Duration::from_secs(300));
+    assert_eq!(post(&code), answer(401, "EXPIRED"));
 }
 
 #[test]
-fn message_that_nobody_takes_is_500_and_the_earlier_code_counts() {
+fn unsent_code_is_500_and_the_earlier_code_stays_valid() {
     let provider = Provider::deciding({
         let answers = std::sync::atomic::AtomicUsize::new(0);
         move |_| match answers.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
@@ -118,44 +113,43 @@ fn message_that_nobody_takes_is_500_and_the_earlier_code_counts() {
             _ => Answer::Http(500, "text/plain", "sorry".to_owned()),
         }
     });
-    let passwords = Passwords::by_sms(&provider, "per_phone = 3");
-    assert_eq!(passwords.send(PHONE), said(200, ""));
+    let otp = OtpDaemon::with_sms(&provider, "per_phone = 3");
+    assert_eq!(otp.send(PHONE), answer(200, ""));
     let code = last_code(&provider);
-    // What was refused does not count for per_phone; what may have been sent does,
-    // or there would be no bound while a provider takes messages and does not say
-    // so.
+    // A refused message does not count for per_phone. One that may have been sent
+    // does, or there would be no limit while a provider accepts messages and its
+    // responses are lost.
     for _ in 0..5 {
-        assert_eq!(passwords.send(PHONE), said(500, NOT_SENT));
+        assert_eq!(otp.send(PHONE), answer(500, NOT_SENT));
     }
-    assert_eq!(passwords.send(PHONE), said(429, LIMITED));
-    assert_eq!(codes(&provider).len(), 6);
-    let log = passwords.daemon.log();
+    assert_eq!(otp.send(PHONE), answer(429, LIMITED));
+    assert_eq!(received_codes(&provider).len(), 6);
+    let log = otp.daemon.log();
     assert!(log.contains("code not sent"), "{log}");
-    assert_eq!(passwords.verify(PHONE, &code), said(200, ""));
+    assert_eq!(otp.verify(PHONE, &code), answer(200, ""));
 }
 
 #[test]
-fn code_expires_and_that_is_known_after_a_restart() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "lifetime = 10");
-    assert_eq!(passwords.send(PHONE).0, 200);
+fn attempts_and_expiry_survive_a_restart() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "lifetime = 10");
+    assert_eq!(otp.send(PHONE).0, 200);
     let code = last_code(&provider);
-    let wrong = another(&code);
-    assert_eq!(passwords.verify(PHONE, &wrong), said(401, LEFT_2));
-    let passwords = passwords.again(Signal::SIGKILL);
-    assert_eq!(passwords.verify(PHONE, &wrong), said(401, LEFT_1));
-    // What is kept says when: it is not worth waiting for.
-    passwords.forward(Duration::from_secs(10));
-    let passwords = passwords.again(Signal::SIGTERM);
-    assert_eq!(passwords.post(PHONE, "{}"), said(400, NO_CODE));
-    assert_eq!(passwords.verify(PHONE, &code), said(401, EXPIRED));
-    assert_eq!(passwords.verify(PHONE, &code), unknown(PHONE));
+    let wrong = wrong_code(&code);
+    assert_eq!(otp.verify(PHONE, &wrong), answer(401, LEFT_2));
+    let otp = otp.restart(Signal::SIGKILL);
+    assert_eq!(otp.verify(PHONE, &wrong), answer(401, LEFT_1));
+    otp.advance(Duration::from_secs(10));
+    let otp = otp.restart(Signal::SIGTERM);
+    assert_eq!(otp.post(PHONE, "{}"), answer(400, NO_CODE));
+    assert_eq!(otp.verify(PHONE, &code), answer(401, EXPIRED));
+    assert_eq!(otp.verify(PHONE, &code), unknown(PHONE));
 }
 
 #[test]
-fn paths_are_taken_as_clients_write_them() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "per_phone = 0");
+fn path_is_accepted_in_every_notation() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "per_phone = 0");
     for path in [
         format!("/otp/{PHONE}/"),
         format!("/otp/{PHONE}"),
@@ -164,55 +158,62 @@ fn paths_are_taken_as_clients_write_them() {
         format!("/otp/00{PHONE}"),
         format!("/otp/{PHONE}?x=1"),
     ] {
-        assert_eq!(passwords.say("GET", &path, &[], "").status, 200, "{path}");
+        assert_eq!(otp.request("GET", &path, &[], "").status, 200, "{path}");
         let body = format!("{{\"code\": \"{}\"}}", last_code(&provider));
-        let answer = passwords.say("POST", &path, &[JSON], &body);
-        assert_eq!((answer.status, answer.text()), said(200, ""), "{path}");
+        let response = otp.request("POST", &path, &[JSON], &body);
+        assert_eq!(
+            (response.status, response.text()),
+            answer(200, ""),
+            "{path}"
+        );
     }
-    // The phone is echoed as it was written, and is text.
-    let answer = passwords.say("POST", "/otp/+1%3Cb%3E555/", &[JSON], "{\"code\": \"1\"}");
-    assert_eq!((answer.status, answer.text()), unknown("+1<b>555"));
-    assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
-    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    // The phone is repeated as it was written, as plain text.
+    let response = otp.request("POST", "/otp/+1%3Cb%3E555/", &[JSON], "{\"code\": \"1\"}");
+    assert_eq!((response.status, response.text()), unknown("+1<b>555"));
+    assert_eq!(
+        response.headers["content-type"],
+        "text/plain; charset=utf-8"
+    );
+    assert_eq!(response.headers["x-content-type-options"], "nosniff");
     for path in ["/", "/otp/", "/otp", "/otp/1/2/", "/metrics"] {
-        assert_eq!(passwords.say("GET", path, &[], "").status, 404, "{path}");
+        assert_eq!(otp.request("GET", path, &[], "").status, 404, "{path}");
     }
-    let bad = said(400, "Not a phone number in international format.");
+    let bad = answer(400, "Not a phone number in international format.");
     for phone in ["abc", "555", "0155512345", "1555123456789012"] {
-        assert_eq!(passwords.send(phone), bad, "{phone}");
+        assert_eq!(otp.send(phone), bad, "{phone}");
     }
     for method in ["PUT", "DELETE", "PATCH", "HEAD"] {
-        let answer = passwords.say(method, &format!("/otp/{PHONE}/"), &[], "");
-        assert_eq!(answer.status, 405, "{method}");
-        assert_eq!(answer.headers["allow"], "GET, POST");
+        let response = otp.request(method, &format!("/otp/{PHONE}/"), &[], "");
+        assert_eq!(response.status, 405, "{method}");
+        assert_eq!(response.headers["allow"], "GET, POST");
     }
-    assert_eq!(codes(&provider).len(), 6, "nothing else was sent");
+    assert_eq!(received_codes(&provider).len(), 6, "nothing else was sent");
 }
 
-/// Broken JSON is refused before anything is looked up, as in the sample's
+/// Invalid JSON is refused before the phone is looked up, as in the sample's
 /// JavaScript server.
 #[test]
-fn body_is_json_whatever_its_type() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "");
+fn body_is_json_with_any_content_type() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "");
     for body in ["{", "code=123456", "\u{feff}{}", "{\"code\": \"1\"} x"] {
-        assert_eq!(passwords.post(PHONE, body), said(400, NO_CODE), "{body}");
+        assert_eq!(otp.post(PHONE, body), answer(400, NO_CODE), "{body}");
     }
-    assert_eq!(passwords.post(PHONE, "{}"), unknown(PHONE));
-    passwords.send(PHONE);
+    assert_eq!(otp.post(PHONE, "{}"), unknown(PHONE));
+    otp.send(PHONE);
     let body = format!("{{\"code\": \"{}\", \"x\": [1]}}", last_code(&provider));
     let target = format!("/otp/{PHONE}/");
     let long = " ".repeat(17 * 1024);
-    assert_eq!(passwords.post(PHONE, &long).0, 413);
-    let answer = passwords.say("POST", &target, &[http::FORM], &body);
-    assert_eq!(answer.status, 200);
+    assert_eq!(otp.post(PHONE, &long).0, 413);
+    let response = otp.request("POST", &target, &[http::FORM], &body);
+    assert_eq!(response.status, 200);
 }
 
 #[test]
-fn nobody_asks_without_address_and_token() {
-    let provider = provider();
+fn client_needs_permitted_address_and_token() {
+    let provider = sms_provider();
     let token = "client_token = a-long-token\n";
-    let passwords = Passwords::by_sms(&provider, token);
+    let otp = OtpDaemon::with_sms(&provider, token);
     let target = format!("/otp/{PHONE}/");
     for (shown, status) in [
         ("Bearer a-long-token", 200),
@@ -224,26 +225,27 @@ fn nobody_asks_without_address_and_token() {
         ("", 401),
     ] {
         let headers = [("Authorization", shown)];
-        let answer = passwords.say("GET", &target, &headers, "");
-        assert_eq!(answer.status, status, "{shown}");
+        let response = otp.request("GET", &target, &headers, "");
+        assert_eq!(response.status, status, "{shown}");
         if status == 401 {
-            assert_eq!(answer.headers["www-authenticate"], "Bearer");
+            assert_eq!(response.headers["www-authenticate"], "Bearer");
         }
     }
-    assert_eq!(passwords.verify(PHONE, "1").0, 401);
-    let passwords = passwords.changed(token, "permit_addr = 192.0.2.1\n");
-    let (status, text) = passwords.send(PHONE);
+    assert_eq!(otp.verify(PHONE, "1").0, 401);
+    let otp = otp.restart_with(token, "permit_addr = 192.0.2.1\n");
+    let (status, text) = otp.send(PHONE);
     assert_eq!((status, text.as_str()), (403, "Forbidden"));
-    let line = passwords.daemon.wait_for_log("OTP request refused");
+    let line = otp.daemon.wait_for_log("OTP request refused");
     assert!(line.contains("permit_addr of [otp]"), "{line}");
-    assert_eq!(codes(&provider).len(), 2);
+    assert_eq!(received_codes(&provider).len(), 2);
 }
 
-/// A reverse proxy on this machine would make everybody seem to be this machine.
+/// Through a reverse proxy on this machine every client would seem to be this
+/// machine.
 #[test]
-fn proxy_that_is_not_known_opens_no_door() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "per_phone = 0\n");
+fn request_through_an_unknown_proxy_is_refused() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "per_phone = 0\n");
     let target = format!("/otp/{PHONE}/");
     for header in [
         "X-Forwarded-For",
@@ -253,31 +255,31 @@ fn proxy_that_is_not_known_opens_no_door() {
         "X-Forwarded-Host",
         "CF-Connecting-IP",
     ] {
-        let answer = passwords.say("GET", &target, &[(header, "127.0.0.1")], "");
-        assert_eq!(answer.status, 403, "{header}");
+        let response = otp.request("GET", &target, &[(header, "127.0.0.1")], "");
+        assert_eq!(response.status, 403, "{header}");
     }
-    let line = passwords.daemon.wait_for_log("OTP request refused");
+    let line = otp.daemon.wait_for_log("OTP request refused");
     assert!(line.contains("proxy_addr of [websmsd]"), "{line}");
     let known = "[websmsd]\nproxy_addr = 127.0.0.1\n[otp]";
-    let passwords = passwords.changed("[otp]", known);
+    let otp = otp.restart_with("[otp]", known);
     for (client, status) in [("127.0.0.1", 200), ("203.0.113.9", 403), ("x", 403)] {
         let header = [("X-Forwarded-For", client)];
-        let answer = passwords.say("GET", &target, &header, "");
-        assert_eq!(answer.status, status, "{client}");
+        let response = otp.request("GET", &target, &header, "");
+        assert_eq!(response.status, status, "{client}");
     }
-    assert_eq!(codes(&provider).len(), 1);
+    assert_eq!(received_codes(&provider).len(), 1);
 }
 
 #[test]
-fn phone_and_client_have_so_many_an_hour() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "per_phone = 2\nper_client = 5");
+fn codes_per_phone_and_client_are_limited() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "per_phone = 2\nper_client = 5");
     let send = |phone: &str| {
-        let answer = passwords.say("GET", &format!("/otp/{phone}/"), &[], "");
-        let seconds = answer.headers.get("retry-after");
+        let response = otp.request("GET", &format!("/otp/{phone}/"), &[], "");
+        let seconds = response.headers.get("retry-after");
         let seconds: Option<u64> = seconds.map(|seconds| seconds.parse().unwrap());
         (
-            answer.status,
+            response.status,
             seconds.is_some_and(|seconds| (3500..=3600).contains(&seconds)),
         )
     };
@@ -285,43 +287,42 @@ fn phone_and_client_have_so_many_an_hour() {
         assert_eq!(send(PHONE), (200, false));
     }
     assert_eq!(send(PHONE), (429, true));
-    assert_eq!(passwords.send(PHONE), said(429, LIMITED));
-    // Written in another way it is the same phone.
+    assert_eq!(otp.send(PHONE), answer(429, LIMITED));
+    // Another notation is the same phone.
     assert_eq!(send(&format!("%2B{PHONE}")), (429, true));
     let code = last_code(&provider);
-    // What was not sent does not count for the client, which has three more.
+    // Unsent codes do not count for the client, which has three left.
     for number in 0..3 {
         assert_eq!(send(&format!("1555123457{number}")), (200, false));
     }
     assert_eq!(send("15551234568"), (429, true));
-    assert_eq!(codes(&provider).len(), 5);
-    // The one that came last counts all the same.
-    assert_eq!(passwords.verify(PHONE, &code), said(200, ""));
-    // A restart forgets the client, not the phone; nor does a code that was used.
-    let passwords = passwords.again(Signal::SIGKILL);
-    assert_eq!(passwords.send("15551234568").0, 200);
-    assert_eq!(passwords.send(PHONE), said(429, LIMITED));
+    assert_eq!(received_codes(&provider).len(), 5);
+    // The last code is valid all the same.
+    assert_eq!(otp.verify(PHONE, &code), answer(200, ""));
+    // A restart forgets the count of the client, not that of the phone, even if the
+    // code was used.
+    let otp = otp.restart(Signal::SIGKILL);
+    assert_eq!(otp.send("15551234568").0, 200);
+    assert_eq!(otp.send(PHONE), answer(429, LIMITED));
 }
 
-/// Nothing that is stored or logged reveals a code or a whole number: none of all
-/// codes gives what is kept when it is hashed with anything that is beside it.
 #[test]
-fn nothing_reveals_a_code_or_a_number() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "code_length = 8");
-    assert_eq!(passwords.send(PHONE).0, 200);
+fn files_and_log_hold_no_code_and_no_number() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "code_length = 8");
+    assert_eq!(otp.send(PHONE).0, 200);
     let code = last_code(&provider);
-    assert_eq!(passwords.verify(PHONE, &another(&code)).0, 401);
-    let kept: Vec<_> = std::fs::read_dir(passwords.directory())
+    assert_eq!(otp.verify(PHONE, &wrong_code(&code)).0, 401);
+    let files: Vec<_> = std::fs::read_dir(otp.directory())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    assert_eq!(kept.len(), 1);
-    let text = std::fs::read_to_string(&kept[0]).unwrap();
-    let name = kept[0].file_name().unwrap().to_str().unwrap().to_owned();
-    let mode = std::os::unix::fs::PermissionsExt::mode(&kept[0].metadata().unwrap().permissions());
+    assert_eq!(files.len(), 1);
+    let text = std::fs::read_to_string(&files[0]).unwrap();
+    let name = files[0].file_name().unwrap().to_str().unwrap().to_owned();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&files[0].metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let (_, log) = passwords.daemon.stop();
+    let (_, log) = otp.daemon.stop();
     for (place, text) in [("file", text.clone() + &name), ("log", log)] {
         assert!(!text.contains(&code), "{place}: {text}");
         assert!(!text.contains(PHONE), "{place}: {text}");
@@ -329,9 +330,9 @@ fn nothing_reveals_a_code_or_a_number() {
     }
 }
 
-/// A provider may repeat both in the words that `resp_reason` takes from its answer.
+/// A provider may repeat both in the message that `resp_reason` names.
 #[test]
-fn nothing_that_a_provider_repeats_gets_into_the_log() {
+fn code_and_number_in_a_provider_message_are_not_logged() {
     let provider = Provider::deciding(|request| {
         let code = request.parameters()["Body"]
             .split(' ')
@@ -341,38 +342,39 @@ fn nothing_that_a_provider_repeats_gets_into_the_log() {
         let body = serde_json::json!({ "message": message }).to_string();
         Answer::Http(400, "application/json", body)
     });
-    let passwords = Passwords::by_sms(&provider, "");
-    let passwords = passwords.changed("auth_user", "resp_reason = /message\nauth_user");
-    assert_eq!(passwords.send(PHONE), said(500, NOT_SENT));
-    let line = passwords.daemon.wait_for_log("code not sent");
+    let otp = OtpDaemon::with_sms(&provider, "");
+    let otp = otp.restart_with("auth_user", "resp_reason = /message\nauth_user");
+    assert_eq!(otp.send(PHONE), answer(500, NOT_SENT));
+    let line = otp.daemon.wait_for_log("code not sent");
     assert!(
         line.contains("+*******4567 does not take (the code); "),
         "{line}"
     );
-    let log = passwords.daemon.log();
+    let log = otp.daemon.log();
     assert!(
         !log.contains(PHONE) && !log.contains(&last_code(&provider)),
         "{log}"
     );
 }
 
-/// What is not SHA-256 of code, salt and phone in any order cannot be tried out.
+/// The hash is no SHA-256 of code, salt, phone and file name in any order, so that
+/// codes cannot be tried against it.
 #[test]
-fn kept_hash_cannot_be_had_from_the_code_alone() {
+fn stored_hash_needs_the_key() {
     use sha2::{Digest as _, Sha256};
 
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "code_length = 4");
-    assert_eq!(passwords.send(PHONE).0, 200);
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "code_length = 4");
+    assert_eq!(otp.send(PHONE).0, 200);
     let code = last_code(&provider);
-    let file = std::fs::read_dir(passwords.directory())
+    let file = std::fs::read_dir(otp.directory())
         .unwrap()
         .next()
         .unwrap()
         .unwrap();
     let text = std::fs::read_to_string(file.path()).unwrap();
-    let entry: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let kept = &entry["code"]["kept"];
+    let state: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let kept = &state["code"]["kept"];
     let (salt, hash) = (
         kept["salt"].as_str().unwrap(),
         kept["hash"].as_str().unwrap(),
@@ -395,37 +397,37 @@ fn kept_hash_cannot_be_had_from_the_code_alone() {
             }
         }
     }
-    // And with another key it is no code at all.
-    let passwords = passwords.changed("secret-of-the-provider", "another-secret-of-it");
-    assert_eq!(passwords.verify(PHONE, &code), unknown(PHONE));
+    // With another key the state is not found.
+    let otp = otp.restart_with("secret-of-the-provider", "another-secret-of-it");
+    assert_eq!(otp.verify(PHONE, &code), unknown(PHONE));
 }
 
 #[test]
-fn what_does_not_matter_any_more_is_forgotten() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "");
-    let files = |passwords: &Passwords| std::fs::read_dir(passwords.directory()).unwrap().count();
+fn expired_state_is_removed() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "");
+    let files = |otp: &OtpDaemon| std::fs::read_dir(otp.directory()).unwrap().count();
     for number in 0..3 {
-        assert_eq!(passwords.send(&format!("1555123456{number}")).0, 200);
+        assert_eq!(otp.send(&format!("1555123456{number}")).0, 200);
     }
-    passwords.forward(Duration::from_secs(3600 + 299));
-    assert_eq!(passwords.send(PHONE).0, 200);
-    let passwords = passwords.again(Signal::SIGTERM);
-    assert_eq!(passwords.verify("15551234560", "1"), said(401, EXPIRED));
-    assert!(files(&passwords) >= 3);
-    passwords.forward(Duration::from_secs(1));
-    let passwords = passwords.again(Signal::SIGTERM);
-    wait_for("the last one", || (files(&passwords) == 1).then_some(()));
+    otp.advance(Duration::from_secs(3600 + 299));
+    assert_eq!(otp.send(PHONE).0, 200);
+    let otp = otp.restart(Signal::SIGTERM);
+    assert_eq!(otp.verify("15551234560", "1"), answer(401, EXPIRED));
+    assert!(files(&otp) >= 3);
+    otp.advance(Duration::from_secs(1));
+    let otp = otp.restart(Signal::SIGTERM);
+    wait_for("the last one", || (files(&otp) == 1).then_some(()));
     let code = last_code(&provider);
-    assert_eq!(passwords.verify(PHONE, &code), said(200, ""));
+    assert_eq!(otp.verify(PHONE, &code), answer(200, ""));
 }
 
 #[test]
-fn health_tells_how_often_what_happened() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "per_phone = 1\n");
-    let passwords = passwords.changed("[otp]", "[websmsd]\nhealth_listen = 127.0.0.1:0\n[otp]");
-    let line = passwords.daemon.wait_for_log("health endpoint listening");
+fn health_has_counters_of_outcomes() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "per_phone = 1\n");
+    let otp = otp.restart_with("[otp]", "[websmsd]\nhealth_listen = 127.0.0.1:0\n[otp]");
+    let line = otp.daemon.wait_for_log("health endpoint listening");
     let health = line
         .rsplit_once("address=")
         .unwrap()
@@ -433,42 +435,39 @@ fn health_tells_how_often_what_happened() {
         .trim()
         .parse()
         .unwrap();
-    passwords.send(PHONE);
-    passwords.send(PHONE);
-    passwords.send("x");
+    otp.send(PHONE);
+    otp.send(PHONE);
+    otp.send("x");
     let code = last_code(&provider);
-    passwords.verify(PHONE, &another(&code));
-    passwords.verify(PHONE, &code);
-    passwords.verify(PHONE, &code);
-    let told = http::say(health, &http::request("GET", "/", &[], b"")).text();
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    otp.verify(PHONE, &wrong_code(&code));
+    otp.verify(PHONE, &code);
+    otp.verify(PHONE, &code);
+    let body = http::say(health, &http::request("GET", "/", &[], b"")).text();
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     let expected = serde_json::json!({
         "live": 0, "sent": 1, "failed": 0, "limited": 1, "verified": 1, "wrong": 1, "locked": 0,
         "expired": 0, "refused": 2,
     });
-    assert_eq!(told["otp"], expected);
+    assert_eq!(body["otp"], expected);
 }
 
-/// However many connect here, descriptors are left for all else that the daemon
-/// does.
+/// However many clients connect, the daemon keeps file descriptors for other work.
 #[test]
-fn crowd_leaves_descriptors_to_the_others() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "");
-    let descriptors = format!("/proc/{}/fd", passwords.daemon.pid());
+fn many_connections_leave_descriptors_for_others() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "");
+    let descriptors = format!("/proc/{}/fd", otp.daemon.pid());
     let open = || std::fs::read_dir(&descriptors).unwrap().count();
     let before = open();
-    let crowd: Vec<_> = (0..400).map(|_| http::connect(passwords.address)).collect();
-    wait_for("a crowd", || (open() > before + 100).then_some(()));
-    // Another door is served all the while, and after what has come in before.
+    let connections: Vec<_> = (0..400).map(|_| http::connect(otp.address)).collect();
+    wait_for("many connections", || (open() > before + 100).then_some(()));
+    // The other listener is served meanwhile.
     for _ in 0..3 {
-        assert_eq!(passwords.daemon.send("+1", "+2", "x").status, 200);
+        assert_eq!(otp.daemon.send("+1", "+2", "x").status, 200);
         assert!(open() < before + 200, "{}", open());
     }
-    drop(crowd);
-    wait_for("an answer", || {
-        (passwords.send(PHONE).0 == 200).then_some(())
-    });
+    drop(connections);
+    wait_for("an answer", || (otp.send(PHONE).0 == 200).then_some(()));
 }
 
 /// The times to finish do not add up.
@@ -477,17 +476,17 @@ fn webhook_and_otp_request_share_one_deadline() {
     use std::io::Write as _;
 
     let provider = Provider::answering(Answer::Silence);
-    let passwords = Passwords::by_sms(&provider, "");
-    let passwords = passwords.changed("auth_user", "timeout = 60\nauth_user");
-    let mut message = http::connect(passwords.daemon.address);
+    let otp = OtpDaemon::with_sms(&provider, "");
+    let otp = otp.restart_with("auth_user", "timeout = 60\nauth_user");
+    let mut message = http::connect(otp.daemon.address);
     let part = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nTo=";
     message.write_all(part).unwrap();
-    let mut asked = http::connect(passwords.address);
+    let mut asked = http::connect(otp.address);
     let get = http::request("GET", &format!("/otp/{PHONE}/"), &[], b"");
     asked.write_all(&get).unwrap();
     provider.wait_for(1);
     let start = Instant::now();
-    let (status, log) = passwords.daemon.stop();
+    let (status, log) = otp.daemon.stop();
     assert!(status.success());
     assert_eq!(
         log.matches("request cut off by shutdown").count(),
@@ -498,61 +497,56 @@ fn webhook_and_otp_request_share_one_deadline() {
 }
 
 #[test]
-fn directory_is_one_daemons() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "");
-    let config = std::fs::read_to_string(passwords.configured()).unwrap();
+fn directory_in_use_is_refused() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "");
+    let config = std::fs::read_to_string(otp.config_path()).unwrap();
     let (config, _) = config.split_once("[astqueue]").unwrap();
     let other = Spool::new();
     let output = daemon::command(&other.configure(config)).output().unwrap();
     assert_eq!(output.status.code(), Some(78));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("otpdir: another websmsd uses it"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("otpdir: another websmsd uses it"),
+        "{stderr}"
+    );
 }
 
 #[test]
-fn torn_file_is_a_code_less_and_not_an_end() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "");
-    assert_eq!(passwords.send(PHONE).0, 200);
-    let file = std::fs::read_dir(passwords.directory())
+fn damaged_state_file_is_ignored() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "");
+    assert_eq!(otp.send(PHONE).0, 200);
+    let file = std::fs::read_dir(otp.directory())
         .unwrap()
         .next()
         .unwrap()
         .unwrap();
     std::fs::write(file.path(), "{\"sends\":").unwrap();
-    assert_eq!(
-        passwords.verify(PHONE, &last_code(&provider)),
-        unknown(PHONE)
-    );
-    passwords.daemon.wait_for_log("OTP state file unreadable");
-    assert_eq!(passwords.send(PHONE).0, 200);
-    assert_eq!(
-        passwords.verify(PHONE, &last_code(&provider)),
-        said(200, "")
-    );
+    assert_eq!(otp.verify(PHONE, &last_code(&provider)), unknown(PHONE));
+    otp.daemon.wait_for_log("OTP state file unreadable");
+    assert_eq!(otp.send(PHONE).0, 200);
+    assert_eq!(otp.verify(PHONE, &last_code(&provider)), answer(200, ""));
 }
 
 #[test]
-fn disk_that_refuses_is_503_and_nothing_is_verified() {
-    let provider = provider();
-    let passwords = Passwords::by_sms(&provider, "");
-    assert_eq!(passwords.send(PHONE).0, 200);
+fn unusable_directory_is_503_and_nothing_is_verified() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "");
+    assert_eq!(otp.send(PHONE).0, 200);
     let code = last_code(&provider);
-    let (here, away) = (
-        passwords.directory(),
-        passwords.directory().with_extension("away"),
-    );
-    std::fs::rename(&here, &away).unwrap();
-    std::fs::write(&here, "no directory").unwrap();
-    assert_eq!(passwords.verify(PHONE, &code).0, 503);
-    assert_eq!(passwords.send(PHONE).0, 503);
-    std::fs::remove_file(&here).unwrap();
-    std::fs::rename(&away, &here).unwrap();
+    let directory = otp.directory();
+    let renamed = directory.with_extension("renamed");
+    std::fs::rename(&directory, &renamed).unwrap();
+    std::fs::write(&directory, "not a directory").unwrap();
+    assert_eq!(otp.verify(PHONE, &code).0, 503);
+    assert_eq!(otp.send(PHONE).0, 503);
+    std::fs::remove_file(&directory).unwrap();
+    std::fs::rename(&renamed, &directory).unwrap();
     assert_eq!(
-        codes(&provider).len(),
+        received_codes(&provider).len(),
         1,
-        "what cannot be counted is not sent"
+        "a code that cannot be counted is not sent"
     );
-    assert_eq!(passwords.verify(PHONE, &code), said(200, ""));
+    assert_eq!(otp.verify(PHONE, &code), answer(200, ""));
 }

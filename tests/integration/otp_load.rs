@@ -1,8 +1,9 @@
-//! Many phones at once, and a daemon that is killed meanwhile: attempts, expiry
-//! and one use hold exactly. `WEBSMS_TEST_PHONES`, `WEBSMS_TEST_KILLS`.
+//! Many phones at once while the daemon is killed: attempts, expiry and single use
+//! are exact. `WEBSMS_TEST_PHONES`, `WEBSMS_TEST_KILLS`.
 //!
-//! What a phone may get is known by a model. A request that a kill has cut off has
-//! been carried out or not; both are kept in mind until an answer tells.
+//! A model predicts the response for each phone. A request that was cut off by a
+//! kill may have been executed or not; the model keeps both states until a response
+//! shows which.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,25 +15,25 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::support::http::{self, JSON};
-use crate::support::otp::{Passwords, another, codes as sms_codes, last_code};
+use crate::support::otp::{OtpDaemon, last_code, received_codes, wrong_code};
 use crate::support::{Answer, Provider, size, wait_for};
 
 const CLIENTS: usize = 8;
 
-/// Longer than the test, so that time passes only when it is told to.
+/// Seconds; longer than the test, so that codes expire only by `advance`.
 const LIFETIME: u64 = 5400;
 
 /// Codes by phone, in the order in which the provider got them.
 type Codes = Arc<Mutex<HashMap<String, Vec<String>>>>;
 
-/// A provider that notes codes by phone.
-fn noting() -> (Provider, Codes) {
+/// A provider that records codes by phone.
+fn recording_provider() -> (Provider, Codes) {
     let codes = Codes::default();
-    let noted = Arc::clone(&codes);
+    let recorded = Arc::clone(&codes);
     let provider = Provider::deciding(move |request| {
         let parameters = request.parameters();
         let code = parameters["Body"].split(' ').next().unwrap().to_owned();
-        let mut codes = noted.lock().unwrap();
+        let mut codes = recorded.lock().unwrap();
         codes
             .entry(parameters["To"].clone())
             .or_default()
@@ -42,13 +43,13 @@ fn noting() -> (Provider, Codes) {
     (provider, codes)
 }
 
-fn passwords(provider: &Provider) -> Passwords {
-    let bounds = format!("per_phone = 0\nper_client = 0\nlifetime = {LIFETIME}\n");
-    Passwords::by_sms(provider, &bounds)
+fn start(provider: &Provider) -> OtpDaemon {
+    let limits = format!("per_phone = 0\nper_client = 0\nlifetime = {LIFETIME}\n");
+    OtpDaemon::with_sms(provider, &limits)
 }
 
-/// Says a request; status and text, 0 when it was cut off.
-fn say(address: SocketAddr, method: &str, phone: &str, body: &str) -> (u16, String) {
+/// Sends a request; status and body, 0 when it was cut off.
+fn request(address: SocketAddr, method: &str, phone: &str, body: &str) -> (u16, String) {
     use std::io::Write as _;
 
     let target = format!("/otp/{phone}/");
@@ -65,14 +66,14 @@ fn say(address: SocketAddr, method: &str, phone: &str, body: &str) -> (u16, Stri
 }
 
 fn verify(address: SocketAddr, phone: &str, code: &str) -> (u16, String) {
-    say(address, "POST", phone, &format!("{{\"code\": \"{code}\"}}"))
+    request(address, "POST", phone, &format!("{{\"code\": \"{code}\"}}"))
 }
 
 fn number(position: usize) -> String {
     format!("1555{position:07}")
 }
 
-/// What may be known of a phone.
+/// A state that a phone may have in the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Nothing,
@@ -80,23 +81,23 @@ enum State {
     Expired,
 }
 
-/// What a code makes of it: the answer, and what is known then.
-fn after(state: &State, given: &str) -> ((u16, String), State) {
-    let said = |status, text: &str| (status, text.to_owned());
+/// The response to a code, and the state afterwards.
+fn next_state(state: &State, given: &str) -> ((u16, String), State) {
+    let answer = |status, text: &str| (status, text.to_owned());
     match state {
-        State::Nothing => (said(404, "No active code"), State::Nothing),
-        State::Expired => (said(401, "Code has expired"), State::Nothing),
-        State::Code { code, .. } if code == given => (said(200, ""), State::Nothing),
-        State::Code { wrong: 2, .. } => (said(401, "Too many failed"), State::Nothing),
+        State::Nothing => (answer(404, "No active code"), State::Nothing),
+        State::Expired => (answer(401, "Code has expired"), State::Nothing),
+        State::Code { code, .. } if code == given => (answer(200, ""), State::Nothing),
+        State::Code { wrong: 2, .. } => (answer(401, "Too many failed"), State::Nothing),
         State::Code { code, wrong } => {
             let (code, wrong) = (code.clone(), wrong + 1);
             let left = format!("Incorrect code. {} attempt", 3 - wrong);
-            (said(401, &left), State::Code { code, wrong })
+            (answer(401, &left), State::Code { code, wrong })
         }
     }
 }
 
-/// Phones of one client, and what may be known of each.
+/// The phones of one client, with their possible states.
 struct Client {
     phones: Vec<(String, Vec<State>)>,
     random: u64,
@@ -106,8 +107,8 @@ struct Client {
 }
 
 impl Client {
-    /// The next of some numbers by chance, the same each time.
-    fn below(&mut self, bound: usize) -> usize {
+    /// A pseudo-random number below `bound`; the sequence is the same in each run.
+    fn random_below(&mut self, bound: usize) -> usize {
         self.random = self
             .random
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -115,22 +116,22 @@ impl Client {
         usize::try_from(self.random >> 33).unwrap() % bound
     }
 
-    fn known(&self, phone: &str) -> Vec<String> {
+    fn codes_of(&self, phone: &str) -> Vec<String> {
         let codes = self.codes.lock().unwrap();
         codes.get(&format!("+{phone}")).cloned().unwrap_or_default()
     }
 
     fn act(&mut self, address: SocketAddr) {
-        let position = self.below(self.phones.len());
+        let position = self.random_below(self.phones.len());
         let (phone, states) = self.phones[position].clone();
-        let before = self.known(&phone);
-        let act = self.below(10);
-        let states = if act < 3 {
+        let before = self.codes_of(&phone);
+        let action = self.random_below(10);
+        let states = if action < 3 {
             self.send(address, &phone, states, before.len())
         } else {
             let given = match before.last() {
-                Some(last) if act < 6 => last.clone(),
-                Some(last) => another(last),
+                Some(last) if action < 6 => last.clone(),
+                Some(last) => wrong_code(last),
                 None => "123456".to_owned(),
             };
             self.check(address, &phone, &states, &given)
@@ -145,8 +146,8 @@ impl Client {
         mut states: Vec<State>,
         before: usize,
     ) -> Vec<State> {
-        let (answer, text) = say(address, "GET", phone, "");
-        let sent = self.known(phone).into_iter().skip(before);
+        let (answer, text) = request(address, "GET", phone, "");
+        let sent = self.codes_of(phone).into_iter().skip(before);
         let sent = sent.map(|code| State::Code { code, wrong: 0 });
         match answer {
             200 => {
@@ -172,7 +173,7 @@ impl Client {
         given: &str,
     ) -> Vec<State> {
         let (answer, text) = verify(address, phone, given);
-        let made = states.iter().map(|state| after(state, given));
+        let made = states.iter().map(|state| next_state(state, given));
         if answer == 0 {
             self.cut += 1;
             let made = made.map(|(_, state)| state);
@@ -190,7 +191,7 @@ impl Client {
         possible
     }
 
-    /// All codes have expired.
+    /// Expires all codes of the model.
     fn expire(&mut self) {
         for (_, states) in &mut self.phones {
             for state in states {
@@ -203,12 +204,12 @@ impl Client {
 }
 
 #[test]
-fn attempts_expiry_and_one_use_hold_exactly_while_the_daemon_is_killed() {
+fn attempts_expiry_and_single_use_are_exact_while_the_daemon_is_killed() {
     let count = size("WEBSMS_TEST_PHONES", 200);
     let kills = size("WEBSMS_TEST_KILLS", 6);
-    let (provider, codes) = noting();
+    let (provider, codes) = recording_provider();
     let sent = || codes.lock().unwrap().values().map(Vec::len).sum::<usize>();
-    let mut passwords = passwords(&provider);
+    let mut otp = start(&provider);
     let mut clients: Vec<_> = (0..CLIENTS)
         .map(|client| Client {
             phones: (0..count)
@@ -222,10 +223,10 @@ fn attempts_expiry_and_one_use_hold_exactly_while_the_daemon_is_killed() {
         })
         .collect();
     for round in 0..kills {
-        let address = RwLock::new(passwords.address);
+        let address = RwLock::new(otp.address);
         let stop = AtomicBool::new(false);
         let acts = count * 6 / CLIENTS;
-        passwords = thread::scope(|scope| {
+        otp = thread::scope(|scope| {
             for client in &mut clients {
                 let (address, stop) = (&address, &stop);
                 scope.spawn(move || {
@@ -234,7 +235,7 @@ fn attempts_expiry_and_one_use_hold_exactly_while_the_daemon_is_killed() {
                         let now = *address.read().unwrap();
                         client.act(now);
                         left = left.saturating_sub(1);
-                        // It is being started anew.
+                        // The daemon is being restarted.
                         if client.cut > 0 {
                             wait_for("a daemon", || {
                                 let now = *address.read().unwrap();
@@ -244,44 +245,44 @@ fn attempts_expiry_and_one_use_hold_exactly_while_the_daemon_is_killed() {
                     }
                 });
             }
-            // In the middle of it, however long that takes.
+            // Kill it in the middle of the work, however long that takes.
             let before = sent();
             while sent() < before + count / 4 {
                 let now = sent();
                 wait_for("another code", || (sent() > now).then_some(()));
             }
             let mut holder = address.write().unwrap();
-            let passwords = passwords.again(Signal::SIGKILL);
-            *holder = passwords.address;
+            let otp = otp.restart(Signal::SIGKILL);
+            *holder = otp.address;
             drop(holder);
             stop.store(true, Ordering::Relaxed);
-            passwords
+            otp
         });
         if round % 2 == 1 {
-            passwords.forward(Duration::from_secs(LIFETIME));
+            otp.advance(Duration::from_secs(LIFETIME));
             clients.iter_mut().for_each(Client::expire);
         }
     }
     let cut: usize = clients.iter().map(|client| client.cut).sum();
     let answered: usize = clients.iter().map(|client| client.answered).sum();
-    println!("{count} phones, {kills} kills: {answered} answers as they should be, {cut} cut off");
+    println!("{count} phones, {kills} kills: {answered} correct answers, {cut} cut off");
     assert!(cut > 0, "no kill met a request");
 }
 
-/// The same code from many sides at once is right once, and of many wrong ones
+/// The right code from many clients at once is accepted once, and of many wrong ones
 /// three count.
 #[test]
-fn attempts_and_one_use_hold_for_one_phone_from_many_sides() {
+fn attempts_and_single_use_are_exact_for_concurrent_requests() {
     let count = size("WEBSMS_TEST_PHONES", 200) / 10;
-    let (provider, codes) = noting();
-    let passwords = passwords(&provider);
-    let address = passwords.address;
-    let ask = |phone: &str, code: &str| {
+    let (provider, codes) = recording_provider();
+    let otp = start(&provider);
+    let address = otp.address;
+    let verify_concurrently = |phone: &str, code: &str| {
         let mut answers = thread::scope(|scope| {
-            let asking: Vec<_> = (0..CLIENTS)
+            let requests: Vec<_> = (0..CLIENTS)
                 .map(|_| scope.spawn(|| verify(address, phone, code)))
                 .collect();
-            let answers = asking.into_iter().map(|asking| asking.join().unwrap());
+            let answers = requests.into_iter().map(|request| request.join().unwrap());
             answers.collect::<Vec<_>>()
         });
         answers.sort();
@@ -295,14 +296,14 @@ fn attempts_and_one_use_hold_for_one_phone_from_many_sides() {
                 .unwrap()
                 .clone()
         };
-        assert_eq!(say(address, "GET", &phone, "").0, 200);
-        let statuses: Vec<_> = ask(&phone, &last())
+        assert_eq!(request(address, "GET", &phone, "").0, 200);
+        let statuses: Vec<_> = verify_concurrently(&phone, &last())
             .into_iter()
             .map(|(status, _)| status)
             .collect();
         assert_eq!(statuses, [200, 404, 404, 404, 404, 404, 404, 404]);
-        assert_eq!(say(address, "GET", &phone, "").0, 200);
-        let answers = ask(&phone, &another(&last()));
+        assert_eq!(request(address, "GET", &phone, "").0, 200);
+        let answers = verify_concurrently(&phone, &wrong_code(&last()));
         let texts: Vec<_> = answers.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(
             texts[..3],
@@ -319,10 +320,9 @@ fn attempts_and_one_use_hold_for_one_phone_from_many_sides() {
     }
 }
 
-/// The code that arrives last is the one that counts, also when the provider
-/// takes longer over the first one than over those that are asked for meanwhile.
+/// Also when the provider takes longer for the first code than for the others.
 #[test]
-fn last_of_several_codes_at_once_counts() {
+fn last_of_several_concurrent_codes_is_valid() {
     let answered = AtomicUsize::new(0);
     let provider = Provider::deciding(move |_| {
         if answered.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -330,16 +330,16 @@ fn last_of_several_codes_at_once_counts() {
         }
         Answer::ok()
     });
-    let passwords = passwords(&provider);
-    let (address, phone) = (passwords.address, number(0));
+    let otp = start(&provider);
+    let (address, phone) = (otp.address, number(0));
     let statuses: Vec<_> = thread::scope(|scope| {
-        let asking: Vec<_> = (0..CLIENTS)
-            .map(|_| scope.spawn(|| say(address, "GET", &phone, "").0))
+        let requests: Vec<_> = (0..CLIENTS)
+            .map(|_| scope.spawn(|| request(address, "GET", &phone, "").0))
             .collect();
-        let statuses = asking.into_iter().map(|asking| asking.join().unwrap());
+        let statuses = requests.into_iter().map(|request| request.join().unwrap());
         statuses.collect()
     });
     assert_eq!(statuses, [200; CLIENTS]);
-    assert_eq!(sms_codes(&provider).len(), CLIENTS);
+    assert_eq!(received_codes(&provider).len(), CLIENTS);
     assert_eq!(verify(address, &phone, &last_code(&provider)).0, 200);
 }

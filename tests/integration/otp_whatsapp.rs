@@ -1,5 +1,5 @@
-//! One-time passwords by `WhatsApp`: the template and its approval, what Meta is
-//! sent, and SMS when `WhatsApp` does not take or deliver a code.
+//! One-time passwords by `WhatsApp`: the approval of the template, the requests to
+//! Meta, and SMS when `WhatsApp` does not accept or deliver a code.
 
 use std::io::{BufRead as _, BufReader};
 
@@ -10,13 +10,13 @@ use sha2::Sha256;
 use crate::support::daemon::command;
 use crate::support::graph::{Graph, NUMBER, TOKEN, info};
 use crate::support::http::JSON;
-use crate::support::otp::{PHONE, Passwords, codes as codes_by_sms, last_code, provider};
+use crate::support::otp::{OtpDaemon, PHONE, last_code, received_codes, sms_provider};
 use crate::support::{Answer, Provider, Spool};
 
-/// Of the app at Meta.
+/// The secret of the app at Meta.
 const SECRET: &str = "614fc2afde15eee07a26b2fe3eaee9b9";
 
-/// `[otp]` for an account with this template.
+/// Keys of `[otp]` for an account with this template.
 fn keys(graph: &Graph, template: &str) -> (tempfile::NamedTempFile, String) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), info(template)).unwrap();
@@ -26,8 +26,8 @@ fn keys(graph: &Graph, template: &str) -> (tempfile::NamedTempFile, String) {
 }
 
 /// A daemon that sends codes by an approved template, and by SMS if there is a
-/// provider; it also takes Meta's webhooks.
-fn passwords(graph: &Graph, sms: Option<&Provider>) -> (Passwords, tempfile::NamedTempFile) {
+/// provider; it also receives Meta's webhooks.
+fn start(graph: &Graph, sms: Option<&Provider>) -> (OtpDaemon, tempfile::NamedTempFile) {
     let template = graph.template("APPROVED");
     let (file, mut keys) = keys(graph, &template);
     let mut before = "[websmsd]\npreset = whatsapp\n".to_owned();
@@ -40,16 +40,16 @@ fn passwords(graph: &Graph, sms: Option<&Provider>) -> (Passwords, tempfile::Nam
         let more = "channel = whatsapp,sms\nsms_from = +12025550160\nsms_text = {code} is it\n";
         keys.push_str(more);
     }
-    (Passwords::start(&before, &keys), file)
+    (OtpDaemon::start(&before, &keys), file)
 }
 
-/// Waits until the template is known to be approved.
-fn approved(passwords: &Passwords) {
-    passwords.daemon.wait_for_log("codes can go by WhatsApp");
+/// Waits until the daemon has seen the approval.
+fn wait_for_approval(otp: &OtpDaemon) {
+    otp.daemon.wait_for_log("codes can go by WhatsApp");
 }
 
 #[test]
-fn start_verifies_the_template_and_says_so() {
+fn verified_template_is_reported_at_start() {
     let graph = Graph::start();
     graph.with(|state| state.page = 2);
     for _ in 0..4 {
@@ -89,11 +89,11 @@ fn start_verifies_the_template_and_says_so() {
 }
 
 #[test]
-fn code_goes_out_in_the_template_as_the_guide_has_it() {
+fn code_is_sent_in_the_template_as_documented() {
     let graph = Graph::start();
-    let (passwords, _file) = passwords(&graph, None);
-    approved(&passwords);
-    assert_eq!(passwords.send(&format!("%2B{PHONE}")).0, 200);
+    let (otp, _file) = start(&graph, None);
+    wait_for_approval(&otp);
+    assert_eq!(otp.send(&format!("%2B{PHONE}")).0, 200);
     let (to, code) = graph.wait_for_codes(1).remove(0);
     assert_eq!(to, PHONE);
     let requests = graph.provider.requests();
@@ -122,8 +122,8 @@ fn code_goes_out_in_the_template_as_the_guide_has_it() {
         },
     });
     assert_eq!(body, expected);
-    assert_eq!(passwords.verify(PHONE, &code).0, 200);
-    let log = passwords.daemon.log();
+    assert_eq!(otp.verify(PHONE, &code).0, 200);
+    let log = otp.daemon.log();
     assert!(
         !log.contains(&code) && !log.contains(TOKEN) && !log.contains(PHONE),
         "{log}"
@@ -131,34 +131,32 @@ fn code_goes_out_in_the_template_as_the_guide_has_it() {
 }
 
 #[test]
-fn template_that_is_not_approved_yet_is_looked_at_again() {
+fn pending_template_is_checked_again() {
     let graph = Graph::start();
     let template = graph.template("PENDING");
     let (_file, keys) = keys(&graph, &template);
-    let passwords = Passwords::start("", &keys);
-    passwords
-        .daemon
+    let otp = OtpDaemon::start("", &keys);
+    otp.daemon
         .wait_for_log("template not approved yet: see the WhatsApp Manager");
-    assert_eq!(passwords.send(PHONE).0, 500);
-    passwords
-        .daemon
+    assert_eq!(otp.send(PHONE).0, 500);
+    otp.daemon
         .wait_for_log("detail=\"template not approved yet\"");
-    // Meta is away meanwhile.
+    // Meta is unavailable meanwhile.
     graph.fail(2, 503);
-    passwords.daemon.wait_for_log("template not verified yet");
+    otp.daemon.wait_for_log("template not verified yet");
     graph.heal();
     graph.with(|state| state.templates[0].status = "APPROVED".to_owned());
-    approved(&passwords);
-    assert_eq!(passwords.send(PHONE).0, 200);
+    wait_for_approval(&otp);
+    assert_eq!(otp.send(PHONE).0, 200);
     assert_eq!(graph.codes().len(), 1);
 }
 
 #[test]
-fn what_whatsapp_refuses_goes_by_sms() {
+fn code_that_whatsapp_refuses_is_sent_by_sms() {
     let graph = Graph::start();
-    let sms = provider();
-    let (passwords, _file) = passwords(&graph, Some(&sms));
-    approved(&passwords);
+    let sms = sms_provider();
+    let (otp, _file) = start(&graph, Some(&sms));
+    wait_for_approval(&otp);
     for (number, (code, status)) in (1..).zip([
         (131_026, 400),
         (190, 401),
@@ -168,104 +166,102 @@ fn what_whatsapp_refuses_goes_by_sms() {
     ]) {
         graph.fail_messages(code, status);
         let phone = format!("1555123456{number}");
-        assert_eq!(passwords.send(&phone).0, 200, "{code}");
+        assert_eq!(otp.send(&phone).0, 200, "{code}");
         assert_eq!(sms.requests().len(), number, "{code}");
-        assert_eq!(passwords.verify(&phone, &last_code(&sms)).0, 200);
+        assert_eq!(otp.verify(&phone, &last_code(&sms)).0, 200);
     }
-    assert!(passwords.daemon.log().contains("not reachable by WhatsApp"));
+    assert!(otp.daemon.log().contains("not reachable by WhatsApp"));
     graph.heal();
-    assert_eq!(passwords.send(PHONE).0, 200);
+    assert_eq!(otp.send(PHONE).0, 200);
     assert_eq!((sms.requests().len(), graph.codes().len()), (5, 1));
-    // Neither of them.
+    // Neither channel accepts it.
     graph.fail_messages(131_026, 400);
     let answer = Provider::answering(Answer::Http(400, "text/plain", "no".to_owned()));
-    let (passwords, _file) = self::passwords(&graph, Some(&answer));
-    approved(&passwords);
-    assert_eq!(passwords.send(PHONE).0, 500);
+    let (otp, _file) = start(&graph, Some(&answer));
+    wait_for_approval(&otp);
+    assert_eq!(otp.send(PHONE).0, 500);
 }
 
-/// What Meta says later about messages.
+/// The webhook by which Meta reports the status of a message.
 fn receipt(id: &str, status: &str, code: u32) -> String {
-    let mut said = json!({
+    let mut entry = json!({
         "id": id, "status": status, "timestamp": "1700000000", "recipient_id": PHONE,
     });
     if status == "failed" {
-        said["errors"] = json!([{"code": code, "title": "x", "error_data": {"details": "y"}}]);
+        entry["errors"] = json!([{"code": code, "title": "x", "error_data": {"details": "y"}}]);
     }
     let value = json!({
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": "12025550160", "phone_number_id": NUMBER},
-        "statuses": [said],
+        "statuses": [entry],
     });
     let change = json!({"value": value, "field": "messages"});
     json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]})
         .to_string()
 }
 
-fn hear(passwords: &Passwords, said: &str) {
+/// Posts a signed webhook.
+fn post_webhook(otp: &OtpDaemon, body: &str) {
     let mut signature = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    signature.update(said.as_bytes());
+    signature.update(body.as_bytes());
     let signature = format!("sha256={}", hex::encode(signature.finalize().into_bytes()));
     let headers = [JSON, ("X-Hub-Signature-256", signature.as_str())];
-    let answer = passwords
-        .daemon
-        .post("/whatsapp", &headers, said.as_bytes());
+    let answer = otp.daemon.post("/whatsapp", &headers, body.as_bytes());
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
-/// Meta takes what it cannot deliver, to somebody who is not on WhatsApp above
-/// all, and says so later.
+/// Meta accepts messages that it cannot deliver, above all to a phone without
+/// WhatsApp, and reports that later.
 #[test]
-fn what_whatsapp_does_not_deliver_goes_by_sms_later() {
+fn code_that_whatsapp_does_not_deliver_is_sent_by_sms() {
     let graph = Graph::start();
-    let sms = provider();
-    let (passwords, _file) = passwords(&graph, Some(&sms));
-    approved(&passwords);
-    assert_eq!(passwords.send(PHONE).0, 200);
+    let sms = sms_provider();
+    let (otp, _file) = start(&graph, Some(&sms));
+    wait_for_approval(&otp);
+    assert_eq!(otp.send(PHONE).0, 200);
     let (_, code) = graph.wait_for_codes(1).remove(0);
-    hear(&passwords, &receipt("wamid.1", "sent", 0));
-    hear(&passwords, &receipt("wamid.9", "failed", 131_026));
+    post_webhook(&otp, &receipt("wamid.1", "sent", 0));
+    post_webhook(&otp, &receipt("wamid.9", "failed", 131_026));
     assert!(sms.requests().is_empty());
-    hear(&passwords, &receipt("wamid.1", "failed", 131_026));
+    post_webhook(&otp, &receipt("wamid.1", "failed", 131_026));
     assert_eq!(sms.wait_for(1).len(), 1);
-    assert_eq!(last_code(&sms), code, "the same");
-    // Said twice it goes once.
-    hear(&passwords, &receipt("wamid.1", "failed", 131_026));
-    assert_eq!(passwords.verify(PHONE, &code).0, 200);
-    // What was delivered is done with.
-    assert_eq!(passwords.send(PHONE).0, 200);
-    hear(&passwords, &receipt("wamid.2", "delivered", 0));
-    hear(&passwords, &receipt("wamid.2", "failed", 131_026));
-    assert_eq!(passwords.send(PHONE).0, 200);
-    hear(&passwords, &receipt("wamid.3", "failed", 131_026));
+    assert_eq!(last_code(&sms), code, "the same code");
+    // A repeated receipt sends it only once.
+    post_webhook(&otp, &receipt("wamid.1", "failed", 131_026));
+    assert_eq!(otp.verify(PHONE, &code).0, 200);
+    // After delivery nothing more is sent.
+    assert_eq!(otp.send(PHONE).0, 200);
+    post_webhook(&otp, &receipt("wamid.2", "delivered", 0));
+    post_webhook(&otp, &receipt("wamid.2", "failed", 131_026));
+    assert_eq!(otp.send(PHONE).0, 200);
+    post_webhook(&otp, &receipt("wamid.3", "failed", 131_026));
     assert_eq!(sms.wait_for(2).len(), 2);
 }
 
-/// A code that another one took the place of, or that was used, is not worth an SMS;
-/// it would reach the phone after the one that counts.
+/// It would cost an SMS, which arrives after the valid code.
 #[test]
-fn what_does_not_count_any_more_does_not_go_by_sms() {
+fn replaced_or_used_code_is_not_sent_by_sms() {
     let graph = Graph::start();
-    let sms = provider();
-    let (passwords, _file) = passwords(&graph, Some(&sms));
-    approved(&passwords);
+    let sms = sms_provider();
+    let (otp, _file) = start(&graph, Some(&sms));
+    wait_for_approval(&otp);
     for _ in 0..3 {
-        assert_eq!(passwords.send(PHONE).0, 200);
+        assert_eq!(otp.send(PHONE).0, 200);
     }
     let codes = graph.wait_for_codes(3);
-    hear(&passwords, &receipt("wamid.1", "failed", 131_026));
-    assert_eq!(passwords.verify(PHONE, &codes[2].1).0, 200);
-    hear(&passwords, &receipt("wamid.3", "failed", 131_026));
-    // One after another: what was heard before has been dealt with.
-    assert_eq!(passwords.send(PHONE).0, 200);
+    post_webhook(&otp, &receipt("wamid.1", "failed", 131_026));
+    assert_eq!(otp.verify(PHONE, &codes[2].1).0, 200);
+    post_webhook(&otp, &receipt("wamid.3", "failed", 131_026));
+    // Receipts are handled in order, so the earlier ones are done by now.
+    assert_eq!(otp.send(PHONE).0, 200);
     let (_, last) = graph.wait_for_codes(4).remove(3);
-    hear(&passwords, &receipt("wamid.4", "failed", 131_026));
+    post_webhook(&otp, &receipt("wamid.4", "failed", 131_026));
     sms.wait_for(1);
-    assert_eq!(codes_by_sms(&sms), [last]);
+    assert_eq!(received_codes(&sms), [last]);
 }
 
 #[test]
-fn account_that_is_not_there_keeps_the_daemon_from_starting() {
+fn daemon_without_an_account_does_not_start() {
     let spool = Spool::new();
     let config = format!(
         "[otp]\nlisten = 127.0.0.1:0\notpdir = {0}/otp\ninfo_file = {0}/whatsapp-info.json\n",
@@ -274,14 +270,17 @@ fn account_that_is_not_there_keeps_the_daemon_from_starting() {
     let path = spool.configure(&config);
     let output = command(&path).output().unwrap();
     assert_eq!(output.status.code(), Some(78));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("one-time passwords cannot be sent"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("whatsapp-info.json") && said.contains("otp setup"),
-        "{said}"
+        stderr.contains("one-time passwords cannot be sent"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("whatsapp-info.json") && stderr.contains("otp setup"),
+        "{stderr}"
     );
     std::fs::write(spool.path().join("whatsapp-info.json"), "{}").unwrap();
     let output = command(&path).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("waba_id"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("waba_id"), "{stderr}");
 }

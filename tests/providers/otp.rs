@@ -1,10 +1,11 @@
-//! What `otp setup` asks of Meta, and `websmsd` for one-time passwords, fits Meta's own description of its Graph API, and
-//! what that description shows as answers is understood.
+//! The requests of `otp setup`, and of `websmsd` for one-time passwords, fit Meta's
+//! own `OpenAPI` description of its Graph API, and the responses in its examples are
+//! understood.
 //!
-//! Of lists the description says which parameters there are, though for templates
-//! but `name`; `fields` and `limit` hold for all lists of the Graph API. Of a new
-//! template it says little more than that it is an object: what is in it is in
-//! examples, so those are compared. In four things it is not followed:
+//! For lists the description names the parameters, though for templates only `name`;
+//! `fields` and `limit` hold for all lists of the Graph API. For a new template it
+//! says little more than that it is an object, so requests are compared with its
+//! examples. It is not followed in four points:
 //!
 //! * The first button of a message has the index 0, which is its own example and
 //!   within its own words, `0-9`, but not within its pattern.
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::prism::{Prism, description};
-use crate::support::otp::{PHONE, Passwords};
+use crate::support::otp::{OtpDaemon, PHONE};
 use crate::support::{Provider, program, section};
 
 const DESCRIPTION: &str = "meta-business-messaging-v23.yaml";
@@ -32,8 +33,8 @@ const NUMBERS: &str = "/{Version}/{WABA-ID}/phone_numbers";
 const NUMBER: &str = "1906385232743451";
 const TEMPLATE: &str = "1192339204654487";
 
-/// The description, without what the module's documentation says.
-fn described() -> Option<Value> {
+/// The description with the changes that the module's documentation lists.
+fn patched_description() -> Option<Value> {
     let mut description = description(DESCRIPTION)?;
     let answer = &mut description["paths"][TEMPLATES]["post"]["responses"]["200"];
     let content = answer["content"]["application/json"].as_object_mut();
@@ -60,31 +61,31 @@ fn described() -> Option<Value> {
     Some(description)
 }
 
-/// What a setup came to.
+/// The result of a setup.
 struct Done {
     output: Output,
     statuses: Vec<u16>,
-    /// What the mock did not find in the description.
+    /// What the mock reports as not described.
     violations: Vec<String>,
     provider: Provider,
     _directory: TempDir,
 }
 
 impl Done {
-    fn said(&self) -> String {
-        let said = [&self.output.stdout[..], &self.output.stderr].concat();
-        String::from_utf8(said).unwrap()
+    fn output(&self) -> String {
+        let output = [&self.output.stdout[..], &self.output.stderr].concat();
+        String::from_utf8(output).unwrap()
     }
 
-    /// All was answered, and as described.
+    /// Both requests were successful and as described.
     #[track_caller]
     fn fits(&self) {
-        let said = self.said();
-        assert_eq!(self.violations, [""; 0], "{said}");
-        assert_eq!(self.statuses, [200, 200], "{said}");
+        let output = self.output();
+        assert_eq!(self.violations, [""; 0], "{output}");
+        assert_eq!(self.statuses, [200, 200], "{output}");
     }
 
-    /// What was posted, once.
+    /// The body of the only POST.
     fn posted(&self) -> Value {
         let requests = self.provider.requests();
         let mut posted = requests.iter().filter(|request| request.method == "POST");
@@ -94,7 +95,7 @@ impl Done {
     }
 }
 
-/// Sets up by this description, with these keys and options besides.
+/// Runs `otp setup` with a mock of this description, and with these keys and options.
 fn setup(description: &Value, more: &[(&str, &str)], options: &[&str]) -> Done {
     let prism = Prism::start(description);
     let (provider, answers) = prism.provider();
@@ -131,7 +132,7 @@ fn setup(description: &Value, more: &[(&str, &str)], options: &[&str]) -> Done {
     }
 }
 
-/// The body that the description shows under this name.
+/// The body of the example with this name.
 fn example(description: &Value, name: &str) -> Value {
     let post = &description["paths"][TEMPLATES]["post"]["requestBody"];
     let example = post["content"]["application/json"]["examples"][name]["value"].clone();
@@ -141,26 +142,26 @@ fn example(description: &Value, name: &str) -> Value {
 
 #[test]
 fn lists_fit_the_description() {
-    let Some(description) = described() else {
+    let Some(description) = patched_description() else {
         return;
     };
     let done = setup(&description, &[("template_id", TEMPLATE)], &[]);
     done.fits();
-    let said = done.said();
+    let output = done.output();
     for part in [
-        "codes come from +1 631-555-5555 \"Jasper's Market\", id 1906385232743451\n",
+        "codes are sent from +1 631-555-5555 \"Jasper's Market\", id 1906385232743451\n",
         "template hello_world (en_US), id 1192339204654487: APPROVED, of category MARKETING",
     ] {
-        assert!(said.contains(part), "{part:?} is not in {said}");
+        assert!(output.contains(part), "{part:?} is not in {output}");
     }
-    // The mock does look at what it gets.
+    // The mock checks requests.
     let mut strict = description;
     let parameters = strict["paths"][NUMBERS]["get"]["parameters"].as_array_mut();
     let limit = parameters.unwrap().iter_mut();
     let limit = limit.filter(|parameter| parameter["name"] == "limit");
     limit.for_each(|limit| limit["schema"]["maximum"] = json!(50));
     let done = setup(&strict, &[("template_id", TEMPLATE)], &[]);
-    assert_eq!(done.statuses, [422], "{}", done.said());
+    assert_eq!(done.statuses, [422], "{}", done.output());
     assert!(
         done.violations[0].contains("limit"),
         "{:?}",
@@ -168,10 +169,10 @@ fn lists_fit_the_description() {
     );
 }
 
-/// The daemon's look at its template, and the message with a code.
+/// The daemon's request for its template, and the message with a code.
 #[test]
 fn codes_fit_the_description() {
-    let Some(description) = described() else {
+    let Some(description) = patched_description() else {
         return;
     };
     let prism = Prism::start(&description);
@@ -181,9 +182,9 @@ fn codes_fit_the_description() {
          phone_number_id = {NUMBER}\ntemplate_id = {TEMPLATE}\n",
         provider.url()
     );
-    let passwords = Passwords::start("", &keys);
-    passwords.daemon.wait_for_log("codes can go by WhatsApp");
-    assert_eq!(passwords.send(PHONE), (200, String::new()));
+    let otp = OtpDaemon::start("", &keys);
+    otp.daemon.wait_for_log("codes can go by WhatsApp");
+    assert_eq!(otp.send(PHONE), (200, String::new()));
     let answers = answers.lock().unwrap();
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [200, 200]);
@@ -195,20 +196,20 @@ fn codes_fit_the_description() {
     assert_eq!(message.path, format!("/v25.0/{NUMBER}/messages"));
     let body: Value = serde_json::from_str(&message.body).unwrap();
     let code = &body["template"]["components"][1]["parameters"][0]["text"];
-    assert_eq!(passwords.verify(PHONE, code.as_str().unwrap()).0, 200);
+    assert_eq!(otp.verify(PHONE, code.as_str().unwrap()).0, 200);
 }
 
 #[test]
-fn new_template_is_that_of_the_examples() {
-    let Some(description) = described() else {
+fn new_template_is_as_in_the_examples() {
+    let Some(description) = patched_description() else {
         return;
     };
     let done = setup(&description, &[("lifetime", "600")], &[]);
     done.fits();
     assert!(
-        done.said().contains("template_id = 1473688840035974\n"),
+        done.output().contains("template_id = 1473688840035974\n"),
         "{}",
-        done.said()
+        done.output()
     );
     let button = |body: &mut Value, change: &dyn Fn(&mut Value)| {
         change(&mut body["components"][2]["buttons"][0]);

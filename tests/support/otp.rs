@@ -1,4 +1,4 @@
-//! A `websmsd` that sends one-time passwords, and whoever asks it for them.
+//! A `websmsd` with one-time passwords, and requests to it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,20 +10,19 @@ use serde_json::Value;
 use super::http::{self, JSON, Response};
 use super::{Answer, Daemon, Provider, Spool};
 
-/// A phone.
+/// A phone number without the plus.
 pub(crate) const PHONE: &str = "15551234567";
 
-/// A daemon that sends codes by SMS to a provider that records them, or by what
-/// its configuration says.
-pub(crate) struct Passwords {
+pub(crate) struct OtpDaemon {
     pub(crate) daemon: Daemon,
+    /// The listener of `[otp]`.
     pub(crate) address: SocketAddr,
     config: String,
 }
 
-impl Passwords {
-    /// With SMS, and these keys of `[otp]`.
-    pub(crate) fn by_sms(provider: &Provider, more: &str) -> Self {
+impl OtpDaemon {
+    /// Sends codes by SMS through a stand-in provider; `more` is added to `[otp]`.
+    pub(crate) fn with_sms(provider: &Provider, more: &str) -> Self {
         let interface = format!(
             "[websms]\nhost = {}\nauth_user = id\nauth_passwd = secret-of-the-provider\n",
             provider.url()
@@ -32,7 +31,7 @@ impl Passwords {
         Self::start(&interface, &format!("{sms}{more}"))
     }
 
-    /// With these lines before `[otp]`, and these in it.
+    /// With the lines `before` the section `[otp]`, and `otp` in it.
     pub(crate) fn start(before: &str, otp: &str) -> Self {
         let spool = Spool::new();
         let config = format!(
@@ -55,34 +54,31 @@ impl Passwords {
         }
     }
 
-    /// The same after an end by this signal.
-    pub(crate) fn again(self, signal: Signal) -> Self {
+    /// Ends the daemon by this signal and starts it again.
+    pub(crate) fn restart(self, signal: Signal) -> Self {
         let (spool, _, _) = self.daemon.end(signal);
         Self::with(spool, self.config)
     }
 
-    /// The same with something replaced in its configuration.
-    pub(crate) fn changed(self, from: &str, to: &str) -> Self {
+    /// Restarts the daemon with a changed configuration.
+    pub(crate) fn restart_with(self, from: &str, to: &str) -> Self {
         assert!(self.config.contains(from), "{from}");
         let config = self.config.replace(from, to);
         let (spool, _, _) = self.daemon.end(Signal::SIGTERM);
         Self::with(spool, config)
     }
 
-    /// The same, with the address in its configuration at which it listens now, for
-    /// whoever looks there.
-    pub(crate) fn where_it_is(self) -> Self {
-        let here = format!("listen = {}", self.address);
-        std::fs::write(
-            self.configured(),
-            self.config.replace("listen = 127.0.0.1:0", &here),
-        )
-        .unwrap();
+    /// Writes the port of the listener into the configuration, where `websms-otp`
+    /// looks for it.
+    pub(crate) fn with_port_in_config(self) -> Self {
+        let listen = format!("listen = {}", self.address);
+        let config = self.config.replace("listen = 127.0.0.1:0", &listen);
+        std::fs::write(self.config_path(), config).unwrap();
         self
     }
 
-    /// The daemon without `[otp]`.
-    pub(crate) fn without(self) -> Daemon {
+    /// Restarts the daemon without `[otp]`.
+    pub(crate) fn restart_without_otp(self) -> Daemon {
         let (before, rest) = self.config.split_once("[otp]").unwrap();
         let (_, after) = rest.split_once("[astqueue]").unwrap();
         let config = format!("{before}[astqueue]{after}");
@@ -90,35 +86,34 @@ impl Passwords {
         Daemon::with(spool, &config)
     }
 
-    /// Lets time pass for all that is kept, which is read anew each time.
-    pub(crate) fn forward(&self, time: Duration) {
+    /// Lets time pass, by changing the state files, which are read at each request.
+    pub(crate) fn advance(&self, time: Duration) {
         let time = u64::try_from(time.as_millis()).unwrap();
         for file in std::fs::read_dir(self.directory()).unwrap() {
             let path = file.unwrap().path();
-            let mut entry: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            let mut state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
             let earlier = |value: &mut Value| *value = (value.as_u64().unwrap() - time).into();
-            for sent in entry["sends"].as_array_mut().unwrap() {
+            for sent in state["sends"].as_array_mut().unwrap() {
                 earlier(sent);
             }
-            if let Some(code) = entry["code"].as_object_mut() {
+            if let Some(code) = state["code"].as_object_mut() {
                 earlier(&mut code["from"]);
                 earlier(&mut code["until"]);
             }
-            std::fs::write(&path, entry.to_string()).unwrap();
+            std::fs::write(&path, state.to_string()).unwrap();
         }
     }
 
-    /// Where codes are kept.
+    /// The directory of the state files.
     pub(crate) fn directory(&self) -> PathBuf {
         self.daemon.spool.path().join("otp")
     }
 
-    /// Its configuration file.
-    pub(crate) fn configured(&self) -> PathBuf {
+    pub(crate) fn config_path(&self) -> PathBuf {
         self.daemon.spool.path().join("websms.conf")
     }
 
-    pub(crate) fn say(
+    pub(crate) fn request(
         &self,
         method: &str,
         target: &str,
@@ -129,31 +124,31 @@ impl Passwords {
         http::say(self.address, &raw)
     }
 
-    /// Asks for a code; status and text.
+    /// Requests a code; status and body.
     pub(crate) fn send(&self, phone: &str) -> (u16, String) {
-        let response = self.say("GET", &format!("/otp/{phone}/"), &[], "");
+        let response = self.request("GET", &format!("/otp/{phone}/"), &[], "");
         (response.status, response.text())
     }
 
-    /// Shows a code; status and text.
+    /// Checks a code; status and body.
     pub(crate) fn verify(&self, phone: &str, code: &str) -> (u16, String) {
         self.post(phone, &format!("{{\"code\": \"{code}\"}}"))
     }
 
-    /// Posts a body; status and text.
+    /// Posts a body; status and body of the response.
     pub(crate) fn post(&self, phone: &str, body: &str) -> (u16, String) {
-        let response = self.say("POST", &format!("/otp/{phone}/"), &[JSON], body);
+        let response = self.request("POST", &format!("/otp/{phone}/"), &[JSON], body);
         (response.status, response.text())
     }
 }
 
-/// A provider of SMS that takes everything.
-pub(crate) fn provider() -> Provider {
+/// An SMS provider that accepts everything.
+pub(crate) fn sms_provider() -> Provider {
     Provider::answering(Answer::ok())
 }
 
-/// The codes that a provider of SMS got, in order.
-pub(crate) fn codes(provider: &Provider) -> Vec<String> {
+/// The codes that an SMS provider has received, in order.
+pub(crate) fn received_codes(provider: &Provider) -> Vec<String> {
     let code = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
     let requests = provider.requests();
     let texts = requests
@@ -162,13 +157,13 @@ pub(crate) fn codes(provider: &Provider) -> Vec<String> {
     texts.collect()
 }
 
-/// The last code that a provider of SMS got.
+/// The last code that an SMS provider has received.
 pub(crate) fn last_code(provider: &Provider) -> String {
-    codes(provider).pop().expect("a code")
+    received_codes(provider).pop().expect("a code")
 }
 
-/// A code that is not this one.
-pub(crate) fn another(code: &str) -> String {
+/// A code other than this one.
+pub(crate) fn wrong_code(code: &str) -> String {
     let last = code.chars().last().expect("a code");
     let other = if last == '1' { '2' } else { '1' };
     format!("{}{other}", &code[..code.len() - 1])
