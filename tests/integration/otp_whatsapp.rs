@@ -182,6 +182,31 @@ fn code_that_whatsapp_refuses_is_sent_by_sms() {
     assert_eq!(otp.send(PHONE).0, 500);
 }
 
+/// The first channel may have sent the code, and was perhaps charged for it; that
+/// the second one refused it does not take that back.
+#[test]
+fn code_that_may_have_been_sent_counts_although_the_next_channel_refused_it() {
+    let graph = Graph::start();
+    let refuses = Answer::Http(400, "text/plain", "no".to_owned());
+    let sms = Provider::answering(refuses);
+    let (otp, _file) = start(&graph, Some(&sms));
+    let otp = otp.restart_with("channel =", "per_phone = 2\nchannel =");
+    wait_for_approval(&otp);
+    // Both refuse it: it does not count.
+    graph.fail_messages(131_026, 400);
+    for _ in 0..3 {
+        assert_eq!(otp.send(PHONE).0, 500);
+    }
+    // It is unknown whether Meta has sent it.
+    graph.with(|state| state.instead_of_messages = Some(Answer::HangUp));
+    for _ in 0..2 {
+        assert_eq!(otp.send(PHONE).0, 500);
+    }
+    assert_eq!(sms.requests().len(), 5);
+    assert_eq!(otp.send(PHONE).0, 429);
+    assert_eq!(sms.requests().len(), 5);
+}
+
 /// The webhook by which Meta reports the status of a message.
 fn receipt(id: &str, status: &str, code: u32) -> String {
     let mut entry = json!({
