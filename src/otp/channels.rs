@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use thiserror::Error;
 use tracing::{info, warn};
 
-use crate::config::{Config, SmsSettings, UnknownIndex};
+use crate::config::{Config, SmsSettings, UnknownInterface};
 use crate::document::template;
 use crate::http::client::redact;
 use crate::model::address::{Address, InvalidAddress};
@@ -185,7 +185,7 @@ pub(crate) enum ChannelError {
     #[error("use the number of sms_from")]
     From(#[from] InvalidAddress),
     #[error("use the interface of sms_index")]
-    Interface(#[from] UnknownIndex),
+    Interface(#[from] UnknownInterface),
     #[error(transparent)]
     Provider(#[from] ProviderError),
 }

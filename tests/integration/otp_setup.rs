@@ -1,4 +1,4 @@
-//! `otp setup`: from nothing to an account that codes go out by, through the real
+//! `otp setup`: prepares an account at Meta that codes are sent by, through the real
 //! binary, with a stand-in for Meta.
 
 use std::fs::File;
@@ -21,20 +21,20 @@ use crate::support::{Answer, program, section};
 
 const OTHER_NUMBER: &str = "106540352242923";
 
-/// A folder with a configuration.
-struct Place {
+/// A directory with a configuration.
+struct Setup {
     directory: TempDir,
 }
 
-impl Place {
+impl Setup {
     fn with(config: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let place = Self { directory };
-        std::fs::write(place.path("websms.conf"), config).unwrap();
-        place
+        let setup = Self { directory };
+        std::fs::write(setup.path("websms.conf"), config).unwrap();
+        setup
     }
 
-    /// With a section `[otp]` that knows where Meta is, and these keys besides.
+    /// With a section `[otp]` that has the URL of the stand-in and these keys.
     fn at(graph: &Graph, more: &[(&str, &str)]) -> Self {
         let url = graph.url();
         let mut pairs = vec![("api_url", url.as_str())];
@@ -50,7 +50,7 @@ impl Place {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// The token in a file, as `--token` wants it.
+    /// Writes a token to a file; returns the value for `--token`.
     fn token(&self, token: &str) -> String {
         std::fs::write(self.path("token"), format!("{token}\n")).unwrap();
         format!("file:{}", self.path("token").display())
@@ -79,8 +79,8 @@ impl Place {
         Done::of(self.command(line).output().unwrap())
     }
 
-    /// With these lines on stdin.
-    fn typed(&self, line: &str, lines: &str) -> Done {
+    /// Runs with these lines on stdin.
+    fn run_with_input(&self, line: &str, lines: &str) -> Done {
         let mut child = self.command(line).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // It may end before it has read them.
@@ -90,72 +90,72 @@ impl Place {
     }
 }
 
-/// What a run came to.
+/// The result of a run, which never shows the token.
 #[derive(Debug)]
 struct Done {
     status: i32,
-    said: String,
-    noted: String,
+    stdout: String,
+    stderr: String,
 }
 
 impl Done {
     fn of(output: Output) -> Self {
         let done = Self {
             status: output.status.code().expect("no signal"),
-            said: String::from_utf8(output.stdout).unwrap(),
-            noted: String::from_utf8(output.stderr).unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
         };
         assert!(
-            !done.said.contains("EAAJB") && !done.noted.contains("EAAJB"),
+            !done.stdout.contains("EAAJB") && !done.stderr.contains("EAAJB"),
             "{done:?}"
         );
         done
     }
 
     #[track_caller]
-    fn good(self, parts: &[&str]) {
+    fn succeeds(self, parts: &[&str]) {
         assert_eq!(self.status, 0, "{self:?}");
         for part in parts {
-            assert!(self.said.contains(part), "{part:?} is not in {self:?}");
+            assert!(self.stdout.contains(part), "{part:?} is not in {self:?}");
         }
     }
 
     #[track_caller]
-    fn bad(self, exit: Exit, parts: &[&str]) {
+    fn fails(self, exit: Exit, parts: &[&str]) {
         assert_eq!(self.status, i32::from(exit.status()), "{self:?}");
         for part in parts {
-            assert!(self.noted.contains(part), "{part:?} is not in {self:?}");
+            assert!(self.stderr.contains(part), "{part:?} is not in {self:?}");
         }
     }
 }
 
 #[test]
-fn from_nothing_to_an_approved_template() {
+fn setup_from_nothing_ends_with_an_approved_template() {
     let graph = Graph::start();
     graph.with(|state| state.verdict = Some((1, "APPROVED")));
-    let place = Place::at(&graph, &[("lifetime", "61")]);
-    let done = place.typed("", &format!("{WABA}\n{TOKEN}\r\n"));
-    let info = place.path("whatsapp-info.json");
+    let setup = Setup::at(&graph, &[("lifetime", "61")]);
+    let done = setup.run_with_input("", &format!("{WABA}\n{TOKEN}\r\n"));
+    let info = setup.path("whatsapp-info.json");
     let line = format!(
         "add this line to [otp] in {}/websms.conf: info_file = {}",
-        place.directory.path().display(),
+        setup.directory.path().display(),
         info.display()
     );
     let template = graph.with(|state| state.templates[0].clone());
-    done.good(&[
-        "codes come from +1 202-555-0160 \"Test Number\", id 106540352242922\n",
+    done.succeeds(&[
+        "codes are sent from +1 202-555-0160 \"Test Number\", id 106540352242922\n",
         &format!(
-            "made template otp_both_copycode (en_US), id {}: PENDING\n",
+            "created template otp_both_copycode (en_US), id {}: PENDING\n",
             template.id
         ),
-        &format!("the account is in {}\n", info.display()),
+        &format!("the account was written to {}\n", info.display()),
         &line,
         "template otp_both_copycode is approved",
     ]);
     let expected = json!({"waba_id": WABA, "access_token": TOKEN, "phone_number_id": NUMBER, "template_id": template.id});
-    assert_eq!(place.info(), expected);
+    assert_eq!(setup.info(), expected);
     assert!(
-        place
+        setup
             .read("whatsapp-info.json")
             .starts_with("{\n    \"waba_id\": \"1022")
     );
@@ -168,16 +168,16 @@ fn from_nothing_to_an_approved_template() {
                 {"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy code"}]},
         ])
     );
-    // The section was there and is the administrator's.
-    assert!(!place.read("websms.conf").contains("info_file"));
-    // With the line that was to be added, it is a configuration.
+    // The section exists and is not changed.
+    assert!(!setup.read("websms.conf").contains("info_file"));
+    // With the printed line the configuration is valid.
     let config = format!(
         "{}info_file = {}\n",
-        place.read("websms.conf"),
+        setup.read("websms.conf"),
         info.display()
     );
-    std::fs::write(place.path("websms.conf"), config).unwrap();
-    asterisk_websms::config::load(&place.path("websms.conf")).unwrap();
+    std::fs::write(setup.path("websms.conf"), config).unwrap();
+    asterisk_websms::config::load(&setup.path("websms.conf")).unwrap();
     for request in graph.provider.requests() {
         assert!(request.path.starts_with("/v25.0/"), "{}", request.path);
         assert!(!request.path.contains("EAAJB") && !request.body.contains("EAAJB"));
@@ -185,72 +185,72 @@ fn from_nothing_to_an_approved_template() {
 }
 
 #[test]
-fn what_is_there_is_used_and_no_other_template_made() {
+fn existing_account_and_template_are_used() {
     let graph = Graph::start();
     let approved = graph.template("APPROVED");
-    let place = Place::at(&graph, &[]);
-    std::fs::write(place.path("whatsapp-info.json"), graph::info(&approved)).unwrap();
-    let there = format!("there is template otp_{approved} (en_US), id {approved}: APPROVED\n");
-    place
+    let setup = Setup::at(&graph, &[]);
+    std::fs::write(setup.path("whatsapp-info.json"), graph::info(&approved)).unwrap();
+    let there = format!("found template otp_{approved} (en_US), id {approved}: APPROVED\n");
+    setup
         .run("")
-        .good(&[&there, "is approved: codes can be sent"]);
-    // In the form of the sample, which is another one than the stand-in's.
+        .succeeds(&[&there, "is approved: start websmsd again"]);
+    // The file is rewritten in the form of the sample.
     assert!(
-        place
+        setup
             .read("whatsapp-info.json")
             .contains("    \"template_id\"")
     );
-    place
+    setup
         .run("")
-        .good(&[&there, "whatsapp-info.json already\n"]);
+        .succeeds(&[&there, "whatsapp-info.json already\n"]);
     let posted = |request: &crate::support::provider::Recorded| request.method == "POST";
     assert!(!graph.provider.requests().iter().any(posted));
-    // The same with all of it in the configuration.
-    let token = place.token(TOKEN);
+    // The same with the whole account in the configuration.
+    let token = setup.token(TOKEN);
     let account = [
         ("waba_id", WABA),
         ("access_token", &token),
         ("phone_number_id", NUMBER),
         ("template_id", &approved),
     ];
-    let here = Place::at(&graph, &account);
-    here.run("").good(&[&there]);
+    let here = Setup::at(&graph, &account);
+    here.run("").succeeds(&[&there]);
     assert!(!here.path("whatsapp-info.json").exists());
-    // One that is asked for is made, and the line named that is to be changed.
+    // A new template is created on request, and the line to change is printed.
     let done = here.run("--new-template --template another_1 --language de --wait 0");
-    let made = graph.with(|state| state.templates[1].clone());
+    let created = graph.with(|state| state.templates[1].clone());
     assert_eq!(
-        (made.name.as_str(), made.language.as_str()),
+        (created.name.as_str(), created.language.as_str()),
         ("another_1", "de")
     );
-    assert!(done.noted.contains("[otp]"), "{done:?}");
-    done.good(&[
-        &format!("\ntemplate_id = {}\n", made.id),
+    assert!(done.stderr.contains("[otp]"), "{done:?}");
+    done.succeeds(&[
+        &format!("\ntemplate_id = {}\n", created.id),
         "is still PENDING",
     ]);
     assert!(!here.path("whatsapp-info.json").exists());
 }
 
 #[test]
-fn options_go_before_what_is_known() {
+fn options_override_configuration_and_file() {
     let graph = Graph::start();
     graph.numbers(&[
         [NUMBER, "+1 202-555-0160", "One"],
         [OTHER_NUMBER, "+1 202-555-0161", "Two"],
     ]);
-    let place = Place::at(&graph, &[]);
+    let setup = Setup::at(&graph, &[]);
     let old =
         r#"{"waba_id": 7, "access_token": "EAAJBold", "phone_number_id": 8, "template_id": 9}"#;
-    std::fs::write(place.path("whatsapp-info.json"), old).unwrap();
+    std::fs::write(setup.path("whatsapp-info.json"), old).unwrap();
     let line = format!(
         "--waba-id {WABA} --token env:TOKEN --phone-number-id {OTHER_NUMBER} --wait 0 \
          --one-tap com.example.app=K8a/AINcGX7"
     );
-    // Neither number nor template are of this account.
-    place
+    // Number and template belong to another account.
+    setup
         .run(&line)
-        .good(&["made template otp_both_onetap (en_US)"]);
-    let info = place.info();
+        .succeeds(&["created template otp_both_onetap (en_US)"]);
+    let info = setup.info();
     assert_eq!(
         (&info["waba_id"], &info["access_token"]),
         (&json!(WABA), &json!(TOKEN))
@@ -268,7 +268,7 @@ fn options_go_before_what_is_known() {
 }
 
 #[test]
-fn one_of_several_numbers_is_chosen() {
+fn number_is_chosen_from_several() {
     let graph = Graph::start();
     graph.numbers(&[
         [NUMBER, "+1 202-555-0160", "One"],
@@ -276,16 +276,16 @@ fn one_of_several_numbers_is_chosen() {
     ]);
     // On pages of one.
     graph.with(|state| state.page = 1);
-    let place = Place::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
-    let done = place.typed("--wait 0", "2\n");
+    let setup = Setup::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
+    let done = setup.run_with_input("--wait 0", "2\n");
     for shown in [
         "  1  +1 202-555-0160 \"One\"",
         "  2  +1 202-555-0161 \"Two\"",
     ] {
-        assert!(done.noted.contains(shown), "{done:?}");
+        assert!(done.stderr.contains(shown), "{done:?}");
     }
-    done.good(&[
-        "codes come from +1 202-555-0161",
+    done.succeeds(&[
+        "codes are sent from +1 202-555-0161",
         &format!("phone_number_id = {OTHER_NUMBER}"),
     ]);
     let before = graph.provider.requests().len();
@@ -298,17 +298,19 @@ fn one_of_several_numbers_is_chosen() {
         ("0\n", "expected 1 to 2"),
         ("x\n", "expected 1 to 2"),
     ] {
-        place.typed("", lines).bad(Exit::Usage, &[problem]);
+        setup
+            .run_with_input("", lines)
+            .fails(Exit::Usage, &[problem]);
     }
-    place.run("--phone-number-id 1").bad(
+    setup.run("--phone-number-id 1").fails(
         Exit::Configuration,
         &[
-            "phone_number_id is none of the account's numbers",
+            "phone_number_id is not among the account's numbers",
             "  2  +1 202-555-0161",
         ],
     );
     graph.numbers(&[]);
-    place.run("").bad(
+    setup.run("").fails(
         Exit::Configuration,
         &["the account has no phone number: add one"],
     );
@@ -316,21 +318,20 @@ fn one_of_several_numbers_is_chosen() {
     assert!(posted.iter().all(|request| request.method == "GET"));
 }
 
-/// Meta where it is known to be: a proxy behind which `graph` answers in its
-/// name.
-struct Meta {
+/// A proxy by which `graph` answers as graph.facebook.com.
+struct MetaProxy {
     proxy: String,
 }
 
-impl Meta {
-    /// Its authority stands in `ca.pem`.
-    fn before(graph: &Graph, place: &Place) -> Self {
+impl MetaProxy {
+    /// Writes its certificate authority to `ca.pem`.
+    fn start(graph: &Graph, setup: &Setup) -> Self {
         let authority = Authority::new();
         let certified = authority.issue(|params| {
             let name = "graph.facebook.com".try_into().unwrap();
             params.subject_alt_names = vec![rcgen::SanType::DnsName(name)];
         });
-        std::fs::write(place.path("ca.pem"), authority.pem()).unwrap();
+        std::fs::write(setup.path("ca.pem"), authority.pem()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = format!("http://{}", listener.local_addr().unwrap());
         let (acceptor, behind) = (certified.acceptor(), graph.provider.address);
@@ -358,86 +359,83 @@ impl Meta {
         Self { proxy }
     }
 
-    fn command(&self, place: &Place, line: &str) -> Command {
-        let mut command = place.command(line);
+    fn command(&self, setup: &Setup, line: &str) -> Command {
+        let mut command = setup.command(line);
         command
             .env("HTTPS_PROXY", &self.proxy)
-            .env("SSL_CERT_FILE", place.path("ca.pem"));
+            .env("SSL_CERT_FILE", setup.path("ca.pem"));
         command
     }
 }
 
 #[test]
-fn section_is_appended_to_a_file_that_stays_what_it_was() {
+fn section_is_appended_and_the_file_otherwise_unchanged() {
     let graph = Graph::start();
     graph.with(|state| state.verdict = Some((0, "APPROVED")));
     let before = b"; kept \xff\r\n[websmsd]\nrecvsms_path = /x";
-    let place = Place::with("");
-    let config = place.path("websms.conf");
+    let setup = Setup::with("");
+    let config = setup.path("websms.conf");
     std::fs::write(&config, before).unwrap();
     std::fs::set_permissions(&config, PermissionsExt::from_mode(0o604)).unwrap();
-    std::os::unix::fs::symlink("websms.conf", place.path("link.conf")).unwrap();
-    let meta = Meta::before(&graph, &place);
+    std::os::unix::fs::symlink("websms.conf", setup.path("link.conf")).unwrap();
+    let meta = MetaProxy::start(&graph, &setup);
     let run = |line: &str| {
-        let mut command = meta.command(&place, line);
-        command.env("WEBSMS_CONF", place.path("link.conf"));
+        let mut command = meta.command(&setup, line);
+        command.env("WEBSMS_CONF", setup.path("link.conf"));
         Done::of(command.output().unwrap())
     };
     let line = format!("--waba-id {WABA} --token env:TOKEN");
-    run(&line).good(&[
-        "link.conf has a section [otp] now, with info_file = ",
-        "is approved",
-    ]);
-    let info = place.path("whatsapp-info.json");
+    run(&line).succeeds(&["link.conf, with info_file = ", "is approved"]);
+    let info = setup.path("whatsapp-info.json");
     let section = format!("\n\n[otp]\ninfo_file = {}\n", info.display());
     let expected = [&before[..], section.as_bytes()].concat();
     assert_eq!(std::fs::read(&config).unwrap(), expected);
     assert_eq!(config.metadata().unwrap().mode() & 0o7777, 0o604);
-    assert!(place.path("link.conf").is_symlink());
+    assert!(setup.path("link.conf").is_symlink());
     let (loaded, _) = asterisk_websms::config::load(&config).unwrap();
     assert!(loaded.otp.is_some());
-    // It is there now, and goes on as it is.
-    run("").good(&["there is template otp_both_copycode", "already\n"]);
+    // A second run changes nothing.
+    run("").succeeds(&["found template otp_both_copycode", "already\n"]);
     assert_eq!(std::fs::read(&config).unwrap(), expected);
 }
 
 #[test]
-fn section_that_cannot_be_appended_is_told() {
+fn section_that_cannot_be_appended_is_reported() {
     let graph = Graph::start();
     graph.numbers(&[[NUMBER, "1", "One"], [OTHER_NUMBER, "2", "Two"]]);
-    let place = Place::with("");
-    let meta = Meta::before(&graph, &place);
-    std::fs::create_dir(place.path("etc")).unwrap();
-    std::fs::write(place.path("etc/websms.conf"), "").unwrap();
+    let setup = Setup::with("");
+    let meta = MetaProxy::start(&graph, &setup);
+    std::fs::create_dir(setup.path("etc")).unwrap();
+    std::fs::write(setup.path("etc/websms.conf"), "").unwrap();
     let line = format!("--waba-id {WABA} --token env:TOKEN --wait 0 --info info.json");
-    let mut command = meta.command(&place, &line);
+    let mut command = meta.command(&setup, &line);
     command.env("WEBSMS_CONF", "etc/websms.conf");
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    // It has been read, and is gone when the number is chosen.
+    // The configuration has been read; it is removed before the number is chosen.
     graph.provider.wait_for(1);
-    std::fs::remove_dir_all(place.path("etc")).unwrap();
+    std::fs::remove_dir_all(setup.path("etc")).unwrap();
     child.stdin.take().unwrap().write_all(b"1\n").unwrap();
     let done = Done::of(child.wait_with_output().unwrap());
-    assert!(done.said.contains("made template"), "{done:?}");
+    assert!(done.stdout.contains("created template"), "{done:?}");
     let template = graph.with(|state| state.templates[0].id.clone());
-    let info = format!("info_file = {}", place.path("info.json").display());
-    done.bad(
+    let info = format!("info_file = {}", setup.path("info.json").display());
+    done.fails(
         Exit::Configuration,
         &[
             "failed to read etc/websms.conf",
-            "all else is done: write the lines [otp] and ",
+            "everything else is done: add the lines [otp] and ",
             &info,
-            &format!("the template is made, its id is {template}"),
+            &format!("the template was created, its id is {template}"),
         ],
     );
-    let mode = place.path("info.json").metadata().unwrap().mode();
+    let mode = setup.path("info.json").metadata().unwrap().mode();
     assert_eq!(mode & 0o7777, 0o600);
 }
 
 #[test]
-fn mistakes_of_the_command_line_are_named() {
+fn mistakes_of_the_command_line_are_reported() {
     let graph = Graph::start();
-    let place = Place::at(&graph, &[]);
+    let setup = Setup::at(&graph, &[]);
     for (line, problem) in [
         ("--waba-id x", "not an id at Meta"),
         ("--phone-number-id ../1", "not an id at Meta"),
@@ -453,9 +451,9 @@ fn mistakes_of_the_command_line_are_named() {
             "write the token into a file and give file:/path, or env:NAME",
         ),
     ] {
-        let done = place.run(line);
-        assert!(!done.noted.contains("hunter2"), "{done:?}");
-        done.bad(Exit::Usage, &[problem]);
+        let done = setup.run(line);
+        assert!(!done.stderr.contains("hunter2"), "{done:?}");
+        done.fails(Exit::Usage, &[problem]);
     }
     for (lines, problem) in [
         (
@@ -468,32 +466,36 @@ fn mistakes_of_the_command_line_are_named() {
         ),
         (
             "1\n",
-            "there is no access token: type it, or say where it is with --token",
+            "there is no access token: type it, or name its source with --token",
         ),
         ("1\na b\n", "not an access token"),
         ("1\n\n", "there is no access token"),
     ] {
-        place.typed("", lines).bad(Exit::Usage, &[problem]);
+        setup
+            .run_with_input("", lines)
+            .fails(Exit::Usage, &[problem]);
     }
-    place
+    setup
         .run(&format!("--waba-id {WABA} --token env:NOTHING"))
-        .bad(
+        .fails(
             Exit::Configuration,
             &["--token: failed to read the environment variable \"NOTHING\""],
         );
-    let empty = place.token("");
-    place.run(&format!("--waba-id {WABA} --token {empty}")).bad(
-        Exit::Configuration,
-        &["--token: failed to use the secret: it is empty"],
-    );
+    let empty = setup.token("");
+    setup
+        .run(&format!("--waba-id {WABA} --token {empty}"))
+        .fails(
+            Exit::Configuration,
+            &["--token: failed to use the secret: it is empty"],
+        );
     assert!(graph.provider.requests().is_empty());
 }
 
 #[test]
-fn mistakes_of_files_are_named() {
+fn mistakes_of_files_are_reported() {
     let graph = Graph::start();
-    let place = Place::with("[otp]\napi_version = 25\nlifetime = 1\n[websmsd]\nlisten = x\n");
-    place.run("").bad(
+    let setup = Setup::with("[otp]\napi_version = 25\nlifetime = 1\n[websmsd]\nlisten = x\n");
+    setup.run("").fails(
         Exit::Configuration,
         &[
             "api_version = \"25\": expected a version",
@@ -501,12 +503,12 @@ fn mistakes_of_files_are_named() {
             "[websmsd] listen",
         ],
     );
-    std::fs::remove_file(place.path("websms.conf")).unwrap();
-    place.run("").bad(
+    std::fs::remove_file(setup.path("websms.conf")).unwrap();
+    setup.run("").fails(
         Exit::Configuration,
         &["configuration not loaded", "--config"],
     );
-    let place = Place::at(&graph, &[]);
+    let setup = Setup::at(&graph, &[]);
     for (info, problem) in [
         ("{", "it is not an object in JSON"),
         (
@@ -518,20 +520,20 @@ fn mistakes_of_files_are_named() {
             "access_token is not an access token",
         ),
     ] {
-        std::fs::write(place.path("whatsapp-info.json"), info).unwrap();
-        place.run("").bad(
+        std::fs::write(setup.path("whatsapp-info.json"), info).unwrap();
+        setup.run("").fails(
             Exit::Configuration,
-            &[problem, "whatsapp-info.json", "mend the file"],
+            &[problem, "whatsapp-info.json", "correct the file"],
         );
-        assert_eq!(place.read("whatsapp-info.json"), info);
+        assert_eq!(setup.read("whatsapp-info.json"), info);
     }
-    // A part of it is a part that need not be asked for.
+    // Values of an incomplete file need not be asked for.
     let part = json!({"waba_id": WABA, "access_token": TOKEN, "template_id": null}).to_string();
-    std::fs::write(place.path("whatsapp-info.json"), part).unwrap();
-    place.run("--wait 0").good(&["made template"]);
-    // What cannot be written down is not made.
+    std::fs::write(setup.path("whatsapp-info.json"), part).unwrap();
+    setup.run("--wait 0").succeeds(&["created template"]);
+    // Without a writable file no template is created.
     let line = format!("--waba-id {WABA} --token env:TOKEN --info");
-    std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::create_dir(setup.path("folder")).unwrap();
     let before = graph.with(|state| state.templates.len());
     for (file, problem) in [
         (
@@ -541,29 +543,29 @@ fn mistakes_of_files_are_named() {
         ("websms.conf/info.json", "Not a directory"),
         ("folder", "Is a directory"),
     ] {
-        place
+        setup
             .run(&format!("{line} {file}"))
-            .bad(Exit::Configuration, &[problem]);
+            .fails(Exit::Configuration, &[problem]);
     }
     assert_eq!(graph.with(|state| state.templates.len()), before);
 }
 
 #[test]
-fn file_is_readable_for_whom_the_configuration_is() {
+fn account_file_has_the_group_of_the_configuration() {
     let graph = Graph::start();
-    let place = Place::at(&graph, &[]);
-    let config = place.path("websms.conf");
+    let setup = Setup::at(&graph, &[]);
+    let config = setup.path("websms.conf");
     let is_root = nix::unistd::Uid::effective().is_root();
     if is_root {
         std::os::unix::fs::chown(&config, Some(0), Some(7)).unwrap();
     }
     let line = format!("--waba-id {WABA} --token env:TOKEN --wait 0");
-    place.run(&line).good(&[]);
-    let info = place.path("whatsapp-info.json");
+    setup.run(&line).succeeds(&[]);
+    let info = setup.path("whatsapp-info.json");
     let metadata = info.metadata().unwrap();
     assert_eq!(metadata.mode() & 0o7777, 0o640);
     assert_eq!(metadata.gid(), config.metadata().unwrap().gid());
-    // One that is there keeps its owner, and nobody else may read it.
+    // An existing file keeps its owner, and others may not read it.
     std::fs::set_permissions(&info, PermissionsExt::from_mode(0o646)).unwrap();
     if is_root {
         std::os::unix::fs::chown(&info, Some(9), Some(8)).unwrap();
@@ -573,62 +575,72 @@ fn file_is_readable_for_whom_the_configuration_is() {
         graph::info(&graph.with(|state| state.templates[0].id.clone())),
     )
     .unwrap();
-    place.run("--wait 0").bad(Exit::Success, &[]);
+    setup.run("--wait 0").fails(Exit::Success, &[]);
     let metadata = info.metadata().unwrap();
     assert_eq!(metadata.mode() & 0o7777, 0o640);
     if is_root {
         assert_eq!((metadata.uid(), metadata.gid()), (9, 8));
     }
     assert_eq!(
-        std::fs::read_dir(place.directory.path()).unwrap().count(),
+        std::fs::read_dir(setup.directory.path()).unwrap().count(),
         2
     );
 }
 
 #[test]
-fn configuration_that_says_otherwise_is_not_changed_but_told() {
+fn conflicting_configuration_is_reported_and_not_changed() {
     let graph = Graph::start();
     let line = format!("--waba-id {WABA} --token env:TOKEN --wait 0 --info new.json");
-    let elsewhere = Place::at(&graph, &[("info_file", "/nonexistent/old.json")]);
+    let elsewhere = Setup::at(&graph, &[("info_file", "/nonexistent/old.json")]);
     let new = elsewhere.path("new.json");
-    elsewhere.run(&line).good(&[
-        "names /nonexistent/old.json: write this line in its place: info_file = ",
+    elsewhere.run(&line).succeeds(&[
+        "names /nonexistent/old.json: replace that line with: info_file = ",
         &new.display().to_string(),
     ]);
     assert!(new.is_file());
     graph.with(|state| state.templates.clear());
-    let half = Place::at(
+    let half = Setup::at(
         &graph,
         &[("waba_id", WABA), ("channel", "sms"), ("sms_from", "+1")],
     );
-    half.run(&line).good(&[
-        "write this line in place of waba_id into [otp]",
+    half.run(&line).succeeds(&[
+        "replace waba_id with this line: info_file = ",
         "channel in [otp] does not name whatsapp",
     ]);
     graph.with(|state| state.templates.clear());
     let named = half.path("named.json");
-    let given = Place::at(&graph, &[("info_file", &named.display().to_string())]);
+    let given = Setup::at(&graph, &[("info_file", &named.display().to_string())]);
     given
         .run(line.trim_end_matches(" --info new.json"))
-        .good(&["named.json\n"]);
+        .succeeds(&["named.json\n"]);
     assert!(named.is_file() && !given.path("whatsapp-info.json").exists());
 }
 
 #[test]
-fn refusals_of_meta_are_told_in_words() {
+fn errors_of_meta_are_explained() {
     let graph = Graph::start();
-    let place = Place::at(&graph, &[]);
+    let setup = Setup::at(&graph, &[]);
     let line = format!("--waba-id {WABA} --token env:TOKEN --wait 0");
     for (code, status, exit, words) in [
-        (190, 401, Exit::Rejected, "the access token does not hold"),
-        (0, 400, Exit::Rejected, "the access token does not hold"),
-        (10, 403, Exit::Rejected, "the access token may not do this"),
-        (200, 403, Exit::Rejected, "the access token may not do this"),
+        (190, 401, Exit::Rejected, "the access token is invalid"),
+        (0, 400, Exit::Rejected, "the access token is invalid"),
+        (
+            10,
+            403,
+            Exit::Rejected,
+            "the access token lacks a permission",
+        ),
+        (
+            200,
+            403,
+            Exit::Rejected,
+            "the access token lacks a permission",
+        ),
         (4, 429, Exit::Failed, "try again in 60 seconds"),
-        (80_007, 400, Exit::Failed, "Meta was asked too often"),
-        (2, 500, Exit::Failed, "Meta cannot do it now"),
-        (131_000, 500, Exit::Failed, "something went wrong at Meta"),
-        (100, 400, Exit::Rejected, "Meta does not take a value"),
+        (80_007, 400, Exit::Failed, "too many requests to Meta"),
+        (2, 500, Exit::Failed, "Meta is temporarily unavailable"),
+        (131_000, 500, Exit::Failed, "an error occurred at Meta"),
+        (100, 400, Exit::Rejected, "Meta rejects a value"),
         (
             131_031,
             400,
@@ -639,65 +651,67 @@ fn refusals_of_meta_are_told_in_words() {
             4242,
             400,
             Exit::Rejected,
-            "Meta refused (HTTP status 400, code 4242",
+            "Meta refused the request (HTTP status 400, code 4242",
         ),
     ] {
         graph.fail(code, status);
-        place.run(&line).bad(exit, &[words, "scripted"]);
+        setup.run(&line).fails(exit, &[words, "scripted"]);
     }
     graph.heal();
-    let wrong = place.token("EAAJBwrong");
-    place.run(&format!("--waba-id {WABA} --token {wrong}")).bad(
-        Exit::Rejected,
-        &[
-            "code 190",
-            "Invalid OAuth access token: Bearer (the secret)",
-        ],
-    );
-    place.run("--waba-id 12 --token env:TOKEN").bad(
+    let wrong = setup.token("EAAJBwrong");
+    setup
+        .run(&format!("--waba-id {WABA} --token {wrong}"))
+        .fails(
+            Exit::Rejected,
+            &[
+                "code 190",
+                "Invalid OAuth access token: Bearer (the secret)",
+            ],
+        );
+    setup.run("--waba-id 12 --token env:TOKEN").fails(
         Exit::Rejected,
         &[
             "subcode 33",
             "Object with ID '12' does not exist",
-            "see waba_id",
+            "check waba_id",
         ],
     );
-    assert!(!place.path("whatsapp-info.json").exists());
+    assert!(!setup.path("whatsapp-info.json").exists());
 }
 
 #[test]
-fn name_that_is_taken_is_named() {
+fn taken_template_name_is_reported() {
     let graph = Graph::start();
-    let place = Place::at(&graph, &[]);
+    let setup = Setup::at(&graph, &[]);
     let line = format!("--waba-id {WABA} --token env:TOKEN --wait 0");
-    place.run(&line).good(&["made template"]);
-    place.run("--new-template").bad(
+    setup.run(&line).succeeds(&["created template"]);
+    setup.run("--new-template").fails(
         Exit::Rejected,
         &[
-            "has a template of this name in this language already",
+            "already has a template of this name in this language",
             "subcode 2388024",
             "--template",
         ],
     );
     graph.with(|state| state.deleting = vec!["gone".to_owned()]);
-    place.run("--new-template --template gone").bad(
+    setup.run("--new-template --template gone").fails(
         Exit::Rejected,
         &["still being deleted", "Try again in 4 weeks", "--template"],
     );
-    // Neither has changed what is there.
+    // The account is unchanged.
     let first = graph.with(|state| state.templates[0].id.clone());
-    assert_eq!(place.info()["template_id"], first.as_str());
+    assert_eq!(setup.info()["template_id"], first.as_str());
 }
 
 #[test]
-fn template_is_waited_for_as_long_as_is_asked() {
+fn wait_for_approval_is_limited() {
     let graph = Graph::start();
-    let place = Place::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
-    place
+    let setup = Setup::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
+    setup
         .run("--wait 1")
-        .good(&["is still PENDING", "websmsd looks again by itself"]);
+        .succeeds(&["is still PENDING", "websmsd checks it by itself"]);
     let id = graph.with(|state| state.templates[0].id.clone());
-    let place = Place::at(
+    let setup = Setup::at(
         &graph,
         &[
             ("waba_id", WABA),
@@ -710,7 +724,7 @@ fn template_is_waited_for_as_long_as_is_asked() {
         (
             "REJECTED",
             Exit::Rejected,
-            "is REJECTED, so no code can be sent by it",
+            "is REJECTED, so it cannot send codes",
         ),
         ("PAUSED", Exit::Rejected, "is PAUSED"),
         ("APPROVED", Exit::Success, ""),
@@ -719,9 +733,9 @@ fn template_is_waited_for_as_long_as_is_asked() {
             state.templates[0].status = "PENDING".to_owned();
             state.verdict = Some((1, status));
         });
-        place.run("--wait 5").bad(exit, &[words]);
+        setup.run("--wait 5").fails(exit, &[words]);
     }
-    // In the midst of many, of which nobody follows the links.
+    // The template is found on a later page; links are not followed.
     for _ in 0..60 {
         graph.template("APPROVED");
     }
@@ -730,27 +744,27 @@ fn template_is_waited_for_as_long_as_is_asked() {
         state.page = 7;
     });
     let before = graph.provider.requests().len();
-    place.run("").good(&["is approved"]);
+    setup.run("").succeeds(&["is approved"]);
     assert_eq!(
         graph.provider.requests().len() - before,
         1 + 61_usize.div_ceil(7)
     );
     graph.with(|state| state.templates.truncate(60));
-    place.run("").bad(
+    setup.run("").fails(
         Exit::Configuration,
         &[
-            "has no template of this id",
-            "none of the 60 that there are",
+            "has no template with this id",
+            "not among its 60 templates",
             "--new-template",
         ],
     );
 }
 
 #[test]
-fn trouble_while_waiting_is_borne() {
+fn temporary_error_while_waiting_is_tolerated() {
     let graph = Graph::start();
-    let place = Place::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
-    let mut child = place.command("--wait 30").spawn().unwrap();
+    let setup = Setup::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
+    let mut child = setup.command("--wait 30").spawn().unwrap();
     crate::support::wait_for("the template", || {
         graph.with(|state| (!state.templates.is_empty()).then_some(()))
     });
@@ -762,38 +776,38 @@ fn trouble_while_waiting_is_borne() {
         state.verdict = Some((0, "APPROVED"));
     });
     assert!(child.wait().unwrap().success());
-    let mut noted = String::new();
+    let mut stderr = String::new();
     child
         .stderr
         .take()
         .unwrap()
-        .read_to_string(&mut noted)
+        .read_to_string(&mut stderr)
         .unwrap();
     assert!(
-        noted.contains("Meta broke off") && noted.contains("(asking on)"),
-        "{noted}"
+        stderr.contains("Meta closed the connection") && stderr.contains("(trying again)"),
+        "{stderr}"
     );
 }
 
 #[test]
-fn what_answers_and_is_not_meta_is_named() {
+fn server_that_is_not_meta_is_reported() {
     let graph = Graph::start();
-    let place = Place::at(&graph, &[("timeout", "2")]);
+    let setup = Setup::at(&graph, &[("timeout", "2")]);
     let line = format!("--waba-id {WABA} --token env:TOKEN");
     let page = |status, body: &str| Answer::Http(status, "text/html", body.to_owned());
     for (answer, exit, words) in [
         (
             page(200, "<html>"),
             Exit::Configuration,
-            "the answer is not JSON",
+            "the response is not JSON",
         ),
         (
             page(404, "gone"),
             Exit::Configuration,
-            "there is no such thing at Meta",
+            "Meta does not know this path",
         ),
-        (page(302, ""), Exit::Configuration, "sends elsewhere"),
-        (page(200, "{}"), Exit::Failed, "it has no list of numbers"),
+        (page(302, ""), Exit::Configuration, "the server redirects"),
+        (page(200, "{}"), Exit::Failed, "no list of numbers"),
         (Answer::Silence, Exit::Failed, "Meta did not answer in time"),
         (
             Answer::Endless(b"HTTP/1.1 200 X\r\nx: ".to_vec()),
@@ -803,39 +817,39 @@ fn what_answers_and_is_not_meta_is_named() {
         (
             graph::error(200, 190, None, "a refusal in a success"),
             Exit::Rejected,
-            "does not hold",
+            "the access token is invalid",
         ),
     ] {
         graph.with(|state| state.instead = Some(answer));
-        place.run(&line).bad(exit, &[words]);
+        setup.run(&line).fails(exit, &[words]);
     }
-    let nowhere = Place::with("[otp]\napi_url = http://127.0.0.1:1\n");
+    let nowhere = Setup::with("[otp]\napi_url = http://127.0.0.1:1\n");
     nowhere
         .run(&line)
-        .bad(Exit::Failed, &["there is no connection to Meta", "api_url"]);
+        .fails(Exit::Failed, &["no connection to Meta", "api_url"]);
     let (authority, stranger) = (Authority::new(), Authority::new());
     let url = TlsProvider::with(authority.issue(|_| {})).url("localhost");
-    std::fs::write(place.path("ca.pem"), stranger.pem()).unwrap();
-    let ca = place.path("ca.pem").display().to_string();
-    let untrusted = Place::with(&section("otp", &[("api_url", &url), ("ca_file", &ca)]));
+    std::fs::write(setup.path("ca.pem"), stranger.pem()).unwrap();
+    let ca = setup.path("ca.pem").display().to_string();
+    let untrusted = Setup::with(&section("otp", &[("api_url", &url), ("ca_file", &ca)]));
     untrusted
         .run(&line)
-        .bad(Exit::Failed, &["cannot be trusted to be Meta", "ca_file"]);
-    let broken = Place::at(&graph, &[("ca_file", "/nonexistent/ca.pem")]);
+        .fails(Exit::Failed, &["cannot be trusted to be Meta", "ca_file"]);
+    let broken = Setup::at(&graph, &[("ca_file", "/nonexistent/ca.pem")]);
     let config = broken.read("websms.conf").replace("http://", "https://");
     std::fs::write(broken.path("websms.conf"), config).unwrap();
     broken
         .run(&line)
-        .bad(Exit::Configuration, &["/nonexistent/ca.pem"]);
+        .fails(Exit::Configuration, &["/nonexistent/ca.pem"]);
 }
 
 #[test]
-fn token_is_typed_without_being_shown() {
+fn typed_token_is_not_echoed() {
     let graph = Graph::start();
-    let place = Place::at(&graph, &[("waba_id", WABA)]);
+    let setup = Setup::at(&graph, &[("waba_id", WABA)]);
     let terminal = openpty(None, None).unwrap();
     let stdin = terminal.slave.try_clone().unwrap();
-    let mut command = place.command("--wait 0");
+    let mut command = setup.command("--wait 0");
     let mut child = command.stdin(Stdio::from(stdin)).spawn().unwrap();
     let prompt = "Access token of a system user of that account: ";
     let mut asked = vec![0; prompt.len()];
@@ -859,5 +873,5 @@ fn token_is_typed_without_being_shown() {
         shown.extend(byte);
     }
     assert_eq!(shown, b"END");
-    assert_eq!(place.info()["access_token"], TOKEN);
+    assert_eq!(setup.info()["access_token"], TOKEN);
 }

@@ -1,7 +1,7 @@
-//! Where the account goes: into a file of its own, whose name stands in `[otp]`.
+//! Writes the account at Meta to a file of its own, which `[otp]` names.
 //!
-//! Both files are replaced whole. Whoever may read websms.conf may read the
-//! account, because the daemon is of those; nobody else may.
+//! Both files are replaced as a whole. Who may read websms.conf may read the
+//! account, because the daemon must; nobody else may.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,86 +17,86 @@ use crate::otp::meta::account;
 use crate::secret::Secret;
 use crate::storage::durable::Access;
 
-/// What the file is called when nobody says otherwise; the sample calls it so.
+/// The default name, which is that of Meta's sample.
 const NAME: &str = "whatsapp-info.json";
 
-/// Where the account goes, and what of it is there already.
+/// The file, and what `[otp]` says about the account.
 pub(super) struct AccountFile<'a> {
     config: &'a Path,
     draft: &'a OtpDraft,
-    info: PathBuf,
-    /// Whether it is all in `[otp]`, the token too, which need not be in a file
-    /// then.
-    here: bool,
+    path: PathBuf,
+    /// Whether `[otp]` itself holds the account, so that no file is written.
+    is_in_config: bool,
 }
 
 impl<'a> AccountFile<'a> {
-    /// Where it goes, by the configuration and the option for it.
+    /// Chooses the path: of the option, else of `[otp]`, else beside the
+    /// configuration.
     pub(super) fn new(
         config: &'a Path,
         draft: &'a OtpDraft,
         option: Option<&Path>,
     ) -> Result<Self, CommandError> {
-        let whole = |path: &Path| {
+        let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|error| {
                 let path = path.display();
-                CommandError::usage(format!("failed to tell where {path} is: {error}"))
+                CommandError::usage(format!(
+                    "failed to find the absolute path of {path}: {error}"
+                ))
             })
         };
-        let info = match (option, &draft.info_file) {
-            (Some(path), _) => whole(path)?,
+        let path = match (option, &draft.info_file) {
+            (Some(path), _) => absolute(path)?,
             (None, Some(path)) => path.clone(),
-            (None, None) => whole(config)?.with_file_name(NAME),
+            (None, None) => absolute(config)?.with_file_name(NAME),
         };
-        line(&info).map_err(CommandError::usage)?;
+        config_line(&path).map_err(CommandError::usage)?;
         Ok(Self {
             config,
             draft,
-            here: option.is_none() && draft.access_token.is_some(),
-            info,
+            is_in_config: option.is_none() && draft.access_token.is_some(),
+            path,
         })
     }
 
-    /// The file.
-    pub(super) fn info(&self) -> &Path {
-        &self.info
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Sees whether it can be written, before there is something to lose.
+    /// Checks that the file can be written, before a template is created for it.
     pub(super) fn probe(&self) -> Result<(), CommandError> {
-        if self.here {
+        if self.is_in_config {
             return Ok(());
         }
-        self.default_path()?.probe()
+        self.output()?.probe()
     }
 
-    fn default_path(&self) -> Result<OutputFile, CommandError> {
+    fn output(&self) -> Result<OutputFile, CommandError> {
         let config = self.config.metadata().ok();
-        OutputFile::new(&self.info, |there| of_account(there, config.as_ref()))
+        OutputFile::new(&self.path, |existing| {
+            account_access(existing, config.as_ref())
+        })
     }
 
-    /// Puts the account there, and says what the administrator has to do besides.
-    pub(super) fn put(
+    /// Writes the account, and prints what the administrator has to do besides.
+    pub(super) fn write(
         &self,
         account: &WhatsappAccount<Secret>,
         token_is_new: bool,
     ) -> Result<(), CommandError> {
-        if self.here {
-            self.tell_lines(account, token_is_new);
+        if self.is_in_config {
+            self.print_changes(account, token_is_new);
         } else {
             let text = account::to_json(account);
-            let there = std::fs::read(&self.info);
-            if there.is_ok_and(|there| there == text.as_bytes()) {
-                print(&format!(
-                    "the account is in {} already\n",
-                    self.info.display()
-                ));
+            let path = self.path.display();
+            if std::fs::read(&self.path).is_ok_and(|existing| existing == text.as_bytes()) {
+                print(&format!("the account is in {path} already\n"));
             } else {
-                self.default_path()?.store(text.as_bytes())?;
-                print(&format!("the account is in {}\n", self.info.display()));
+                self.output()?.store(text.as_bytes())?;
+                print(&format!("the account was written to {path}\n"));
             }
             self.warn_of_root();
-            self.point()?;
+            self.name_in_config()?;
         }
         if !self.draft.by_whatsapp {
             print("channel in [otp] does not name whatsapp: add it, e.g. channel = whatsapp,sms\n");
@@ -104,37 +104,37 @@ impl<'a> AccountFile<'a> {
         Ok(())
     }
 
-    /// A daemon of another user does not start without the file.
+    /// A daemon of another user cannot start when only root can read the file.
     fn warn_of_root(&self) {
-        let roots = |file: &Metadata| file.uid() == 0 && file.gid() == 0;
-        if self.info.metadata().as_ref().is_ok_and(roots) {
-            let info = self.info.display();
+        let is_root_only = |file: &Metadata| file.uid() == 0 && file.gid() == 0;
+        if self.path.metadata().as_ref().is_ok_and(is_root_only) {
+            let path = self.path.display();
             hint(&format!(
-                "root alone can read {info}: if websmsd runs as another user, give it to that one's \
-                 group (chgrp asterisk {info})"
+                "only root can read {path}: if websmsd runs as another user, change its group (chgrp \
+                 asterisk {path})"
             ));
         }
     }
 
-    /// Has `[otp]` name the file. A section that is there is the administrator's.
-    fn point(&self) -> Result<(), CommandError> {
-        let line = line(&self.info).map_err(CommandError::usage)?;
+    /// Makes `[otp]` name the file. An existing section is left to the administrator.
+    fn name_in_config(&self) -> Result<(), CommandError> {
+        let line = config_line(&self.path).map_err(CommandError::usage)?;
         let config = self.config.display();
         if !self.draft.given {
             return self.append(&line);
         }
         let keys: Vec<_> = self.draft.keys().iter().map(|key| key.name).collect();
         match &self.draft.info_file {
-            Some(file) if *file == self.info => {}
+            Some(file) if *file == self.path => {}
             Some(file) => print(&format!(
-                "[otp] in {config} names {}: write this line in its place: {line}\n",
+                "[otp] in {config} names {}: replace that line with: {line}\n",
                 file.display()
             )),
             None if keys.is_empty() => {
                 print(&format!("add this line to [otp] in {config}: {line}\n"));
             }
             None => print(&format!(
-                "write this line in place of {} into [otp] in {config}: {line}\n",
+                "in [otp] in {config} replace {} with this line: {line}\n",
                 keys.join(", ")
             )),
         }
@@ -148,23 +148,23 @@ impl<'a> AccountFile<'a> {
                 CommandError::configuration(format!("failed to read {config}: {error}"))
             })
             .and_then(|before| {
-                let place = OutputFile::new(self.config, as_it_was)?;
-                place.store(&with_section(before, line))
+                let output = OutputFile::new(self.config, unchanged_access)?;
+                output.store(&with_section(before, line))
             });
         match appended {
             Ok(()) => {
-                print(&format!("{config} has a section [otp] now, with {line}\n"));
+                print(&format!("added a section [otp] to {config}, with {line}\n"));
                 Ok(())
             }
-            Err(failure) => Err(CommandError::configuration(format!(
-                "{}; all else is done: write the lines [otp] and {line} at the end of {config}",
-                failure.text
+            Err(error) => Err(CommandError::configuration(format!(
+                "{}; everything else is done: add the lines [otp] and {line} at the end of {config}",
+                error.text
             ))),
         }
     }
 
-    /// Which lines of `[otp]` are to be changed.
-    fn tell_lines(&self, account: &WhatsappAccount<Secret>, token_is_new: bool) {
+    /// Prints the lines of `[otp]` that must be changed.
+    fn print_changes(&self, account: &WhatsappAccount<Secret>, token_is_new: bool) {
         let draft = self.draft;
         let ids = [
             (&keys::otp::WABA_ID, &draft.waba_id, &account.waba_id),
@@ -187,27 +187,30 @@ impl<'a> AccountFile<'a> {
             .collect();
         let config = self.config.display();
         if !lines.is_empty() {
-            hint(&format!("these lines belong into [otp] in {config}:"));
+            hint(&format!("set these lines in [otp] in {config}:"));
             print(&lines.concat());
         }
         if token_is_new {
             hint(&format!(
-                "the access token is another than that of [otp] in {config}: put it where \
-                 access_token says"
+                "the access token is not that of [otp] in {config}: write it to the place that \
+                 access_token names"
             ));
         }
     }
 }
 
 /// The line of `[otp]` that names the file.
-fn line(path: &Path) -> Result<String, String> {
-    let refused = |why: &str| format!("{}: {why}: name another file with --info", path.display());
+fn config_line(path: &Path) -> Result<String, String> {
+    let refused = |reason: &str| {
+        let path = path.display();
+        format!("{path}: {reason}: name another file with --info")
+    };
     let text = path
         .to_str()
         .filter(|text| !text.contains(char::REPLACEMENT_CHARACTER));
-    let text = text.ok_or_else(|| refused("a name that is not in UTF-8"))?;
+    let text = text.ok_or_else(|| refused("the name is not UTF-8"))?;
     if text.chars().any(char::is_control) {
-        return Err(refused("a name with a control character"));
+        return Err(refused("the name has a control character"));
     }
     let plain = |character: char| character.is_alphanumeric() || "/._-+@".contains(character);
     let value = if text.chars().all(plain) {
@@ -218,7 +221,7 @@ fn line(path: &Path) -> Result<String, String> {
     Ok(format!("{} = {value}", keys::otp::INFO_FILE.name))
 }
 
-/// The file with a section at its end that it did not have.
+/// Adds a section `[otp]` at the end of a file that has none.
 fn with_section(mut file: Vec<u8>, line: &str) -> Vec<u8> {
     if file.last().is_some_and(|last| *last != b'\n') {
         file.push(b'\n');
@@ -227,10 +230,10 @@ fn with_section(mut file: Vec<u8>, line: &str) -> Vec<u8> {
     file
 }
 
-/// A file of the administrator's stays as it is.
-fn as_it_was(there: Option<&Metadata>) -> Access {
-    there.map_or_else(
-        || of_account(None, None),
+/// The administrator's file keeps its owner and mode.
+fn unchanged_access(existing: Option<&Metadata>) -> Access {
+    existing.map_or_else(
+        || account_access(None, None),
         |file| Access {
             mode: file.mode() & 0o7777,
             user: file.uid(),
@@ -239,10 +242,11 @@ fn as_it_was(there: Option<&Metadata>) -> Access {
     )
 }
 
-/// Whose the account is: whose it was, else whose the configuration is.
-fn of_account(there: Option<&Metadata>, config: Option<&Metadata>) -> Access {
+/// The owner and mode of the account file: those of the existing file, else those
+/// of the configuration; nobody but owner and group may read it.
+fn account_access(existing: Option<&Metadata>, config: Option<&Metadata>) -> Access {
     let user = Uid::effective();
-    match (there, config) {
+    match (existing, config) {
         (Some(file), _) => Access {
             mode: file.mode() & 0o660 | 0o600,
             user: file.uid(),
@@ -250,7 +254,7 @@ fn of_account(there: Option<&Metadata>, config: Option<&Metadata>) -> Access {
         },
         (None, Some(config)) => Access {
             mode: 0o640,
-            // Nobody but root can give a file away.
+            // Only root can give a file away.
             user: if user.is_root() {
                 config.uid()
             } else {
@@ -272,7 +276,7 @@ mod tests {
     use crate::config::syntax::ini;
 
     #[test]
-    fn section_names_the_file_whatever_it_is_called() {
+    fn file_with_any_name_is_read_back_from_the_section() {
         for path in [
             "/etc/asterisk/whatsapp-info.json",
             "/a b/c;d",
@@ -282,7 +286,7 @@ mod tests {
             "/a=b",
         ] {
             for before in ["", "[websmsd]", "[websmsd]\n", "; \u{fffd}\r\n"] {
-                let line = line(path.as_ref()).unwrap_or_default();
+                let line = config_line(path.as_ref()).unwrap_or_default();
                 let file = with_section(before.into(), &line);
                 let text = String::from_utf8(file).unwrap();
                 assert!(text.starts_with(before));
@@ -296,6 +300,6 @@ mod tests {
                 assert_eq!(entry.value, path);
             }
         }
-        assert!(line("/a\nb".as_ref()).is_err());
+        assert!(config_line("/a\nb".as_ref()).is_err());
     }
 }

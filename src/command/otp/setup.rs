@@ -1,10 +1,11 @@
-//! `otp setup`: what codes need at Meta. What the configuration knows is used,
-//! what it does not know is asked for; a template is made once.
+//! `otp setup`: prepares the account at Meta that codes are sent by. It uses the
+//! values of the configuration, asks for missing ones, and creates a template
+//! unless there is one.
 //!
-//! The account is written before Meta has looked at the template: whatever
-//! happens while that is waited for, nothing is lost, and the same command goes
-//! on where it was.
+//! The account is written before Meta has reviewed the template: whatever happens
+//! during the wait, nothing is lost, and the same command continues.
 
+use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,11 +26,8 @@ use crate::otp::meta::{
 use crate::resilience::backoff::Backoff;
 use crate::secret::{Secret, SecretSource};
 
-/// Between two looks at a template.
+/// Between two requests about a template.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
-
-/// Seconds that Meta counts as one.
-const MINUTE: u64 = 60;
 
 const WABA: Question<'_> = Question {
     prompt: "ID of the WhatsApp Business Account (Meta's business settings, WhatsApp accounts)",
@@ -40,17 +38,17 @@ const WABA: Question<'_> = Question {
 const TOKEN: Question<'_> = Question {
     prompt: "Access token of a system user of that account",
     what: "access token",
-    otherwise: "say where it is with --token",
+    otherwise: "name its source with --token",
 };
 
-/// Finds out what is missing, makes it, and writes it down.
+/// Completes the account, creates the template, and writes the account.
 pub(super) async fn setup(
     config: &Path,
     draft: &OtpDraft,
     options: &OtpSetup,
 ) -> Result<(), CommandError> {
-    let home = AccountFile::new(config, draft, options.info.as_deref())?;
-    let known = known(draft, &home, options)?;
+    let file = AccountFile::new(config, draft, options.info.as_deref())?;
+    let known = known(draft, &file, options)?;
     let waba_id = match known.waba_id {
         Some(id) => id,
         None => WABA.ask(str::parse::<Identifier>)?,
@@ -62,10 +60,9 @@ pub(super) async fn setup(
             account::secret(TOKEN.ask_secret()?.expose().trim()).map_err(CommandError::usage)?
         }
     };
-    let graph = GraphApi::new(&draft.codes(home.info()))
-        .map_err(|error| CommandError::configuration(format!("failed to {error}")))?;
+    let graph = GraphApi::new(&draft.codes(file.path())).map_err(|error| configuration(&error))?;
     let numbers = graph.phone_numbers(&waba_id, &access_token).await?;
-    let number = chosen(&numbers, known.phone_number_id.as_ref())?;
+    let number = choose_number(&numbers, known.phone_number_id.as_ref())?;
     let account = |template_id| WhatsappAccount {
         waba_id: waba_id.clone(),
         access_token: access_token.clone(),
@@ -75,60 +72,58 @@ pub(super) async fn setup(
     if let Some(id) = known.template_id {
         let account = account(id);
         let template = graph.template(&account).await?;
-        print(&format!("there is {}\n", shown(&template)));
-        home.put(&account, token_is_new)?;
-        return approved(&graph, &account, template, options.wait).await;
+        print(&format!("found {}\n", describe(&template)));
+        file.write(&account, token_is_new)?;
+        return wait_for_approval(&graph, &account, template, options.wait).await;
     }
-    home.probe()?;
+    file.probe()?;
     let new = new_template(options, draft.lifetime);
     let created = graph.create(&waba_id, &access_token, &new).await?;
-    let template = of(&created, &new);
-    print(&format!("made {}\n", shown(&template)));
+    let template = as_listed(&created, &new);
+    print(&format!("created {}\n", describe(&template)));
     let account = account(created.id);
-    home.put(&account, token_is_new).map_err(|failure| {
+    file.write(&account, token_is_new).map_err(|error| {
         let id = &account.template_id;
-        let text = format!("{} (the template is made, its id is {id})", failure.text);
-        CommandError { text, ..failure }
+        let text = format!("{} (the template was created, its id is {id})", error.text);
+        CommandError { text, ..error }
     })?;
-    approved(&graph, &account, template, options.wait).await
+    wait_for_approval(&graph, &account, template, options.wait).await
 }
 
-/// What need not be asked for: what the options say, else `[otp]`, else the file.
-/// Numbers and templates of another account do not count.
+/// The values that need not be asked for: of the options, else of `[otp]`, else of
+/// the file. Number and template of another account are ignored.
 fn known(
     draft: &OtpDraft,
-    home: &AccountFile<'_>,
+    file: &AccountFile<'_>,
     options: &OtpSetup,
 ) -> Result<PartialAccount, CommandError> {
-    let failed = |error| CommandError::configuration(format!("failed to {error}"));
-    let file = account::read(home.info()).map_err(failed)?;
-    let mut known = PartialAccount {
+    let in_file = account::read(file.path()).map_err(|error| configuration(&error))?;
+    let configured = PartialAccount {
         waba_id: draft.waba_id.clone(),
-        access_token: None,
+        access_token: match options.token.as_ref().or(draft.access_token.as_ref()) {
+            Some(source) => Some(token(source, options.token.is_some())?),
+            None => None,
+        },
         phone_number_id: draft.phone_number_id.clone(),
         template_id: draft.template_id.clone(),
     };
-    if let Some(source) = options.token.as_ref().or(draft.access_token.as_ref()) {
-        known.access_token = Some(token(source, options.token.is_some())?);
-    }
-    known = overlaid(known, file.unwrap_or_default());
-    let options_say = PartialAccount {
+    let given = PartialAccount {
         waba_id: options.waba_id.clone(),
         phone_number_id: options.phone_number_id.clone(),
         ..PartialAccount::default()
     };
-    known = overlaid(options_say, known);
+    let mut known = merge(given, merge(configured, in_file.unwrap_or_default()));
     if options.new_template {
         known.template_id = None;
     }
     Ok(known)
 }
 
-/// What is known by `first`, and of the same account by `second`.
-fn overlaid(first: PartialAccount, second: PartialAccount) -> PartialAccount {
-    let same =
-        first.waba_id.is_none() || second.waba_id.is_none() || { first.waba_id == second.waba_id };
-    let (number, template) = if same {
+/// The values of `first`, else those of `second` if it is the same account.
+fn merge(first: PartialAccount, second: PartialAccount) -> PartialAccount {
+    let is_same =
+        first.waba_id.is_none() || second.waba_id.is_none() || first.waba_id == second.waba_id;
+    let (number, template) = if is_same {
         (second.phone_number_id, second.template_id)
     } else {
         (None, None)
@@ -148,8 +143,8 @@ fn token(source: &SecretSource, by_option: bool) -> Result<Secret, CommandError>
         "[otp] access_token"
     };
     if by_option && matches!(source, SecretSource::Inline(_)) {
-        let text = "--token: everybody on this machine can read what stands there: write the token \
-                    into a file and give file:/path, or env:NAME";
+        let text = "--token: everybody on this machine can read an argument: write the token into a \
+                    file and give file:/path, or env:NAME";
         return Err(CommandError::usage(text.to_owned()));
     }
     let bad = |problem: String| CommandError::configuration(format!("{name}: {problem}"));
@@ -158,16 +153,16 @@ fn token(source: &SecretSource, by_option: bool) -> Result<Secret, CommandError>
     account::secret(token.expose()).map_err(bad)
 }
 
-/// The number that codes come from: the one that is known, the only one, or the
-/// one that the administrator chooses.
-fn chosen<'a>(
+/// The number that codes are sent from: the known one, the only one, or the one
+/// that the administrator chooses.
+fn choose_number<'a>(
     numbers: &'a [BusinessNumber],
     known: Option<&Identifier>,
 ) -> Result<&'a BusinessNumber, CommandError> {
     let number = match (known, numbers) {
         (_, []) => {
             return Err(CommandError::configuration(
-                "the account has no phone number: add one in the WhatsApp Manager, or take the \
+                "the account has no phone number: add one in the WhatsApp Manager, or use the \
                  test number of the app's dashboard"
                     .to_owned(),
             ));
@@ -177,36 +172,39 @@ fn chosen<'a>(
         (None, _) => {
             list(numbers);
             let count = numbers.len();
-            let which = Question {
-                prompt: &format!("Which of them shall codes come from (1 to {count})"),
+            let question = Question {
+                prompt: &format!("Which of them sends the codes (1 to {count})"),
                 what: "number of the sender",
                 otherwise: "give its id with --phone-number-id",
             };
-            let place = which.ask(|typed| {
-                let place = typed.parse().ok();
-                let place = place.filter(|place| (1..=count).contains(place));
-                place.ok_or_else(|| format!("expected 1 to {count}"))
+            let position = question.ask(|typed| {
+                let position = typed.parse().ok();
+                let position = position.filter(|position| (1..=count).contains(position));
+                position.ok_or_else(|| format!("expected 1 to {count}"))
             })?;
-            numbers.get(place - 1)
+            numbers.get(position - 1)
         }
     };
     let Some(number) = number else {
         list(numbers);
-        let text = "phone_number_id is none of the account's numbers: give another one with \
+        let text = "phone_number_id is not among the account's numbers: give another one with \
                     --phone-number-id";
         return Err(CommandError::configuration(text.to_owned()));
     };
-    print(&format!("codes come from {}\n", of_number(number)));
+    print(&format!(
+        "codes are sent from {}\n",
+        describe_number(number)
+    ));
     Ok(number)
 }
 
 fn list(numbers: &[BusinessNumber]) {
-    for (place, number) in (1..).zip(numbers) {
-        hint(&format!("{place:>3}  {}", of_number(number)));
+    for (position, number) in (1..).zip(numbers) {
+        hint(&format!("{position:>3}  {}", describe_number(number)));
     }
 }
 
-fn of_number(number: &BusinessNumber) -> String {
+fn describe_number(number: &BusinessNumber) -> String {
     let BusinessNumber {
         id,
         display,
@@ -215,7 +213,6 @@ fn of_number(number: &BusinessNumber) -> String {
     format!("{display} {verified_name:?}, id {id}")
 }
 
-/// The template as it shall be.
 fn new_template(options: &OtpSetup, lifetime: Duration) -> NewTemplate {
     let kind = options.one_tap.clone().unwrap_or(TemplateKind::CopyCode);
     let name = match kind {
@@ -226,12 +223,12 @@ fn new_template(options: &OtpSetup, lifetime: Duration) -> NewTemplate {
         name: options.template.clone().unwrap_or_else(|| name.to_owned()),
         language: options.language.clone(),
         kind,
-        minutes: lifetime.as_secs().div_ceil(MINUTE).max(1),
+        minutes: lifetime.as_secs().div_ceil(60).max(1),
     }
 }
 
-/// The new template as a list would show it.
-fn of(created: &CreatedTemplate, new: &NewTemplate) -> Template {
+/// The new template as a list has it.
+fn as_listed(created: &CreatedTemplate, new: &NewTemplate) -> Template {
     Template {
         id: created.id.clone(),
         name: new.name.clone(),
@@ -241,7 +238,7 @@ fn of(created: &CreatedTemplate, new: &NewTemplate) -> Template {
     }
 }
 
-fn shown(template: &Template) -> String {
+fn describe(template: &Template) -> String {
     let Template {
         id,
         name,
@@ -252,13 +249,13 @@ fn shown(template: &Template) -> String {
     let category = if category == response::AUTHENTICATION {
         String::new()
     } else {
-        format!(", of category {category} and so not for codes")
+        format!(", of category {category}, which is not for codes")
     };
     format!("template {name} ({language}), id {id}: {status}{category}")
 }
 
-/// Waits until Meta has made up its mind, and says which way.
-async fn approved(
+/// Waits for Meta's decision and prints it.
+async fn wait_for_approval(
     graph: &GraphApi,
     account: &WhatsappAccount<Secret>,
     mut template: Template,
@@ -273,35 +270,39 @@ async fn approved(
         pause = BACKOFF.after(attempts);
         match graph.template(account).await {
             Ok(now) => template = now,
+            Err(error) if error.class.exit == Exit::Rejected => return Err(error.into()),
             // A new template may not be in the list yet.
-            Err(trouble) if trouble.class.exit == Exit::Rejected => return Err(trouble.into()),
-            Err(trouble) => {
-                hint(&format!("{trouble} (asking on)"));
-                pause = pause.max(trouble.retry_after.unwrap_or_default());
+            Err(error) => {
+                hint(&format!("{error} (trying again)"));
+                pause = pause.max(error.retry_after.unwrap_or_default());
             }
         }
     }
     let (name, status) = (&template.name, &template.status);
     if template.is_approved() {
         print(&format!(
-            "template {name} is approved: codes can be sent, once websmsd is started anew\n"
+            "template {name} is approved: start websmsd again to send codes\n"
         ));
     } else if template.is_pending() {
         print(&format!(
-            "template {name} is still {status}: Meta looks at it, mostly within minutes; websmsd \
-             looks again by itself, and this command shows what became of it\n"
+            "template {name} is still {status}: Meta usually decides within minutes; websmsd \
+             checks it by itself, and this command shows its status\n"
         ));
     } else {
         return Err(CommandError::new(
             Exit::Rejected,
             format!(
-                "template {name} is {status}, so no code can be sent by it: the WhatsApp Manager \
-                 says why; `asterisk-websms otp setup --new-template --template NAME` makes \
-                 another one"
+                "template {name} is {status}, so it cannot send codes: the WhatsApp Manager has \
+                 the reason; `asterisk-websms otp setup --new-template --template NAME` \
+                 creates another one"
             ),
         ));
     }
     Ok(())
+}
+
+fn configuration(error: &dyn Error) -> CommandError {
+    CommandError::configuration(format!("failed to {}", chain(error)))
 }
 
 #[cfg(test)]
@@ -319,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn number_and_template_of_another_account_do_not_count() {
+    fn number_and_template_of_another_account_are_ignored() {
         for (first, second, expected) in [
             (["", "", ""], ["1", "2", "3"], ["1", "2", "3"]),
             (["1", "", ""], ["1", "2", "3"], ["1", "2", "3"]),
@@ -327,8 +328,8 @@ mod tests {
             (["9", "", ""], ["1", "2", "3"], ["9", "", ""]),
             (["9", "7", ""], ["", "2", "3"], ["9", "7", "3"]),
         ] {
-            let laid = overlaid(known(first), known(second));
-            let ids = [laid.waba_id, laid.phone_number_id, laid.template_id];
+            let merged = merge(known(first), known(second));
+            let ids = [merged.waba_id, merged.phone_number_id, merged.template_id];
             let ids = ids.map(|id| id.map_or(String::new(), |id| id.to_string()));
             assert_eq!(ids, expected, "{first:?} over {second:?}");
         }

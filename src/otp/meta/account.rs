@@ -1,49 +1,47 @@
-//! The account at Meta, from where the configuration says that it is: its four
-//! values, or the file that holds them, `whatsapp-info.json`.
+//! The account at Meta: four values of the configuration, or of the file
+//! `whatsapp-info.json`.
 //!
-//! The file is that of Meta's sample server: an object of four strings. Nothing
-//! that is said of it shows what it holds, because one of them is a secret.
+//! The file is that of Meta's sample server: an object of four strings. No error
+//! text shows a value, because one of them is a secret.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize as _;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value, json};
+use thiserror::Error;
 
 use crate::config::{AccountSource, Identifier, WhatsappAccount};
-use crate::logging::chain;
 use crate::secret::{Secret, SecretError};
 
-/// Members of the file, as Meta's sample names and orders them.
+/// Members of the file, in the order of Meta's sample.
 const WABA_ID: &str = "waba_id";
 const ACCESS_TOKEN: &str = "access_token";
 const PHONE_NUMBER_ID: &str = "phone_number_id";
 const TEMPLATE_ID: &str = "template_id";
 
-/// What is known of an account, which may not be all of it.
+/// An account of which values may be missing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PartialAccount {
     /// The `WhatsApp` Business Account.
     pub waba_id: Option<Identifier>,
-    /// Its access token.
     pub access_token: Option<Secret>,
-    /// The number that codes come from.
+    /// The number that codes are sent from.
     pub phone_number_id: Option<Identifier>,
-    /// The template that they come in.
+    /// The template that codes are sent in.
     pub template_id: Option<Identifier>,
 }
 
-/// Gets the account from where it is.
+/// Reads the account from where the configuration says it is.
 ///
 /// # Errors
-/// When a file or variable cannot be read, or does not hold all of it.
+/// When a file or variable cannot be read, or a value is missing or wrong.
 pub(crate) fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, AccountError> {
     match source {
         AccountSource::File(path) => {
-            let known = read(path)?.ok_or_else(|| AccountError::Missing(path.clone()))?;
-            complete(known).map_err(|missing| AccountError::Members {
+            let account = read(path)?.ok_or_else(|| AccountError::Missing(path.clone()))?;
+            complete(account).map_err(|missing| AccountError::Members {
                 path: path.clone(),
                 wrong: missing
                     .map(|member| format!("{member} is missing"))
@@ -54,7 +52,7 @@ pub(crate) fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, Ac
             let token = account.access_token.resolve_nonempty();
             Ok(WhatsappAccount {
                 waba_id: account.waba_id.clone(),
-                access_token: token.map_err(AccountError::Token)?,
+                access_token: token?,
                 phone_number_id: account.phone_number_id.clone(),
                 template_id: account.template_id.clone(),
             })
@@ -62,10 +60,10 @@ pub(crate) fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, Ac
     }
 }
 
-/// What the file holds of an account; `None` when there is no file.
+/// Reads the values that the file has; `None` when there is no file.
 ///
 /// # Errors
-/// When it cannot be read, or holds what is no account.
+/// When the file cannot be read, or a value is wrong.
 pub(crate) fn read(path: &Path) -> Result<Option<PartialAccount>, AccountError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -84,7 +82,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<PartialAccount>, AccountError> 
     })
 }
 
-/// The account as the file holds it.
+/// The content of the file.
 #[must_use]
 pub(crate) fn to_json(account: &WhatsappAccount<Secret>) -> String {
     let document = json!({
@@ -95,28 +93,28 @@ pub(crate) fn to_json(account: &WhatsappAccount<Secret>) -> String {
     });
     let mut text = Vec::new();
     let formatter = PrettyFormatter::with_indent(b"    ");
-    // Strings can always be written.
+    // Serializing strings to memory cannot fail.
     let _ = document.serialize(&mut Serializer::with_formatter(&mut text, formatter));
     text.push(b'\n');
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The whole account, or what is missing of it.
+/// The whole account, or the names of the missing values.
 fn complete(
-    known: PartialAccount,
+    account: PartialAccount,
 ) -> Result<WhatsappAccount<Secret>, impl Iterator<Item = &'static str>> {
     let missing = [
-        (WABA_ID, known.waba_id.is_none()),
-        (ACCESS_TOKEN, known.access_token.is_none()),
-        (PHONE_NUMBER_ID, known.phone_number_id.is_none()),
-        (TEMPLATE_ID, known.template_id.is_none()),
+        (WABA_ID, account.waba_id.is_none()),
+        (ACCESS_TOKEN, account.access_token.is_none()),
+        (PHONE_NUMBER_ID, account.phone_number_id.is_none()),
+        (TEMPLATE_ID, account.template_id.is_none()),
     ];
     if let PartialAccount {
         waba_id: Some(waba_id),
         access_token: Some(access_token),
         phone_number_id: Some(phone_number_id),
         template_id: Some(template_id),
-    } = known
+    } = account
     {
         return Ok(WhatsappAccount {
             waba_id,
@@ -129,7 +127,7 @@ fn complete(
     Err(missing.map(|(member, _)| member))
 }
 
-/// What is wrong with the text of a file.
+/// Why the text of a file is not an account.
 #[derive(Debug, PartialEq, Eq)]
 enum Invalid {
     Json,
@@ -137,7 +135,7 @@ enum Invalid {
 }
 
 fn parse(text: &str) -> Result<PartialAccount, Invalid> {
-    // Editors of some systems put a byte order mark in front.
+    // Some editors write a byte order mark.
     let text = text.trim_start_matches('\u{feff}');
     let document: Map<String, Value> = serde_json::from_str(text).map_err(|_| Invalid::Json)?;
     let mut wrong = Vec::new();
@@ -166,7 +164,7 @@ fn parse(text: &str) -> Result<PartialAccount, Invalid> {
     Err(Invalid::Members(wrong))
 }
 
-/// What stands there, in text or as a number; `None` when nothing does.
+/// The value of a member, a string or a number; `None` when it is missing or empty.
 fn member(document: &Map<String, Value>, name: &str) -> Option<Result<String, String>> {
     match document.get(name)? {
         Value::Null => None,
@@ -177,10 +175,10 @@ fn member(document: &Map<String, Value>, name: &str) -> Option<Result<String, St
     }
 }
 
-/// A token as it can go into a header.
+/// Reads an access token.
 ///
 /// # Errors
-/// When it cannot.
+/// When a header cannot hold it.
 pub(crate) fn secret(token: &str) -> Result<Secret, String> {
     if token.bytes().all(|byte| byte.is_ascii_graphic()) && !token.is_empty() {
         Ok(Secret::new(token.to_owned()))
@@ -189,80 +187,49 @@ pub(crate) fn secret(token: &str) -> Result<Secret, String> {
     }
 }
 
-/// An account that is not there or is none. The administrator must act.
-#[derive(Debug)]
+/// Why there is no account. The administrator must act.
+#[derive(Debug, Error)]
 pub(crate) enum AccountError {
-    /// What the file holds is no account.
+    /// Values of the file are missing or wrong.
+    #[error(
+        "read the account in {}: {} (correct the file, or remove it and run `asterisk-websms otp \
+         setup`)",
+        path.display(),
+        wrong.join(", ")
+    )]
     Members {
-        /// The file.
         path: PathBuf,
-        /// Each member that is missing or wrong, and how.
+        /// Each member that is missing or wrong, with the reason.
         wrong: Vec<String>,
     },
-    /// There is no such file.
+    #[error(
+        "read the account in {}: there is no such file (`asterisk-websms otp setup` creates it)",
+        .0.display()
+    )]
     Missing(PathBuf),
-    /// The file is not an object in JSON.
+    #[error(
+        "read the account in {}: it is not an object in JSON (correct the file, or remove it and \
+         run `asterisk-websms otp setup`)",
+        .0.display()
+    )]
     NotJson(PathBuf),
-    /// The token is not where the configuration says.
-    Token(SecretError),
-    /// The file cannot be read.
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error("read access_token of [otp]")]
+    Token(#[from] SecretError),
+    #[error(
+        "read the account in {} (it must be a file that the user of this program may read)",
+        path.display()
+    )]
+    Unreadable { path: PathBuf, source: io::Error },
 }
-
-impl fmt::Display for AccountError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Members { path, wrong } => {
-                let (path, wrong) = (path.display(), wrong.join(", "));
-                write!(
-                    f,
-                    "read the account in {path}: {wrong}: mend the file, or remove it and run \
-                     `asterisk-websms otp setup`"
-                )
-            }
-            Self::Missing(path) => {
-                let path = path.display();
-                write!(
-                    f,
-                    "read {path}, which is not there: `asterisk-websms otp setup` makes it"
-                )
-            }
-            Self::NotJson(path) => {
-                let path = path.display();
-                write!(
-                    f,
-                    "read the account in {path}: it is not an object in JSON: mend the file, or \
-                     remove it and run `asterisk-websms otp setup`"
-                )
-            }
-            Self::Token(error) => {
-                write!(f, "get access_token of [otp]: failed to {}", chain(error))
-            }
-            Self::Unreadable { path, source } => {
-                let path = path.display();
-                write!(
-                    f,
-                    "read {path}: {source}: see that it is a file, and that the user that this \
-                     runs as may read it"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for AccountError {}
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
     use crate::secret::SecretSource;
 
-    const WHOLE: &str = r#"{"waba_id": "1", "access_token": "EAAB", "phone_number_id": "2",
+    const COMPLETE: &str = r#"{"waba_id": "1", "access_token": "EAAB", "phone_number_id": "2",
         "template_id": "3", "more": [1]}"#;
 
     fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -278,20 +245,20 @@ mod tests {
     }
 
     #[test]
-    fn file_is_that_of_the_sample() {
-        let account = load_file(WHOLE).unwrap();
+    fn file_is_written_and_read_as_in_the_sample() {
+        let account = load_file(COMPLETE).unwrap();
         let sample = "{\n    \"waba_id\": \"1\",\n    \"access_token\": \"EAAB\",\n    \
                       \"phone_number_id\": \"2\",\n    \"template_id\": \"3\"\n}\n";
         assert_eq!(to_json(&account), sample);
         assert_eq!(load_file(sample), Ok(account.clone()));
         let numbers = r#"{"waba_id":1,"access_token":"EAAB","phone_number_id":2,"template_id":3}"#;
         assert_eq!(load_file(numbers), Ok(account.clone()));
-        assert_eq!(load_file(&format!("\u{feff}{WHOLE}")), Ok(account));
+        assert_eq!(load_file(&format!("\u{feff}{COMPLETE}")), Ok(account));
     }
 
     #[test]
-    fn each_member_that_is_wrong_is_named_and_no_secret_shown() {
-        for (text, parts) in [
+    fn wrong_members_are_named_and_no_secret_is_shown() {
+        for (content, parts) in [
             (
                 r#"{"waba_id": "1", "access_token": ""}"#,
                 &[
@@ -311,19 +278,19 @@ mod tests {
             ("[]", &["not an object in JSON"]),
             ("{\"access_token\": \"hunter2\"", &["not an object in JSON"]),
         ] {
-            let said = load_file(text).unwrap_err();
+            let text = load_file(content).unwrap_err();
             for part in parts {
-                assert!(said.contains(part), "{part}: {said}");
+                assert!(text.contains(part), "{part}: {text}");
             }
-            assert!(!said.contains("hunter2"), "{said}");
+            assert!(!text.contains("hunter2"), "{text}");
         }
-        let nowhere = load(&AccountSource::File("/nonexistent/x".into())).unwrap_err();
-        let said = nowhere.to_string();
-        assert!(said.contains("`asterisk-websms otp setup`"), "{said}");
+        let missing = load(&AccountSource::File("/nonexistent/x".into())).unwrap_err();
+        let text = missing.to_string();
+        assert!(text.contains("`asterisk-websms otp setup`"), "{text}");
     }
 
     #[test]
-    fn file_may_hold_a_part_as_long_as_it_is_sound() {
+    fn file_with_some_of_the_members_is_read() {
         let (_guard, path) = file(r#"{"waba_id": "1", "template_id": null}"#);
         let part = read(&path).unwrap().unwrap();
         assert!(part.waba_id.is_some() && part.template_id.is_none());
@@ -331,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn token_comes_from_where_the_source_says() {
+    fn token_is_read_from_its_source() {
         let (_guard, path) = file("EAAB\n");
         let account = |token| {
             AccountSource::Here(WhatsappAccount {
@@ -344,12 +311,8 @@ mod tests {
         let loaded = load(&account(SecretSource::File(path))).unwrap();
         assert_eq!(loaded.access_token.expose(), "EAAB");
         let error = load(&account(SecretSource::File("/nonexistent/x".into()))).unwrap_err();
-        let said = error.to_string();
-        assert!(
-            said.starts_with(
-                "get access_token of [otp]: failed to read the secret in /nonexistent/x"
-            ),
-            "{said}"
-        );
+        assert_eq!(error.to_string(), "read access_token of [otp]");
+        let source = error.source().unwrap().to_string();
+        assert_eq!(source, "read the secret in /nonexistent/x");
     }
 }

@@ -1,86 +1,99 @@
-//! Meta's codes, each in words and with a remedy.
+//! Meta's error codes, each with a text and a remedy.
 //!
-//! What a code means is in Meta's lists of error codes of the Graph API and of the
-//! WhatsApp Cloud API; the subcodes of a template's name are in no list, but come
-//! with words that say so. Whatever is not here goes by the status of HTTP, with
-//! Meta's words.
+//! The codes are those of Meta's lists for the Graph API and the WhatsApp Cloud
+//! API. The subcodes about a template's name are in no list, but their messages
+//! explain them. An unknown code is classified by the status of HTTP, and Meta's
+//! message is shown.
 
 use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::http::client::json_api::ErrorClass;
 
-/// How long Meta is left alone when it does not say how long.
+/// How long to wait after a rate limit when Meta does not say.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Code that is told apart by its subcode.
+/// The code whose meaning depends on its subcode.
 const PARAMETER: u64 = 100;
 
 const LIMITED: ErrorClass = ErrorClass::rate_limited(
     MINUTE,
-    "Meta was asked too often",
-    "it counts the requests of an app and of an account, by the hour",
+    "too many requests to Meta",
+    "Meta counts the requests of an app and of an account, by the hour",
 );
 const TOKEN: ErrorClass = ErrorClass::new(
     Exit::Rejected,
-    "the access token does not hold, or no longer",
-    "make one for a system user in Meta's business settings, and hand it over with \
-     `asterisk-websms otp setup --token file:/path`; one from the app's dashboard lasts for a day",
+    "the access token is invalid or has expired",
+    "create one for a system user in Meta's business settings, and pass it with \
+     `asterisk-websms otp setup --token file:/path`; one from the app's dashboard expires after a \
+     day",
 );
 const PERMISSION: ErrorClass = ErrorClass::new(
     Exit::Rejected,
-    "the access token may not do this",
-    "in Meta's business settings add the system user to the WhatsApp account, to manage its \
-     numbers and templates, and make a token with whatsapp_business_management and \
+    "the access token lacks a permission",
+    "in Meta's business settings let the system user manage the numbers and templates of the \
+     WhatsApp account, and create a token with whatsapp_business_management and \
      whatsapp_business_messaging",
 );
-const BUSY: ErrorClass = ErrorClass::new(Exit::Failed, "Meta cannot do it now", "try again later");
+const BUSY: ErrorClass = ErrorClass::new(
+    Exit::Failed,
+    "Meta is temporarily unavailable",
+    "try again later",
+);
 const FAILED: ErrorClass = ErrorClass::new(
     Exit::Unknown,
-    "something went wrong at Meta",
-    "see whether it was done all the same, and try again later",
+    "an error occurred at Meta",
+    "check whether it was done all the same, and try again later",
 );
 const BLOCKED: ErrorClass = ErrorClass::new(
     Exit::Rejected,
     "Meta has restricted the account",
-    "the WhatsApp Manager and the Business Support Home say why, and take an appeal",
+    "the WhatsApp Manager and the Business Support Home give the reason, and accept appeals",
 );
 const NO_SUCH: ErrorClass = ErrorClass::new(
     Exit::Rejected,
-    "there is nothing of this id that the access token may see",
-    "see waba_id, which is the WhatsApp Business Account and neither app, business nor number, and \
+    "the access token cannot see anything with this id",
+    "check waba_id, which is the WhatsApp Business Account and not the app, business or number, and \
      that the system user was added to it",
 );
-const VALUE: ErrorClass = ErrorClass::new(
-    Exit::Rejected,
-    "Meta does not take a value",
-    "see what it says about it",
-);
+const VALUE: ErrorClass =
+    ErrorClass::new(Exit::Rejected, "Meta rejects a value", "see Meta's message");
 const TEMPLATE: ErrorClass = ErrorClass::new(
     Exit::Rejected,
-    "Meta does not take the template",
-    "see what it says about it, and the template in the WhatsApp Manager",
+    "Meta rejects the template",
+    "see Meta's message, and the template in the WhatsApp Manager",
 );
 const TAKEN: ErrorClass = ErrorClass::new(
     Exit::Rejected,
-    "the account has a template of this name in this language already",
-    "name another one with --template; to use that one, write its id from the WhatsApp Manager \
-     into template_id",
+    "the account already has a template of this name in this language",
+    "choose another name with --template; to use the existing one, set template_id to its id in \
+     the WhatsApp Manager",
 );
 const BEING_DELETED: ErrorClass = ErrorClass::new(
     Exit::Rejected,
-    "a template of this name in this language is still being deleted, which may take Meta 4 weeks",
-    "name another one with --template",
+    "a template of this name in this language is still being deleted, which can take Meta 4 weeks",
+    "choose another name with --template",
+);
+const PAUSED: ErrorClass = ErrorClass::new(
+    Exit::Rejected,
+    "Meta has paused the template",
+    "wait until it is resumed, or create another one with `asterisk-websms otp setup \
+     --new-template`",
+);
+const DISABLED: ErrorClass = ErrorClass::new(
+    Exit::Rejected,
+    "Meta has disabled the template",
+    "create another one with `asterisk-websms otp setup --new-template`",
 );
 
-/// Subcodes of [`PARAMETER`], which go before its own meaning.
+/// Subcodes of [`PARAMETER`], which are more exact than the code.
 const SUBCODES: [(u64, ErrorClass); 3] = [
     (33, NO_SUCH),
     (2_388_023, BEING_DELETED),
     (2_388_024, TAKEN),
 ];
 
-/// The codes that mean something on their own.
+/// Codes whose meaning does not depend on a subcode.
 const CODES: [(u64, ErrorClass); 27] = [
     (0, TOKEN),
     (1, FAILED),
@@ -110,21 +123,11 @@ const CODES: [(u64, ErrorClass); 27] = [
     (132_015, PAUSED),
     (132_016, DISABLED),
 ];
-const PAUSED: ErrorClass = ErrorClass::new(
-    Exit::Rejected,
-    "Meta has paused the template",
-    "wait until it goes on, or make another one with `asterisk-websms otp setup --new-template`",
-);
-const DISABLED: ErrorClass = ErrorClass::new(
-    Exit::Rejected,
-    "Meta has switched the template off for good",
-    "make another one with `asterisk-websms otp setup --new-template`",
-);
 
-/// What goes wrong, by Meta's code and its subcode, by whether Meta calls it
-/// transient, and else by the status of HTTP.
+/// Classifies an error by code and subcode; else by whether Meta calls it
+/// transient; else by the status of HTTP.
 #[must_use]
-pub(crate) fn of(
+pub(crate) fn classify(
     code: Option<u64>,
     subcode: Option<u64>,
     transient: bool,
@@ -132,39 +135,43 @@ pub(crate) fn of(
 ) -> ErrorClass {
     let find = |table: &[(u64, ErrorClass)], code: Option<u64>| {
         let found = table.iter().find(|(known, _)| Some(*known) == code);
-        found.map(|(_, reason)| *reason)
+        found.map(|(_, class)| *class)
     };
-    let finer = match code {
+    let by_subcode = match code {
         Some(PARAMETER) => find(&SUBCODES, subcode),
         Some(200..=299) => Some(PERMISSION),
         _ => None,
     };
-    finer
+    by_subcode
         .or_else(|| find(&CODES, code))
         .or_else(|| transient.then_some(BUSY))
-        .unwrap_or_else(|| of_status(status))
+        .unwrap_or_else(|| classify_status(status))
 }
 
-/// What goes wrong when nobody gives a code.
+/// Classifies a response without a code.
 #[must_use]
-pub(crate) fn of_status(status: u16) -> ErrorClass {
+pub(crate) fn classify_status(status: u16) -> ErrorClass {
     match status {
         300..=399 => ErrorClass::new(
             Exit::Configuration,
-            "what answers sends elsewhere, and the access token is not taken there",
-            "see api_url in [otp]; Meta's is https://graph.facebook.com",
+            "the server redirects, and the access token is not sent elsewhere",
+            "check api_url in [otp]; Meta's is https://graph.facebook.com",
         ),
         401 => TOKEN,
         403 => PERMISSION,
         404 | 405 => ErrorClass::new(
             Exit::Configuration,
-            "there is no such thing at Meta",
-            "see api_url and api_version in [otp]; Meta's version may have ended",
+            "Meta does not know this path",
+            "check api_url and api_version in [otp]; Meta may have retired the version",
         ),
         429 => LIMITED,
         503 => BUSY,
         500.. => FAILED,
-        _ => ErrorClass::new(Exit::Rejected, "Meta refused", "see what it says about it"),
+        _ => ErrorClass::new(
+            Exit::Rejected,
+            "Meta refused the request",
+            "see Meta's message",
+        ),
     }
 }
 
@@ -176,19 +183,19 @@ mod tests {
     fn codes_are_sorted_and_each_has_a_remedy() {
         for table in [&CODES[..], &SUBCODES] {
             assert!(table.is_sorted_by_key(|(code, _)| *code));
-            for (code, reason) in table {
-                let said = !reason.remedy.is_empty() && !reason.summary.is_empty();
-                assert!(said && reason.exit != Exit::Success, "{code}");
+            for (code, class) in table {
+                let has_texts = !class.remedy.is_empty() && !class.summary.is_empty();
+                assert!(has_texts && class.exit != Exit::Success, "{code}");
             }
         }
-        for (code, reason) in CODES {
-            assert_eq!(of(Some(code), None, false, 400), reason);
+        for (code, class) in CODES {
+            assert_eq!(classify(Some(code), None, false, 400), class);
         }
     }
 
     #[test]
-    fn what_passes_by_itself_is_told_from_what_does_not() {
-        for (code, subcode, transient, status, reason) in [
+    fn error_is_classified_by_subcode_code_transience_and_status() {
+        for (code, subcode, transient, status, class) in [
             (Some(100), None, false, 400, VALUE),
             (Some(100), Some(33), false, 400, NO_SUCH),
             (Some(100), Some(2_388_024), false, 400, TAKEN),
@@ -205,7 +212,8 @@ mod tests {
             (None, None, false, 401, TOKEN),
             (None, None, false, 429, LIMITED),
         ] {
-            assert_eq!(of(code, subcode, transient, status), reason, "{code:?}");
+            let classified = classify(code, subcode, transient, status);
+            assert_eq!(classified, class, "{code:?}");
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Meta's Graph API, as far as one-time passwords need it besides sending: which
-//! numbers an account has, what became of a template, and a new one.
+//! Meta's Graph API, as far as one-time passwords need it besides sending: the
+//! numbers of an account, the status of a template, and a new template.
 //!
-//! The token goes in a header alone, and only to where the configuration says that
-//! the API is: of the link to another page of a list no more is taken than the
-//! cursor in it. [`request`] writes, [`response`] reads, [`error_codes`] knows the codes.
+//! The token is sent in a header, and only to the configured API: from the link to
+//! the next page of a list only the cursor is taken. [`account`] reads the account,
+//! [`request`] builds requests, [`response`] reads responses, [`error_codes`] explains
+//! errors, [`template_approval`] waits for Meta to approve the template.
 
 use serde_json::Value;
 
@@ -22,11 +23,10 @@ pub(crate) mod template_approval;
 pub(crate) use request::{NewTemplate, TemplateKind};
 pub(crate) use response::{BusinessNumber, CreatedTemplate, Template};
 
-/// Pages of a list that are read, each of up to 100: Meta allows no account more
-/// than 6,000 templates.
+/// Pages of a list that are read, each of up to 100 entries: Meta allows an account
+/// 6,000 templates.
 const PAGES_MAX: usize = 100;
 
-/// The API, with its pool of connections.
 #[derive(Debug)]
 pub(crate) struct GraphApi {
     client: ApiClient,
@@ -36,17 +36,17 @@ impl GraphApi {
     /// Prepares connections; makes none.
     ///
     /// # Errors
-    /// When the certificates cannot be had.
+    /// When certificates cannot be read.
     pub(crate) fn new(codes: &WhatsappCodes) -> Result<Self, ApiClientError> {
         let (url, timeout) = (codes.api.clone(), codes.timeout);
         let client = ApiClient::new(url, timeout, codes.ca_file.as_deref(), &META)?;
         Ok(Self { client })
     }
 
-    /// The numbers of an account.
+    /// The phone numbers of an account.
     ///
     /// # Errors
-    /// When there is no answer, or none of success.
+    /// When there is no response, or it does not report success.
     pub(crate) async fn phone_numbers(
         &self,
         waba: &Identifier,
@@ -54,18 +54,19 @@ impl GraphApi {
     ) -> Result<Vec<BusinessNumber>, ApiError> {
         let mut all = Vec::new();
         let page = |after: Option<&str>| request::phone_numbers(waba, token, after);
-        let look = |data: &Value| {
+        let collect = |data: &Value| {
             all.extend(response::phone_numbers(data)?);
             Ok(None::<()>)
         };
-        self.search_pages(token, page, look).await?;
+        self.search_pages(token, page, collect).await?;
         Ok(all)
     }
 
-    /// The template of an account.
+    /// The template that codes are sent in.
     ///
     /// # Errors
-    /// When there is no answer, none of success, or no such template.
+    /// When there is no response, it does not report success, or the account has no
+    /// such template.
     pub(crate) async fn template(
         &self,
         account: &WhatsappAccount<Secret>,
@@ -89,10 +90,10 @@ impl GraphApi {
         found.ok_or_else(|| response::no_template(template_id, seen))
     }
 
-    /// Makes a template, which Meta then looks at.
+    /// Creates a template, which Meta then reviews.
     ///
     /// # Errors
-    /// When there is no answer, or none of success.
+    /// When there is no response, or it does not report success.
     pub(crate) async fn create(
         &self,
         waba: &Identifier,
@@ -103,17 +104,17 @@ impl GraphApi {
         response::created(&self.client.send(&request, &[token]).await?)
     }
 
-    /// Reads a list page by page until `look` has found something in it.
+    /// Reads a list page by page until `search` finds something.
     async fn search_pages<T>(
         &self,
         token: &Secret,
         page: impl Fn(Option<&str>) -> ApiRequest,
-        mut look: impl FnMut(&Value) -> Result<Option<T>, ApiError>,
+        mut search: impl FnMut(&Value) -> Result<Option<T>, ApiError>,
     ) -> Result<Option<T>, ApiError> {
         let mut after = None;
         for _ in 0..PAGES_MAX {
             let data = self.client.send(&page(after.as_deref()), &[token]).await?;
-            if let Some(found) = look(&data)? {
+            if let Some(found) = search(&data)? {
                 return Ok(Some(found));
             }
             after = response::next(&data)?;
@@ -128,28 +129,28 @@ impl GraphApi {
 static META: ApiProfile = ApiProfile {
     parse_response: response::parse,
     connection_lost: ErrorText {
-        summary: "Meta broke off",
-        remedy: "try again; see whether api_url in [otp] is http where it should be https",
+        summary: "Meta closed the connection",
+        remedy: "try again; check whether api_url in [otp] is http where it should be https",
     },
     too_large: ErrorText {
-        summary: "the answer does not end",
-        remedy: "see api_url in [otp], and that it is Meta's API which is there",
+        summary: "the response does not end",
+        remedy: "check api_url in [otp]: the server may not be Meta's API",
     },
     timed_out: ErrorText {
         summary: "Meta did not answer in time",
-        remedy: "try again; timeout in [otp] is how long it may take",
+        remedy: "try again; timeout in [otp] is the limit",
     },
     no_connection: ErrorText {
-        summary: "there is no connection to Meta",
-        remedy: "see that this machine can reach graph.facebook.com, or what api_url in [otp] names",
+        summary: "no connection to Meta",
+        remedy: "check that this machine can reach graph.facebook.com, or the host of api_url in [otp]",
     },
     untrusted: ErrorText {
-        summary: "whoever is there cannot be trusted to be Meta",
-        remedy: "see who stands between this machine and api_url in [otp]; ca_file in [otp] names \
-                 an authority of your own",
+        summary: "the server cannot be trusted to be Meta",
+        remedy: "check for a proxy between this machine and api_url in [otp]; ca_file in [otp] can \
+                 name an authority of your own",
     },
     invalid_request: ErrorText {
         summary: "the request cannot be written",
-        remedy: "see access_token, which holds what no header can",
+        remedy: "access_token holds a character that no header can",
     },
 };

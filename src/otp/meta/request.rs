@@ -1,4 +1,4 @@
-//! What is asked of Meta. Nothing here goes anywhere.
+//! Requests to Meta's Graph API. Nothing here sends them.
 
 use serde_json::{Value, json};
 
@@ -6,51 +6,50 @@ use crate::config::Identifier;
 use crate::http::client::json_api::{ApiMethod, ApiRequest};
 use crate::secret::Secret;
 
-/// Elements of a page; what Meta gives unasked are 25.
-const PAGE: u32 = 100;
+/// Entries of a page; Meta's default is 25.
+const PAGE_SIZE: u32 = 100;
 
-/// A template for codes that there shall be.
+/// A template to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewTemplate {
-    /// What it is called: small letters, digits and `_`.
+    /// Small letters, digits and `_`.
     pub name: String,
-    /// In which language, as Meta writes them: `en_US`.
+    /// As Meta writes languages: `en_US`.
     pub language: String,
-    /// How the code gets into the app.
     pub kind: TemplateKind,
-    /// How long a code counts, 1 to 90; the message says so.
+    /// How long a code is valid, 1 to 90; the message says so.
     pub minutes: u64,
 }
 
-/// How a code gets from the message to where it is wanted.
+/// How a user gets the code from the message into an app or page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TemplateKind {
-    /// By a button that copies it.
+    /// A button copies it.
     CopyCode,
-    /// By a button that hands it to an app for Android.
+    /// A button passes it to an app for Android.
     OneTap {
-        /// The app.
+        /// The Android package of the app.
         package_name: String,
-        /// By which it is known, of 11 characters.
+        /// The hash of the app's signature, 11 characters.
         signature_hash: String,
     },
 }
 
-/// Which numbers the account has; the page behind a cursor.
+/// The phone numbers of an account; the page after the cursor `after`.
 #[must_use]
 pub(crate) fn phone_numbers(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
     let fields = "id,display_phone_number,verified_name";
     list(&format!("/{waba}/phone_numbers"), fields, token, after)
 }
 
-/// Which templates the account has; the page behind a cursor.
+/// The templates of an account; the page after the cursor `after`.
 #[must_use]
 pub(crate) fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
     let fields = "id,name,language,status,category";
     list(&format!("/{waba}/message_templates"), fields, token, after)
 }
 
-/// A new template.
+/// Creates a template.
 #[must_use]
 pub(crate) fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> ApiRequest {
     let components = json!([
@@ -74,7 +73,7 @@ pub(crate) fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> Ap
 }
 
 /// Meta's sample names the app in the button itself, which `supported_apps` has
-/// taken the place of.
+/// replaced.
 fn button(kind: &TemplateKind) -> Value {
     match kind {
         TemplateKind::CopyCode => {
@@ -97,7 +96,7 @@ fn button(kind: &TemplateKind) -> Value {
 
 fn list(path: &str, fields: &str, token: &Secret, after: Option<&str>) -> ApiRequest {
     let mut query =
-        form_urlencoded::Serializer::new(format!("{path}?fields={fields}&limit={PAGE}"));
+        form_urlencoded::Serializer::new(format!("{path}?fields={fields}&limit={PAGE_SIZE}"));
     if let Some(after) = after {
         query.append_pair("after", after);
     }
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn token_is_in_the_header_and_a_cursor_stays_in_its_place() {
+    fn token_is_in_the_header_and_a_cursor_is_encoded() {
         let token = Secret::new("EAAB".to_owned());
         let first = phone_numbers(&waba(), &token, None);
         assert_eq!(
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn template_is_as_meta_wants_it() {
+    fn new_template_is_as_meta_documents_it() {
         let token = Secret::new("EAAB".to_owned());
         let one_tap = TemplateKind::OneTap {
             package_name: "com.example.app".to_owned(),

@@ -1,5 +1,4 @@
-//! What Meta said: status and body to what was asked for, or to the reason why
-//! not.
+//! Reads responses of Meta's Graph API.
 
 use reqwest::Url;
 use serde_json::Value;
@@ -9,67 +8,68 @@ use crate::exit::Exit;
 use crate::http::client::json_api::{ApiError, ErrorClass};
 use crate::otp::meta::error_codes;
 
-/// As much of Meta's words as is shown; they can be three sentences.
-const SHOWN: usize = 300;
+/// Characters of Meta's message that are shown; it can be three sentences.
+const MESSAGE_MAX: usize = 300;
 
-/// The category of templates with codes.
+/// The category of templates for codes.
 pub(crate) const AUTHENTICATION: &str = "AUTHENTICATION";
 
-/// What a template is when messages can be made of it.
+/// The status of a template that can be used.
 const APPROVED: &str = "APPROVED";
 
-/// What it is before Meta has looked at it.
+/// The status of a template that Meta has not reviewed.
 const PENDING: &str = "PENDING";
 
 const INCOMPLETE: ErrorClass = ErrorClass::new(
     Exit::Unknown,
-    "the answer is not as Meta describes it",
-    "see whether it was done, and api_url and api_version in [otp]",
+    "the response is not as Meta documents it",
+    "check whether it was done, and api_url and api_version in [otp]",
 );
-const ODD: ErrorClass = ErrorClass::new(
+/// The same for a request that changes nothing.
+const INCOMPLETE_LIST: ErrorClass = ErrorClass::new(
     Exit::Failed,
     INCOMPLETE.summary,
-    "see api_url and api_version in [otp]",
+    "check api_url and api_version in [otp]",
 );
 const NO_JSON: ErrorClass = ErrorClass::new(
     Exit::Configuration,
-    "what answers is not Meta's API: the answer is not JSON",
-    "see api_url in [otp]; Meta's is https://graph.facebook.com",
+    "the server is not Meta's API: the response is not JSON",
+    "check api_url in [otp]; Meta's is https://graph.facebook.com",
 );
 const NO_TEMPLATE: ErrorClass = ErrorClass::new(
     Exit::Configuration,
-    "the account has no template of this id",
-    "see waba_id and template_id; `asterisk-websms otp setup --new-template` makes another one",
+    "the account has no template with this id",
+    "check waba_id and template_id; `asterisk-websms otp setup --new-template` creates another one",
 );
-const NO_END: ErrorClass = ErrorClass::new(
+const ENDLESS: ErrorClass = ErrorClass::new(
     Exit::Configuration,
     "the list does not end",
-    "see api_url in [otp], and that it is Meta's API which is there",
+    "check api_url in [otp]: the server may not be Meta's API",
 );
 
-/// What an answer holds.
+/// Reads the JSON object of a successful response.
 ///
 /// # Errors
-/// When it is not of success: by its status, by an `error`, or because it is no
-/// JSON.
+/// When the status is not of success, the body has an `error`, or it is not a JSON
+/// object.
 pub(crate) fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
-    let good = (200..=299).contains(&status);
+    let is_success = (200..=299).contains(&status);
     let document: Option<Value> = serde_json::from_slice(body).ok();
     let Some(document) = document.filter(Value::is_object) else {
-        let reason = if good {
+        let class = if is_success {
             NO_JSON
         } else {
-            error_codes::of_status(status)
+            error_codes::classify_status(status)
         };
-        let said = String::from_utf8_lossy(body);
-        return Err(ApiError::new(reason, detail(status, "", &said)));
+        let text = String::from_utf8_lossy(body);
+        return Err(ApiError::new(class, detail(status, "", &text)));
     };
     match document.get("error") {
         Some(error) => Err(refusal(status, error)),
-        None if good => Ok(document),
+        None if is_success => Ok(document),
         None => {
             let detail = detail(status, "", &document.to_string());
-            Err(ApiError::new(error_codes::of_status(status), detail))
+            Err(ApiError::new(error_codes::classify_status(status), detail))
         }
     }
 }
@@ -78,77 +78,81 @@ fn refusal(status: u16, error: &Value) -> ApiError {
     let number = |name: &str| error.get(name).and_then(Value::as_u64);
     let (code, subcode) = (number("code"), number("error_subcode"));
     let transient = error.get("is_transient") == Some(&Value::Bool(true));
-    // The one that says most is not always there.
-    let said = [
+    // From the most to the least helpful; none is always there.
+    let texts = [
         error.pointer("/error_data/details"),
         error.get("error_user_msg"),
         error.get("message"),
         Some(error),
     ];
-    let said = said.into_iter().flatten().filter_map(Value::as_str);
-    let said = said.map(str::trim).find(|said| !said.is_empty());
-    let named = [("code", code), ("subcode", subcode)]
+    let texts = texts.into_iter().flatten().filter_map(Value::as_str);
+    let message = texts.map(str::trim).find(|text| !text.is_empty());
+    let numbers = [("code", code), ("subcode", subcode)]
         .into_iter()
         .filter_map(|(name, number)| number.map(|number| format!(", {name} {number}")));
-    let mut named: String = named.collect();
+    let mut names: String = numbers.collect();
     // Meta's support asks for it.
     if let Some(trace) = error.get("fbtrace_id").and_then(Value::as_str)
         && is_trace(trace)
     {
-        named.push_str(", fbtrace_id ");
-        named.push_str(trace);
+        names.push_str(", fbtrace_id ");
+        names.push_str(trace);
     }
-    let reason = error_codes::of(code, subcode, transient, status);
-    ApiError::new(reason, detail(status, &named, said.unwrap_or_default()))
+    let class = error_codes::classify(code, subcode, transient, status);
+    let detail = detail(status, &names, message.unwrap_or_default());
+    ApiError::new(class, detail)
 }
 
-/// Nothing else is repeated as it is.
+/// Any other trace id is left out, because ids are shown unescaped.
 fn is_trace(trace: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     (1..=40).contains(&trace.len()) && trace.bytes().all(allowed)
 }
 
-fn detail(status: u16, named: &str, said: &str) -> String {
-    let said = said.trim();
-    let start: String = said.chars().take(SHOWN).collect();
-    let more = if start.len() < said.len() { "…" } else { "" };
-    if said.is_empty() {
-        return format!("HTTP status {status}{named}");
+fn detail(status: u16, names: &str, message: &str) -> String {
+    let message = message.trim();
+    let start: String = message.chars().take(MESSAGE_MAX).collect();
+    let more = if start.len() < message.len() {
+        "…"
+    } else {
+        ""
+    };
+    if message.is_empty() {
+        return format!("HTTP status {status}{names}");
     }
-    format!("HTTP status {status}{named}: {start:?}{more}")
+    format!("HTTP status {status}{names}: {start:?}{more}")
 }
 
-/// A list without what makes it one.
+/// A list without something that Meta documents.
 fn incomplete(what: &str) -> ApiError {
-    ApiError::new(ODD, format!("it has no {what}"))
+    ApiError::new(INCOMPLETE_LIST, format!("no {what}"))
 }
 
-/// A template that none of those seen is.
-pub(super) fn no_template(id: &Identifier, seen: usize) -> ApiError {
-    let detail = format!("{id} is none of the {seen} that there are");
+/// The template is not among all `count` templates of the account.
+pub(super) fn no_template(id: &Identifier, count: usize) -> ApiError {
+    let detail = format!("{id} is not among its {count} templates");
     ApiError::new(NO_TEMPLATE, detail)
 }
 
-/// A list of more pages than there can be.
+/// A list has more pages than possible.
 pub(super) fn endless(pages: usize) -> ApiError {
-    ApiError::new(NO_END, format!("more than {pages} pages"))
+    ApiError::new(ENDLESS, format!("more than {pages} pages"))
 }
 
-/// A number of an account.
+/// A phone number of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BusinessNumber {
-    /// What Meta calls it.
     pub id: Identifier,
     /// The number as people write it.
     pub display: String,
-    /// Who it is said to be.
+    /// The name that Meta shows to receivers.
     pub verified_name: String,
 }
 
-/// The numbers of a page.
+/// The phone numbers on a page.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a list of numbers with ids.
 pub(crate) fn phone_numbers(data: &Value) -> Result<Vec<BusinessNumber>, ApiError> {
     let number = |row: &Value| {
         Ok(BusinessNumber {
@@ -161,39 +165,38 @@ pub(crate) fn phone_numbers(data: &Value) -> Result<Vec<BusinessNumber>, ApiErro
     rows.iter().map(number).collect()
 }
 
-/// A template of an account.
+/// A message template of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template {
-    /// What Meta calls it.
     pub id: Identifier,
-    /// What messages call it.
+    /// The name by which messages refer to it.
     pub name: String,
-    /// In which language, `en_US`.
+    /// For example `en_US`.
     pub language: String,
-    /// `APPROVED`, or what it is instead.
+    /// For example `APPROVED`.
     pub status: String,
-    /// `AUTHENTICATION`, or what it is instead.
+    /// For example `AUTHENTICATION`.
     pub category: String,
 }
 
 impl Template {
-    /// Whether messages can be made of it.
+    /// Whether messages can be sent in it.
     #[must_use]
     pub(crate) fn is_approved(&self) -> bool {
         self.status == APPROVED
     }
 
-    /// Whether Meta has not made up its mind.
+    /// Whether Meta has not decided yet.
     #[must_use]
     pub(crate) fn is_pending(&self) -> bool {
         [PENDING, "IN_APPEAL"].contains(&self.status.as_str())
     }
 }
 
-/// The templates of a page.
+/// The templates on a page.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a list of templates with ids.
 pub(crate) fn templates(data: &Value) -> Result<Vec<Template>, ApiError> {
     let template = |row: &Value| {
         Ok(Template {
@@ -208,23 +211,22 @@ pub(crate) fn templates(data: &Value) -> Result<Vec<Template>, ApiError> {
     rows.iter().map(template).collect()
 }
 
-/// A template that was not there before.
+/// A template that was just created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CreatedTemplate {
-    /// What Meta calls it.
     pub id: Identifier,
-    /// `PENDING`, or what it is already.
+    /// `PENDING` unless Meta has decided already.
     pub status: String,
 }
 
-/// A new template.
+/// The template that was created.
 ///
 /// # Errors
 /// When it has no id.
 pub(crate) fn created(data: &Value) -> Result<CreatedTemplate, ApiError> {
     let status = text(data, "status");
     Ok(CreatedTemplate {
-        id: id(data).ok_or_else(|| ApiError::new(INCOMPLETE, "it has no id".to_owned()))?,
+        id: id(data).ok_or_else(|| ApiError::new(INCOMPLETE, "no id".to_owned()))?,
         status: if status.is_empty() {
             PENDING.to_owned()
         } else {
@@ -243,7 +245,7 @@ pub(crate) fn next(data: &Value) -> Result<Option<String>, ApiError> {
     let Some(next) = next.and_then(Value::as_str) else {
         return Ok(None);
     };
-    // Where the link leads does not count: the token goes nowhere else.
+    // The link itself is not followed: the token must not be sent elsewhere.
     let cursor = paging.and_then(|paging| paging.pointer("/cursors/after"));
     let cursor = cursor.and_then(Value::as_str).map(str::to_owned);
     let cursor = cursor.or_else(|| {
@@ -269,7 +271,7 @@ fn id(row: &Value) -> Option<Identifier> {
     }
 }
 
-/// What it says there in one line; nothing of it reaches the terminal as it is.
+/// A member in one line; control characters do not reach the terminal.
 fn text(row: &Value, name: &str) -> String {
     let text = row.get(name).and_then(Value::as_str).unwrap_or_default();
     let printable = |character: char| {
@@ -287,36 +289,36 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn judged(status: u16, body: &str) -> Result<Value, String> {
-        parse(status, body.as_bytes()).map_err(|trouble| trouble.to_string())
+    fn parsed(status: u16, body: &str) -> Result<Value, String> {
+        parse(status, body.as_bytes()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn success_is_an_object_without_an_error() {
-        assert_eq!(judged(200, r#"{"data":[]}"#), Ok(json!({"data": []})));
+        assert_eq!(parsed(200, r#"{"data":[]}"#), Ok(json!({"data": []})));
         for body in ["", "<html>", "1", "[]", "{\"data\":["] {
-            let said = judged(200, body).unwrap_err();
-            assert!(said.contains("is not JSON"), "{body}: {said}");
+            let text = parsed(200, body).unwrap_err();
+            assert!(text.contains("is not JSON"), "{body}: {text}");
         }
         for (status, start) in [
-            (200, "the access token does not hold"),
-            (500, "the access token does not hold"),
+            (200, "the access token is invalid"),
+            (500, "the access token is invalid"),
         ] {
-            let said = judged(status, r#"{"error":{"code":190}}"#).unwrap_err();
-            assert!(said.starts_with(start), "{said}");
+            let text = parsed(status, r#"{"error":{"code":190}}"#).unwrap_err();
+            assert!(text.starts_with(start), "{text}");
         }
-        let said = judged(302, r#"{"data":[]}"#).unwrap_err();
-        assert!(said.starts_with("what answers sends elsewhere"), "{said}");
+        let text = parsed(302, r#"{"data":[]}"#).unwrap_err();
+        assert!(text.starts_with("the server redirects"), "{text}");
     }
 
     #[test]
-    fn refusal_is_told_in_the_words_that_say_most() {
+    fn refusal_is_shown_with_the_most_helpful_message() {
         for (body, expected) in [
             (
                 json!({"error": {"message": "Invalid parameter", "type": "OAuthException", "code": 100,
                     "error_subcode": 2_388_024, "error_user_msg": "There is already English (US) content",
                     "fbtrace_id": "AXsg_Vn-2C"}}),
-                "the account has a template of this name in this language already (HTTP status 400, \
+                "the account already has a template of this name in this language (HTTP status 400, \
                  code 100, subcode 2388024, fbtrace_id AXsg_Vn-2C: \"There is already English (US) \
                  content\"): ",
             ),
@@ -327,22 +329,22 @@ mod tests {
             ),
             (
                 json!({"error": {"message": "new\n\u{1b}[31m", "code": 4242, "fbtrace_id": "a b"}}),
-                "Meta refused (HTTP status 400, code 4242: \"new\\n\\u{1b}[31m\"): ",
+                "Meta refused the request (HTTP status 400, code 4242: \"new\\n\\u{1b}[31m\"): ",
             ),
             (
                 json!({"error": "no"}),
-                "Meta refused (HTTP status 400: \"no\"): ",
+                "Meta refused the request (HTTP status 400: \"no\"): ",
             ),
         ] {
-            let said = judged(400, &body.to_string()).unwrap_err();
-            assert!(said.starts_with(expected), "{said}");
+            let text = parsed(400, &body.to_string()).unwrap_err();
+            assert!(text.starts_with(expected), "{text}");
         }
         let limit = parse(400, br#"{"error":{"code":80007}}"#).unwrap_err();
         assert!(limit.is_rate_limited());
     }
 
     #[test]
-    fn next_page_is_a_cursor_and_never_a_place() {
+    fn next_page_is_a_cursor_and_never_a_link() {
         let link = "https://evil.example/v25.0/1/message_templates?access_token=EAAB&after=QV%3D";
         for (paging, expected) in [
             (json!({"cursors": {"after": "a"}, "next": link}), Some("a")),
@@ -356,12 +358,12 @@ mod tests {
         }
         assert_eq!(next(&json!({"data": []})), Ok(None));
         let lost = json!({"paging": {"next": "https://evil.example/"}});
-        let said = next(&lost).unwrap_err().to_string();
-        assert!(said.contains("no cursor of the next page"), "{said}");
+        let text = next(&lost).unwrap_err().to_string();
+        assert!(text.contains("(no cursor of the next page)"), "{text}");
     }
 
     #[test]
-    fn lists_are_read_as_meta_shows_them() {
+    fn lists_are_read_as_meta_documents_them() {
         let numbers = json!({"data": [
             {"id": "1906385232743451", "display_phone_number": "+1 631-555-5555",
              "verified_name": "Jasper's\u{1b} Market"},
