@@ -7,8 +7,12 @@ use serde_json::Value;
 
 use crate::config::SessionId;
 use crate::http::client::json_api::ApiError;
+use crate::logging::excerpt;
 use crate::sak::error_codes;
 use crate::secret::Secret;
+
+/// Characters of the gateway's message that are shown.
+const MESSAGE_MAX: usize = 160;
 
 /// Reads the `data` of a successful response, or the whole body without it.
 ///
@@ -59,19 +63,12 @@ fn is_code(code: &str) -> bool {
 }
 
 fn detail(status: u16, code: Option<&str>, message: &str) -> String {
-    const MESSAGE_MAX: usize = 160;
     let code = code.map_or_else(String::new, |code| format!(" {code}"));
-    let message = message.trim();
-    let start: String = message.chars().take(MESSAGE_MAX).collect();
-    let more = if start.len() < message.len() {
-        "…"
-    } else {
-        ""
-    };
+    let message = excerpt(message, MESSAGE_MAX);
     if message.is_empty() {
         return format!("HTTP status {status}{code}");
     }
-    format!("HTTP status {status}{code}: {start:?}{more}")
+    format!("HTTP status {status}{code}: {message:?}")
 }
 
 /// A response without something that it must have.
@@ -315,28 +312,17 @@ fn rows<'a>(data: &'a Value, name: &str) -> Option<&'a Vec<Value>> {
         .or_else(|| data.get(name).and_then(Value::as_array))
 }
 
-/// The first of these members that is not empty, in one line.
+/// The first of these members that is not empty, in one line; control characters
+/// do not reach the terminal.
 fn text(data: &Value, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| {
         let text = match data.get(name)? {
-            Value::String(text) => text.clone(),
+            Value::String(text) => excerpt(text, usize::MAX),
             Value::Number(number) => number.to_string(),
             _ => return None,
         };
-        (!text.is_empty()).then(|| printable(&text))
+        (!text.is_empty()).then_some(text)
     })
-}
-
-/// Replaces control characters, so that they do not reach the terminal.
-fn printable(text: &str) -> String {
-    let replaced = |character: char| {
-        if character.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            character
-        }
-    };
-    text.chars().map(replaced).collect()
 }
 
 #[cfg(test)]
@@ -386,7 +372,7 @@ mod tests {
             (
                 418,
                 r#"{"success":false,"error":{"code":"TEA\n","message":"a\nb\u001b[31m"}}"#,
-                "the gateway refused the request (HTTP status 418: \"a\\nb\\u{1b}[31m\"): ",
+                "the gateway refused the request (HTTP status 418: \"a b [31m\"): ",
             ),
             (
                 403,
@@ -451,13 +437,13 @@ mod tests {
 
     #[test]
     fn list_is_found_as_response_or_member() {
-        let row = json!({"session_id": "s", "name": "n\u{1b}", "connected": true});
+        let row = json!({"session_id": "s", "name": "n\u{1b}n", "connected": true});
         for data in [json!([row]), json!({"sessions": [row]})] {
             let sessions = sessions(&data).unwrap();
             let Session {
                 id, name, status, ..
             } = &sessions[0];
-            assert_eq!((id.as_str(), name.as_str()), ("s", "n\u{fffd}"));
+            assert_eq!((id.as_str(), name.as_str()), ("s", "n n"));
             assert_eq!(status, "connected");
         }
         assert!(sessions(&json!({"sessions": [{"id": "../x"}]})).is_err());

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::config::Identifier;
 use crate::exit::Exit;
 use crate::http::client::json_api::{ApiError, ErrorClass};
+use crate::logging::excerpt;
 use crate::otp::meta::error_codes;
 
 /// Characters of Meta's message that are shown; it can be three sentences.
@@ -110,17 +111,11 @@ fn is_trace(trace: &str) -> bool {
 }
 
 fn detail(status: u16, names: &str, message: &str) -> String {
-    let message = message.trim();
-    let start: String = message.chars().take(MESSAGE_MAX).collect();
-    let more = if start.len() < message.len() {
-        "…"
-    } else {
-        ""
-    };
+    let message = excerpt(message, MESSAGE_MAX);
     if message.is_empty() {
         return format!("HTTP status {status}{names}");
     }
-    format!("HTTP status {status}{names}: {start:?}{more}")
+    format!("HTTP status {status}{names}: {message:?}")
 }
 
 /// A list without something that Meta documents.
@@ -274,14 +269,7 @@ fn id(row: &Value) -> Option<Identifier> {
 /// A member in one line; control characters do not reach the terminal.
 fn text(row: &Value, name: &str) -> String {
     let text = row.get(name).and_then(Value::as_str).unwrap_or_default();
-    let printable = |character: char| {
-        if character.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            character
-        }
-    };
-    text.chars().map(printable).collect()
+    excerpt(text, usize::MAX)
 }
 
 #[cfg(test)]
@@ -329,7 +317,7 @@ mod tests {
             ),
             (
                 json!({"error": {"message": "new\n\u{1b}[31m", "code": 4242, "fbtrace_id": "a b"}}),
-                "Meta refused the request (HTTP status 400, code 4242: \"new\\n\\u{1b}[31m\"): ",
+                "Meta refused the request (HTTP status 400, code 4242: \"new  [31m\"): ",
             ),
             (
                 json!({"error": "no"}),
@@ -371,7 +359,7 @@ mod tests {
         ]});
         let numbers = phone_numbers(&numbers).unwrap();
         assert_eq!(numbers[0].display, "+1 631-555-5555");
-        assert_eq!(numbers[0].verified_name, "Jasper's\u{fffd} Market");
+        assert_eq!(numbers[0].verified_name, "Jasper's  Market");
         assert_eq!(numbers[1].id.as_str(), "7");
         let template = json!({"id": "9", "name": "n", "language": "en_US", "status": "APPROVED",
             "category": "AUTHENTICATION", "components": []});
