@@ -1,34 +1,38 @@
-//! The statuses that the program ends with. Asterisk tells zero from the rest
-//! (`AGISTATUS`); scripts may want to know more. The numbers are those of
-//! sysexits(3) where it has one.
+//! Exit statuses. Asterisk distinguishes only zero from the rest (`AGISTATUS`);
+//! scripts can distinguish all. The numbers are those of sysexits(3) where it
+//! has one.
+//!
+//! `conf/REFERENCE.md` documents them for each subcommand.
 
 use std::process::{ExitCode, Termination};
 
-/// How the program ends.
+/// How the program ends, in the order of the statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: sent, or nothing to complain about.
+    /// 0: sent, in the outbox, or done.
     Success,
-    /// 64: the command line is wrong.
+    /// 64: arguments are missing or wrong.
     Usage,
-    /// 65: there is no text to send.
+    /// 65: the message has no text.
     EmptyText,
-    /// 69: not sent, and safe to try again: no connection, or the provider is
-    /// busy.
+    /// 69: not sent or not done, and safe to try again: no connection, or the
+    /// provider is busy.
     Failed,
-    /// 70: something that should not happen.
+    /// 70: an internal error, which should not happen.
     Internal,
-    /// 75: it may have been sent or not: no answer, or an error at the
+    /// 75: unknown whether it was sent or done: no answer, or an error at the
     /// provider.
     Unknown,
-    /// 76: the provider said no, or the text has more segments than it may.
+    /// 76: the provider refused it, or the text has more segments than
+    /// `max_segments`.
     Rejected,
-    /// 78: the configuration, or what it leads to, cannot be used.
+    /// 78: the configuration, or a file, directory or account that it names, cannot
+    /// be used.
     Configuration,
 }
 
 impl Exit {
-    /// Every way to end, for whoever documents them.
+    /// Every status, to compare with the documentation.
     pub const ALL: [Self; 8] = [
         Self::Success,
         Self::Usage,
@@ -40,7 +44,7 @@ impl Exit {
         Self::Configuration,
     ];
 
-    /// The status.
+    /// The number.
     #[must_use]
     pub fn status(self) -> u8 {
         match self {

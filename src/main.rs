@@ -1,4 +1,4 @@
-//! Parses the command line, dispatches, and ends with the status.
+//! Parses the command line, runs the subcommand, and returns its exit status.
 
 use std::io::Write as _;
 use std::process::{ExitCode, Termination as _};
@@ -9,14 +9,15 @@ use asterisk_websms::exit::Exit;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    // Asterisk tells its AGI programs where its directories are
-    // (res/res_agi.c, launch_script).
+    // Asterisk sets this for its AGI programs (res/res_agi.c, launch_script).
     let agi = std::env::var_os("AST_AGI_DIR").is_some();
-    let given = cli::arguments(std::env::args_os(), agi);
-    let of_otp = agi && given.get(1).is_some_and(|subcommand| subcommand == "otp");
-    match Cli::try_parse_from(given) {
+    let arguments = cli::arguments(std::env::args_os(), agi);
+    let is_otp = arguments
+        .get(1)
+        .is_some_and(|subcommand| subcommand == "otp");
+    match Cli::try_parse_from(arguments) {
         Ok(cli) => dispatch(&cli.command, agi),
-        Err(_) if of_otp => otp::misused(),
+        Err(_) if agi && is_otp => otp::misused(),
         Err(error) => usage(&error, agi),
     }
     .report()
@@ -35,8 +36,8 @@ fn dispatch(command: &Command, agi: bool) -> Exit {
     }
 }
 
-/// Help and version are asked for; anything else is a mistake. Under AGI
-/// stdout is for commands alone.
+/// Prints help or version to stdout, and a mistake to stderr. Under AGI stdout is
+/// only for commands.
 fn usage(error: &clap::Error, agi: bool) -> Exit {
     if error.use_stderr() || agi {
         let _ = write!(std::io::stderr(), "{error}");
