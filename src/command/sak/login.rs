@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::prompt::Question;
-use crate::command::sak::SakSession;
+use crate::command::sak::gateway::Gateway;
 use crate::command::terminal::{CommandError, hint, print, store};
 use crate::sak::request::SakRequest;
 use crate::sak::response;
@@ -17,13 +17,13 @@ const PASSWORD: Question<'_> = Question {
 
 /// Gets a token and writes it to the configured file, else to stdout.
 pub(super) async fn login(
-    sak: &SakSession,
+    gateway: &Gateway,
     email: &str,
     configured: Option<&SecretSource>,
 ) -> Result<(), CommandError> {
     let target = token_target(configured)?;
     let password = &PASSWORD.ask_secret()?;
-    let data = sak.send(&SakRequest::Login { email, password }).await?;
+    let data = gateway.send(&SakRequest::Login { email, password }).await?;
     let token = response::token(&data)?;
     match target {
         TokenTarget::File(path) => {

@@ -4,10 +4,6 @@
 //! shown or logged, except that a new one is shown once, because the gateway shows
 //! it only once.
 
-use std::io;
-
-use serde_json::Value;
-
 use crate::cli::{
     ApiKeyAction, SessionAction, WebhookAction, WhatsappAction, WhatsappOptions as Options,
 };
@@ -15,13 +11,12 @@ use crate::command::load;
 use crate::command::terminal::{self, CommandError, hint, print, table};
 use crate::config::{SakSettings, SessionId};
 use crate::exit::Exit;
-use crate::http::client::json_api::ApiClient;
-use crate::logging::{self, chain};
-use crate::sak::client;
-use crate::sak::request::{self, Credentials, MissingCredential, SakRequest};
+use crate::logging;
+use crate::sak::request::SakRequest;
 use crate::sak::response;
-use crate::secret::{Secret, SecretError, SecretSource};
+use gateway::Gateway;
 
+mod gateway;
 mod login;
 mod print;
 mod qr;
@@ -44,50 +39,51 @@ pub fn run(options: &Options) -> Exit {
 }
 
 async fn execute(settings: &SakSettings, action: &WhatsappAction) -> Result<(), CommandError> {
-    // Neither health nor login needs a credential, and the token may not exist yet.
-    let anonymous = || SakSession::new(settings, Credentials::default());
-    let authenticated = || SakSession::new(settings, credentials(settings)?);
+    let anonymous = || Gateway::anonymous(settings);
+    let gateway = || Gateway::new(settings);
     match action {
-        WhatsappAction::ApiKey { act } => api_key(&authenticated()?, act).await,
+        WhatsappAction::ApiKey { act } => api_key(&gateway()?, act).await,
         WhatsappAction::Health => health(&anonymous()?).await,
         WhatsappAction::History {
             session,
             limit,
             offset,
-        } => history(&authenticated()?, session.as_ref(), *limit, *offset).await,
+        } => history(&gateway()?, session.as_ref(), *limit, *offset).await,
         WhatsappAction::Login { email } => {
             login::login(&anonymous()?, email, settings.token.as_ref()).await
         }
-        WhatsappAction::Session { act } => session(&authenticated()?, act).await,
-        WhatsappAction::Webhook { act } => webhook(&authenticated()?, act).await,
+        WhatsappAction::Session { act } => session(&gateway()?, act).await,
+        WhatsappAction::Webhook { act } => webhook(&gateway()?, act).await,
     }
 }
 
-async fn session(sak: &SakSession, act: &SessionAction) -> Result<(), CommandError> {
+async fn session(gateway: &Gateway, act: &SessionAction) -> Result<(), CommandError> {
     match act {
-        SessionAction::Create { name, webhook } => create(sak, name, webhook.as_deref()).await,
+        SessionAction::Create { name, webhook } => create(gateway, name, webhook.as_deref()).await,
         SessionAction::List => {
-            let listed = response::sessions(&sak.send(&SakRequest::SessionList).await?)?;
+            let listed = response::sessions(&gateway.send(&SakRequest::SessionList).await?)?;
             print(&print::sessions(&listed));
             Ok(())
         }
         SessionAction::Status { id } => {
-            let session = &sak.choose_session(id.as_ref()).await?;
-            let data = sak.send(&SakRequest::SessionStatus { session }).await?;
+            let session = &gateway.choose_session(id.as_ref()).await?;
+            let data = gateway.send(&SakRequest::SessionStatus { session }).await?;
             print(&print::session(&response::session(&data)?));
             Ok(())
         }
-        SessionAction::Qr(options) => qr::show(sak, options).await,
+        SessionAction::Qr(options) => qr::show(gateway, options).await,
         SessionAction::Delete { id } => {
-            sak.send(&SakRequest::SessionDelete { session: id }).await?;
+            gateway
+                .send(&SakRequest::SessionDelete { session: id })
+                .await?;
             print(&format!("deleted session {id}\n"));
             Ok(())
         }
     }
 }
 
-async fn create(sak: &SakSession, name: &str, webhook: Option<&str>) -> Result<(), CommandError> {
-    let data = sak
+async fn create(gateway: &Gateway, name: &str, webhook: Option<&str>) -> Result<(), CommandError> {
+    let data = gateway
         .send(&SakRequest::SessionCreate { name, webhook })
         .await?;
     let created = response::created(&data)?;
@@ -104,20 +100,20 @@ async fn create(sak: &SakSession, name: &str, webhook: Option<&str>) -> Result<(
     Ok(())
 }
 
-async fn webhook(sak: &SakSession, act: &WebhookAction) -> Result<(), CommandError> {
+async fn webhook(gateway: &Gateway, act: &WebhookAction) -> Result<(), CommandError> {
     match act {
         WebhookAction::Register { session, url } => {
-            let session = &sak.choose_session(session.as_ref()).await?;
-            let data = sak
+            let session = &gateway.choose_session(session.as_ref()).await?;
+            let data = gateway
                 .send(&SakRequest::WebhookRegister { session, url })
                 .await?;
             print(&print::webhook(&response::webhook(&data)?));
             Ok(())
         }
         WebhookAction::Test { session } => {
-            let session = &sak.choose_message_session(session.as_ref()).await?;
+            let session = &gateway.choose_message_session(session.as_ref()).await?;
             let session = session.as_ref();
-            let data = sak.send(&SakRequest::WebhookTest { session }).await?;
+            let data = gateway.send(&SakRequest::WebhookTest { session }).await?;
             let (text, all_accepted) = print::deliveries(&response::deliveries(&data)?);
             print(&text);
             if all_accepted {
@@ -131,14 +127,14 @@ async fn webhook(sak: &SakSession, act: &WebhookAction) -> Result<(), CommandErr
     }
 }
 
-async fn api_key(sak: &SakSession, act: &ApiKeyAction) -> Result<(), CommandError> {
+async fn api_key(gateway: &Gateway, act: &ApiKeyAction) -> Result<(), CommandError> {
     let text = match act {
         ApiKeyAction::Create { name } => {
-            let data = sak.send(&SakRequest::KeyCreate { name }).await?;
+            let data = gateway.send(&SakRequest::KeyCreate { name }).await?;
             print::user_key(&response::api_key(&data)?)
         }
         ApiKeyAction::List => {
-            let keys = response::api_keys(&sak.send(&SakRequest::KeyList).await?)?;
+            let keys = response::api_keys(&gateway.send(&SakRequest::KeyList).await?)?;
             table(&["NAME", "KEY", "MADE", "USED"], &keys)
         }
     };
@@ -147,126 +143,36 @@ async fn api_key(sak: &SakSession, act: &ApiKeyAction) -> Result<(), CommandErro
 }
 
 async fn history(
-    sak: &SakSession,
+    gateway: &Gateway,
     named: Option<&SessionId>,
     limit: u32,
     offset: u32,
 ) -> Result<(), CommandError> {
-    let session = &sak.choose_message_session(named).await?;
+    let session = &gateway.choose_message_session(named).await?;
     let request = SakRequest::History {
         session: session.as_ref(),
         limit,
         offset,
     };
-    let messages = response::history(&sak.send(&request).await?)?;
+    let messages = response::history(&gateway.send(&request).await?)?;
     let headings = ["TIME", "TO", "TYPE", "STATUS", "MESSAGE"];
     print(&table(&headings, &messages));
     Ok(())
 }
 
 /// The API guide does not say whether the path has the API's prefix.
-async fn health(sak: &SakSession) -> Result<(), CommandError> {
-    let at_root = sak.send(&SakRequest::Health { at_host_root: true }).await;
+async fn health(gateway: &Gateway) -> Result<(), CommandError> {
+    let at_root = gateway
+        .send(&SakRequest::Health { at_host_root: true })
+        .await;
     let not_found = |error: &CommandError| error.exit == Exit::Configuration;
     let health = if at_root.as_ref().is_err_and(not_found) {
         let at_host_root = false;
-        sak.send(&SakRequest::Health { at_host_root }).await
+        gateway.send(&SakRequest::Health { at_host_root }).await
     } else {
         at_root
     };
     let status = response::health(&health?)?;
     print(&format!("the gateway is {status}\n"));
     Ok(())
-}
-
-/// A gateway, and our credentials.
-struct SakSession {
-    client: ApiClient,
-    credentials: Credentials,
-}
-
-impl SakSession {
-    fn new(settings: &SakSettings, credentials: Credentials) -> Result<Self, CommandError> {
-        let client = client::client(settings)
-            .map_err(|error| CommandError::configuration(format!("failed to {}", chain(&error))))?;
-        Ok(Self {
-            client,
-            credentials,
-        })
-    }
-
-    async fn send(&self, sak_request: &SakRequest<'_>) -> Result<Value, CommandError> {
-        let request = request::build(sak_request, &self.credentials)?;
-        let mut secrets: Vec<_> = self.credentials.secrets().collect();
-        if let SakRequest::Login { password, .. } = sak_request {
-            secrets.push(password);
-        }
-        Ok(self.client.send(&request, &secrets).await?)
-    }
-
-    /// The named session, else the configured one, else the only one.
-    async fn choose_session(&self, named: Option<&SessionId>) -> Result<SessionId, CommandError> {
-        if let Some(session) = named.or(self.credentials.session.as_ref()) {
-            return Ok(session.clone());
-        }
-        let mut listed = response::sessions(&self.send(&SakRequest::SessionList).await?)?;
-        match (listed.pop(), listed.is_empty()) {
-            (Some(only), true) => Ok(only.id),
-            (None, _) => Err(CommandError::configuration(
-                "there is no session: create one with `asterisk-websms whatsapp session create \
-                 NAME`"
-                    .to_owned(),
-            )),
-            (Some(last), false) => {
-                listed.push(last);
-                hint(print::sessions(&listed).trim_end());
-                Err(MissingCredential::Session.into())
-            }
-        }
-    }
-
-    /// The same for requests about messages, where `None` is the session of the key.
-    async fn choose_message_session(
-        &self,
-        named: Option<&SessionId>,
-    ) -> Result<Option<SessionId>, CommandError> {
-        if request::needs_session(&self.credentials, named) {
-            return self.choose_session(named).await.map(Some);
-        }
-        Ok(named.cloned())
-    }
-}
-
-/// Reads the configured secrets. The file of the token may not exist yet.
-fn credentials(settings: &SakSettings) -> Result<Credentials, CommandError> {
-    Ok(Credentials {
-        token: secret("token", settings.token.as_ref())?,
-        user_key: secret("user_key", settings.user_key.as_ref())?,
-        session_key: secret("session_key", settings.session_key.as_ref())?,
-        session: settings.session.clone(),
-    })
-}
-
-fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, CommandError> {
-    let Some(source) = source else {
-        return Ok(None);
-    };
-    match source.resolve() {
-        Ok(secret) => Ok(Some(secret).filter(|secret| !secret.expose().is_empty())),
-        Err(SecretError::File { source, .. })
-            if key == "token" && source.kind() == io::ErrorKind::NotFound =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(CommandError::configuration(format!(
-            "[whatsapp] {key}: failed to {}",
-            chain(&error)
-        ))),
-    }
-}
-
-impl From<MissingCredential> for CommandError {
-    fn from(missing: MissingCredential) -> Self {
-        Self::configuration(missing.to_string())
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cli::SessionQr;
-use crate::command::sak::SakSession;
+use crate::command::sak::gateway::Gateway;
 use crate::command::terminal::{CommandError, hint, print, store};
 use crate::config::SessionId;
 use crate::exit::Exit;
@@ -21,12 +21,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONG_PAUSE: Duration = Duration::from_secs(10);
 
 /// Shows each new code until the phone is connected.
-pub(super) async fn show(sak: &SakSession, options: &SessionQr) -> Result<(), CommandError> {
+pub(super) async fn show(gateway: &Gateway, options: &SessionQr) -> Result<(), CommandError> {
     let end = Instant::now() + Duration::from_secs(options.wait);
-    let session = &sak.choose_session(options.id.as_ref()).await?;
+    let session = &gateway.choose_session(options.id.as_ref()).await?;
     let mut pairing = Pairing::default();
     loop {
-        let Ok(result) = timeout_at(end, progress(sak, session)).await else {
+        let Ok(result) = timeout_at(end, progress(gateway, session)).await else {
             break;
         };
         let pause = match result {
@@ -35,7 +35,7 @@ pub(super) async fn show(sak: &SakSession, options: &SessionQr) -> Result<(), Co
                     show_new(&new, options)?;
                 }
                 if pairing.connected {
-                    print_connected_phone(sak, session).await;
+                    print_connected_phone(gateway, session).await;
                     return Ok(());
                 }
                 pairing.pause
@@ -50,8 +50,8 @@ pub(super) async fn show(sak: &SakSession, options: &SessionQr) -> Result<(), Co
     Err(pairing.timed_out(options.wait))
 }
 
-async fn progress(sak: &SakSession, session: &SessionId) -> Result<PairingProgress, CommandError> {
-    let data = sak.send(&SakRequest::Qr { session }).await?;
+async fn progress(gateway: &Gateway, session: &SessionId) -> Result<PairingProgress, CommandError> {
+    let data = gateway.send(&SakRequest::Qr { session }).await?;
     Ok(response::progress(&data)?)
 }
 
@@ -184,8 +184,11 @@ fn describe(new: &NewCode, options: &SessionQr, image: &QrImage) -> String {
 }
 
 /// The number is additional, so its absence is not an error.
-async fn print_connected_phone(sak: &SakSession, session: &SessionId) {
-    let data = sak.send(&SakRequest::SessionStatus { session }).await.ok();
+async fn print_connected_phone(gateway: &Gateway, session: &SessionId) {
+    let data = gateway
+        .send(&SakRequest::SessionStatus { session })
+        .await
+        .ok();
     let session = data.and_then(|data| response::session(&data).ok());
     let phone = session
         .map(|session| session.phone)
