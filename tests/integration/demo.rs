@@ -1,22 +1,22 @@
-//! The demo shows what it promises.
+//! `demo` shows one message in each direction.
 
 use std::process::Command;
 
 use crate::support::program;
 
 #[test]
-fn demo_shows_one_message_each_way() {
-    // Proxies and Asterisk's variables of whoever runs it do not matter.
+fn demo_shows_one_message_in_each_direction() {
+    // The caller's proxy and AGI variables have no effect.
     let output = Command::new(program())
         .arg("demo")
         .env("http_proxy", "http://127.0.0.1:9")
         .env("AST_AGI_DIR", "/nonexistent")
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}{log}");
-    assert_eq!(log, "");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert_eq!(stderr, "");
     for shown in [
         "POST /sms/send/ HTTP/1.1",
         "authorization: Basic ZGVtbzpzZWNyZXQ=",
@@ -27,6 +27,6 @@ fn demo_shows_one_message_each_way() {
         "setvar: MESSAGE(body)=Hello%20from%20the%20world%21%20%F0%9F%98%80",
         "What to do next:",
     ] {
-        assert!(said.contains(shown), "{shown:?} is not in\n{said}");
+        assert!(stdout.contains(shown), "{shown:?} is not in\n{stdout}");
     }
 }

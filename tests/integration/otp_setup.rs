@@ -132,7 +132,7 @@ impl Done {
 #[test]
 fn setup_from_nothing_ends_with_an_approved_template() {
     let graph = Graph::start();
-    graph.with(|state| state.verdict = Some((1, "APPROVED")));
+    graph.with(|state| state.decision = Some((1, "APPROVED")));
     let setup = Setup::at(&graph, &[("lifetime", "61")]);
     let done = setup.run_with_input("", &format!("{WABA}\n{TOKEN}\r\n"));
     let info = setup.path("whatsapp-info.json");
@@ -275,7 +275,7 @@ fn number_is_chosen_from_several() {
         [OTHER_NUMBER, "+1 202-555-0161", "Two"],
     ]);
     // On pages of one.
-    graph.with(|state| state.page = 1);
+    graph.with(|state| state.page_size = 1);
     let setup = Setup::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
     let done = setup.run_with_input("--wait 0", "2\n");
     for shown in [
@@ -371,7 +371,7 @@ impl MetaProxy {
 #[test]
 fn section_is_appended_and_the_file_otherwise_unchanged() {
     let graph = Graph::start();
-    graph.with(|state| state.verdict = Some((0, "APPROVED")));
+    graph.with(|state| state.decision = Some((0, "APPROVED")));
     let before = b"; kept \xff\r\n[websmsd]\nrecvsms_path = /x";
     let setup = Setup::with("");
     let config = setup.path("websms.conf");
@@ -657,7 +657,7 @@ fn errors_of_meta_are_explained() {
         graph.fail(code, status);
         setup.run(&line).fails(exit, &[words, "scripted"]);
     }
-    graph.heal();
+    graph.recover();
     let wrong = setup.token("EAAJBwrong");
     setup
         .run(&format!("--waba-id {WABA} --token {wrong}"))
@@ -731,7 +731,7 @@ fn wait_for_approval_is_limited() {
     ] {
         graph.with(|state| {
             state.templates[0].status = "PENDING".to_owned();
-            state.verdict = Some((1, status));
+            state.decision = Some((1, status));
         });
         setup.run("--wait 5").fails(exit, &[words]);
     }
@@ -741,7 +741,7 @@ fn wait_for_approval_is_limited() {
     }
     graph.with(|state| {
         state.templates.rotate_left(1);
-        state.page = 7;
+        state.page_size = 7;
     });
     let before = graph.provider.requests().len();
     setup.run("").succeeds(&["is approved"]);
@@ -769,11 +769,11 @@ fn temporary_error_while_waiting_is_tolerated() {
         graph.with(|state| (!state.templates.is_empty()).then_some(()))
     });
     let seen = graph.provider.requests().len();
-    graph.with(|state| state.instead = Some(Answer::HangUp));
+    graph.with(|state| state.override_all = Some(Answer::HangUp));
     graph.provider.wait_for(seen + 1);
     graph.with(|state| {
-        state.instead = None;
-        state.verdict = Some((0, "APPROVED"));
+        state.override_all = None;
+        state.decision = Some((0, "APPROVED"));
     });
     assert!(child.wait().unwrap().success());
     let mut stderr = String::new();
@@ -820,7 +820,7 @@ fn server_that_is_not_meta_is_reported() {
             "the access token is invalid",
         ),
     ] {
-        graph.with(|state| state.instead = Some(answer));
+        graph.with(|state| state.override_all = Some(answer));
         setup.run(&line).fails(exit, &[words]);
     }
     let nowhere = Setup::with("[otp]\napi_url = http://127.0.0.1:1\n");

@@ -51,7 +51,7 @@ fn wait_for_approval(otp: &OtpDaemon) {
 #[test]
 fn verified_template_is_reported_at_start() {
     let graph = Graph::start();
-    graph.with(|state| state.page = 2);
+    graph.with(|state| state.page_size = 2);
     for _ in 0..4 {
         graph.template("REJECTED");
     }
@@ -144,7 +144,7 @@ fn pending_template_is_checked_again() {
     // Meta is unavailable meanwhile.
     graph.fail(2, 503);
     otp.daemon.wait_for_log("template not verified yet");
-    graph.heal();
+    graph.recover();
     graph.with(|state| state.templates[0].status = "APPROVED".to_owned());
     wait_for_approval(&otp);
     assert_eq!(otp.send(PHONE).0, 200);
@@ -171,7 +171,7 @@ fn code_that_whatsapp_refuses_is_sent_by_sms() {
         assert_eq!(otp.verify(&phone, &last_code(&sms)).0, 200);
     }
     assert!(otp.daemon.log().contains("not reachable by WhatsApp"));
-    graph.heal();
+    graph.recover();
     assert_eq!(otp.send(PHONE).0, 200);
     assert_eq!((sms.requests().len(), graph.codes().len()), (5, 1));
     // Neither channel accepts it.
@@ -198,7 +198,7 @@ fn code_that_may_have_been_sent_counts_although_the_next_channel_refused_it() {
         assert_eq!(otp.send(PHONE).0, 500);
     }
     // It is unknown whether Meta has sent it.
-    graph.with(|state| state.instead_of_messages = Some(Answer::HangUp));
+    graph.with(|state| state.override_messages = Some(Answer::HangUp));
     for _ in 0..2 {
         assert_eq!(otp.send(PHONE).0, 500);
     }

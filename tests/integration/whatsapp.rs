@@ -14,7 +14,7 @@ use nix::sys::termios::{LocalFlags, tcgetattr};
 use tempfile::TempDir;
 
 use super::provider::{Authority, TlsProvider};
-use crate::support::sak::{self, Class, EMAIL, Look, PASSWORD, PHONE, Sak};
+use crate::support::sak::{self, Class, EMAIL, PASSWORD, PHONE, QrResponse, Sak};
 use crate::support::{Answer, Provider, program, section, wait_for};
 
 /// Codes as WhatsApp makes them: a reference and four keys.
@@ -26,7 +26,14 @@ const CODES: [&str; 2] = [
 ];
 
 /// No error text may hold a part of a token or key.
-const SECRETS: [&str; 6] = ["eyJ", "sk-made", "uk-made", "whsec", "x-api-key:", "Bearer"];
+const SECRETS: [&str; 6] = [
+    "eyJ",
+    "sk-created",
+    "uk-created",
+    "whsec",
+    "x-api-key:",
+    "Bearer",
+];
 
 /// A directory with a configuration for an account at a gateway.
 struct Account {
@@ -133,7 +140,7 @@ fn first_message_is_sent_after_login_session_and_pairing() {
     for part in [&session.id, &session.key, &secret, "only this once"] {
         assert!(lines.contains(part), "{part:?} is not in {lines}");
     }
-    sak.with(|state| state.looks = vec![Look::Code(CODES[0]), Look::Connected]);
+    sak.with(|state| state.qr_responses = vec![QrResponse::Code(CODES[0]), QrResponse::Connected]);
     let drawn = account.run("session qr").succeeds();
     assert_eq!(drawings(&drawn), [CODES[0]]);
     assert!(drawn.ends_with(&format!("The phone is connected: {PHONE}\n")));
@@ -391,7 +398,7 @@ fn webhook_is_registered_and_tested() {
     user.run(&test).succeeds();
     key.run(&test)
         .fails(Exit::Configuration, &["is not known to be of this session"]);
-    sak.with(|state| state.deaf = true);
+    sak.with(|state| state.webhooks_down = true);
     let done = key.run("webhook test");
     assert_eq!(done.status, i32::from(Exit::Rejected.status()));
     assert!(
@@ -461,7 +468,7 @@ fn history_is_paged_and_needs_a_key() {
     Account::at(&sak.url(), &[("token", &token)])
         .run("history")
         .fails(Exit::Configuration, &["set session_key in [whatsapp]"]);
-    let stranger = Account::at(&sak.url(), &[("session_key", "sk-made-up")]);
+    let stranger = Account::at(&sak.url(), &[("session_key", "sk-created-by-nobody")]);
     stranger.run("history").fails(
         Exit::Rejected,
         &["INVALID_API_KEY: \"(the secret) is no API key\""],
@@ -611,7 +618,7 @@ fn invalid_credentials_are_refused() {
         Exit::Rejected,
         &["INVALID_TOKEN: \"jwt (the secret) expired\""],
     );
-    let unknown = Account::at(&sak.url(), &[("user_key", "uk-of-nobody")]);
+    let unknown = Account::at(&sak.url(), &[("user_key", "uk-created-by-nobody")]);
     unknown
         .run("session list")
         .fails(Exit::Rejected, &["INVALID_API_KEY"]);
@@ -632,7 +639,7 @@ fn trace_log_holds_no_secret() {
     for (line, secret) in [
         ("session list", key.as_str()),
         ("api-key list", token.as_str()),
-        ("session create One", "sk-made"),
+        ("session create One", "sk-created"),
         ("webhook register https://h/x", "whsec"),
     ] {
         let mut command = account.command(line);
@@ -901,12 +908,12 @@ fn changed_code_is_drawn_again() {
     let (key, session) = (sak.user_key(), sak.session("One"));
     let account = Account::at(&sak.url(), &[("user_key", &key), ("session", &session.id)]);
     sak.with(|state| {
-        state.looks = vec![
-            Look::NotReady,
-            Look::Code(CODES[0]),
-            Look::Code(CODES[0]),
-            Look::Code(CODES[1]),
-            Look::Connected,
+        state.qr_responses = vec![
+            QrResponse::NotReady,
+            QrResponse::Code(CODES[0]),
+            QrResponse::Code(CODES[0]),
+            QrResponse::Code(CODES[1]),
+            QrResponse::Connected,
         ];
     });
     let said = account.run("session qr").succeeds();
@@ -922,7 +929,7 @@ fn code_is_written_to_image_files() {
     let sak = Sak::start();
     let (key, session) = (sak.user_key(), sak.session("One"));
     let account = Account::at(&sak.url(), &[("user_key", &key)]);
-    sak.with(|state| state.looks = vec![Look::Code(CODES[0])]);
+    sak.with(|state| state.qr_responses = vec![QrResponse::Code(CODES[0])]);
     let line = format!("session qr {} --png code.png --svg code.svg", session.id);
     let mut child = account.command(&line).spawn().unwrap();
     let (png, svg) = (account.path("code.png"), account.path("code.svg"));
@@ -934,13 +941,13 @@ fn code_is_written_to_image_files() {
     assert_eq!(decode(&from_svg(&drawn)), CODES[0]);
     assert_eq!(png.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     // The file always holds a whole image, the old one or the new one.
-    sak.with(|state| state.looks = vec![Look::Code(CODES[1])]);
+    sak.with(|state| state.qr_responses = vec![QrResponse::Code(CODES[1])]);
     wait_for("the other one", || {
         let code = decode(&from_png(&std::fs::read(&png).unwrap()));
         assert!(CODES.contains(&code.as_str()));
         (code == CODES[1]).then_some(())
     });
-    sak.with(|state| state.looks = vec![Look::Connected]);
+    sak.with(|state| state.qr_responses = vec![QrResponse::Connected]);
     let said = wait(&mut child);
     assert_eq!(
         said.matches("The code is in code.png\nThe code is in code.svg\n")
@@ -969,7 +976,7 @@ fn wait(child: &mut Child) -> String {
 fn image_file_that_cannot_be_written_is_named() {
     let sak = Sak::start();
     let (key, _) = (sak.user_key(), sak.session("One"));
-    sak.with(|state| state.looks = vec![Look::Code(CODES[0])]);
+    sak.with(|state| state.qr_responses = vec![QrResponse::Code(CODES[0])]);
     let account = Account::at(&sak.url(), &[("user_key", &key)]);
     for option in ["--png", "--svg"] {
         account
@@ -987,7 +994,7 @@ fn wait_for_a_scan_is_limited() {
         Exit::Failed,
         &["stopped after 1 s: there was no code to scan"],
     );
-    sak.with(|state| state.looks = vec![Look::Code(CODES[0])]);
+    sak.with(|state| state.qr_responses = vec![QrResponse::Code(CODES[0])]);
     account.run("session qr --wait 1").fails(
         Exit::Failed,
         &["stopped after 1 s: the code was not scanned"],
@@ -997,7 +1004,7 @@ fn wait_for_a_scan_is_limited() {
     }
     // Too long for a QR code.
     let long: &'static str = Box::leak("x".repeat(3000).into_boxed_str());
-    sak.with(|state| state.looks = vec![Look::Code(long)]);
+    sak.with(|state| state.qr_responses = vec![QrResponse::Code(long)]);
     account
         .run("session qr")
         .fails(Exit::Unknown, &["does not fit into a QR code"]);
@@ -1007,18 +1014,18 @@ fn wait_for_a_scan_is_limited() {
 fn rate_limits_and_temporary_errors_are_tolerated() {
     let raw = |status: u16, more: &str| {
         let head = format!("HTTP/1.1 {status} X\r\n{more}Content-Length: 0\r\n\r\n");
-        Look::Raw(head.into_bytes())
+        QrResponse::Raw(head.into_bytes())
     };
     let sak = Sak::start();
     let (key, session) = (sak.user_key(), sak.session("One"));
     let account = Account::at(&sak.url(), &[("user_key", &key), ("session", &session.id)]);
     // Before the first success an error is final.
-    sak.with(|state| state.looks = vec![raw(502, ""), Look::Connected]);
+    sak.with(|state| state.qr_responses = vec![raw(502, ""), QrResponse::Connected]);
     account
         .run("session qr")
         .fails(Exit::Failed, &["an error occurred at the gateway"]);
     sak.with(|state| {
-        state.looks = vec![raw(429, "Retry-After: 1\r\n"), Look::Connected];
+        state.qr_responses = vec![raw(429, "Retry-After: 1\r\n"), QrResponse::Connected];
     });
     let done = account.run("session qr");
     assert!(
@@ -1028,7 +1035,12 @@ fn rate_limits_and_temporary_errors_are_tolerated() {
     );
     done.succeeds();
     sak.with(|state| {
-        state.looks = vec![Look::NotReady, raw(502, ""), raw(502, ""), Look::Connected];
+        state.qr_responses = vec![
+            QrResponse::NotReady,
+            raw(502, ""),
+            raw(502, ""),
+            QrResponse::Connected,
+        ];
     });
     let done = account.run("session qr");
     assert_eq!(done.stderr.matches("(trying again)").count(), 1, "{done:?}");
@@ -1037,12 +1049,12 @@ fn rate_limits_and_temporary_errors_are_tolerated() {
     let gone = r#"{"success":false,"error":{"code":"SESSION_NOT_FOUND","message":""}}"#;
     let length = gone.len();
     let gone = format!("HTTP/1.1 404 X\r\nContent-Length: {length}\r\n\r\n{gone}").into_bytes();
-    sak.with(|state| state.looks = vec![Look::NotReady, Look::Raw(gone)]);
+    sak.with(|state| state.qr_responses = vec![QrResponse::NotReady, QrResponse::Raw(gone)]);
     account
         .run("session qr")
         .fails(Exit::Rejected, &["SESSION_NOT_FOUND"]);
     // The default wait is longer than the time left.
-    sak.with(|state| state.looks = vec![raw(429, "")]);
+    sak.with(|state| state.qr_responses = vec![raw(429, "")]);
     let done = account.run("session qr --wait 5");
     assert_eq!(done.status, i32::from(Exit::Failed.status()), "{done:?}");
     assert!(

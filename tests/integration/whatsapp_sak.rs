@@ -1,5 +1,5 @@
-//! Messages by a SAK gateway, with the preset that comes with the program and a
-//! stand-in that was written from the guide.
+//! Messages through a SAK gateway, with the shipped preset and a stand-in that was
+//! written from the API guide.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use crate::support::{Answer, Daemon, Provider, Websms, callfile};
 
 const THEIRS: &str = "+919876543210";
 
-/// An account with the preset, under this key and with these lines.
-fn account(sak: &Sak, key: &str, lines: &str) -> Websms {
+/// An interface with the preset, this key and these lines.
+fn interface(sak: &Sak, key: &str, lines: &str) -> Websms {
     let config = format!(
         "[websms]\npreset = sak\nhost = {}\nauth_secret = {key}\n{lines}\n",
         sak.provider.url()
@@ -19,25 +19,25 @@ fn account(sak: &Sak, key: &str, lines: &str) -> Websms {
     Websms::configured(&config)
 }
 
-/// What the dialplan is told of a message, and what the log says.
-fn send(account: Websms, to: &str, text: &str) -> (String, String) {
-    let output = account
+/// Sends a message; the AGI commands and the log.
+fn send(websms: Websms, to: &str, text: &str) -> (String, String) {
+    let output = websms
         .with_environment("WEBSMS_LOG", "debug")
         .under_agi()
         .run(&[to, "+12025550160", text]);
-    let said = |bytes| String::from_utf8(bytes).unwrap();
-    (said(output.stdout), said(output.stderr))
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
 }
 
 #[test]
-fn text_goes_out_under_either_credential() {
+fn text_is_sent_with_either_key() {
     let sak = Sak::start();
     let session = sak.session("First");
     let user_key = sak.user_key();
     let with_session = format!("header = x-session-id: {}", session.id);
     for (key, lines) in [(&session.key, ""), (&user_key, with_session.as_str())] {
-        let (told, _) = send(account(&sak, key, lines), THEIRS, "Hello \u{1f44b}");
-        assert!(told.contains("WEBSMS_STATUS \"SENT\""), "{told}");
+        let (commands, _) = send(interface(&sak, key, lines), THEIRS, "Hello \u{1f44b}");
+        assert!(commands.contains("WEBSMS_STATUS \"SENT\""), "{commands}");
     }
     let sent = ("919876543210".to_owned(), "Hello \u{1f44b}".to_owned());
     assert_eq!(
@@ -47,7 +47,7 @@ fn text_goes_out_under_either_credential() {
 }
 
 #[test]
-fn files_go_out_as_what_they_are() {
+fn file_is_sent_by_its_type() {
     let sak = Sak::start();
     let session = sak.session("First");
     let gallery = Provider::deciding(|request| {
@@ -60,9 +60,12 @@ fn files_go_out_as_what_they_are() {
     });
     for (name, text) in [("a.png", "Look "), ("b.pdf", ""), ("c.mp4", "A film ")] {
         let text = format!("{text}{}/{name}", gallery.url());
-        let account = account(&sak, &session.key, "media_permit_addr = 127.0.0.1");
-        let (told, log) = send(account, THEIRS, &text);
-        assert!(told.contains("WEBSMS_STATUS \"SENT\""), "{told} {log}");
+        let websms = interface(&sak, &session.key, "media_permit_addr = 127.0.0.1");
+        let (commands, log) = send(websms, THEIRS, &text);
+        assert!(
+            commands.contains("WEBSMS_STATUS \"SENT\""),
+            "{commands} {log}"
+        );
     }
     let file = |kind: &str, caption: &str, name: &str| {
         let content = format!("content of /{name}");
@@ -77,36 +80,40 @@ fn files_go_out_as_what_they_are() {
 }
 
 #[test]
-fn number_without_a_country_is_refused_before_the_gateway_invents_one() {
+fn number_without_country_code_is_refused_before_the_gateway_adds_one() {
     let sak = Sak::start();
     let session = sak.session("First");
     for to in ["9876543210", "+987654321", "12345", "Company"] {
-        let (told, _) = send(account(&sak, &session.key, ""), to, "x");
-        assert!(told.contains("WEBSMS_STATUS \"REJECTED\""), "{to}: {told}");
+        let (commands, _) = send(interface(&sak, &session.key, ""), to, "x");
         assert!(
-            told.contains("not a number for this provider"),
-            "{to}: {told}"
+            commands.contains("WEBSMS_STATUS \"REJECTED\""),
+            "{to}: {commands}"
+        );
+        assert!(
+            commands.contains("not a number for this provider"),
+            "{to}: {commands}"
         );
     }
     assert!(sak.provider.requests().is_empty());
 }
 
 #[test]
-fn failure_inside_a_success_is_a_failure() {
+fn failed_delivery_in_a_successful_response_is_rejected() {
     let sak = Sak::start();
     let session = sak.session("First");
-    for (fate, status) in [("failed", "REJECTED"), ("queued", "SENT"), ("sent", "SENT")] {
-        sak.with(|state| state.fate = fate);
-        let (told, _) = send(account(&sak, &session.key, ""), THEIRS, "x");
+    for (delivery_status, status) in [("failed", "REJECTED"), ("queued", "SENT"), ("sent", "SENT")]
+    {
+        sak.with(|state| state.delivery_status = delivery_status);
+        let (commands, _) = send(interface(&sak, &session.key, ""), THEIRS, "x");
         assert!(
-            told.contains(&format!("WEBSMS_STATUS \"{status}\"")),
-            "{fate}: {told}"
+            commands.contains(&format!("WEBSMS_STATUS \"{status}\"")),
+            "{delivery_status}: {commands}"
         );
     }
 }
 
 #[test]
-fn refusals_are_told_in_words() {
+fn refusals_are_explained_in_the_log() {
     let sak = Sak::start();
     let session = sak.session("First");
     let user_key = sak.user_key();
@@ -125,22 +132,22 @@ fn refusals_are_told_in_words() {
             "REJECTED",
             "the API key is of another session",
         ),
-        // As often as it may in a minute.
+        // The limit of a minute is reached.
         (&session.key, "", "FAILED", "too many requests"),
     ] {
         if status == "FAILED" {
             sak.with(|state| state.used.insert(Class::Messaging, 1000));
         }
-        let (told, log) = send(account(&sak, key, lines), THEIRS, "x");
+        let (commands, log) = send(interface(&sak, key, lines), THEIRS, "x");
         let expected = format!("WEBSMS_STATUS \"{status}\"");
-        assert!(told.contains(&expected), "{words}: {told}");
+        assert!(commands.contains(&expected), "{words}: {commands}");
         assert!(log.contains(words), "{words}: {log}");
         assert!(!log.contains(key) || key == "wrong", "{log}");
     }
 }
 
-/// What the gateway posts for a message, as section 7.3 of the guide shows it.
-fn received(text: &str) -> Value {
+/// The webhook for a message, as section 7.3 of the guide shows it.
+fn webhook(text: &str) -> Value {
     json!({
         "event": "message.received",
         "sessionId": "3f0a5f0e-7a39-4f5c-9d8f-000000000001",
@@ -156,29 +163,31 @@ fn received(text: &str) -> Value {
     })
 }
 
-fn post(daemon: &Daemon, secret: &str, said: &str) -> u16 {
+/// Posts a signed webhook; the status.
+fn post(daemon: &Daemon, secret: &str, body: &str) -> u16 {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(said.as_bytes());
+    mac.update(body.as_bytes());
     let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
     let headers = [
         ("Content-Type", "application/json"),
         ("X-Webhook-Event", "message.received"),
         ("X-Webhook-Signature", signature.as_str()),
     ];
-    daemon.post("/sak", &headers, said.as_bytes()).status
+    daemon.post("/sak", &headers, body.as_bytes()).status
 }
 
 #[test]
-fn message_comes_in_once_and_signed() {
+fn signed_message_is_received_once() {
     let daemon =
         Daemon::start("[websmsd]\npreset = sak\nauth_secret = whsec\nkey_to = =+12025550160\n");
-    let said = received("hi \u{1f44b}").to_string();
-    assert_eq!(post(&daemon, "other", &said), 403);
+    let message = webhook("hi \u{1f44b}").to_string();
+    assert_eq!(post(&daemon, "other", &message), 403);
     for _ in 0..2 {
-        assert_eq!(post(&daemon, "whsec", &said), 200);
+        assert_eq!(post(&daemon, "whsec", &message), 200);
     }
-    let trial = json!({"event": "message.received", "test": true, "text": "SAK webhook live test"});
-    assert_eq!(post(&daemon, "whsec", &trial.to_string()), 200);
+    let test_webhook =
+        json!({"event": "message.received", "test": true, "text": "SAK webhook live test"});
+    assert_eq!(post(&daemon, "whsec", &test_webhook.to_string()), 200);
     let files = daemon.spool.drain();
     let [(_, file)] = files.as_slice() else {
         panic!("{files:?}");

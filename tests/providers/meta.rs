@@ -1,5 +1,5 @@
-//! What goes out to WhatsApp fits Meta's own description of its Cloud API, and
-//! what that description shows as posted by Meta arrives.
+//! Requests to WhatsApp fit Meta's own description of its Cloud API, and the
+//! webhooks in its examples are received.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -11,24 +11,24 @@ use crate::support::{Answer, Daemon, Provider, Websms, section};
 
 const DESCRIPTION: &str = "meta-business-messaging-v23.yaml";
 
-/// Phone number ID.
+/// A phone number id.
 const ACCOUNT: &str = "106540352242922";
 
-/// Of the app.
+/// The secret of the app.
 const SECRET: &str = "614fc2afde15eee07a26b2fe3eaee9b9";
 
 const THEIRS: &str = "+12025550183";
 
-/// What the mock answered, and the bodies that it got.
+/// The result of a run of `websms`: its exit status, the statuses that the mock
+/// answered, and the bodies that it got.
 #[derive(Debug)]
 struct Sent {
-    /// Of `websms`.
     status: i32,
     answers: Vec<u16>,
     bodies: Vec<Value>,
 }
 
-/// Sends by a preset, with these keys besides.
+/// Sends a text with a preset and these keys.
 fn send(prism: &Prism, preset: &str, text: &str, more: &[(&str, &str)]) -> Sent {
     let (provider, answers) = prism.provider();
     let url = provider.url();
@@ -60,7 +60,7 @@ fn send(prism: &Prism, preset: &str, text: &str, more: &[(&str, &str)]) -> Sent 
     Sent {
         status,
         answers: answers.iter().map(|answer| answer.status).collect(),
-        // The description lets an empty body pass.
+        // The description accepts an empty body.
         bodies: requests
             .iter()
             .map(|request| serde_json::from_str(&request.body).unwrap_or_default())
@@ -68,7 +68,7 @@ fn send(prism: &Prism, preset: &str, text: &str, more: &[(&str, &str)]) -> Sent 
     }
 }
 
-/// A message of that type, with what it says there.
+/// The request for a message of this type.
 fn message(kind: &str, content: &Value) -> Value {
     json!({
         "messaging_product": "whatsapp", "recipient_type": "individual",
@@ -87,14 +87,14 @@ fn messages_fit_the_description() {
     let odd = "Grüße ☺ 👩🏽‍🚀 50 % off & a+b=c?; \"x\"\r\n\\";
     let long = "All work and no play. ".repeat(400);
     let parts = [&long[..4096], &long[4096..8192], &long[8192..]];
-    let said = |text: &str| message("text", &json!({"body": text, "preview_url": false}));
+    let text_message = |text: &str| message("text", &json!({"body": text, "preview_url": false}));
     for (text, expected) in [
-        ("Hello", vec![said("Hello")]),
-        (odd, vec![said(odd)]),
-        (&long, parts.map(said).to_vec()),
+        ("Hello", vec![text_message("Hello")]),
+        (odd, vec![text_message(odd)]),
+        (&long, parts.map(text_message).to_vec()),
         (
             "https://example.com/page is no picture",
-            vec![said("https://example.com/page is no picture")],
+            vec![text_message("https://example.com/page is no picture")],
         ),
         (&jpg, vec![message("image", &json!({"link": jpg}))]),
         (&mp4, vec![message("video", &json!({"link": mp4}))]),
@@ -120,7 +120,7 @@ fn messages_fit_the_description() {
             vec![message("image", &json!({"link": jpg, "caption": jpg}))],
         ),
     ] {
-        // The preset takes no sound, because nothing can be written under it.
+        // The preset sends no audio, because it cannot have a caption.
         let sent = send(
             &prism,
             "whatsapp",
@@ -134,7 +134,7 @@ fn messages_fit_the_description() {
 }
 
 #[test]
-fn files_that_are_handed_over_fit_the_description() {
+fn uploaded_files_fit_the_description() {
     let Some(description) = description(DESCRIPTION) else {
         return;
     };
@@ -156,11 +156,11 @@ fn files_that_are_handed_over_fit_the_description() {
         (sent.status, sent.answers.as_slice()),
         (0, [200, 200].as_slice())
     );
-    let said = &sent.bodies[1];
-    let id = said["image"]["id"].as_str().unwrap();
+    let body = &sent.bodies[1];
+    let id = body["image"]["id"].as_str().unwrap();
     assert!(!id.is_empty());
     assert_eq!(
-        *said,
+        *body,
         message("image", &json!({"id": id, "caption": "Look"}))
     );
 }
@@ -172,7 +172,7 @@ fn templates_fit_the_description() {
     };
     let prism = Prism::start(&description);
     let long = "All work and no play. ".repeat(50);
-    let said = |text: &str| {
+    let template_message = |text: &str| {
         message(
             "template",
             &json!({
@@ -183,9 +183,15 @@ fn templates_fit_the_description() {
         )
     };
     for (text, expected) in [
-        ("Hello", vec![said("Hello")]),
-        ("Grüße ☺ \"x\"", vec![said("Grüße ☺ \"x\"")]),
-        (&long, vec![said(&long[..900]), said(&long[900..])]),
+        ("Hello", vec![template_message("Hello")]),
+        ("Grüße ☺ \"x\"", vec![template_message("Grüße ☺ \"x\"")]),
+        (
+            &long,
+            vec![
+                template_message(&long[..900]),
+                template_message(&long[900..]),
+            ],
+        ),
     ] {
         let sent = send(&prism, "whatsapp-template", text, &[]);
         assert_eq!((sent.status, sent.answers), (0, vec![200; expected.len()]));
@@ -194,7 +200,7 @@ fn templates_fit_the_description() {
 }
 
 #[test]
-fn wrong_messages_do_not() {
+fn wrong_messages_do_not_fit_the_description() {
     let Some(description) = description(DESCRIPTION) else {
         return;
     };
@@ -232,16 +238,16 @@ fn wrong_messages_do_not() {
     assert_eq!(sent.answers, [422], "a template without a name");
 }
 
-/// What is posted as an example anywhere in a document, with its name.
+/// The webhooks among the examples of a document, with their names.
 fn examples(document: &Value) -> Vec<(String, Value)> {
     let Some(members) = document.as_object() else {
         let elements = document.as_array().into_iter().flatten();
         return elements.flat_map(examples).collect();
     };
-    let posted =
+    let is_webhook =
         |value: &Value| value["object"] == "whatsapp_business_account" && value["entry"].is_array();
     let found = members.iter().flat_map(|(name, member)| {
-        if posted(&member["value"]) {
+        if is_webhook(&member["value"]) {
             vec![(name.clone(), member["value"].clone())]
         } else {
             examples(member)
@@ -250,14 +256,14 @@ fn examples(document: &Value) -> Vec<(String, Value)> {
     found.collect()
 }
 
-/// The answer to a signed request, and what has arrived.
+/// Posts a signed webhook: the status, and the messages that arrived.
 fn post(body: &str) -> (u16, Vec<(String, String, String)>) {
     let keys = [
         ("preset", "whatsapp"),
         ("auth_secret", SECRET),
         ("echo_secret", "verify"),
     ];
-    // The examples have ids in common.
+    // A new daemon each time, because examples share message ids.
     let daemon = Daemon::start(&section("websmsd", &keys));
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(body.as_bytes());
@@ -275,7 +281,7 @@ fn post(body: &str) -> (u16, Vec<(String, String, String)>) {
 }
 
 #[test]
-fn examples_of_webhooks_arrive() {
+fn webhooks_of_the_examples_are_received() {
     let Some(description) = description(DESCRIPTION) else {
         return;
     };
@@ -318,7 +324,7 @@ fn examples_of_webhooks_arrive() {
             "System Message",
             "User Sheena Nelson changed from 16505551234 to 12195555358",
         ),
-        // Events that are no messages.
+        // Events other than messages.
         ("Group Create Message", ""),
         ("Group Settings Update", ""),
         ("Group Remove Participants", ""),
@@ -330,14 +336,14 @@ fn examples_of_webhooks_arrive() {
         let (_, example) = named.next().unwrap_or_else(|| panic!("{name} is gone"));
         let (to, from) = ("+15550783881", "+16505551234");
         let one = (to.to_owned(), from.to_owned(), text.to_owned());
-        let arrives = if text.is_empty() { vec![] } else { vec![one] };
+        let expected = if text.is_empty() { vec![] } else { vec![one] };
         for body in [example.to_string(), escaped(example)] {
-            assert_eq!(post(&body), (200, arrives.clone()), "{name}");
+            assert_eq!(post(&body), (200, expected.clone()), "{name}");
         }
     }
 }
 
-/// The same, as Meta writes it: ASCII alone, and slashes escaped.
+/// JSON as Meta writes it: only ASCII, and slashes escaped.
 fn escaped(document: &Value) -> String {
     let mut escaped = String::new();
     for character in document.to_string().chars() {

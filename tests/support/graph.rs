@@ -1,6 +1,6 @@
 //! A stand-in for Meta's Graph API, as far as one-time passwords need it: the
-//! numbers and templates of an account, and messages made of a template. Written
-//! from Meta's description; it refuses what Meta refuses, in Meta's shape.
+//! numbers and templates of an account, and messages in a template. Written from
+//! Meta's documentation, it refuses what Meta refuses, with Meta's errors.
 //!
 //! It has one account, [`WABA`], with one token, [`TOKEN`].
 
@@ -14,13 +14,13 @@ use super::{Answer, Provider, wait_for};
 /// The `WhatsApp` Business Account.
 pub(crate) const WABA: &str = "102290129340398";
 
-/// Its access token.
+/// The access token of the account.
 pub(crate) const TOKEN: &str = "EAAJB0123456789abcdefghijklmnopqrstuvwxyz";
 
-/// The number that it has unless it is given others.
+/// The default phone number id of the account.
 pub(crate) const NUMBER: &str = "106540352242922";
 
-/// A template as the account has it.
+/// A template of the account.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     pub(crate) id: String,
@@ -28,29 +28,30 @@ pub(crate) struct Template {
     pub(crate) language: String,
     pub(crate) status: String,
     pub(crate) category: String,
-    /// As it was asked for; of those that were there before, nothing.
+    /// As in the request that created it; else null.
     pub(crate) components: Value,
 }
 
 pub(crate) struct State {
-    /// Id, number and name.
+    /// Id, number and name of each.
     pub(crate) numbers: Vec<[String; 3]>,
     pub(crate) templates: Vec<Template>,
-    /// After so many looks at a list all that is pending has this status.
-    pub(crate) verdict: Option<(usize, &'static str)>,
-    /// Names that are being deleted.
+    /// After so many requests for the list, pending templates get this status.
+    pub(crate) decision: Option<(usize, &'static str)>,
+    /// Names of templates that are being deleted.
     pub(crate) deleting: Vec<String>,
-    /// Elements of a page, if that is less than what is asked for.
-    pub(crate) page: usize,
-    /// What all get, or messages alone, in place of an answer.
-    pub(crate) instead: Option<Answer>,
-    pub(crate) instead_of_messages: Option<Answer>,
-    /// To whom, and which code.
+    /// Entries of a page, if that is less than the request's limit.
+    pub(crate) page_size: usize,
+    /// The answer to every request, if set.
+    pub(crate) override_all: Option<Answer>,
+    /// The answer to every message, if set.
+    pub(crate) override_messages: Option<Answer>,
+    /// Receiver and code of each message.
     codes: Vec<(String, String)>,
-    made: usize,
+    created: usize,
 }
 
-/// What stands in `whatsapp-info.json` for an account with this template.
+/// The content of `whatsapp-info.json` for an account with this template.
 pub(crate) fn info(template: &str) -> String {
     let info = json!({
         "waba_id": WABA, "access_token": TOKEN, "phone_number_id": NUMBER,
@@ -59,26 +60,26 @@ pub(crate) fn info(template: &str) -> String {
     info.to_string()
 }
 
-/// The API. It listens until the test ends.
+/// The API; it listens until the test ends.
 pub(crate) struct Graph {
     pub(crate) provider: Provider,
     state: Arc<Mutex<State>>,
 }
 
 impl Graph {
-    /// With one number and no template.
+    /// Starts with one number and no template.
     pub(crate) fn start() -> Self {
         let number = [NUMBER, "+1 202-555-0160", "Test Number"];
         let state = State {
             numbers: vec![number.map(str::to_owned)],
             templates: Vec::new(),
-            verdict: None,
+            decision: None,
             deleting: Vec::new(),
-            page: 25,
-            instead: None,
-            instead_of_messages: None,
+            page_size: 25,
+            override_all: None,
+            override_messages: None,
             codes: Vec::new(),
-            made: 0,
+            created: 0,
         };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
@@ -91,7 +92,7 @@ impl Graph {
         Self { provider, state }
     }
 
-    /// `api_url`.
+    /// The value of `api_url`.
     pub(crate) fn url(&self) -> String {
         self.provider.url()
     }
@@ -100,10 +101,10 @@ impl Graph {
         act(&mut self.state.lock().unwrap())
     }
 
-    /// Has a template of this status; returns its id. Its name is `otp_ID`.
+    /// Adds a template with this status and the name `otp_ID`; returns its id.
     pub(crate) fn template(&self, status: &str) -> String {
         self.with(|state| {
-            let id = state.id();
+            let id = state.next_id();
             state.templates.push(Template {
                 id: id.clone(),
                 name: format!("otp_{id}"),
@@ -116,38 +117,38 @@ impl Graph {
         })
     }
 
-    /// Has these numbers: id, number and name.
+    /// Sets the numbers: id, number and name of each.
     pub(crate) fn numbers(&self, numbers: &[[&str; 3]]) {
         let numbers = numbers.iter().map(|number| number.map(str::to_owned));
         self.with(|state| state.numbers = numbers.collect());
     }
 
-    /// Refuses everything with this code and status of HTTP, until [`Self::heal`].
+    /// Answers every request with this error, until [`Self::recover`].
     pub(crate) fn fail(&self, code: u32, status: u16) {
         let answer = error(status, code, None, "scripted");
-        self.with(|state| state.instead = Some(answer));
+        self.with(|state| state.override_all = Some(answer));
     }
 
-    /// Refuses messages, and nothing else.
+    /// Answers every message with this error, until [`Self::recover`].
     pub(crate) fn fail_messages(&self, code: u32, status: u16) {
         let answer = error(status, code, None, "scripted");
-        self.with(|state| state.instead_of_messages = Some(answer));
+        self.with(|state| state.override_messages = Some(answer));
     }
 
-    /// Refuses no more.
-    pub(crate) fn heal(&self) {
+    /// Ends the errors.
+    pub(crate) fn recover(&self) {
         self.with(|state| {
-            state.instead = None;
-            state.instead_of_messages = None;
+            state.override_all = None;
+            state.override_messages = None;
         });
     }
 
-    /// Codes that went out: to whom, and which.
+    /// Receivers and codes of all messages.
     pub(crate) fn codes(&self) -> Vec<(String, String)> {
         self.with(|state| state.codes.clone())
     }
 
-    /// Waits for so many codes and returns all of them.
+    /// Waits for so many codes; returns all of them.
     pub(crate) fn wait_for_codes(&self, count: usize) -> Vec<(String, String)> {
         wait_for(&format!("{count} codes"), || {
             let codes = self.codes();
@@ -156,16 +157,17 @@ impl Graph {
     }
 }
 
-type Said = Result<Answer, Answer>;
+/// A response, or a refusal.
+type Reply = Result<Answer, Answer>;
 
 fn http(status: u16, body: &Value) -> Answer {
     Answer::Http(status, "application/json", body.to_string())
 }
 
-/// Meta's refusal; what an administrator reads of it is in the last part.
-pub(crate) fn error(status: u16, code: u32, subcode: Option<u32>, words: &str) -> Answer {
+/// An error of Meta with this message.
+pub(crate) fn error(status: u16, code: u32, subcode: Option<u32>, message: &str) -> Answer {
     let mut error = json!({
-        "message": format!("(#{code}) {words}"),
+        "message": format!("(#{code}) {message}"),
         "type": "OAuthException",
         "code": code,
         "fbtrace_id": "AXsgnV2Cm3ZMGF3dF_cfYIn",
@@ -176,29 +178,29 @@ pub(crate) fn error(status: u16, code: u32, subcode: Option<u32>, words: &str) -
     http(status, &json!({"error": error}))
 }
 
-/// A refusal of a template, whose reason is not in the message.
-fn refused(subcode: u32, words: &str) -> Answer {
+/// The error for a template; its reason is in another member.
+fn template_error(subcode: u32, reason: &str) -> Answer {
     http(
         400,
         &json!({"error": {
             "message": "Invalid parameter", "type": "OAuthException", "code": 100,
-            "error_subcode": subcode, "is_transient": false, "error_user_msg": words,
+            "error_subcode": subcode, "is_transient": false, "error_user_msg": reason,
             "fbtrace_id": "AXsgnV2Cm3ZMGF3dF_cfYIn",
         }}),
     )
 }
 
-fn no_such(id: &str) -> Answer {
-    let words = format!(
+fn not_found(id: &str) -> Answer {
+    let message = format!(
         "Unsupported request. Object with ID '{id}' does not exist, cannot be loaded due to missing \
          permissions, or does not support this operation"
     );
-    error(400, 100, Some(33), &words)
+    error(400, 100, Some(33), &message)
 }
 
 impl State {
-    fn answer(&mut self, request: &Recorded) -> Said {
-        if let Some(answer) = &self.instead {
+    fn answer(&mut self, request: &Recorded) -> Reply {
+        if let Some(answer) = &self.override_all {
             return Ok(answer.clone());
         }
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
@@ -210,9 +212,9 @@ impl State {
         assert!(!request.path.contains("access_token"), "{}", request.path);
         let given = request.headers.get("authorization").map(String::as_str);
         if given != Some(&format!("Bearer {TOKEN}")) {
-            // Meta does not repeat it; one that did must not get it into a log.
-            let words = format!("Invalid OAuth access token: {}", given.unwrap_or("none"));
-            return Err(error(401, 190, None, &words));
+            // Meta does not repeat the token; if it did, it must not get into a log.
+            let message = format!("Invalid OAuth access token: {}", given.unwrap_or("none"));
+            return Err(error(401, 190, None, &message));
         }
         match (request.method.as_str(), edge) {
             ("GET", "phone_numbers") if id == WABA => {
@@ -221,24 +223,24 @@ impl State {
                         "quality_rating": "GREEN"})
                 });
                 let rows: Vec<_> = rows.collect();
-                Ok(self.listed(path, query, &rows))
+                Ok(self.page(path, query, &rows))
             }
             ("GET", "message_templates") if id == WABA => {
-                self.look();
+                self.decide();
                 let rows: Vec<_> = self.templates.iter().map(Template::row).collect();
-                Ok(self.listed(path, query, &rows))
+                Ok(self.page(path, query, &rows))
             }
             ("POST", "message_templates") if id == WABA => self.create(&body(request)?),
             ("POST", "messages") if self.numbers.iter().any(|[known, ..]| known == id) => {
                 self.message(&body(request)?)
             }
-            _ => Err(no_such(id)),
+            _ => Err(not_found(id)),
         }
     }
 
-    /// A page of a list. Its link to the next one holds the token, as Meta's does,
-    /// and leads elsewhere: nobody shall follow it.
-    fn listed(&self, path: &str, query: &str, rows: &[Value]) -> Answer {
+    /// A page of a list. Its link to the next page has the token, as Meta's has, and
+    /// another host: it must not be followed.
+    fn page(&self, path: &str, query: &str, rows: &[Value]) -> Answer {
         let get = |name: &str| {
             let mut pairs = form_urlencoded::parse(query.as_bytes());
             let found = pairs.find(|(other, _)| other == name);
@@ -246,10 +248,10 @@ impl State {
         };
         let limit = get("limit").map_or(25, |limit| limit.parse().unwrap());
         let start = get("after").map_or(0, |after| {
-            let place = after.strip_prefix("after+").expect("a cursor of ours");
-            place.strip_suffix("==").unwrap().parse().unwrap()
+            let start = after.strip_prefix("after+").expect("one of our cursors");
+            start.strip_suffix("==").unwrap().parse().unwrap()
         });
-        let end = (start + self.page.min(limit)).min(rows.len());
+        let end = (start + self.page_size.min(limit)).min(rows.len());
         let mut paging = json!({"cursors": {
             "before": format!("after+{start}=="), "after": format!("after+{end}=="),
         }});
@@ -263,12 +265,13 @@ impl State {
         http(200, &json!({"data": rows[start..end], "paging": paging}))
     }
 
-    fn look(&mut self) {
-        let Some((looks, status)) = &mut self.verdict else {
+    /// Counts a request for the list of templates.
+    fn decide(&mut self) {
+        let Some((requests, status)) = &mut self.decision else {
             return;
         };
-        if *looks > 0 {
-            *looks -= 1;
+        if *requests > 0 {
+            *requests -= 1;
             return;
         }
         for template in &mut self.templates {
@@ -278,35 +281,35 @@ impl State {
         }
     }
 
-    fn id(&mut self) -> String {
-        self.made += 1;
-        format!("{}", 594_425_479_261_596_u64 + self.made as u64)
+    fn next_id(&mut self) -> String {
+        self.created += 1;
+        format!("{}", 594_425_479_261_596_u64 + self.created as u64)
     }
 
-    fn create(&mut self, body: &Value) -> Said {
+    fn create(&mut self, body: &Value) -> Reply {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let (name, language) = (text("name"), text("language"));
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if name.is_empty() || !name.chars().all(allowed) || language.is_empty() {
             return Err(error(400, 100, None, "Param name or language"));
         }
-        sound(body)?;
+        check_template(body)?;
         let same = |template: &Template| template.name == name && template.language == language;
         if self.deleting.contains(&name) {
-            return Err(refused(
+            return Err(template_error(
                 2_388_023,
                 "New English (US) content can't be added while the existing English (US) content is \
                  being deleted. Try again in 4 weeks or consider creating a new message template.",
             ));
         }
         if self.templates.iter().any(same) {
-            return Err(refused(
+            return Err(template_error(
                 2_388_024,
                 "There is already English (US) content for this template. You can create a new \
                  template and try again.",
             ));
         }
-        let id = self.id();
+        let id = self.next_id();
         self.templates.push(Template {
             id: id.clone(),
             name,
@@ -319,8 +322,8 @@ impl State {
         Ok(http(200, &created))
     }
 
-    fn message(&mut self, body: &Value) -> Said {
-        if let Some(answer) = &self.instead_of_messages {
+    fn message(&mut self, body: &Value) -> Reply {
+        if let Some(answer) = &self.override_messages {
             return Ok(answer.clone());
         }
         let bad = |what: &str| error(400, 100, None, &format!("Invalid parameter: {what}"));
@@ -371,8 +374,8 @@ fn body(request: &Recorded) -> Result<Value, Answer> {
     body.ok_or_else(|| error(400, 100, None, "The body is not JSON"))
 }
 
-/// Whether it is an authentication template as Meta takes them.
-fn sound(body: &Value) -> Result<(), Answer> {
+/// Checks an authentication template as Meta does.
+fn check_template(body: &Value) -> Result<(), Answer> {
     let bad = |what: &str| error(400, 100, None, &format!("Invalid parameter: {what}"));
     if body["category"] != "AUTHENTICATION" {
         return Err(bad("category"));
@@ -397,7 +400,7 @@ fn sound(body: &Value) -> Result<(), Answer> {
     let button = &components[2]["buttons"][0];
     let app = &button["supported_apps"][0];
     let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-    let good = match button["otp_type"].as_str() {
+    let is_valid = match button["otp_type"].as_str() {
         Some("COPY_CODE") => app.is_null() && button["autofill_text"].is_null(),
         Some("ONE_TAP") => {
             let hash = app["signature_hash"]
@@ -407,13 +410,13 @@ fn sound(body: &Value) -> Result<(), Answer> {
         }
         _ => false,
     };
-    if button["type"] == "OTP" && good && text(&button["text"]) {
+    if button["type"] == "OTP" && is_valid && text(&button["text"]) {
         return Ok(());
     }
     Err(bad("buttons"))
 }
 
-/// The code of a message, which is in its text and in its button.
+/// The code of a message, which must be in its text and in its button.
 fn code(components: &Value) -> Option<String> {
     let [body, button] = components.as_array()?.as_slice() else {
         return None;
@@ -428,8 +431,8 @@ fn code(components: &Value) -> Option<String> {
         [only] if only["type"] == "text" => only["text"].as_str().map(str::to_owned),
         _ => None,
     };
-    let (said, copied) = (code(body)?, code(button)?);
-    let same = said == copied && (1..=15).contains(&said.len());
+    let (shown, copied) = (code(body)?, code(button)?);
+    let same = shown == copied && (1..=15).contains(&shown.len());
     (kinds == [&json!("body"), &json!("button"), &json!("url"), &json!("0")] && same)
-        .then_some(said)
+        .then_some(shown)
 }

@@ -1,8 +1,7 @@
-//! A stand-in for a gateway that speaks the SAK WhatsApp API, written from the
-//! guide of the API: users, sessions, keys and webhooks, who may do what, and how
-//! often.
+//! A stand-in for a gateway with the SAK WhatsApp API, written from the API guide:
+//! users, sessions, keys and webhooks, with permissions and rate limits.
 //!
-//! It has one user. What the guide shows of an answer is here as it is shown.
+//! It has one user. Responses that the guide shows are as it shows them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +14,7 @@ pub(crate) const EMAIL: &str = "ops@example.com";
 pub(crate) const PASSWORD: &str = "correct horse \"battery\" staple";
 pub(crate) const PHONE: &str = "918484830021";
 
-/// Requests of each kind that are allowed in a minute.
+/// Requests of each class that are allowed in a minute.
 const LIMITS: [(Class, usize); 3] = [
     (Class::Auth, 5),
     (Class::General, 100),
@@ -25,7 +24,7 @@ const LIMITS: [(Class, usize); 3] = [
 /// Sessions that the user may have.
 const SESSIONS_MAX: usize = 3;
 
-/// Which limit a request counts against.
+/// The rate limit that a request counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Class {
     Auth,
@@ -33,13 +32,13 @@ pub(crate) enum Class {
     Messaging,
 }
 
-/// One look at the code of a session.
+/// The response to one request for the QR code of a session.
 #[derive(Debug, Clone)]
-pub(crate) enum Look {
+pub(crate) enum QrResponse {
     NotReady,
     Code(&'static str),
     Connected,
-    /// Any other answer, byte for byte.
+    /// Any other response, byte for byte.
     Raw(Vec<u8>),
 }
 
@@ -55,22 +54,23 @@ pub(crate) struct Session {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) sessions: Vec<Session>,
-    /// Name and key.
+    /// Names and keys.
     pub(crate) user_keys: Vec<(String, String)>,
     pub(crate) tokens: Vec<String>,
     pub(crate) inactive: bool,
-    /// What each look at a code shows; the last one stays.
-    pub(crate) looks: Vec<Look>,
-    /// Messages: to and text.
+    /// The responses to requests for a QR code; the last one is repeated.
+    pub(crate) qr_responses: Vec<QrResponse>,
+    /// Receiver and text of each message.
     pub(crate) messages: Vec<(String, String)>,
-    /// Files: what kind, to, caption and content.
+    /// Kind, receiver, caption and content of each file.
     pub(crate) files: Vec<[String; 4]>,
-    /// What becomes of messages, as `data.status` says; `sent` when empty.
-    pub(crate) fate: &'static str,
+    /// `data.status` of the response to a message; `sent` when empty.
+    pub(crate) delivery_status: &'static str,
+    /// Requests so far, by class.
     pub(crate) used: HashMap<Class, usize>,
-    /// Whether webhooks do not take the test.
-    pub(crate) deaf: bool,
-    made: usize,
+    /// Whether webhooks do not accept a test.
+    pub(crate) webhooks_down: bool,
+    created: usize,
 }
 
 pub(crate) struct Sak {
@@ -99,27 +99,28 @@ impl Sak {
         act(&mut self.state.lock().unwrap())
     }
 
-    /// A token as a login gives it.
+    /// A token, as a login gets it.
     pub(crate) fn token(&self) -> String {
         self.with(State::log_in)
     }
 
     pub(crate) fn user_key(&self) -> String {
-        self.with(|state| state.make_user_key("made before"))
+        self.with(|state| state.create_user_key("existing"))
     }
 
     pub(crate) fn session(&self, name: &str) -> Session {
-        self.with(|state| state.make_session(name, None))
+        self.with(|state| state.create_session(name, None))
     }
 }
 
-type Said = Result<Answer, Answer>;
+/// A response, or a refusal.
+type Reply = Result<Answer, Answer>;
 
 fn http(status: u16, body: &Value) -> Answer {
     Answer::Http(status, "application/json", body.to_string())
 }
 
-fn good(status: u16, data: &Value) -> Answer {
+fn success(status: u16, data: &Value) -> Answer {
     http(status, &json!({"success": true, "data": data}))
 }
 
@@ -133,7 +134,7 @@ pub(crate) fn error(status: u16, code: &str, message: &str) -> Answer {
 }
 
 impl State {
-    fn answer(&mut self, request: &Recorded) -> Said {
+    fn answer(&mut self, request: &Recorded) -> Reply {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         if (request.method.as_str(), path) == ("GET", "/health") {
             return Ok(http(200, &json!({"status": "healthy", "uptime": 1.5})));
@@ -142,50 +143,50 @@ impl State {
         self.count(path)?;
         let body: Value = serde_json::from_str(&request.body).unwrap_or(Value::Null);
         let mut parts = path.trim_start_matches('/').split('/');
-        let room = parts.next();
+        let collection = parts.next();
         let parts: Vec<_> = std::iter::once(request.method.as_str())
             .chain(parts)
             .collect();
-        match room {
-            Some("auth") => self.of_user(request, &parts, &body),
-            Some("sessions") => self.of_sessions(request, &parts, &body),
-            Some("webhooks") => self.of_webhooks(request, &parts, &body),
-            Some("messages") => self.of_messages(request, &parts, &body, query),
+        match collection {
+            Some("auth") => self.handle_user(request, &parts, &body),
+            Some("sessions") => self.handle_sessions(request, &parts, &body),
+            Some("webhooks") => self.handle_webhooks(request, &parts, &body),
+            Some("messages") => self.handle_messages(request, &parts, &body, query),
             _ => Err(not_found()),
         }
     }
 
-    fn of_user(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Said {
+    fn handle_user(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Reply {
         match parts {
             ["POST", "login"] => self.login(body),
             ["POST", "api-keys"] => {
-                self.jwt(request)?;
+                self.require_token(request)?;
                 let name = text(body, "name")?;
-                let key = self.make_user_key(&name);
+                let key = self.create_user_key(&name);
                 let data = json!({"id": "key-1", "name": name, "apiKey": key});
-                Ok(good(201, &data))
+                Ok(success(201, &data))
             }
             ["GET", "api-keys"] => {
-                self.jwt(request)?;
+                self.require_token(request)?;
                 let row = |(name, _): &(String, String)| json!({"id": "key-1", "name": name, "created_at": "2025-12-20T10:00:00Z"});
                 let rows: Vec<_> = self.user_keys.iter().map(row).collect();
-                Ok(good(200, &json!(rows)))
+                Ok(success(200, &json!(rows)))
             }
             _ => Err(not_found()),
         }
     }
 
-    fn of_sessions(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Said {
-        self.manager(request)?;
+    fn handle_sessions(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Reply {
+        self.require_token_or_user_key(request)?;
         match parts {
-            ["POST"] => self.create(body),
+            ["POST"] => self.post_session(body),
             ["GET"] => {
                 let rows: Vec<_> = self.sessions.iter().map(Session::row).collect();
-                Ok(good(200, &json!(rows)))
+                Ok(success(200, &json!(rows)))
             }
             ["GET", id, "status"] => {
                 let at = self.find(id)?;
-                Ok(good(200, &self.sessions[at].status()))
+                Ok(success(200, &self.sessions[at].status()))
             }
             ["GET", id, "qr"] => {
                 let at = self.find(id)?;
@@ -194,41 +195,41 @@ impl State {
             ["DELETE", id] => {
                 let at = self.find(id)?;
                 self.sessions.remove(at);
-                Ok(good(200, &json!({"message": "Session deleted"})))
+                Ok(success(200, &json!({"message": "Session deleted"})))
             }
             _ => Err(not_found()),
         }
     }
 
-    fn of_webhooks(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Said {
+    fn handle_webhooks(&mut self, request: &Recorded, parts: &[&str], body: &Value) -> Reply {
         match parts {
             ["POST"] => {
-                self.jwt(request)?;
+                self.require_token(request)?;
                 let at = self.find(&text(body, "sessionId")?)?;
                 let url = text(body, "url")?;
-                let secret = self.make("whsec");
+                let secret = self.create_secret("whsec");
                 self.sessions[at].webhook = Some((url.clone(), secret.clone()));
                 let events = &body["events"];
                 let data =
                     json!({"webhookId": "w-1", "url": url, "secret": secret, "events": events});
-                Ok(good(201, &data))
+                Ok(success(201, &data))
             }
             ["POST", "test"] => {
-                let at = self.messenger(request)?;
+                let at = self.session_of_key(request)?;
                 self.test(at, body)
             }
             _ => Err(not_found()),
         }
     }
 
-    fn of_messages(
+    fn handle_messages(
         &mut self,
         request: &Recorded,
         parts: &[&str],
         body: &Value,
         query: &str,
-    ) -> Said {
-        self.messenger(request)?;
+    ) -> Reply {
+        self.session_of_key(request)?;
         match parts {
             ["POST", "send"] => {
                 let message = (number(&text(body, "to")?)?, text(body, "text")?);
@@ -249,19 +250,18 @@ impl State {
                 self.files.push([kind.to_owned(), to, caption, file]);
                 Ok(self.accepted())
             }
-            ["GET", "history"] => Ok(good(200, &self.history(query))),
+            ["GET", "history"] => Ok(success(200, &self.history(query))),
             _ => Err(not_found()),
         }
     }
 
-    /// The answer to a message: 200, whatever became of it.
+    /// The response to a message: 200, whatever its delivery status.
     fn accepted(&self) -> Answer {
-        let fate = if self.fate.is_empty() {
-            "sent"
-        } else {
-            self.fate
+        let status = match self.delivery_status {
+            "" => "sent",
+            status => status,
         };
-        good(200, &json!({"messageId": "3EB0", "status": fate}))
+        success(200, &json!({"messageId": "3EB0", "status": status}))
     }
 
     fn count(&mut self, path: &str) -> Result<(), Answer> {
@@ -281,38 +281,38 @@ impl State {
         Ok(())
     }
 
-    /// Something that nobody can guess, and that can be told apart.
-    fn make(&mut self, kind: &str) -> String {
-        self.made += 1;
-        format!("{kind}-made-{}", self.made)
+    /// A unique id or secret.
+    fn create_secret(&mut self, kind: &str) -> String {
+        self.created += 1;
+        format!("{kind}-created-{}", self.created)
     }
 
     fn log_in(&mut self) -> String {
-        let token = format!("eyJhbGciOiJIUzI1NiJ9.{}.sig", self.make("jwt"));
+        let token = format!("eyJhbGciOiJIUzI1NiJ9.{}.sig", self.create_secret("jwt"));
         self.tokens.push(token.clone());
         token
     }
 
-    fn make_user_key(&mut self, name: &str) -> String {
-        let key = self.make("uk");
+    fn create_user_key(&mut self, name: &str) -> String {
+        let key = self.create_secret("uk");
         self.user_keys.push((name.to_owned(), key.clone()));
         key
     }
 
-    fn make_session(&mut self, name: &str, webhook: Option<String>) -> Session {
-        let number = self.made;
+    fn create_session(&mut self, name: &str, webhook: Option<String>) -> Session {
+        let number = self.created;
         let session = Session {
             id: format!("3f0a5f0e-7a39-4f5c-9d8f-{number:012}"),
-            key: self.make("sk"),
+            key: self.create_secret("sk"),
             name: name.to_owned(),
             connected: false,
-            webhook: webhook.map(|url| (url, self.make("whsec"))),
+            webhook: webhook.map(|url| (url, self.create_secret("whsec"))),
         };
         self.sessions.push(session.clone());
         session
     }
 
-    fn login(&mut self, body: &Value) -> Said {
+    fn login(&mut self, body: &Value) -> Reply {
         let (email, password) = (text(body, "email")?, text(body, "password")?);
         if (email.as_str(), password.as_str()) != (EMAIL, PASSWORD) {
             let message = format!("{password} is not the password of {email}");
@@ -320,11 +320,11 @@ impl State {
         }
         let token = self.log_in();
         let data = json!({"token": token, "user": {"email": email}});
-        Ok(good(200, &data))
+        Ok(success(200, &data))
     }
 
-    /// What needs a token and takes nothing else.
-    fn jwt(&self, request: &Recorded) -> Result<(), Answer> {
+    /// The request needs a token.
+    fn require_token(&self, request: &Recorded) -> Result<(), Answer> {
         let given = request.headers.get("authorization");
         let token = given.and_then(|given| given.strip_prefix("Bearer "));
         let token = token.ok_or_else(|| error(401, "NO_TOKEN", "No token provided"))?;
@@ -332,32 +332,32 @@ impl State {
             let message = format!("jwt {token} expired");
             return Err(error(401, "INVALID_TOKEN", &message));
         }
-        self.active()
+        self.require_active()
     }
 
-    fn active(&self) -> Result<(), Answer> {
+    fn require_active(&self) -> Result<(), Answer> {
         if self.inactive {
             return Err(error(403, "USER_INACTIVE", "User is inactive"));
         }
         Ok(())
     }
 
-    /// What takes a token or a user's key.
-    fn manager(&self, request: &Recorded) -> Result<(), Answer> {
+    /// The request needs a token or a user's key.
+    fn require_token_or_user_key(&self, request: &Recorded) -> Result<(), Answer> {
         let Some(key) = request.headers.get("x-api-key") else {
             if request.headers.contains_key("authorization") {
-                return self.jwt(request);
+                return self.require_token(request);
             }
             return Err(error(401, "AUTHENTICATION_REQUIRED", "Log in"));
         };
         if !self.user_keys.iter().any(|(_, known)| known == key) {
             return Err(error(403, "INVALID_API_KEY", "Invalid API key"));
         }
-        self.active()
+        self.require_active()
     }
 
-    /// The session of a key, or of a user's key and a header.
-    fn messenger(&self, request: &Recorded) -> Result<usize, Answer> {
+    /// The session of a session key, or of a user's key and a header.
+    fn session_of_key(&self, request: &Recorded) -> Result<usize, Answer> {
         let key = request.headers.get("x-api-key");
         let key = key.ok_or_else(|| error(401, "NO_API_KEY", "API key required"))?;
         let of_key = |session: &Session| session.key == *key;
@@ -380,13 +380,13 @@ impl State {
         found.ok_or_else(|| error(404, "SESSION_NOT_FOUND", "Session not found"))
     }
 
-    fn create(&mut self, body: &Value) -> Said {
+    fn post_session(&mut self, body: &Value) -> Reply {
         let name = text(body, "name")?;
         if self.sessions.len() >= SESSIONS_MAX {
             return Err(error(403, "SESSION_LIMIT_REACHED", "Upgrade your plan"));
         }
         let url = body["webhook"]["url"].as_str().map(str::to_owned);
-        let session = self.make_session(&name, url);
+        let session = self.create_session(&name, url);
         let mut data = json!({
             "sessionId": session.id,
             "apiKey": session.key,
@@ -398,33 +398,34 @@ impl State {
             let events = &body["webhook"]["events"];
             data["webhook"] = json!({"id": "w-1", "url": url, "events": events, "secret": secret});
         }
-        Ok(good(201, &data))
+        Ok(success(201, &data))
     }
 
     fn qr(&mut self, at: usize) -> Answer {
-        let look = if self.looks.len() > 1 {
-            self.looks.remove(0)
+        let response = if self.qr_responses.len() > 1 {
+            self.qr_responses.remove(0)
         } else {
-            self.looks.first().cloned().unwrap_or(Look::NotReady)
+            let only = self.qr_responses.first().cloned();
+            only.unwrap_or(QrResponse::NotReady)
         };
-        let (code, connected) = match look {
-            Look::NotReady => (None, false),
-            Look::Code(code) => (Some(code), false),
-            Look::Connected => (None, true),
-            Look::Raw(bytes) => return Answer::Raw(bytes),
+        let (code, connected) = match response {
+            QrResponse::NotReady => (None, false),
+            QrResponse::Code(code) => (Some(code), false),
+            QrResponse::Connected => (None, true),
+            QrResponse::Raw(bytes) => return Answer::Raw(bytes),
         };
         self.sessions[at].connected = connected;
         let message = "QR not ready yet, retry shortly";
-        good(
+        success(
             200,
             &json!({"qrCode": code, "connected": connected, "message": message}),
         )
     }
 
-    fn test(&self, at: usize, body: &Value) -> Said {
+    fn test(&self, at: usize, body: &Value) -> Reply {
         let session = &self.sessions[at];
         let result = |(url, _): &(String, String)| {
-            if self.deaf {
+            if self.webhooks_down {
                 json!({"url": url, "success": false, "error": "connect ECONNREFUSED"})
             } else {
                 json!({"url": url, "success": true, "status": 200})
@@ -437,7 +438,7 @@ impl State {
             "attempted": results.len(),
             "results": results,
         });
-        Ok(good(200, &data))
+        Ok(success(200, &data))
     }
 
     fn history(&self, query: &str) -> Value {
@@ -492,7 +493,7 @@ fn text(body: &Value, name: &str) -> Result<String, Answer> {
     text.map(str::to_owned).ok_or_else(missing)
 }
 
-/// A number as the gateway dials it: the guide, section 6.
+/// A number as the gateway dials it (section 6 of the guide).
 fn number(to: &str) -> Result<String, Answer> {
     let digits: String = to.chars().filter(char::is_ascii_digit).collect();
     let digits = if digits.len() == 10 && !digits.starts_with("91") {
@@ -506,7 +507,7 @@ fn number(to: &str) -> Result<String, Answer> {
     Ok(digits)
 }
 
-/// The fields of a multipart form, files as what is in them.
+/// The fields of a multipart form; files with their content.
 fn fields(request: &Recorded) -> HashMap<String, String> {
     let content_type = request
         .headers
