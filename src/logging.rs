@@ -1,11 +1,11 @@
-//! One line for the administrator: what, who, why, what to do.
+//! Log lines for the administrator: what happened, to whom, why, what to do.
 //!
-//! The daemon writes to stderr, where systemd and Docker collect it. `websms`
-//! under Asterisk has no stderr that anyone reads (Debian's unit sends it to
-//! /dev/null), so it writes to syslog, as the reference did.
+//! The daemon writes to stderr, which systemd and Docker collect. Nobody reads the
+//! stderr of `websms` under Asterisk (Debian's unit sends it to /dev/null), so it
+//! writes to syslog, as the PHP WebSMS does.
 //!
-//! No line holds a control character, whatever it repeats, and none the text
-//! of a message or a whole number.
+//! No line has a control character, whatever input it repeats, and none has the
+//! text of a message or a whole number.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
@@ -16,29 +16,29 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// Where syslog listens.
+/// The socket of syslog.
 const SYSLOG: &str = "/dev/log";
 
-/// Facility local0 (RFC 5424, section 6.2.1), which the PHP WebSMS used.
+/// Facility local0 (RFC 5424, section 6.2.1), as the PHP WebSMS has it.
 const FACILITY: u8 = 16;
 
-/// Starts logging. With `syslog` lines go there under the name `name`, and to
-/// stderr only when there is none.
+/// Starts logging: to stderr, or with `syslog` to syslog, if there is one, under
+/// this name.
 ///
-/// `level` is the most that is said: error, warn, info (the default), debug.
+/// `level` is error, warn, info (the default), debug or trace.
 pub(crate) fn start(name: &'static str, syslog: bool, level: Option<&str>) {
     let level = level
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO);
     let socket = syslog.then(syslog_socket).flatten();
     let to_syslog = socket.is_some();
-    let lines = LogWriter { name, socket };
+    let writer = LogWriter { name, socket };
     let logging = fmt()
         .with_max_level(level)
         .with_ansi(false)
         .with_target(false)
         .with_span_events(FmtSpan::NONE)
-        .with_writer(lines);
+        .with_writer(writer);
     // Only the first call in a process counts, and there is only one.
     let _ = if to_syslog {
         tracing::subscriber::set_global_default(logging.without_time().finish())
@@ -50,7 +50,7 @@ pub(crate) fn start(name: &'static str, syslog: bool, level: Option<&str>) {
 fn syslog_socket() -> Option<UnixDatagram> {
     let socket = UnixDatagram::unbound().ok()?;
     socket.connect(SYSLOG).ok()?;
-    // A log that nobody reads shall not hold up a message.
+    // A syslog daemon that does not read must not block a message.
     socket.set_nonblocking(true).ok()?;
     Some(socket)
 }
@@ -62,12 +62,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     texts.join(": ")
 }
 
-/// A number or name with all but its end hidden.
+/// A number or name with all but its end masked.
 #[must_use]
 pub(crate) fn masked(party: &str) -> String {
-    const SHOWN: usize = 4;
+    const VISIBLE: usize = 4;
     let length = party.chars().count();
-    let hidden = length.saturating_sub(SHOWN).max(length.div_ceil(2));
+    let hidden = length.saturating_sub(VISIBLE).max(length.div_ceil(2));
     party
         .chars()
         .enumerate()
@@ -94,7 +94,7 @@ struct LogWriter {
     socket: Option<UnixDatagram>,
 }
 
-/// One event; the formatter writes it in one go.
+/// Writes one event, which the formatter passes in one call.
 struct LogLine<'a> {
     writer: &'a LogWriter,
     level: Level,
@@ -150,8 +150,8 @@ fn severity(level: Level) -> u8 {
     }
 }
 
-/// The event without its line end, each control character in it replaced by
-/// `?`: no input can forge a line or reach the terminal.
+/// The event without its line end, and with each control character replaced by
+/// `?`, so that no input can forge a line or control the terminal.
 fn printable(event: &[u8]) -> Vec<u8> {
     event
         .strip_suffix(b"\n")
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn party_is_masked_but_for_its_end() {
+    fn party_is_masked_except_its_end() {
         assert_eq!(masked("+12025550160"), "********0160");
         assert_eq!(masked("72404"), "***04");
         assert_eq!(masked("Google"), "***gle");

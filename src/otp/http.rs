@@ -97,15 +97,15 @@ impl OtpHandler {
         Ok(OtpReply { outcome, phone })
     }
 
-    /// The client's address. What comes through a proxy that is not known as one
-    /// would otherwise seem to come from the proxy, which is often this machine.
+    /// The client's address. A request through an unknown proxy is refused: it would
+    /// seem to come from the proxy, which is often this machine.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, OtpRefusal> {
         let client = self.proxies.client(peer, headers);
         let client = client.map_err(|error| OtpRefusal::Forbidden(error.to_string()))?;
         let proxied = PROXY_HEADERS.iter().any(|name| headers.contains_key(*name));
         if proxied && !self.proxies.trust(peer) {
             return Err(OtpRefusal::Forbidden(format!(
-                "it comes through a proxy at {peer}, which is not in proxy_addr of [websmsd]"
+                "proxy at {peer} is not in proxy_addr of [websmsd]"
             )));
         }
         Ok(client)
