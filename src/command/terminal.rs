@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Uid};
 
 use crate::exit::Exit;
-use crate::http::client::json_api::ApiError;
+use crate::http::client::api_error::ApiError;
 use crate::logging::chain;
 use crate::storage::durable::{Access, Directory, StoreError};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::http::client::json_api::ErrorClass;
+use crate::http::client::api_error::ErrorClass;
 
 /// How long to wait after a rate limit when the gateway does not say; its limits
 /// are per minute.

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::config::SessionId;
-use crate::http::client::json_api::ApiError;
+use crate::http::client::api_error::ApiError;
 use crate::logging::excerpt;
 use crate::sak::error_codes;
 use crate::secret::Secret;

@@ -9,7 +9,7 @@ use crate::command::sak::gateway::Gateway;
 use crate::command::terminal::{CommandError, hint, print, store};
 use crate::config::SessionId;
 use crate::exit::Exit;
-use crate::http::client::json_api::ApiError;
+use crate::http::client::api_error::ApiError;
 use crate::sak::qr::QrImage;
 use crate::sak::request::SakRequest;
 use crate::sak::response::{self, PairingProgress};

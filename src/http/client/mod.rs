@@ -2,11 +2,12 @@
 //!
 //! [`tls`] says who is trusted, [`failure`] why there is no response, and
 //! [`mod@redact`] removes secrets from what a peer says. [`json_api`] is a client
-//! for APIs that speak JSON.
+//! for APIs that speak JSON, [`api_error`] explains its errors.
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
 use rustls::ClientConfig;
 
+pub(crate) mod api_error;
 pub(crate) mod failure;
 pub(crate) mod json_api;
 mod redact;

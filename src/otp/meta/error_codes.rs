@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::http::client::json_api::ErrorClass;
+use crate::http::client::api_error::ErrorClass;
 
 /// How long to wait after a rate limit when Meta does not say.
 const MINUTE: Duration = Duration::from_secs(60);

@@ -9,9 +9,8 @@
 use serde_json::Value;
 
 use crate::config::{Identifier, WhatsappAccount, WhatsappCodes};
-use crate::http::client::json_api::{
-    ApiClient, ApiClientError, ApiError, ApiProfile, ApiRequest, ErrorText,
-};
+use crate::http::client::api_error::ApiError;
+use crate::http::client::json_api::{ApiClient, ApiClientError, ApiProfile, ApiRequest, ErrorText};
 use crate::secret::Secret;
 
 pub(crate) mod account;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::config::Identifier;
 use crate::exit::Exit;
-use crate::http::client::json_api::{ApiError, ErrorClass};
+use crate::http::client::api_error::{ApiError, ErrorClass};
 use crate::logging::excerpt;
 use crate::otp::meta::error_codes;
 
