@@ -342,9 +342,9 @@ impl OtpService {
         self.counters.count(outcome);
         let (status, word) = (outcome.status().as_u16(), outcome.word());
         if let Some(phone) = phone {
-            info!(%phone, status, word, "OTP request answered");
+            info!(%phone, status, outcome = word, "OTP request answered");
         } else {
-            info!(status, word, "OTP request with invalid phone");
+            info!(status, outcome = word, "OTP request with invalid phone");
         }
         outcome
     }

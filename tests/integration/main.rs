@@ -8,8 +8,8 @@
 //! | `outbox` | queued messages to providers, and notices to their senders |
 //! | `otp` | one-time passwords by HTTP |
 //! | `otp_agi` | one-time passwords from the dialplan |
-//! | `otp_load` | one-time passwords for many phones, with kills in between |
-//! | `otp_whatsapp` | one-time passwords by a template of Meta's, and by SMS when that fails |
+//! | `otp_load` | one-time passwords for many phones, while the daemon is killed |
+//! | `otp_whatsapp` | one-time passwords by WhatsApp, and by SMS when that fails |
 //! | `queue` | what the administrator sees and does |
 //! | `websmsd` | requests and their answers, statuses, paths, methods |
 //! | `clients` | clients that vanish, and a daemon that has to |
@@ -26,11 +26,11 @@
 //! | `health` | what the daemon says of itself |
 //! | `request` | requests of every shape, and that no text gets out of its place |
 //! | `receipts` | the provider of docs/providers.md, and its receipts |
-//! | `whatsapp` | the chores of a WhatsApp account, with a gateway of its own |
-//! | `whatsapp_sak` | messages by a SAK gateway, with a stand-in written from its guide |
+//! | `whatsapp` | the account at a WhatsApp gateway, with a stand-in gateway |
+//! | `whatsapp_sak` | messages through a SAK gateway, with the same stand-in |
 //! | `whatsapp_and_sms` | two interfaces to the same people: replies, fallback, receipts |
-//! | `otp_setup` | an account at Meta for one-time passwords, with a stand-in for Meta |
-//! | `demo` | the demo shows what it promises |
+//! | `otp_setup` | `otp setup`, with a stand-in for Meta |
+//! | `demo` | `demo` shows one message in each direction |
 
 #![allow(
     clippy::expect_used,
