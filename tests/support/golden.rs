@@ -104,13 +104,13 @@ pub(crate) struct Incoming {
 pub(crate) struct Receipt {
     #[serde(flatten)]
     pub(crate) post: Post,
-    pub(crate) receipt: Said,
+    pub(crate) receipt: ExpectedReceipt,
 }
 
-/// What it says.
+/// What a receipt must be read as.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Said {
+pub(crate) struct ExpectedReceipt {
     pub(crate) id: String,
     /// `delivered`, `failed` or `other`.
     pub(crate) state: String,
