@@ -340,10 +340,10 @@ fn directories_on_two_file_systems_are_refused() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(78));
-    let said = String::from_utf8(output.stdout).unwrap();
+    let problems = String::from_utf8(output.stdout).unwrap();
     assert!(
-        said.contains("error: [astqueue] failed to move a call file"),
-        "{said}"
+        problems.contains("error: [astqueue]: failed to move a call file"),
+        "{problems}"
     );
     assert!(list(&spool.staging()).is_empty());
 }
