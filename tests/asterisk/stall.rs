@@ -160,7 +160,7 @@ fn attempt_that_never_ends_is_begun_anew() {
     let server = run(&pbx);
     let line = server.wait_for_log(PRESENTED);
     assert!(
-        line.contains("WARN") && line.contains("presented=1"),
+        line.contains("WARN") && line.contains("files=1"),
         "{line}"
     );
     assert_eq!(john.wait_for(1)[0].text(), "x");
