@@ -4,9 +4,8 @@
 //! variable that does. Nothing here ever prints one.
 
 use std::ffi::OsString;
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;

@@ -6,9 +6,8 @@
 
 use std::ffi::OsString;
 
-use base64::Engine as _;
-use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use percent_encoding::percent_decode_str;
 
 use crate::model::address::{Address, InvalidAddress};

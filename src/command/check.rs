@@ -11,13 +11,11 @@ use crate::config::{
 use crate::exit::Exit;
 use crate::inbound::endpoint::Endpoint;
 use crate::logging::chain;
-use crate::media;
-use crate::otp;
 use crate::outbound::provider::Provider;
-use crate::outbox;
 use crate::sak::client;
 use crate::secret::SecretSource;
 use crate::spool::probe;
+use crate::{media, otp, outbox};
 
 /// Prints every finding on stdout; success when none of them is an error.
 #[must_use]

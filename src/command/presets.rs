@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{PresetsAction, PresetsOptions};
 use crate::command::terminal;
-use crate::config::syntax::ini;
-use crate::config::syntax::preset;
+use crate::config::syntax::{ini, preset};
 use crate::exit::Exit;
 
 /// Prints the names, or the text of one preset.

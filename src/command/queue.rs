@@ -6,8 +6,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use crate::cli::{QueueAction, QueueOptions};
-use crate::command::load;
-use crate::command::terminal;
+use crate::command::{load, terminal};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::logging::{self, chain};

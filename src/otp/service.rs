@@ -4,11 +4,10 @@
 //! taken it; an earlier one is valid until then.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;

@@ -3,8 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use md5::Digest as _;
-use md5::Md5;
+use md5::{Digest as _, Md5};
 use sha1::Sha1;
 
 use crate::config::Auth;

@@ -4,12 +4,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::config::{Auth, Charset, OutgoingInterface, PictureSettings, pointer};
-use crate::document::as_text;
-use crate::document::template;
+use crate::document::{as_text, template};
 use crate::model::segments::{self, TextEncoding, TextSize};
-use crate::outbound::auth;
-use crate::outbound::pictures;
 use crate::outbound::values::MessageValues;
+use crate::outbound::{auth, pictures};
 use crate::secret::Secret;
 
 /// What the form encoding of the PHP WebSMS leaves as it is besides letters and

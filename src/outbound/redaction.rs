@@ -7,9 +7,8 @@ use crate::config::Auth;
 use crate::http::client::redact;
 use crate::logging::masked;
 use crate::model::outgoing::OutgoingMessage;
-use crate::outbound::auth;
-use crate::outbound::response;
 use crate::outbound::verdict::Verdict;
+use crate::outbound::{auth, response};
 use crate::secret::Secret;
 
 /// Removes the secret, the text and whole numbers from a provider's words.

@@ -9,9 +9,8 @@ use crate::document::template;
 use crate::model::id::Id;
 use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments::TextSize;
-use crate::outbound::auth;
-use crate::outbound::parameters;
 use crate::outbound::values::{self, MessageValues};
+use crate::outbound::{auth, parameters};
 use crate::secret::Secret;
 
 /// A request to a provider.

@@ -1,10 +1,9 @@
 //! The messages of the outbox for the administrator, to list, retry and remove
 //! beside a running daemon.
 
-use std::fmt;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 
 use crate::model::id::Id;
 use crate::outbox::name::OutboxName;

@@ -1,10 +1,9 @@
 //! Messages that were sent, in files until their receipts have come.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs::{self, DirEntry};
-use std::io;
 use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 use tracing::error;

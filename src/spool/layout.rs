@@ -1,9 +1,8 @@
 //! The directories of the spool, and the call files in them.
 
-use std::fmt;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use super::name::CallFileName;
 use crate::config::SpoolSettings;

@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Uid;
 
 use crate::command::terminal::{CommandError, OutputFile, hint, print};
-use crate::config::OtpDraft;
-use crate::config::WhatsappAccount;
 use crate::config::syntax::keys;
+use crate::config::{OtpDraft, WhatsappAccount};
 use crate::otp::meta::account;
 use crate::secret::Secret;
 use crate::storage::durable::Access;

@@ -3,8 +3,7 @@
 use tracing::error;
 
 use crate::cli::Configured;
-use crate::command::load;
-use crate::command::terminal;
+use crate::command::{load, terminal};
 use crate::exit::Exit;
 use crate::logging::chain;
 use crate::otp::agi::{self, OtpCommand};

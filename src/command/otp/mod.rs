@@ -9,9 +9,7 @@ use std::path::Path;
 use tracing::error;
 
 use crate::cli::{OtpAction, OtpOptions, OtpSetup};
-use crate::command::log;
-use crate::command::log_level;
-use crate::command::terminal;
+use crate::command::{log, log_level, terminal};
 use crate::config::{self, LoadError};
 use crate::exit::Exit;
 use crate::logging::{self, chain};

@@ -19,9 +19,8 @@ use crate::config::{Identifier, OtpDraft, WhatsappAccount};
 use crate::exit::Exit;
 use crate::logging::chain;
 use crate::otp::meta::account::{self, PartialAccount};
-use crate::otp::meta::response;
 use crate::otp::meta::{
-    BusinessNumber, CreatedTemplate, GraphApi, NewTemplate, Template, TemplateKind,
+    BusinessNumber, CreatedTemplate, GraphApi, NewTemplate, Template, TemplateKind, response,
 };
 use crate::resilience::backoff::Backoff;
 use crate::secret::{Secret, SecretSource};

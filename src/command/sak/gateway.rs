@@ -9,9 +9,8 @@ use crate::command::terminal::{CommandError, hint};
 use crate::config::{SakSettings, SessionId};
 use crate::http::client::json_api::ApiClient;
 use crate::logging::chain;
-use crate::sak::client;
 use crate::sak::request::{self, Credentials, MissingCredential, SakRequest};
-use crate::sak::response;
+use crate::sak::{client, response};
 use crate::secret::{Secret, SecretError, SecretSource};
 
 pub(super) struct Gateway {

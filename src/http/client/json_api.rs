@@ -14,8 +14,7 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::http::client::api_error::{ApiError, ErrorClass};
-use crate::http::client::tls;
-use crate::http::client::{self, TransportError};
+use crate::http::client::{self, TransportError, tls};
 use crate::secret::Secret;
 
 /// Bytes of a response that are read; a list of a thousand entries is shorter.
