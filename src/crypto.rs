@@ -7,7 +7,6 @@ use hmac::{EagerHash, Hmac, KeyInit as _, Mac as _};
 use crate::secret::Secret;
 
 /// HMAC (RFC 2104) with the digest `D`.
-#[must_use]
 pub(crate) fn hmac<D: EagerHash>(key: &Secret, data: &[u8]) -> Vec<u8> {
     #[expect(
         clippy::expect_used,
@@ -20,7 +19,6 @@ pub(crate) fn hmac<D: EagerHash>(key: &Secret, data: &[u8]) -> Vec<u8> {
 
 /// User and password as `Authorization: Basic` carries them (RFC 7617,
 /// section 2).
-#[must_use]
 pub(crate) fn basic_credentials(user: &str, password: &Secret) -> String {
     STANDARD.encode(format!("{user}:{}", password.expose()))
 }

@@ -63,7 +63,6 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A number or name with all but its end masked.
-#[must_use]
 pub(crate) fn masked(party: &str) -> String {
     const VISIBLE: usize = 4;
     let length = party.chars().count();
@@ -77,7 +76,6 @@ pub(crate) fn masked(party: &str) -> String {
 
 /// The start of a text in one line of at most `max` characters: control
 /// characters become blanks, and `…` ends a text that was cut.
-#[must_use]
 pub(crate) fn excerpt(text: &str, max: usize) -> String {
     let text = text.trim();
     let is_cut = text.chars().nth(max).is_some();

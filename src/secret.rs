@@ -16,20 +16,17 @@ use thiserror::Error;
 pub struct Secret(String);
 
 impl Secret {
-    #[must_use]
     pub fn new(secret: String) -> Self {
         Self(secret)
     }
 
     /// Whether `given` is the secret, compared in a time that does not depend on
     /// how much of it is right.
-    #[must_use]
     pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
     /// The secret itself, to sign or send a request with.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -78,7 +75,6 @@ impl SecretSource {
     }
 
     /// Whether the configuration itself contains the secret, and it is not empty.
-    #[must_use]
     pub fn is_inline(&self) -> bool {
         matches!(self, Self::Inline(secret) if !secret.expose().is_empty())
     }

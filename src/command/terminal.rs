@@ -66,7 +66,6 @@ pub(super) fn hint(line: &str) {
 }
 
 /// Rows in aligned columns under their headings, and the number of rows.
-#[must_use]
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
     let lines: Vec<&Vec<String>> = std::iter::once(&headings).chain(rows).collect();

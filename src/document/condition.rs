@@ -73,7 +73,6 @@ impl Condition {
     }
 
     /// Whether all clauses hold.
-    #[must_use]
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
         self.0.iter().all(|clause| clause.holds(subject))
     }
@@ -173,7 +172,6 @@ fn status(raw: &str) -> Result<String, String> {
 
 /// Whether `raw` is `/pattern/flags`, with flags of PHP's PCRE, and not a
 /// pointer.
-#[must_use]
 pub(crate) fn is_pattern(raw: &str) -> bool {
     raw.strip_prefix('/')
         .and_then(|rest| rest.rsplit_once('/'))

@@ -24,7 +24,6 @@ pub struct Cursor {
 
 impl Cursor {
     /// A cursor at `element`: names are searched in it alone.
-    #[must_use]
     pub fn at(element: &Value) -> Self {
         Self {
             chosen: Vec::new(),
@@ -42,7 +41,6 @@ impl Cursor {
 
 impl JsonPointer {
     /// The values that this pointer leads to, within the element of `cursor`.
-    #[must_use]
     pub fn find(&self, document: &Value, cursor: &Cursor) -> Vec<Value> {
         let mut values = Vec::new();
         self.walk(document, cursor, &mut |value, _| values.push(value.clone()));
@@ -52,7 +50,6 @@ impl JsonPointer {
     /// A cursor for each element that the wildcards of this pointer match,
     /// within the element of `cursor`. Without a wildcard or a match, `cursor`
     /// itself.
-    #[must_use]
     pub fn elements(&self, document: &Value, cursor: &Cursor) -> Vec<Cursor> {
         let Some(last) = self.0.iter().rposition(Step::is_wildcard) else {
             return vec![cursor.clone()];

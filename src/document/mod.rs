@@ -27,7 +27,6 @@ pub struct Document {
 
 impl Document {
     /// The values at `path`, in the order of the document.
-    #[must_use]
     pub fn find(&self, path: &FieldPath, cursor: &Cursor) -> Vec<Value> {
         match path {
             FieldPath::Constant(constant) => vec![Value::from(constant.as_str())],
@@ -47,7 +46,6 @@ impl Document {
 
     /// The first text at the first of `paths` where it is not empty; if it is
     /// empty at all of them, the empty text. `None` when no path leads to text.
-    #[must_use]
     pub fn text(&self, paths: &[FieldPath], cursor: &Cursor) -> Option<String> {
         let first_text = |path| self.find(path, cursor).iter().find_map(as_text);
         let mut texts = paths.iter().filter_map(first_text);
@@ -60,7 +58,6 @@ impl Document {
 }
 
 /// Every member with this name, at any depth, in the order of the document.
-#[must_use]
 pub(crate) fn members<'a>(value: &'a Value, name: &'a str) -> Vec<&'a Value> {
     let mut found = Vec::new();
     collect(value, name, &mut found);
@@ -85,7 +82,6 @@ fn collect<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
 
 /// A value as text: a string unchanged, a number with all the digits of the
 /// document, `null` as the empty text. `None` for objects and arrays.
-#[must_use]
 pub(crate) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::Array(_) | Value::Object(_) => None,

@@ -49,20 +49,17 @@ impl JsonPointer {
     }
 
     /// The pointer to the top-level member `name`.
-    #[must_use]
     pub fn member(name: &str) -> Self {
         Self(vec![Step::Member(name.to_owned())])
     }
 
     /// Whether it can match more than one value.
-    #[must_use]
     pub fn has_wildcard(&self) -> bool {
         self.0.iter().any(Step::is_wildcard)
     }
 
     /// This pointer with every wildcard replaced: `*` by `index`, `name#` by the
     /// name and `index` + 1.
-    #[must_use]
     pub fn numbered(&self, index: usize) -> Self {
         let step = |step: &Step| match step {
             Step::Each => Step::Member(index.to_string()),
@@ -168,7 +165,6 @@ impl FieldPath {
     }
 
     /// The name, if this is [`Self::Name`].
-    #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Name(name) => Some(name),

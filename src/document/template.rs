@@ -2,7 +2,6 @@
 
 /// Replaces each placeholder by what `value` returns for its name, in one pass:
 /// braces in a value are not placeholders.
-#[must_use]
 pub(crate) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut filled = String::new();
     for piece in pieces(template) {
@@ -15,7 +14,6 @@ pub(crate) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
 }
 
 /// The first placeholder of a template that is not among `known`.
-#[must_use]
 pub(crate) fn unknown_word<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
     pieces(template).find_map(|piece| match piece {
         Piece::Word(name) if !known.contains(&name) => Some(name),

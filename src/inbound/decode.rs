@@ -57,14 +57,12 @@ fn json(body: &[u8]) -> Result<Value, DecodeError> {
 }
 
 /// Whether a Content-Type is that of an urlencoded form.
-#[must_use]
 pub(crate) fn is_form(content_type: &str) -> bool {
     essence(content_type) == FORM
 }
 
 /// Whether a Content-Type is that of JSON: `application/json`, or anything that
 /// ends with `+json` (RFC 6839).
-#[must_use]
 pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = essence(content_type);
     essence == "application/json" || essence.ends_with("+json")
@@ -87,7 +85,6 @@ fn form(encoded: &[u8]) -> Vec<(String, String)> {
 
 /// Names and values of a query. Where nothing is separated by `&` it may be by
 /// `;`, which some write.
-#[must_use]
 pub(crate) fn query(encoded: &str) -> Vec<(String, String)> {
     if encoded.contains('&') {
         form(encoded.as_bytes())

@@ -36,7 +36,6 @@ pub(crate) struct MessageKey(u128);
 impl MessageKey {
     /// The key of a provider's id, which counts for its interface and for one
     /// number: a message to several numbers may have one id.
-    #[must_use]
     pub(crate) fn new(interface: &InterfaceName, to: &PhoneNumber, id: &str) -> Self {
         // Neither a name of an interface nor a number holds a line break.
         let digest = digest(&[interface.as_str(), to.as_str(), id]);

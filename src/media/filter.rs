@@ -16,14 +16,12 @@ const GENERIC_TYPES: [&str; 4] = [
 ];
 
 /// The extension in the path of a URL, if it is known and one of `allowed`.
-#[must_use]
 pub(crate) fn extension_of_url(url: &str, allowed: &[String]) -> Option<String> {
     let extension = media_type::url_extension(&Url::parse(url).ok()?)?;
     (allowed.contains(&extension) && media_type::is_known(&extension)).then_some(extension)
 }
 
 /// The most usual extension of a Content-Type that is one of `allowed`.
-#[must_use]
 pub(crate) fn extension_of_type(content_type: &str, allowed: &[String]) -> Option<&'static str> {
     let mut extensions = media_type::extensions(content_type);
     extensions.find(|extension| is_one_of(extension, allowed))
@@ -31,7 +29,6 @@ pub(crate) fn extension_of_type(content_type: &str, allowed: &[String]) -> Optio
 
 /// Whether a file with this Content-Type may be stored. A generic Content-Type
 /// needs a URL with an allowed extension.
-#[must_use]
 pub(crate) fn is_allowed(
     content_type: &str,
     url_extension: Option<&str>,
@@ -49,7 +46,6 @@ fn is_one_of(extension: &str, allowed: &[String]) -> bool {
 
 /// Whether a file starts like HTML, XML or SVG, whatever its Content-Type says: a
 /// browser that guesses the type would run its scripts.
-#[must_use]
 pub(crate) fn is_markup(start: &[u8]) -> bool {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     start.trim_ascii_start().starts_with(b"<")

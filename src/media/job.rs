@@ -47,7 +47,6 @@ impl RandomName {
     }
 
     /// Parses a name; `None` for names that [`Self::fresh`] does not make.
-    #[must_use]
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let (digits, extension) = match name.split_once('.') {
             Some((digits, extension)) => (digits, Some(extension)),
@@ -64,19 +63,16 @@ impl RandomName {
         ours.then(|| Self(name.to_owned()))
     }
 
-    #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    #[must_use]
     pub(crate) fn extension(&self) -> Option<&str> {
         self.0.split_once('.').map(|(_, extension)| extension)
     }
 
     /// The first 8 digits, for the log: an administrator can find the file by them,
     /// but a reader of the log cannot guess the link.
-    #[must_use]
     pub(crate) fn start(&self) -> &str {
         self.0.get(..8).unwrap_or_default()
     }
@@ -158,7 +154,6 @@ impl MediaJob {
 
     /// Time until the next attempt, after one that failed; `None` when there is
     /// none.
-    #[must_use]
     pub(crate) fn retry_after(&self, error: &FetchError, now: SystemTime) -> Option<Duration> {
         // When the clock was set back, the message counts as new.
         let age = Duration::from_secs(seconds(now).saturating_sub(self.received));
@@ -172,7 +167,6 @@ impl MediaJob {
 
     /// The message to the phone whose picture could not be fetched. `None` when the
     /// file was edited and holds no valid numbers.
-    #[must_use]
     pub(crate) fn notice(&self) -> Option<Message> {
         Some(Message {
             to: PhoneNumber::parse(&self.to).ok()?,
@@ -185,7 +179,6 @@ impl MediaJob {
     }
 
     /// The content of the job's file.
-    #[must_use]
     pub(crate) fn to_json(&self) -> Vec<u8> {
         // Serializing strings and numbers cannot fail.
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();

@@ -58,7 +58,6 @@ use store::MediaStore;
 use worker::{Downloader, MediaWorker};
 
 /// Whether an interface stores pictures.
-#[must_use]
 pub(crate) fn is_wanted(config: &Config) -> bool {
     let stores = |incoming: &IncomingInterface| incoming.media.mode == MediaMode::Store;
     config.incoming.iter().any(stores)

@@ -35,7 +35,6 @@ pub(crate) struct RecordedPictures {
 
 impl PictureRecorder {
     /// A recorder that passes jobs to the receiver of `jobs`.
-    #[must_use]
     pub(crate) fn new(
         store: MediaStore,
         settings: &MediaStoreSettings,

@@ -49,7 +49,6 @@ impl MediaStore {
     }
 
     /// Whether `path` was ever locked as a store.
-    #[must_use]
     pub(crate) fn has_been_used(path: &Path) -> bool {
         path.join(JOBS).is_dir()
     }
@@ -148,7 +147,6 @@ impl MediaStore {
     }
 
     /// Whether a picture is stored.
-    #[must_use]
     pub(crate) fn has(&self, picture: &RandomName) -> bool {
         self.pictures.path().join(picture.as_str()).exists()
     }

@@ -71,7 +71,6 @@ enum JobResult {
 
 impl MediaWorker {
     /// A worker that starts with the jobs that an earlier run left.
-    #[must_use]
     pub(crate) fn new(
         downloader: Downloader,
         recovered: Vec<RandomName>,

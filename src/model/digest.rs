@@ -7,7 +7,6 @@ use sha1::{Digest as _, Sha1};
 ///
 /// The keys name files and stand in files on disk, so the result must not
 /// change. SHA-1 spreads them well; nothing is protected by it.
-#[must_use]
 pub(crate) fn digest<const N: usize>(texts: &[&str]) -> [u8; N] {
     const { assert!(N <= 20, "SHA-1 has 20 bytes") };
     let mut bytes = Sha1::digest(texts.join("\n")).into_iter();

@@ -14,7 +14,6 @@ pub(crate) enum MediaKind {
 
 impl MediaKind {
     /// `{kind}` in requests to providers.
-    #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Audio => "audio",
@@ -91,13 +90,11 @@ const MEDIA_TYPES: &[(&str, MediaKind, &[&str])] = &[
 ];
 
 /// Whether the table has this extension.
-#[must_use]
 pub(crate) fn is_known(extension: &str) -> bool {
     MEDIA_TYPES.iter().any(|(known, ..)| *known == extension)
 }
 
 /// The kind of files with this extension; unknown ones are documents.
-#[must_use]
 pub(crate) fn kind(extension: &str) -> MediaKind {
     let mut known = MEDIA_TYPES.iter();
     known
@@ -115,14 +112,12 @@ pub(crate) fn extensions(content_type: &str) -> impl Iterator<Item = &'static st
 }
 
 /// The extension in the path of a URL, in lower case.
-#[must_use]
 pub(crate) fn url_extension(url: &Url) -> Option<String> {
     let (_, extension) = url.path_segments()?.next_back()?.rsplit_once('.')?;
     Some(extension.to_ascii_lowercase())
 }
 
 /// A Content-Type without its parameters, in lower case.
-#[must_use]
 pub(crate) fn essence(content_type: &str) -> String {
     let essence = content_type.split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()

@@ -39,7 +39,6 @@ impl OtpCommand {
 
 /// The AGI commands that set `OTP_STATUS` and `OTP_LEFT`; `None` is a request that
 /// did not reach the daemon.
-#[must_use]
 pub(crate) fn commands(outcome: Option<OtpOutcome>) -> String {
     let word = outcome.map_or("FAILED", OtpOutcome::word);
     let left = match outcome {

@@ -27,7 +27,6 @@ impl Code {
     }
 
     /// The digits, to send them to the phone.
-    #[must_use]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -60,7 +59,6 @@ pub(crate) struct HashedCode {
 pub(crate) struct CodeHasher(Secret);
 
 impl CodeHasher {
-    #[must_use]
     pub(crate) fn new(key: Secret) -> Self {
         Self(key)
     }
@@ -79,7 +77,6 @@ impl CodeHasher {
 
     /// Whether `given` is the hashed code, in a time that does not depend on how
     /// much of it is right.
-    #[must_use]
     pub(crate) fn matches(&self, hashed: &HashedCode, phone: &Phone, given: &str) -> bool {
         let hash = hex::decode(&hashed.hash).unwrap_or_default();
         let given = self.code_mac(&hashed.salt, phone, given);
@@ -87,7 +84,6 @@ impl CodeHasher {
     }
 
     /// A file name that does not reveal the number: 32 hexadecimal digits.
-    #[must_use]
     pub(crate) fn file_name(&self, phone: &Phone) -> String {
         const BYTES: usize = 16;
         let hash = self.mac(&["phone", phone.digits()]);

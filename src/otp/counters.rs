@@ -42,7 +42,6 @@ impl Counters {
         self.active.store(active, Ordering::Relaxed);
     }
 
-    #[must_use]
     pub(crate) fn to_json(&self) -> Value {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         json!({

@@ -59,7 +59,6 @@ impl OtpHandler {
     /// Clients must present `token`, if there is one. Only proxies that the
     /// administrator has named are trusted, not the default networks: a proxy there
     /// could claim that the client is this machine, which is permitted.
-    #[must_use]
     pub(crate) fn new(
         service: Arc<OtpService>,
         token: Option<Secret>,
@@ -77,7 +76,6 @@ impl OtpHandler {
         }
     }
 
-    #[must_use]
     pub(crate) fn service(&self) -> &Arc<OtpService> {
         &self.service
     }

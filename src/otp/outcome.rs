@@ -61,7 +61,6 @@ pub(crate) enum OtpOutcome {
 
 impl OtpOutcome {
     /// The status of HTTP.
-    #[must_use]
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Sent | Self::Verified => StatusCode::OK,
@@ -75,7 +74,6 @@ impl OtpOutcome {
     }
 
     /// The body, with the phone as the client wrote it.
-    #[must_use]
     pub(crate) fn text(self, phone: &str) -> String {
         let text = match self {
             Self::Sent | Self::Verified => "",
@@ -93,7 +91,6 @@ impl OtpOutcome {
     }
 
     /// The value of the header [`OTP_STATUS`].
-    #[must_use]
     #[expect(clippy::expect_used, reason = "it is visible ASCII")]
     pub(crate) fn to_header(self) -> HeaderValue {
         let word = self.header_word();
@@ -106,7 +103,6 @@ impl OtpOutcome {
     }
 
     /// Reads the value of the header [`OTP_STATUS`].
-    #[must_use]
     pub(crate) fn from_header(value: &str) -> Option<Self> {
         let Some((word, parameter)) = value.split_once(';') else {
             let mut outcomes = Self::WITHOUT_NUMBER.into_iter();
@@ -141,7 +137,6 @@ impl OtpOutcome {
     }
 
     /// The word that the dialplan finds in `OTP_STATUS`.
-    #[must_use]
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Sent => "SENT",
@@ -157,7 +152,6 @@ impl OtpOutcome {
     }
 
     /// Whether this can be the outcome of a request for a code.
-    #[must_use]
     pub(crate) fn answers_send(self) -> bool {
         matches!(
             self,
@@ -166,7 +160,6 @@ impl OtpOutcome {
     }
 
     /// Whether this can be the outcome of a request to check a code.
-    #[must_use]
     pub(crate) fn answers_verify(self) -> bool {
         !self.answers_send() || self == Self::Unavailable
     }

@@ -37,7 +37,6 @@ impl Phone {
     }
 
     /// Country code and number, without the plus.
-    #[must_use]
     pub(crate) fn digits(&self) -> &str {
         &self.0
     }

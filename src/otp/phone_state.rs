@@ -92,14 +92,12 @@ impl PhoneState {
     }
 
     /// Whether the state can be forgotten.
-    #[must_use]
     pub(crate) fn is_expired(&self, now: u64) -> bool {
         let remembered = |code: &ActiveCode| now < code.until.saturating_add(REMEMBERED);
         !self.code.as_ref().is_some_and(remembered) && self.sends.is_quiet(PERIOD, now)
     }
 
     /// Whether a code is valid at this time and `matches` accepts it.
-    #[must_use]
     pub(crate) fn has_active_code_that(
         &self,
         now: u64,
@@ -109,7 +107,6 @@ impl PhoneState {
     }
 
     /// Whether a code is valid at this time.
-    #[must_use]
     pub(crate) fn has_active_code(&self, now: u64) -> bool {
         let active = |code: &ActiveCode| (code.from..code.until).contains(&now);
         self.code.as_ref().is_some_and(active)

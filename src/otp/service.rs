@@ -86,7 +86,6 @@ impl fmt::Debug for OtpService {
 }
 
 impl OtpService {
-    #[must_use]
     pub(crate) fn new(
         settings: OtpSettings,
         hasher: CodeHasher,
@@ -105,12 +104,10 @@ impl OtpService {
         }
     }
 
-    #[must_use]
     pub(crate) fn settings(&self) -> &OtpSettings {
         &self.settings
     }
 
-    #[must_use]
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }

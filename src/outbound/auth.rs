@@ -12,7 +12,6 @@ use crate::document::template;
 use crate::secret::Secret;
 
 /// The parameters that carry credentials.
-#[must_use]
 pub(crate) fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
     match auth {
         Auth::Plain {
@@ -33,7 +32,6 @@ pub(crate) fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
 
 /// The header that carries credentials of a request for `path` with the encoded
 /// parameters `query`: its name in lower case, and its value.
-#[must_use]
 pub(crate) fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(String, String)> {
     let authorization = |value| Some(("authorization".to_owned(), value));
     match auth {
@@ -62,7 +60,6 @@ pub(crate) fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(St
 
 /// The forms in which the secret is sent, which a provider might repeat: as it
 /// is, and as the header encodes it.
-#[must_use]
 pub(crate) fn transmitted_secrets(auth: &Auth<Secret>) -> Vec<String> {
     match auth {
         Auth::Basic { user, secret } => {

@@ -59,7 +59,6 @@ impl ProviderChain {
     }
 
     /// The size of a message's text, as the first provider gets it.
-    #[must_use]
     pub(crate) fn size(&self, message: &OutgoingMessage) -> TextSize {
         request::size(&self.primary.settings, message)
     }

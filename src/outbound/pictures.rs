@@ -11,7 +11,6 @@ use crate::model::message::Text;
 
 /// The text without the URLs of pictures, and these: URLs whose path has one of
 /// the extensions, between blanks or line ends, as many as one message may have.
-#[must_use]
 pub(crate) fn extract(text: &Text, pictures: &PictureSettings) -> (String, Vec<String>) {
     let text = text.as_str();
     if pictures.extensions.is_empty() {
@@ -42,7 +41,6 @@ fn is_picture(word: &str, extensions: &[String]) -> bool {
 }
 
 /// `{kind}` of a URL by its extension: `image`, `video`, `audio` or `document`.
-#[must_use]
 pub(crate) fn media_kind(url: &str) -> &'static str {
     let extension = Url::parse(url).ok().and_then(|url| url_extension(&url));
     media_type::kind(&extension.unwrap_or_default()).as_str()

@@ -49,7 +49,6 @@ const HEADER: &AsciiSet = &CONTROLS.add(b'%');
 
 /// The request that uploads a picture before its message; `None` when the
 /// interface or the message wants none.
-#[must_use]
 pub(crate) fn upload_request(
     interface: &OutgoingInterface,
     auth: &Auth<Secret>,
@@ -77,7 +76,6 @@ pub(crate) fn upload_request(
 
 /// Builds and signs the request for a message. `uploaded_id` is the provider's
 /// id of its picture, if that was uploaded before.
-#[must_use]
 pub(crate) fn build(
     interface: &OutgoingInterface,
     auth: &Auth<Secret>,
@@ -128,7 +126,6 @@ pub(crate) fn build(
 }
 
 /// Whether the provider takes messages to this destination.
-#[must_use]
 pub(crate) fn accepts_destination(
     interface: &OutgoingInterface,
     message: &OutgoingMessage,
@@ -139,7 +136,6 @@ pub(crate) fn accepts_destination(
 }
 
 /// The size of a message's text, as the provider gets it.
-#[must_use]
 pub(crate) fn size(interface: &OutgoingInterface, message: &OutgoingMessage) -> TextSize {
     TextSize::of(&values::text(&interface.charset, message.text.as_str()))
 }

@@ -23,7 +23,6 @@ const DETAIL_MAX: usize = 200;
 ///
 /// A server error is [`Outcome::Unknown`], because it does not say what was done
 /// before it; 503 and 429 say that nothing was.
-#[must_use]
 pub(crate) fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
     let (outcome, reason) = match status {
         200..=299 => match check {
@@ -45,7 +44,6 @@ pub(crate) fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Ve
 
 /// The verdict with the provider's code and words for its refusal, which the
 /// configuration finds in the response and interprets.
-#[must_use]
 pub(crate) fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8]) -> Verdict {
     if verdict.reason.is_none() {
         return verdict;
@@ -103,7 +101,6 @@ pub(crate) fn uploaded_id(
 
 /// The verdict on a message whose picture may or may not have been uploaded: the
 /// message itself was not sent, so another attempt is safe.
-#[must_use]
 pub(crate) fn message_not_sent(verdict: Verdict) -> Verdict {
     let outcome = match verdict.outcome {
         Outcome::Unknown => Outcome::Failed,
@@ -113,7 +110,6 @@ pub(crate) fn message_not_sent(verdict: Verdict) -> Verdict {
 }
 
 /// The provider's id of the message that it accepted.
-#[must_use]
 pub(crate) fn provider_id(place: &ResponseId, body: &[u8]) -> Option<String> {
     match place {
         ResponseId::At(paths) => id_at(paths, body),
@@ -135,7 +131,6 @@ fn checked_id(id: String) -> Option<String> {
 }
 
 /// A response for the log.
-#[must_use]
 pub(crate) fn detail(status: u16, text: &str) -> String {
     format!("HTTP status {status}: {:?}", excerpt(text, DETAIL_MAX))
 }

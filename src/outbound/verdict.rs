@@ -21,7 +21,6 @@ pub enum Outcome {
 
 impl Outcome {
     /// The value of `WEBSMS_STATUS`.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Failed => "FAILED",
@@ -102,13 +101,11 @@ impl Reason {
     ];
 
     /// The reason whose text this is.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.text() == text)
     }
 
     /// The outcome for a message that no request was made for.
-    #[must_use]
     pub(crate) fn outcome(self) -> Outcome {
         match self {
             Self::BadArguments | Self::BadNumber | Self::EmptyText | Self::TextTooLong => {
@@ -119,7 +116,6 @@ impl Reason {
     }
 
     /// The value of `WEBSMS_ERROR`.
-    #[must_use]
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::BadArguments => "bad arguments",
@@ -165,18 +161,15 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    #[must_use]
     pub(crate) fn sent(detail: String) -> Self {
         Self::new(Outcome::Sent, None, detail)
     }
 
-    #[must_use]
     pub(crate) fn queued() -> Self {
         Self::new(Outcome::Queued, None, String::new())
     }
 
     /// A message that was not sent, or perhaps not.
-    #[must_use]
     pub(crate) fn not_sent(outcome: Outcome, reason: Reason, detail: String) -> Self {
         Self::new(outcome, Some(reason), detail)
     }
@@ -194,7 +187,6 @@ impl Verdict {
     }
 
     /// Why the message was not sent, in words for its sender.
-    #[must_use]
     pub(crate) fn reason_for_sender(&self) -> &str {
         let reason = self.reason.map_or("", Reason::text);
         self.explanation.as_deref().unwrap_or(reason)

@@ -48,7 +48,6 @@ pub(crate) enum Disposition {
 }
 
 impl Delivery {
-    #[must_use]
     pub(crate) fn new(
         outbox: Outbox,
         providers: Option<ProviderChain>,

@@ -54,13 +54,11 @@ pub(crate) fn sent(path: &Path, id: Id) -> io::Result<Option<SentMessage>> {
 }
 
 impl OutboxEntry {
-    #[must_use]
     pub(crate) fn id(&self) -> Id {
         self.name.id()
     }
 
     /// Attempts so far and the next one, in words.
-    #[must_use]
     pub(crate) fn progress(&self, now: SystemTime) -> String {
         let Some(record) = &self.record else {
             return "cannot be read".to_owned();

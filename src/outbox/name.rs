@@ -16,13 +16,11 @@ pub(crate) struct OutboxName {
 }
 
 impl OutboxName {
-    #[must_use]
     pub(crate) fn new(id: Id, conversation: Conversation) -> Self {
         Self { id, conversation }
     }
 
     /// Reads a name that [`Self::to_os_string`] wrote.
-    #[must_use]
     pub(crate) fn parse(name: &OsStr) -> Option<Self> {
         let stem = name.to_str()?.strip_suffix(".json")?;
         let (id, conversation) = stem.rsplit_once('-')?;
@@ -33,13 +31,11 @@ impl OutboxName {
         (read.to_os_string() == name).then_some(read)
     }
 
-    #[must_use]
     pub(crate) fn id(self) -> Id {
         self.id
     }
 
     /// The name of the file.
-    #[must_use]
     pub(crate) fn to_os_string(self) -> OsString {
         self.to_string().into()
     }

@@ -8,7 +8,6 @@ use crate::outbox::record::Record;
 /// The notice for the sender of a message. It comes from the number that they
 /// wrote to, so that it shows up in that conversation. `None` when the template
 /// is empty, or when the sender is not a phone number.
-#[must_use]
 pub(crate) fn notice(record: &Record, template: &str, reason: &str) -> Option<Message> {
     if template.is_empty() {
         return None;

@@ -26,7 +26,6 @@ pub(crate) struct Notifier {
 }
 
 impl Notifier {
-    #[must_use]
     pub(crate) fn new(spool: Spool) -> Self {
         let limit = Arc::new(Mutex::new(KeyedRateLimit::new(PERIOD)));
         Self { spool, limit }

@@ -42,7 +42,6 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    #[must_use]
     pub(crate) fn new(
         outbox: Outbox,
         config: &Config,

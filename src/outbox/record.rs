@@ -44,7 +44,6 @@ pub(crate) enum RecordedInterface {
 
 impl RecordedInterface {
     /// The name, unless it is invalid.
-    #[must_use]
     pub(crate) fn name(&self) -> Option<&InterfaceName> {
         match self {
             Self::Named(name) => Some(name),
@@ -53,7 +52,6 @@ impl RecordedInterface {
     }
 
     /// The same, by value.
-    #[must_use]
     pub(crate) fn into_name(self) -> Option<InterfaceName> {
         match self {
             Self::Named(name) => Some(name),
@@ -62,7 +60,6 @@ impl RecordedInterface {
     }
 
     /// The text in the file.
-    #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Named(name) => name.as_str(),
@@ -84,7 +81,6 @@ pub(crate) struct LastAttempt {
 
 impl Record {
     /// A message that has not been tried.
-    #[must_use]
     pub(crate) fn new(interface: &InterfaceName, message: &OutgoingMessage) -> Self {
         Self {
             interface: RecordedInterface::Named(interface.clone()),
@@ -98,7 +94,6 @@ impl Record {
     }
 
     /// The name of the message's file.
-    #[must_use]
     pub(crate) fn name(&self, id: Id) -> OutboxName {
         let interface = self.interface.as_str();
         OutboxName::new(id, Conversation::between(&self.to, &self.from, interface))
@@ -118,7 +113,6 @@ impl Record {
 
     /// The record after an attempt, with the wait until the next one, if there
     /// is to be one.
-    #[must_use]
     pub(crate) fn after_attempt(
         mut self,
         verdict: &Verdict,
@@ -137,14 +131,12 @@ impl Record {
     }
 
     /// The record for another interface.
-    #[must_use]
     pub(crate) fn with_interface(mut self, interface: &InterfaceName) -> Self {
         self.interface = RecordedInterface::Named(interface.clone());
         self
     }
 
     /// The record as if there had been no attempt.
-    #[must_use]
     pub(crate) fn reset(mut self) -> Self {
         self.attempts = 0;
         self.not_before = None;
@@ -152,14 +144,12 @@ impl Record {
     }
 
     /// How long to wait until the next attempt may be made.
-    #[must_use]
     pub(crate) fn wait(&self, now: SystemTime) -> Duration {
         let due = UNIX_EPOCH + Duration::from_secs(self.not_before.unwrap_or(0));
         due.duration_since(now).unwrap_or_default()
     }
 
     /// The content of the message's file.
-    #[must_use]
     pub(crate) fn to_json(&self) -> Vec<u8> {
         // Strings and numbers can always be written.
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();

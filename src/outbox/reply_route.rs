@@ -27,7 +27,6 @@ pub(crate) struct ReplyRoutes {
 
 impl ReplyRoutes {
     /// For a directory that exists.
-    #[must_use]
     pub(crate) fn new(directory: Directory) -> Self {
         Self {
             directory,
@@ -61,13 +60,11 @@ impl ReplyRoutes {
 }
 
 /// The directory of reply routes in an outbox.
-#[must_use]
 pub(crate) fn directory(outbox: &Path) -> PathBuf {
     outbox.join("last")
 }
 
 /// The interface by which a party last wrote to a number of ours, if it ever did.
-#[must_use]
 pub(crate) fn lookup(outbox: &Path, ours: &str, theirs: &str) -> Option<String> {
     let path = directory(outbox).join(file(ours, theirs));
     let name = std::fs::read_to_string(path).ok()?;

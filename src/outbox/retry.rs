@@ -20,7 +20,6 @@ pub(crate) enum NextStep {
 /// Decides after attempt number `attempts` of a message that was queued `age`
 /// ago. `chance`, from 0 to 1, moves the wait by up to a quarter either way, so
 /// that messages that failed together are not sent again together.
-#[must_use]
 pub(crate) fn next_step(
     verdict: &Verdict,
     delivery: &DeliverySettings,

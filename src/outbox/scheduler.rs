@@ -67,7 +67,6 @@ pub(crate) struct InterfaceQueue {
 
 impl InterfaceQueue {
     /// For at most `concurrency` requests at a time and `rate` per second.
-    #[must_use]
     pub(crate) fn new(delivery: Delivery, concurrency: usize, rate: Option<u32>) -> Self {
         Self {
             delivery: Arc::new(delivery),
@@ -106,7 +105,6 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// A scheduler with a queue for each interface, and one for messages of
     /// interfaces that are not configured.
-    #[must_use]
     pub(crate) fn new(
         outbox: Outbox,
         interfaces: HashMap<InterfaceName, InterfaceQueue>,

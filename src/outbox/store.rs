@@ -84,19 +84,16 @@ impl Outbox {
     }
 
     /// The directory of queued messages.
-    #[must_use]
     pub(crate) fn path(&self) -> &Path {
         self.queued.path()
     }
 
     /// Messages that wait for their receipts.
-    #[must_use]
     pub(super) fn sent_messages(&self) -> SentMessages {
         SentMessages::new(self.awaiting_receipt.clone())
     }
 
     /// Records who wrote by which interface.
-    #[must_use]
     pub(crate) fn reply_routes(&self) -> ReplyRoutes {
         ReplyRoutes::new(self.reply_routes.clone())
     }
@@ -294,7 +291,6 @@ impl Outbox {
     }
 
     /// The directory of each state.
-    #[must_use]
     pub(crate) fn directories(&self) -> [(OutboxState, PathBuf); 3] {
         [
             (OutboxState::Queued, self.queued.path().to_owned()),

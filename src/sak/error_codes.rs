@@ -148,14 +148,12 @@ const CODES: [(&str, ErrorClass); 16] = [
 ];
 
 /// Classifies an error by its code, else by the status of HTTP.
-#[must_use]
 pub(crate) fn classify(code: Option<&str>, status: u16) -> ErrorClass {
     let known = CODES.iter().find(|(known, _)| Some(*known) == code);
     known.map_or_else(|| classify_status(status), |(_, class)| *class)
 }
 
 /// Classifies a response without a known code.
-#[must_use]
 pub(crate) fn classify_status(status: u16) -> ErrorClass {
     match status {
         300..=399 => ErrorClass::new(

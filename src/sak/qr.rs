@@ -30,14 +30,12 @@ impl QrImage {
     }
 
     /// Modules on a side, with the light ones.
-    #[must_use]
     pub(crate) fn side(&self) -> usize {
         self.0.width() + 2 * QUIET_ZONE
     }
 
     /// Draws with block characters, each of which is two modules, one above the
     /// other. The colours are fixed: a terminal may be dark or light.
-    #[must_use]
     pub(crate) fn terminal(&self) -> String {
         let drawn = self.0.render::<unicode::Dense1x2>().build();
         let lines = drawn.lines();
@@ -47,7 +45,6 @@ impl QrImage {
     }
 
     /// Draws as SVG.
-    #[must_use]
     pub(crate) fn svg(&self) -> String {
         self.0.render::<svg::Color<'_>>().build()
     }

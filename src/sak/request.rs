@@ -145,7 +145,6 @@ pub(crate) fn build(
 
 /// Whether a request about messages needs a session: a user key is valid for all
 /// sessions.
-#[must_use]
 pub(crate) fn needs_session(credentials: &Credentials, named: Option<&SessionId>) -> bool {
     for_messages(credentials, named) == Err(MissingCredential::Session)
 }

@@ -37,7 +37,6 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    #[must_use]
     pub(crate) fn new(settings: &SpoolSettings) -> Self {
         Self {
             done: settings.call_file.archive.then(|| settings.done.clone()),

@@ -98,7 +98,6 @@ impl Feeder {
     /// A feeder that starts with the call files that [`recover`] found.
     ///
     /// [`recover`]: super::recovery::recover
-    #[must_use]
     pub(crate) fn new(
         settings: &SpoolSettings,
         staging: Directory,

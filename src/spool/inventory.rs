@@ -72,13 +72,11 @@ fn entry(name: CallFileName, state: SpoolState, path: PathBuf) -> io::Result<Spo
 
 impl SpoolEntry {
     /// The id of the message.
-    #[must_use]
     pub(crate) fn id(&self) -> Id {
         self.name.id()
     }
 
     /// The whole file, including the lines that Asterisk has appended.
-    #[must_use]
     pub(crate) fn content(&self) -> &str {
         &self.content
     }

@@ -47,7 +47,6 @@ impl fmt::Display for SpoolState {
 
 /// The directory for files that the administrator wants to be retried. It is on
 /// the file system of staging.
-#[must_use]
 pub(crate) fn retry_directory(staging: &Path) -> PathBuf {
     staging.join("retry")
 }

@@ -138,7 +138,6 @@ impl Spool {
     }
 
     /// The health of the spool. Blocks, because it tries the disk.
-    #[must_use]
     pub(crate) fn health(&self) -> SpoolHealth {
         SpoolHealth::check(&self.settings, &self.gauges)
     }

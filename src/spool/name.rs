@@ -34,7 +34,6 @@ impl CallFileName {
     }
 
     /// Parses a name; `None` for names that [`Self::to_os_string`] does not write.
-    #[must_use]
     pub(crate) fn parse(name: &OsStr) -> Option<Self> {
         let stem = name.to_str()?.strip_suffix(".call")?;
         let (rest, conversation) = stem.rsplit_once('-')?;
@@ -51,24 +50,20 @@ impl CallFileName {
 
     /// Whether this is the last part of its message. The last part is stored
     /// last: when it is missing, the message is incomplete.
-    #[must_use]
     pub(crate) fn is_last(&self) -> bool {
         self.part == self.parts
     }
 
     /// Part and number of parts, as in `1/3`.
-    #[must_use]
     pub(crate) fn part_of(&self) -> String {
         format!("{}/{}", self.part, self.parts)
     }
 
     /// The id of the message.
-    #[must_use]
     pub(crate) fn id(&self) -> Id {
         self.id
     }
 
-    #[must_use]
     pub(crate) fn to_os_string(self) -> OsString {
         self.to_string().into()
     }

@@ -17,7 +17,6 @@ pub(crate) enum Progress {
 }
 
 /// The progress by the last line that Asterisk has appended.
-#[must_use]
 pub(crate) fn progress(content: &str) -> Progress {
     content
         .lines()
@@ -44,14 +43,12 @@ fn time(rest: &str) -> u64 {
 }
 
 /// How many attempts Asterisk has begun.
-#[must_use]
 pub(crate) fn attempts(content: &str) -> usize {
     let begun = |line: &&str| line.starts_with("StartRetry: ");
     content.lines().filter(begun).count()
 }
 
 /// The call file without the lines that Asterisk has appended.
-#[must_use]
 pub(crate) fn without_attempts(content: &str) -> String {
     const APPENDED: [&str; 5] = [
         "StartRetry: ",

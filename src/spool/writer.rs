@@ -68,7 +68,6 @@ struct NamedJob {
 impl Writer {
     /// A writer into `staging` whose ids are later than `last` and that reports
     /// to `events` what it has stored.
-    #[must_use]
     pub(crate) fn new(
         staging: Directory,
         min_free: u64,

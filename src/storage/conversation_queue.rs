@@ -41,7 +41,6 @@ struct InFlight<M> {
 impl<M: Queued> ConversationQueue<M> {
     /// An empty queue with a limit for entries that are in flight and not
     /// deferred.
-    #[must_use]
     pub(crate) fn new(max_active: usize) -> Self {
         Self {
             max_active,
@@ -153,7 +152,6 @@ impl<M: Queued> ConversationQueue<M> {
         self.in_flight.values().map(|entry| entry.name)
     }
 
-    #[must_use]
     pub(crate) fn is_in_flight(&self, name: M) -> bool {
         self.in_flight
             .get(&name.conversation())
@@ -161,14 +159,12 @@ impl<M: Queued> ConversationQueue<M> {
     }
 
     /// The oldest of all entries, waiting or in flight.
-    #[must_use]
     pub(crate) fn oldest(&self) -> Option<M> {
         let heads = self.waiting.values().filter_map(VecDeque::front).copied();
         heads.chain(self.in_flight()).min()
     }
 
     /// How many entries wait.
-    #[must_use]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting_count
     }

@@ -55,7 +55,6 @@ pub(crate) struct DirectoryLock {
 
 impl Directory {
     /// A directory that exists, whose files get this owner and mode.
-    #[must_use]
     pub(crate) fn new(path: &Path, access: Access) -> Self {
         Self {
             path: path.to_owned(),
@@ -91,7 +90,6 @@ impl Directory {
     }
 
     /// Another directory whose files get the same owner and mode.
-    #[must_use]
     pub(crate) fn at(&self, path: &Path) -> Self {
         Self::new(path, self.access)
     }
@@ -110,7 +108,6 @@ impl Directory {
         }
     }
 
-    #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -5,7 +5,6 @@ use crate::command::terminal::table;
 use crate::sak::response::{CreatedSession, Session, Webhook, WebhookDelivery};
 use crate::secret::Secret;
 
-#[must_use]
 pub(crate) fn sessions(sessions: &[Session]) -> String {
     let rows: Vec<_> = sessions
         .iter()
@@ -23,7 +22,6 @@ pub(crate) fn sessions(sessions: &[Session]) -> String {
     table(&["SESSION", "NAME", "STATUS", "PHONE"], &rows)
 }
 
-#[must_use]
 pub(crate) fn session(session: &Session) -> String {
     let Session {
         id,
@@ -45,7 +43,6 @@ pub(crate) fn session(session: &Session) -> String {
 
 /// A new session, as comments and keys of `websms.conf`. The gateway never shows
 /// the keys again.
-#[must_use]
 pub(crate) fn created(created: &CreatedSession) -> String {
     let CreatedSession {
         session,
@@ -66,7 +63,6 @@ pub(crate) fn created(created: &CreatedSession) -> String {
 }
 
 /// A new webhook, in the same form.
-#[must_use]
 pub(crate) fn webhook(webhook: &Webhook) -> String {
     let lines = webhook_lines(webhook);
     format!("; The gateway shows this secret only this once: keep it in websms.conf.\n{lines}")
@@ -82,7 +78,6 @@ fn webhook_lines(webhook: &Webhook) -> String {
 }
 
 /// A new API key of the user, in the same form.
-#[must_use]
 pub(crate) fn user_key(key: &Secret) -> String {
     let line = key_line("user_key", key.expose());
     format!(
@@ -101,7 +96,6 @@ fn key_line(key: &str, value: &str) -> String {
 }
 
 /// The results of a webhook test, and whether every webhook has taken it.
-#[must_use]
 pub(crate) fn deliveries(deliveries: &[WebhookDelivery]) -> (String, bool) {
     let result = |accepted| match accepted {
         None => "tried",

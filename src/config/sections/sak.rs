@@ -51,7 +51,6 @@ impl SakSettings {
 pub struct SessionId(String);
 
 impl SessionId {
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -66,7 +66,6 @@ fn without_user(value: &str) -> String {
 }
 
 /// `[section] key [index]`, as messages name it.
-#[must_use]
 pub(crate) fn place(section: &str, key: &str, index: Option<&str>) -> String {
     match index {
         Some(index) => format!("[{section}] {key} [{index}]"),
@@ -123,7 +122,6 @@ impl fmt::Display for Report {
 }
 
 /// ` (did you mean "…"?)` if one of `known` is close to `given`, else empty.
-#[must_use]
 pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // Two typing errors in a word, one in a short word.
     let limit = if given.chars().count() > 4 { 2 } else { 1 };

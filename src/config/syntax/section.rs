@@ -25,7 +25,6 @@ impl Section {
         Self::Otp,
     ];
 
-    #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Astqueue => "astqueue",
@@ -36,7 +35,6 @@ impl Section {
         }
     }
 
-    #[must_use]
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|section| section.name() == name)
     }

@@ -21,7 +21,6 @@ pub(crate) struct ErrorClass {
 
 impl ErrorClass {
     /// An error other than a rate limit.
-    #[must_use]
     pub(crate) const fn new(exit: Exit, summary: &'static str, remedy: &'static str) -> Self {
         Self {
             exit,
@@ -32,7 +31,6 @@ impl ErrorClass {
     }
 
     /// A rate limit.
-    #[must_use]
     pub(crate) const fn rate_limited(
         default_retry_after: Duration,
         summary: &'static str,
@@ -58,7 +56,6 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    #[must_use]
     pub(crate) fn new(class: ErrorClass, detail: String) -> Self {
         Self {
             class,
@@ -67,13 +64,11 @@ impl ApiError {
         }
     }
 
-    #[must_use]
     pub(crate) fn is_rate_limited(&self) -> bool {
         self.class.default_retry_after.is_some()
     }
 
     /// Whether a later request may succeed without a change by the administrator.
-    #[must_use]
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(self.class.exit, Exit::Failed | Exit::Unknown)
     }

@@ -22,7 +22,6 @@ pub(crate) enum TransportError {
 
 impl TransportError {
     /// Classifies an error of the HTTP library.
-    #[must_use]
     pub(crate) fn classify(error: &reqwest::Error) -> Self {
         if error.is_builder() {
             Self::InvalidRequest
@@ -40,7 +39,6 @@ impl TransportError {
 
 /// The causes of an error in one line. The URL is left out: it may hold a
 /// secret or a number.
-#[must_use]
 pub(crate) fn error_chain(error: &reqwest::Error) -> String {
     let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
     if texts.is_empty() {
@@ -56,7 +54,6 @@ pub(crate) fn error_chain(error: &reqwest::Error) -> String {
 
 /// How long to wait before the next request: `Retry-After` in seconds or as a
 /// date (RFC 9110, section 10.2.3).
-#[must_use]
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {

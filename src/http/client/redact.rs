@@ -3,7 +3,6 @@
 /// A text with every copy of `private` replaced: as it is, and as forms and JSON
 /// encode it. A secret of fewer than four bytes is left alone, because it could
 /// stand in any word.
-#[must_use]
 pub(crate) fn redact(text: &str, private: &str, replacement: &str) -> String {
     const LEAST: usize = 4;
     if private.len() < LEAST {

@@ -47,7 +47,6 @@ pub(crate) fn for_url(url: &Url, ca_file: Option<&Path>) -> Result<ClientConfig,
 
 /// The TLS settings for a provider behind plain `http`: reading the system's
 /// authorities takes longer than the whole message, and none is needed.
-#[must_use]
 pub(crate) fn without_roots() -> ClientConfig {
     with(RootCertStore::empty())
 }

@@ -8,21 +8,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 /// Whether an address is public, or permitted by the administrator.
-#[must_use]
 pub(crate) fn is_allowed(address: IpAddr, permitted: &[IpNet]) -> bool {
     is_permitted(address, permitted) || is_public(address)
 }
 
 /// Whether the administrator permits an address. An IPv4-mapped IPv6 address
 /// counts as the IPv4 address.
-#[must_use]
 pub(crate) fn is_permitted(address: IpAddr, permitted: &[IpNet]) -> bool {
     let address = address.to_canonical();
     permitted.iter().any(|network| network.contains(&address))
 }
 
 /// Whether an address belongs to the public internet.
-#[must_use]
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),

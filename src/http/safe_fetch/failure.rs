@@ -14,13 +14,11 @@ pub(crate) enum FetchError {
 
 impl FetchError {
     /// [`Self::Permanent`] with a fixed reason.
-    #[must_use]
     pub(crate) fn permanent(reason: &str) -> Self {
         Self::Permanent(reason.to_owned())
     }
 
     /// [`Self::Temporary`] with a fixed reason.
-    #[must_use]
     pub(crate) fn temporary(reason: &str) -> Self {
         Self::Temporary(reason.to_owned())
     }
@@ -38,7 +36,6 @@ pub(crate) enum FetchStatus {
 }
 
 /// Classifies an HTTP status.
-#[must_use]
 pub(crate) fn classify(code: u16) -> FetchStatus {
     let reason = || format!("HTTP status {code}");
     match code {

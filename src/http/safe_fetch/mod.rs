@@ -165,7 +165,6 @@ fn without_user(mut url: Url) -> Url {
 }
 
 /// The error for a request without response, which a later attempt may get.
-#[must_use]
 pub(crate) fn transport_error(error: &reqwest::Error) -> FetchError {
     FetchError::Temporary(client::error_chain(error))
 }

@@ -53,20 +53,17 @@ impl RedirectChain {
     }
 
     /// The last URL.
-    #[must_use]
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
     /// The host of the last URL. Unlike the rest of the URL, which may hold a
     /// token, it can be logged.
-    #[must_use]
     pub(crate) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
     /// The address of the last URL, when its host is an address.
-    #[must_use]
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.host().trim_matches(['[', ']']).parse().ok()
     }
@@ -75,7 +72,6 @@ impl RedirectChain {
     /// trusts it (`hosts`, in lower case), no redirect has ever left its origin,
     /// and the connection is private, by TLS or because the host is
     /// (`is_private`).
-    #[must_use]
     pub(crate) fn may_receive_credentials(&self, hosts: &[String], is_private: bool) -> bool {
         let secure = is_private || self.url.scheme() == "https";
         secure && !self.left_origin && hosts.iter().any(|host| host == self.host())

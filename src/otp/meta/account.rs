@@ -83,7 +83,6 @@ pub(crate) fn read(path: &Path) -> Result<Option<PartialAccount>, AccountError> 
 }
 
 /// The content of the file.
-#[must_use]
 pub(crate) fn to_json(account: &WhatsappAccount<Secret>) -> String {
     let document = json!({
         WABA_ID: account.waba_id.as_str(),

@@ -126,7 +126,6 @@ const CODES: [(u64, ErrorClass); 27] = [
 
 /// Classifies an error by code and subcode; else by whether Meta calls it
 /// transient; else by the status of HTTP.
-#[must_use]
 pub(crate) fn classify(
     code: Option<u64>,
     subcode: Option<u64>,
@@ -149,7 +148,6 @@ pub(crate) fn classify(
 }
 
 /// Classifies a response without a code.
-#[must_use]
 pub(crate) fn classify_status(status: u16) -> ErrorClass {
     match status {
         300..=399 => ErrorClass::new(

@@ -36,21 +36,18 @@ pub(crate) enum TemplateKind {
 }
 
 /// The phone numbers of an account; the page after the cursor `after`.
-#[must_use]
 pub(crate) fn phone_numbers(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
     let fields = "id,display_phone_number,verified_name";
     list(&format!("/{waba}/phone_numbers"), fields, token, after)
 }
 
 /// The templates of an account; the page after the cursor `after`.
-#[must_use]
 pub(crate) fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
     let fields = "id,name,language,status,category";
     list(&format!("/{waba}/message_templates"), fields, token, after)
 }
 
 /// Creates a template.
-#[must_use]
 pub(crate) fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> ApiRequest {
     let components = json!([
         {"type": "BODY", "add_security_recommendation": true},

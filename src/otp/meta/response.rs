@@ -176,13 +176,11 @@ pub(crate) struct Template {
 
 impl Template {
     /// Whether messages can be sent in it.
-    #[must_use]
     pub(crate) fn is_approved(&self) -> bool {
         self.status == APPROVED
     }
 
     /// Whether Meta has not decided yet.
-    #[must_use]
     pub(crate) fn is_pending(&self) -> bool {
         [PENDING, "IN_APPEAL"].contains(&self.status.as_str())
     }

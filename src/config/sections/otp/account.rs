@@ -60,7 +60,6 @@ pub struct WhatsappAccount<S> {
 pub struct Identifier(String);
 
 impl Identifier {
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

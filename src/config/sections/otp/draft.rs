@@ -44,7 +44,6 @@ pub(crate) struct OtpDraft {
 
 impl OtpDraft {
     /// The keys of the account that the configuration itself sets.
-    #[must_use]
     pub(crate) fn keys(&self) -> Vec<&'static Key> {
         let keys: [(&Key, bool); 4] = [
             (&keys::WABA_ID.key, self.waba_id.is_some()),
@@ -57,7 +56,6 @@ impl OtpDraft {
     }
 
     /// How codes are sent if the account is in this file.
-    #[must_use]
     pub(crate) fn codes(&self, info_file: &Path) -> WhatsappCodes {
         WhatsappCodes {
             account: AccountSource::File(info_file.to_owned()),

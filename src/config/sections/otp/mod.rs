@@ -78,7 +78,6 @@ pub struct SmsSettings {
 
 impl OtpSettings {
     /// Where this machine reaches the server, which may listen on all addresses.
-    #[must_use]
     pub fn here(&self) -> SocketAddr {
         let ip = match self.listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -45,7 +45,6 @@ impl Auth<SecretSource> {
 }
 
 impl<S> Auth<S> {
-    #[must_use]
     pub fn secret(&self) -> Option<&S> {
         match self {
             Self::None => None,

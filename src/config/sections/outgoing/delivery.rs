@@ -96,7 +96,6 @@ impl Default for DeliverySettings {
 impl DeliverySettings {
     /// Whether a request that may have arrived can be repeated. A fallback does not
     /// know the ids that another provider has seen.
-    #[must_use]
     pub fn may_repeat(&self) -> bool {
         let IdempotencySettings { parameter, header } = &self.idempotency;
         let has_id = parameter.is_some() || header.is_some();

@@ -22,7 +22,6 @@ pub struct ErrorCodes {
 
 impl ErrorCodes {
     /// What a code means; `None` if `reason` does not list it.
-    #[must_use]
     pub fn words(&self, code: &str) -> Option<&str> {
         let found = self.text.iter().find(|(known, _)| known == code);
         found.map(|(_, words)| words.as_str())

@@ -117,7 +117,6 @@ impl Key {
     }
 
     /// Whether the file may call it `name`.
-    #[must_use]
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.name == name || self.later_name == Some(name)
     }

@@ -37,7 +37,6 @@ pub(crate) fn of(section: Section) -> &'static [Key] {
 }
 
 /// The key that the file calls `name` in `section`.
-#[must_use]
 pub(crate) fn find(section: Section, name: &str) -> Option<&'static Key> {
     of(section).iter().find(|key| key.is_called(name))
 }
