@@ -30,12 +30,12 @@ pub fn arguments(given: impl IntoIterator<Item = OsString>, agi: bool) -> Vec<Os
     let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
     let dashes = |wanted: bool| wanted.then(|| OsString::from("--"));
     let before = dashes(agi && command.as_ref().is_some_and(is_option));
-    let act = if is("otp") { given.next() } else { None };
+    let action = if is("otp") { given.next() } else { None };
     let behind = dashes(is("websms") || is("otp"));
     std::iter::once(OsString::from("asterisk-websms"))
         .chain(before)
         .chain(command)
-        .chain(act)
+        .chain(action)
         .chain(behind)
         .chain(given)
         .collect()

@@ -251,10 +251,10 @@ mod tests {
         for given in ["--config=/x", "--config", "--help", "-h", "", "15551234567"] {
             let line = ["websms-otp", "verify", given, "--version"];
             match parse(&line, true).command {
-                Command::Otp(OtpOptions { action: act, .. }) => assert!(
-                    matches!(&act, OtpAction::Verify { phone, code }
+                Command::Otp(OtpOptions { action, .. }) => assert!(
+                    matches!(&action, OtpAction::Verify { phone, code }
                         if phone == given && code == "--version"),
-                    "{act:?}"
+                    "{action:?}"
                 ),
                 other => panic!("{other:?}"),
             }

@@ -29,17 +29,17 @@ pub(crate) enum WhatsappAction {
     /// Create, show, connect and delete sessions; each is a phone
     Session {
         #[command(subcommand)]
-        act: SessionAction,
+        action: SessionAction,
     },
     /// Set the URL that messages are posted to, and test it
     Webhook {
         #[command(subcommand)]
-        act: WebhookAction,
+        action: WebhookAction,
     },
     /// Create and list the user's API keys, which need no login
     ApiKey {
         #[command(subcommand)]
-        act: ApiKeyAction,
+        action: ApiKeyAction,
     },
     /// List messages that the gateway has recorded
     History {

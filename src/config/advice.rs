@@ -71,10 +71,10 @@ fn otp(config: &Config, advice: &mut Vec<Problem>) {
         advice.push(warning(&keys::otp::PERMIT_ADDR, "", message));
     }
     // A client that connects to an address of this machine has that address too.
-    let here = otp.here().ip();
-    if !otp.permitted.iter().any(|range| range.contains(&here)) {
+    let local = otp.local_address().ip();
+    if !otp.permitted.iter().any(|range| range.contains(&local)) {
         let message = format!(
-            "does not contain {here}, so AGI(websms-otp,…) is refused: add it, unless you use \
+            "does not contain {local}, so AGI(websms-otp,…) is refused: add it, unless you use \
              FastAGI"
         );
         advice.push(warning(&keys::otp::PERMIT_ADDR, "", message));

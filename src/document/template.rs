@@ -7,16 +7,16 @@ pub(crate) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     for piece in pieces(template) {
         match piece {
             Piece::Literal(text) => filled.push_str(text),
-            Piece::Word(name) => filled.push_str(&value(name)),
+            Piece::Placeholder(name) => filled.push_str(&value(name)),
         }
     }
     filled
 }
 
 /// The first placeholder of a template that is not among `known`.
-pub(crate) fn unknown_word<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
+pub(crate) fn unknown_placeholder<'a>(template: &'a str, known: &[&str]) -> Option<&'a str> {
     pieces(template).find_map(|piece| match piece {
-        Piece::Word(name) if !known.contains(&name) => Some(name),
+        Piece::Placeholder(name) if !known.contains(&name) => Some(name),
         _ => None,
     })
 }
@@ -26,17 +26,17 @@ pub(crate) enum Piece<'a> {
     /// Text outside of braces.
     Literal(&'a str),
     /// The name of a placeholder, without its braces.
-    Word(&'a str),
+    Placeholder(&'a str),
 }
 
 /// Splits a template. After a brace that is not closed the rest of the template
 /// is the name of a placeholder.
 pub(crate) fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = template;
-    let mut word = None;
+    let mut placeholder = None;
     std::iter::from_fn(move || {
-        if let Some(name) = word.take() {
-            return Some(Piece::Word(name));
+        if let Some(name) = placeholder.take() {
+            return Some(Piece::Placeholder(name));
         }
         if rest.is_empty() {
             return None;
@@ -47,7 +47,7 @@ pub(crate) fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
         rest = "";
         if let Some(after) = after {
             let (name, after) = after.split_once('}').unwrap_or((after, ""));
-            word = Some(name);
+            placeholder = Some(name);
             rest = after;
         }
         Some(Piece::Literal(literal))
@@ -78,8 +78,11 @@ mod tests {
 
     #[test]
     fn unknown_placeholder_is_found() {
-        assert_eq!(unknown_word("/a/{to}?b={from}", &["to", "from"]), None);
-        assert_eq!(unknown_word("/a/{to}/{tp}", &["to"]), Some("tp"));
-        assert_eq!(unknown_word("{", &["to"]), Some(""));
+        assert_eq!(
+            unknown_placeholder("/a/{to}?b={from}", &["to", "from"]),
+            None
+        );
+        assert_eq!(unknown_placeholder("/a/{to}/{tp}", &["to"]), Some("tp"));
+        assert_eq!(unknown_placeholder("{", &["to"]), Some(""));
     }
 }

@@ -191,7 +191,7 @@ fn whatsapp_file(file: Option<FileReference>, incoming: &IncomingInterface) -> O
 /// The URLs of pictures, without what is no URL and the layout of slide shows.
 fn pictures(document: &Document, record: &Cursor, incoming: &IncomingInterface) -> Vec<Picture> {
     let mut urls = Vec::new();
-    for path in &incoming.media.places {
+    for path in &incoming.media.paths {
         let found = document.find(path, record);
         for url in found.iter().filter_map(as_text) {
             if is_picture(&url) && !urls.contains(&url) {

@@ -362,8 +362,8 @@ mod tests {
             let divided = if septets <= 160 { 1 } else { septets.div_ceil(153) };
             let size = TextSize::of(&text).segments;
             // Each segment may leave one septet unused.
-            let most = septets.div_ceil(152).max(1);
-            prop_assert!((divided..=most).contains(&size), "{} of {}", size, septets);
+            let max = septets.div_ceil(152).max(1);
+            prop_assert!((divided..=max).contains(&size), "{} of {}", size, septets);
         }
     }
 }

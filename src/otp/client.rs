@@ -57,7 +57,7 @@ fn request(
         .timeout(TIMEOUT)
         .build()?;
     let phone = utf8_percent_encode(phone, NON_ALPHANUMERIC);
-    let url = format!("http://{}/otp/{phone}/", settings.here());
+    let url = format!("http://{}/otp/{phone}/", settings.local_address());
     let request = match command {
         OtpCommand::Send { .. } => client.get(url),
         OtpCommand::Verify { code, .. } => {

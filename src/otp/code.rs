@@ -22,8 +22,8 @@ impl Code {
     /// # Errors
     /// When the system has no random numbers.
     pub(crate) fn random(digits: u32) -> Result<Self, getrandom::Error> {
-        let least = 10_u64.pow(digits.saturating_sub(1));
-        below(9 * least, getrandom::u64).map(|number| Self((least + number).to_string()))
+        let min = 10_u64.pow(digits.saturating_sub(1));
+        below(9 * min, getrandom::u64).map(|number| Self((min + number).to_string()))
     }
 
     /// The digits, to send them to the phone.

@@ -20,7 +20,7 @@ pub(crate) fn extract(text: &Text, pictures: &PictureSettings) -> (String, Vec<S
     let mut rest = String::new();
     for word in text.split_inclusive(char::is_whitespace) {
         let url = word.trim_end();
-        if urls.len() < pictures.most && is_picture(url, &pictures.extensions) {
+        if urls.len() < pictures.max && is_picture(url, &pictures.extensions) {
             urls.push(url.to_owned());
         } else {
             rest.push_str(word);
@@ -68,7 +68,7 @@ mod tests {
         let pictures = PictureSettings {
             key: None,
             caption: None,
-            most: 10,
+            max: 10,
             path: None,
             upload: None,
             extensions: extensions.iter().map(|e| (*e).to_owned()).collect(),

@@ -58,7 +58,7 @@ pub(crate) fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8
             .find(|text| !text.is_empty())
     };
     let code = text(&errors.code).unwrap_or_default();
-    let configured = errors.words(&code).map(str::to_owned);
+    let configured = errors.explanation(&code).map(str::to_owned);
     let use_fallback = errors.fallback.contains(&code);
     let (outcome, reason) = if errors.retry.contains(&code) {
         (Outcome::Failed, Some(Reason::Busy))

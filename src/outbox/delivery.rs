@@ -238,10 +238,10 @@ impl Delivery {
 
     async fn on_disk<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&Outbox) -> io::Result<T> + Send + 'static,
+        action: impl FnOnce(&Outbox) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let outbox = self.outbox.clone();
-        blocking(move || act(&outbox)).await
+        blocking(move || action(&outbox)).await
     }
 }
 

@@ -144,7 +144,7 @@ impl Tracker {
     fn reason(&self, sent: &SentMessage, receipt: &Receipt) -> String {
         let interface = self.interfaces.get(&sent.interface);
         let configured =
-            interface.and_then(|interface| interface.errors.words(receipt.code.as_deref()?));
+            interface.and_then(|interface| interface.errors.explanation(receipt.code.as_deref()?));
         let own = receipt.reason.as_deref().or(receipt.code.as_deref());
         configured.or(own).unwrap_or(&receipt.status).to_owned()
     }

@@ -34,7 +34,7 @@ pub(crate) fn next_step(
         Outcome::Unknown if !delivery.may_repeat() => return NextStep::GiveUp,
         Outcome::Failed | Outcome::Unknown => {}
     }
-    if retry.attempts.is_some_and(|most| attempts >= most) {
+    if retry.attempts.is_some_and(|max| attempts >= max) {
         return NextStep::GiveUp;
     }
     let left = retry.lifetime.saturating_sub(age);
@@ -42,7 +42,7 @@ pub(crate) fn next_step(
     if left.is_zero() || wanted > left {
         return NextStep::GiveUp;
     }
-    let backoff = Backoff::new(retry.least, retry.most);
+    let backoff = Backoff::new(retry.min, retry.max);
     let wait = backoff.after(attempts).mul_f64(0.75 + chance / 2.0);
     // The last attempt is made when the lifetime ends, not one wait before.
     NextStep::Retry(wait.max(wanted).min(left))
@@ -61,8 +61,8 @@ mod tests {
             concurrency: 1,
             rate: None,
             retry: RetrySettings {
-                least: seconds(5),
-                most: seconds(60),
+                min: seconds(5),
+                max: seconds(60),
                 lifetime: seconds(1000),
                 attempts: None,
                 unknown: false,

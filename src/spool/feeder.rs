@@ -291,7 +291,7 @@ impl Feeder {
         }
         let mut presented = 0;
         for name in present {
-            if self.queue.mark_in_flight(name) && self.update(name) {
+            if self.queue.mark_in_flight(name) && self.check_progress(name) {
                 presented += 1;
             }
         }
@@ -306,7 +306,7 @@ impl Feeder {
 
     /// Reads the progress of a file in outgoing. `true` when Asterisk was overdue
     /// with it and it was presented again.
-    fn update(&mut self, name: CallFileName) -> bool {
+    fn check_progress(&mut self, name: CallFileName) -> bool {
         let path = self.outgoing.join(name.to_os_string());
         let (Ok(content), Ok(metadata)) = (std::fs::read_to_string(&path), path.metadata()) else {
             return false;

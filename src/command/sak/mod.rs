@@ -42,7 +42,7 @@ async fn execute(settings: &SakSettings, action: &WhatsappAction) -> Result<(), 
     let anonymous = || Gateway::anonymous(settings);
     let gateway = || Gateway::new(settings);
     match action {
-        WhatsappAction::ApiKey { act } => api_key(&gateway()?, act).await,
+        WhatsappAction::ApiKey { action } => api_key(&gateway()?, action).await,
         WhatsappAction::Health => health(&anonymous()?).await,
         WhatsappAction::History {
             session,
@@ -52,13 +52,13 @@ async fn execute(settings: &SakSettings, action: &WhatsappAction) -> Result<(), 
         WhatsappAction::Login { email } => {
             login::login(&anonymous()?, email, settings.token.as_ref()).await
         }
-        WhatsappAction::Session { act } => session(&gateway()?, act).await,
-        WhatsappAction::Webhook { act } => webhook(&gateway()?, act).await,
+        WhatsappAction::Session { action } => session(&gateway()?, action).await,
+        WhatsappAction::Webhook { action } => webhook(&gateway()?, action).await,
     }
 }
 
-async fn session(gateway: &Gateway, act: &SessionAction) -> Result<(), CommandError> {
-    match act {
+async fn session(gateway: &Gateway, action: &SessionAction) -> Result<(), CommandError> {
+    match action {
         SessionAction::Create { name, webhook } => create(gateway, name, webhook.as_deref()).await,
         SessionAction::List => {
             let listed = response::sessions(&gateway.send(&SakRequest::SessionList).await?)?;
@@ -100,8 +100,8 @@ async fn create(gateway: &Gateway, name: &str, webhook: Option<&str>) -> Result<
     Ok(())
 }
 
-async fn webhook(gateway: &Gateway, act: &WebhookAction) -> Result<(), CommandError> {
-    match act {
+async fn webhook(gateway: &Gateway, action: &WebhookAction) -> Result<(), CommandError> {
+    match action {
         WebhookAction::Register { session, url } => {
             let session = &gateway.choose_session(session.as_ref()).await?;
             let data = gateway
@@ -127,8 +127,8 @@ async fn webhook(gateway: &Gateway, act: &WebhookAction) -> Result<(), CommandEr
     }
 }
 
-async fn api_key(gateway: &Gateway, act: &ApiKeyAction) -> Result<(), CommandError> {
-    let text = match act {
+async fn api_key(gateway: &Gateway, action: &ApiKeyAction) -> Result<(), CommandError> {
+    let text = match action {
         ApiKeyAction::Create { name } => {
             let data = gateway.send(&SakRequest::KeyCreate { name }).await?;
             print::user_key(&response::api_key(&data)?)

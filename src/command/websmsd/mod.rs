@@ -159,7 +159,7 @@ impl Daemon {
             ..
         } = self;
         let timeout = self.config.server.shutdown_timeout;
-        let rooms = Rooms {
+        let servers = Servers {
             config: self.config,
             listeners: self.listeners,
             webhooks: self.webhooks,
@@ -171,7 +171,7 @@ impl Daemon {
         let served = runtime.block_on(async {
             let signals = Signals::new()?;
             tokio::select! {
-                served = rooms.serve(shutdown.clone()) => served,
+                served = servers.serve(shutdown.clone()) => served,
                 () = signals.handle(trigger, timeout) => Ok(()),
             }
         });
@@ -183,7 +183,7 @@ impl Daemon {
 }
 
 /// What serves, and what it serves with.
-struct Rooms {
+struct Servers {
     config: Config,
     listeners: Listeners,
     webhooks: WebhookHandler,
@@ -193,8 +193,8 @@ struct Rooms {
     otp: Option<OtpParts>,
 }
 
-impl Rooms {
-    /// Serves until the shutdown starts and all rooms have finished.
+impl Servers {
+    /// Serves until the shutdown starts and all servers have finished.
     async fn serve(self, shutdown: Shutdown) -> io::Result<()> {
         let Self {
             config,

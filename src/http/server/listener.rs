@@ -19,7 +19,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
 /// Beyond the shutdown's deadline, for tasks that end at it themselves and say what
 /// they have cut off.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const ABORT_DELAY: Duration = Duration::from_millis(100);
 
 /// Accepts at most `max_connections` at a time, each served by a task of its own,
 /// until the shutdown starts; further ones wait in the kernel's queue and take no
@@ -63,7 +63,7 @@ pub(crate) async fn accept<S>(
     };
     drop(listener);
     let open = connections.len();
-    let finished = timeout_at(deadline + LAST_WORDS, async {
+    let finished = timeout_at(deadline + ABORT_DELAY, async {
         while connections.join_next().await.is_some() {}
     });
     if finished.await.is_ok() {

@@ -34,7 +34,7 @@ pub(super) fn signed(
                 signed.extend_from_slice(text.as_bytes());
                 continue;
             }
-            Piece::Word(word) => word,
+            Piece::Placeholder(word) => word,
         };
         match word {
             "body" => signed.extend_from_slice(&request.body),
@@ -76,7 +76,7 @@ fn timestamp_or_nonce(
     let value = request.value_at(location)?;
     let divides = |piece: Piece<'_>| match piece {
         Piece::Literal(text) => value.contains(|c| text.contains(c)),
-        Piece::Word(_) => false,
+        Piece::Placeholder(_) => false,
     };
     if value.is_empty() || pieces(&hmac.template).any(divides) {
         return Err(AuthError::Missing(location.to_string()));
@@ -129,7 +129,7 @@ pub(super) fn trust_scope(
     hmac: &config::HmacScheme,
     request: &WebhookRequest,
 ) -> Result<TrustScope, AuthError> {
-    let words: Vec<_> = hmac.words().collect();
+    let words: Vec<_> = hmac.placeholders().collect();
     if request.is_get() && words.contains(&"url") {
         return Ok(TrustScope::Content);
     }

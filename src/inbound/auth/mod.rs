@@ -61,24 +61,27 @@ pub(crate) fn verify(
             let given = request.required_header("authorization")?;
             any(&|secret| basic(user, secret, given))
         }
-        AuthScheme::Token { place } => {
-            let given = request.value_at(place)?;
+        AuthScheme::Token { location } => {
+            let given = request.value_at(location)?;
             any(&|secret| constant_time_eq(secret.expose().as_bytes(), given.as_bytes()))
         }
-        AuthScheme::Ed25519 { place, timestamp } => {
-            let (given, timestamp) = (request.value_at(place)?, request.value_at(timestamp)?);
+        AuthScheme::Ed25519 {
+            location,
+            timestamp,
+        } => {
+            let (given, timestamp) = (request.value_at(location)?, request.value_at(timestamp)?);
             auth.check_age(&timestamp, now)?;
             any(&|key| ed25519(key, &given, &timestamp, &request.body))?;
             request.body_scope()
         }
         AuthScheme::Hmac(hmac) => {
-            let given = request.value_at(&hmac.place)?;
+            let given = request.value_at(&hmac.location)?;
             let signed = hmac::signed(hmac, auth, request, now)?;
             any(&|secret| hmac::matches(hmac, secret, &signed, &given))?;
             hmac::trust_scope(hmac, request)
         }
-        AuthScheme::Jwt { place } => {
-            let given = request.value_at(place)?;
+        AuthScheme::Jwt { location } => {
+            let given = request.value_at(location)?;
             let token = given.strip_prefix("Bearer ").unwrap_or(&given);
             let url = request.url(auth);
             let matching = secrets
@@ -87,14 +90,14 @@ pub(crate) fn verify(
                 .ok_or(AuthError::Mismatch)?;
             jwt::check(&matching, auth, request, &url, now)
         }
-        AuthScheme::Twilio { place } => {
-            let given = request.value_at(place)?;
+        AuthScheme::Twilio { location } => {
+            let given = request.value_at(location)?;
             let signed = twilio::signed(auth, request)?;
             any(&|secret| twilio::matches(secret, &signed, &given))?;
             twilio::trust_scope(request)
         }
-        AuthScheme::Vonage { digest, place } => {
-            let signed = vonage::signed(request, place, auth, now)?;
+        AuthScheme::Vonage { digest, location } => {
+            let signed = vonage::signed(request, location, auth, now)?;
             any(&|secret| vonage::matches(*digest, secret, &signed))?;
             Ok(TrustScope::Content)
         }

@@ -125,10 +125,10 @@ fn biased_codes_are_found() {
     assert!(!is_random(chi_squared(&[1000; 1000]), 1000), "too even");
 }
 
-/// Welch's t of the times that `act` takes with two codes, in random order and
+/// Welch's t of the times that `check` takes with two codes, in random order and
 /// without the slowest tenth, when the machine did other things. Both codes are in
 /// the same memory while they are checked, so that nothing else differs.
-fn welch_t(rounds: usize, codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
+fn welch_t(rounds: usize, codes: [&str; 2], check: &impl Fn(&str)) -> f64 {
     let mut times = [Vec::new(), Vec::new()];
     let mut given = codes[0].to_owned();
     for _ in 0..2 * rounds {
@@ -136,7 +136,7 @@ fn welch_t(rounds: usize, codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
         given.clear();
         given.push_str(codes[which]);
         let start = Instant::now();
-        act(black_box(&given));
+        check(black_box(&given));
         times[which].push(start.elapsed().as_secs_f64() * 1e9);
     }
     let mut all = times.concat();
@@ -154,8 +154,8 @@ fn welch_t(rounds: usize, codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
 
 /// The smallest difference of several runs: other work of the machine may make one
 /// run differ; what depends on the code makes all of them differ.
-fn smallest_t(codes: [&str; 2], act: &impl Fn(&str)) -> f64 {
-    let runs = (0..5).map(|_| welch_t(10_000, codes, act).abs());
+fn smallest_t(codes: [&str; 2], check: &impl Fn(&str)) -> f64 {
+    let runs = (0..5).map(|_| welch_t(10_000, codes, check).abs());
     runs.fold(f64::INFINITY, f64::min)
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn load(source: &AccountSource) -> Result<WhatsappAccount<Secret>, Ac
                     .collect(),
             })
         }
-        AccountSource::Here(account) => {
+        AccountSource::Inline(account) => {
             let token = account.access_token.resolve_nonempty();
             Ok(WhatsappAccount {
                 waba_id: account.waba_id.clone(),
@@ -300,7 +300,7 @@ mod tests {
     fn token_is_read_from_its_source() {
         let (_guard, path) = file("EAAB\n");
         let account = |token| {
-            AccountSource::Here(WhatsappAccount {
+            AccountSource::Inline(WhatsappAccount {
                 waba_id: "1".parse().unwrap(),
                 access_token: token,
                 phone_number_id: "2".parse().unwrap(),

@@ -52,7 +52,7 @@ fn check_token_in_path(reader: &mut Reader<'_>, incoming: &IncomingInterface) ->
         matches!(
             auth.scheme,
             AuthScheme::Token {
-                place: AuthLocation::Path
+                location: AuthLocation::Path
             }
         )
     });

@@ -11,7 +11,7 @@ use crate::document::path::FieldPath;
 #[derive(Debug, Clone)]
 pub struct MediaSettings {
     /// Where their URLs are: all of these.
-    pub places: Vec<FieldPath>,
+    pub paths: Vec<FieldPath>,
     pub mode: MediaMode,
     /// URL, with `{id}`, of a document with the URL of the file that has this id.
     pub lookup: Option<String>,
@@ -38,12 +38,12 @@ const MODES: [(&str, MediaMode); 3] = [
 
 /// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<MediaSettings> {
-    let places = reader.read(&keys::KEY_MEDIA);
+    let paths = reader.read(&keys::KEY_MEDIA);
     let mode = reader.choose(&keys::MEDIA, &MODES);
     let lookup = reader.read_as(&keys::MEDIA_LOOKUP, lookup);
     let hosts = reader.read(&keys::MEDIA_HOSTS);
     Some(MediaSettings {
-        places: places?,
+        paths: paths?,
         mode: mode?,
         lookup: lookup?,
         hosts: hosts?.iter().map(|host| host.to_lowercase()).collect(),

@@ -40,7 +40,7 @@ pub enum AccountSource {
     /// A file, `whatsapp-info.json`.
     File(PathBuf),
     /// The configuration itself.
-    Here(WhatsappAccount<SecretSource>),
+    Inline(WhatsappAccount<SecretSource>),
 }
 
 /// An account at Meta. `S` is the source of the access token, or the token.
@@ -157,7 +157,7 @@ fn read_account(reader: &mut Reader<'_>) -> Option<AccountSource> {
     let access_token = reader.required(&keys::ACCESS_TOKEN, REQUIRED, access_token);
     let phone_number_id = id(reader, phone_number_id);
     let template_id = id(reader, template_id);
-    Some(AccountSource::Here(WhatsappAccount {
+    Some(AccountSource::Inline(WhatsappAccount {
         waba_id: waba_id?,
         access_token: access_token?,
         phone_number_id: phone_number_id?,

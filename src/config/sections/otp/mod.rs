@@ -78,7 +78,7 @@ pub struct SmsSettings {
 
 impl OtpSettings {
     /// Where this machine reaches the server, which may listen on all addresses.
-    pub fn here(&self) -> SocketAddr {
+    pub fn local_address(&self) -> SocketAddr {
         let ip = match self.listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -91,7 +91,7 @@ impl OtpSettings {
     pub(crate) fn holds_secret(&self) -> bool {
         let tokens = self.channels.iter().filter_map(|channel| match channel {
             OtpChannel::Whatsapp(WhatsappCodes {
-                account: AccountSource::Here(account),
+                account: AccountSource::Inline(account),
                 ..
             }) => Some(&account.access_token),
             _ => None,
@@ -194,7 +194,7 @@ fn sms_text(raw: &str) -> Result<String, String> {
     if !text.contains(CODE) {
         return Err(format!("does not contain {CODE}"));
     }
-    match template::unknown_word(&text, &["code", "minutes"]) {
+    match template::unknown_placeholder(&text, &["code", "minutes"]) {
         None => Ok(text),
         Some(word) => Err(format!(
             "unknown word {{{word}}} (expected {CODE} or {{minutes}})"
@@ -225,7 +225,7 @@ fn resolve_hash_key(
     let account = channels.iter().find_map(|channel| match channel {
         OtpChannel::Whatsapp(codes) => Some(match &codes.account {
             AccountSource::File(_) => None,
-            AccountSource::Here(account) => Some(account.access_token.clone()),
+            AccountSource::Inline(account) => Some(account.access_token.clone()),
         }),
         OtpChannel::Sms(sms) => outgoing
             .iter()
@@ -340,7 +340,7 @@ mod tests {
             ("192.0.2.1:3000", "192.0.2.1:3000"),
         ] {
             let otp = parse(&format!("[otp]\ninfo_file = /x\nlisten = {listen}\n")).unwrap();
-            assert_eq!(otp.here().to_string(), expected);
+            assert_eq!(otp.local_address().to_string(), expected);
         }
     }
 

@@ -168,7 +168,8 @@ fn auth_header(raw: &str) -> Result<Option<(String, String)>, String> {
     let Some((name, value)) = value::header(raw)? else {
         return Ok(None);
     };
-    if template::unknown_word(&value, &["user", "secret"]).is_some() || !value.contains("{secret}")
+    if template::unknown_placeholder(&value, &["user", "secret"]).is_some()
+        || !value.contains("{secret}")
     {
         return Err(format!(
             "{}, e.g. Authorization: App {{secret}}",

@@ -44,9 +44,9 @@ pub enum DeliveryMode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySettings {
     /// Wait before the second attempt; it doubles with each.
-    pub least: Duration,
+    pub min: Duration,
     /// Longest wait between two attempts.
-    pub most: Duration,
+    pub max: Duration,
     /// Time for all attempts, from when the message was queued.
     pub lifetime: Duration,
     /// Attempts within the lifetime; `None` sets no limit.
@@ -77,8 +77,8 @@ impl Default for DeliverySettings {
             concurrency: 8,
             rate: None,
             retry: RetrySettings {
-                least: Duration::from_secs(5),
-                most: Duration::from_secs(300),
+                min: Duration::from_secs(5),
+                max: Duration::from_secs(300),
                 lifetime: Duration::from_secs(14_400),
                 attempts: None,
                 unknown: false,
@@ -108,8 +108,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
     let mode = reader.choose(&keys::DELIVERY, &MODES);
     let concurrency = reader.read(&keys::CONCURRENCY);
     let rate = reader.read(&keys::RATE);
-    let least = reader.read(&keys::RETRY_MIN);
-    let most = reader.read(&keys::RETRY_MAX);
+    let min = reader.read(&keys::RETRY_MIN);
+    let max = reader.read(&keys::RETRY_MAX);
     let lifetime = reader.read(&keys::QUEUE_LIFETIME);
     let attempts = reader.read(&keys::MAX_ATTEMPTS);
     let unknown = reader.read(&keys::RETRY_UNKNOWN);
@@ -128,7 +128,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
     let notice_unknown = reader.read(&keys::NOTICE_UNKNOWN);
     let notice_undelivered = reader.read(&keys::NOTICE_UNDELIVERED);
     let receipt_lifetime = reader.read(&keys::RECEIPT_TTL);
-    if least > most && most.is_some() {
+    if min > max && max.is_some() {
         reader.mistake(&keys::RETRY_MIN, "must not be more than retry_max");
         return None;
     }
@@ -137,8 +137,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
         concurrency: concurrency?,
         rate: rate?,
         retry: RetrySettings {
-            least: least?,
-            most: most?,
+            min: min?,
+            max: max?,
             lifetime: lifetime?,
             attempts: attempts?,
             unknown: unknown?,

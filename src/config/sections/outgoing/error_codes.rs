@@ -13,7 +13,7 @@ pub struct ErrorCodes {
     /// Where a response has the reason in words.
     pub reason: Vec<FieldPath>,
     /// Codes and what they mean.
-    pub text: Vec<(String, String)>,
+    pub explanations: Vec<(String, String)>,
     /// Codes after which the message is tried again.
     pub retry: Vec<String>,
     /// Codes after which the fallback is used.
@@ -22,8 +22,8 @@ pub struct ErrorCodes {
 
 impl ErrorCodes {
     /// What a code means; `None` if `reason` does not list it.
-    pub fn words(&self, code: &str) -> Option<&str> {
-        let found = self.text.iter().find(|(known, _)| known == code);
+    pub fn explanation(&self, code: &str) -> Option<&str> {
+        let found = self.explanations.iter().find(|(known, _)| known == code);
         found.map(|(_, words)| words.as_str())
     }
 }
@@ -32,20 +32,20 @@ impl ErrorCodes {
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ErrorCodes> {
     let code = reader.read(&keys::RESP_ERROR);
     let reason = reader.read(&keys::RESP_REASON);
-    let words = reader.read_each_as(&keys::REASON, words);
+    let explanations = reader.read_each_as(&keys::REASON, explanation);
     let retry = reader.read(&keys::RETRY_ON);
     let fallback = reader.read(&keys::FALLBACK_ON);
     Some(ErrorCodes {
         code: code?,
         reason: reason?,
-        text: words?,
+        explanations: explanations?,
         retry: retry?,
         fallback: fallback?,
     })
 }
 
 /// `CODE: what it means`.
-fn words(raw: &str) -> Result<Option<(String, String)>, String> {
+fn explanation(raw: &str) -> Result<Option<(String, String)>, String> {
     let Some(raw) = value::optional(raw)? else {
         return Ok(None);
     };

@@ -17,7 +17,7 @@ pub struct PictureSettings {
     /// Parameter for the text beside a picture; `None` is `key_body`.
     pub caption: Option<String>,
     /// Pictures in one message.
-    pub most: usize,
+    pub max: usize,
     /// Path of a request with a picture; `None` is `path`.
     pub path: Option<String>,
     /// How the pictures themselves are sent; `None` sends their URLs.
@@ -59,7 +59,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, account: &Account) -> Option<Picture
     let body_type = body_type?;
     let fixed = reader.read_as(&keys::VAL_MEDIA, |raw| parameters::fixed(body_type, raw));
     let caption = reader.read(&keys::KEY_CAPTION);
-    let most = reader.read(&keys::MEDIA_MOST);
+    let max = reader.read(&keys::MEDIA_MOST);
     let path = target::other_path(reader, &keys::PATH_MEDIA, account);
     let upload = reader.read(&keys::MEDIA_UPLOAD);
     let permitted = reader.read(&keys::MEDIA_PERMIT_ADDR);
@@ -69,7 +69,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, account: &Account) -> Option<Picture
         key: key?,
         caption: caption?,
         // One message has one file.
-        most: if upload { 1 } else { most? },
+        max: if upload { 1 } else { max? },
         path: path?,
         upload: upload.then(|| UploadSettings {
             permitted: permitted.unwrap_or_default(),

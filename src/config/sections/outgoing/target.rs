@@ -52,7 +52,7 @@ impl Account {
 
 /// Checks that only words of a message are left in braces.
 fn only_words(filled: String) -> Result<String, String> {
-    match template::unknown_word(&filled, &PATH_WORDS) {
+    match template::unknown_placeholder(&filled, &PATH_WORDS) {
         None => Ok(filled),
         Some(word) => Err(format!(
             "unknown word {{{word}}} (expected {{to}}, {{from}}, {{body}}, {{id}}, {{account}} or \

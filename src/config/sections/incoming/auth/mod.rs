@@ -27,22 +27,22 @@ pub enum AuthScheme {
     Basic { user: String },
     /// Telnyx: Ed25519 over `timestamp|body`.
     Ed25519 {
-        place: AuthLocation,
+        location: AuthLocation,
         timestamp: AuthLocation,
     },
     /// A keyed hash over a template that is filled in.
     Hmac(HmacScheme),
     /// A JSON Web Token, HS256, HS384 or HS512, whose `payload_hash` is the
     /// SHA-256 of the body.
-    Jwt { place: AuthLocation },
+    Jwt { location: AuthLocation },
     /// The secret itself.
-    Token { place: AuthLocation },
+    Token { location: AuthLocation },
     /// Twilio: HMAC-SHA1 over URL and sorted parameters.
-    Twilio { place: AuthLocation },
+    Twilio { location: AuthLocation },
     /// Vonage's SMS API: a digest over the sorted parameters.
     Vonage {
         digest: VonageDigest,
-        place: AuthLocation,
+        location: AuthLocation,
     },
 }
 
@@ -55,7 +55,7 @@ pub struct HmacScheme {
     pub prefix: String,
     /// What is signed, with the words of `auth_template` in braces.
     pub template: String,
-    pub place: AuthLocation,
+    pub location: AuthLocation,
     pub timestamp: Option<AuthLocation>,
     pub nonce: Option<AuthLocation>,
 }
@@ -104,8 +104,8 @@ pub enum AuthLocation {
 
 impl HmacScheme {
     /// The words in braces of the template.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
-        words(&self.template)
+    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
+        placeholders(&self.template)
     }
 }
 
@@ -115,7 +115,7 @@ impl AuthScheme {
         match self {
             Self::Ed25519 { .. } => false,
             Self::Hmac(hmac) => {
-                let has = |wanted: fn(&str) -> bool| hmac.words().any(wanted);
+                let has = |wanted: fn(&str) -> bool| hmac.placeholders().any(wanted);
                 has(|word| word == "url")
                     || (has(|word| word.starts_with("field:"))
                         && !has(|word| word.starts_with("body")))
@@ -136,9 +136,9 @@ impl AuthScheme {
 }
 
 /// The words in braces of a template.
-fn words(template: &str) -> impl Iterator<Item = &str> {
+fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     template::pieces(template).filter_map(|piece| match piece {
-        template::Piece::Word(word) => Some(word),
+        template::Piece::Placeholder(word) => Some(word),
         template::Piece::Literal(_) => None,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::config::sections::incoming::auth::{
     AuthLocation, AuthScheme, DigestEncoding, HmacDigest, HmacScheme, VonageDigest, WebhookAuth,
-    words,
+    placeholders,
 };
 use crate::config::syntax::keys::websmsd as keys;
 use crate::config::syntax::reader::Reader;
@@ -94,9 +94,9 @@ fn is_empty(secret: &SecretSource) -> bool {
 }
 
 fn scheme(reader: &mut Reader<'_>, name: SchemeName) -> Option<AuthScheme> {
-    let place = reader.read_as(&keys::AUTH_PLACE, location);
-    let timestamp = reader.read_as(&keys::AUTH_TIMESTAMP, location);
-    let (place, timestamp) = (place?, timestamp?);
+    let location = reader.read_as(&keys::AUTH_PLACE, parse_location);
+    let timestamp = reader.read_as(&keys::AUTH_TIMESTAMP, parse_location);
+    let (location, timestamp) = (location?, timestamp?);
     let header = |name: &str| AuthLocation::Header(name.to_owned());
     Some(match name {
         SchemeName::None => return None,
@@ -106,36 +106,36 @@ fn scheme(reader: &mut Reader<'_>, name: SchemeName) -> Option<AuthScheme> {
             AuthScheme::Basic { user }
         }
         SchemeName::Token => AuthScheme::Token {
-            place: reader.required(&keys::AUTH_PLACE, REQUIRED, place)?,
+            location: reader.required(&keys::AUTH_PLACE, REQUIRED, location)?,
         },
         SchemeName::Twilio => AuthScheme::Twilio {
-            place: place.unwrap_or_else(|| header("x-twilio-signature")),
+            location: location.unwrap_or_else(|| header("x-twilio-signature")),
         },
-        SchemeName::Hmac => AuthScheme::Hmac(hmac(reader, place, timestamp)?),
+        SchemeName::Hmac => AuthScheme::Hmac(hmac(reader, location, timestamp)?),
         SchemeName::Ed25519 => AuthScheme::Ed25519 {
-            place: place.unwrap_or_else(|| header("telnyx-signature-ed25519")),
+            location: location.unwrap_or_else(|| header("telnyx-signature-ed25519")),
             timestamp: timestamp.unwrap_or_else(|| header("telnyx-timestamp")),
         },
         SchemeName::Jwt => AuthScheme::Jwt {
-            place: place.unwrap_or_else(|| header("authorization")),
+            location: location.unwrap_or_else(|| header("authorization")),
         },
         SchemeName::Vonage => AuthScheme::Vonage {
             digest: reader.choose(&keys::AUTH_ALGORITHM, &DIGESTS)?,
-            place: place.unwrap_or_else(|| AuthLocation::Field("sig".to_owned())),
+            location: location.unwrap_or_else(|| AuthLocation::Field("sig".to_owned())),
         },
     })
 }
 
 fn hmac(
     reader: &mut Reader<'_>,
-    place: Option<AuthLocation>,
+    location: Option<AuthLocation>,
     timestamp: Option<AuthLocation>,
 ) -> Option<HmacScheme> {
     let digest = reader.choose(&keys::AUTH_ALGORITHM, &DIGESTS);
     let encoding = reader.choose(&keys::AUTH_ENCODING, &ENCODINGS);
     let prefix = reader.read(&keys::AUTH_PREFIX);
     let template = reader.read_as(&keys::AUTH_TEMPLATE, template);
-    let nonce = reader.read_as(&keys::AUTH_NONCE, location);
+    let nonce = reader.read_as(&keys::AUTH_NONCE, parse_location);
     let (template, nonce) = (template?, nonce?);
     let VonageDigest::Hmac(digest) = digest? else {
         let message = "md5hash is for auth = vonage alone (expected sha256, sha1, sha512 or md5)";
@@ -166,7 +166,7 @@ fn hmac(
         encoding: encoding?,
         prefix: prefix?.unwrap_or_default(),
         template,
-        place: reader.required(&keys::AUTH_PLACE, REQUIRED, place)?,
+        location: reader.required(&keys::AUTH_PLACE, REQUIRED, location)?,
         timestamp,
         nonce,
     })
@@ -176,10 +176,10 @@ fn hmac(
 fn template(raw: &str) -> Result<String, String> {
     let template = RequiredText.parse(raw)?.replace("\\n", "\n");
     let is_unknown = |word: &&str| !SIGNED_WORDS.contains(word) && !word.starts_with("field:");
-    let unknown = words(&template).find(is_unknown).map(str::to_owned);
+    let unknown = placeholders(&template).find(is_unknown).map(str::to_owned);
     let has = |wanted: &[&str]| {
         let starts = |word: &str| wanted.iter().any(|wanted| word.starts_with(wanted));
-        words(&template).any(starts)
+        placeholders(&template).any(starts)
     };
     // Plivo's V2 signs URL and nonce alone: that is as good as a token.
     let is_token = has(&["url"]) && has(&["timestamp", "nonce"]);
@@ -197,7 +197,7 @@ fn template(raw: &str) -> Result<String, String> {
 }
 
 /// Where a value is; empty is `None`.
-fn location(raw: &str) -> Result<Option<AuthLocation>, String> {
+fn parse_location(raw: &str) -> Result<Option<AuthLocation>, String> {
     let Some(raw) = value::optional(raw)? else {
         return Ok(None);
     };
