@@ -1,6 +1,6 @@
-//! Whom we believe to be the provider.
+//! TLS settings of clients: which certificate authorities are trusted.
 
-use std::fmt;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) fn with_roots(ca_file: Option<&Path>) -> Result<ClientConfig, TrustEr
         for certificate in read(path)? {
             roots
                 .add(certificate)
-                .map_err(|error| unusable(path, &error))?;
+                .map_err(|error| unusable(path, error))?;
         }
     }
     if roots.is_empty() {
@@ -63,46 +63,33 @@ fn with(roots: RootCertStore) -> ClientConfig {
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(|error| unusable(path, &error))?;
+        .map_err(|error| unusable(path, error))?;
     if certificates.is_empty() {
-        return Err(unusable(path, &"it holds no certificate in PEM form"));
+        return Err(TrustError::NoCertificate(path.to_owned()));
     }
     Ok(certificates)
 }
 
-fn unusable(path: &Path, error: &dyn fmt::Display) -> TrustError {
+fn unusable(path: &Path, error: impl Error + Send + Sync + 'static) -> TrustError {
     TrustError::CaFile {
         path: path.to_owned(),
-        problem: error.to_string(),
+        source: Box::new(error),
     }
 }
 
-/// Nobody can be trusted. The administrator must act.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// No certificate authority can be trusted. The administrator must act.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum TrustError {
-    /// The `ca_file` cannot be used.
+    #[error("use ca_file {}", path.display())]
     CaFile {
-        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
+        source: Box<dyn Error + Send + Sync>,
     },
-    /// There are no certificates of authorities on this system.
+    #[error(
+        "find a certificate authority to trust: install the package ca-certificates, or name one \
+         with ca_file"
+    )]
     NoAuthority,
+    #[error("use ca_file {}: it holds no certificate in PEM form", .0.display())]
+    NoCertificate(PathBuf),
 }
-
-impl fmt::Display for TrustError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CaFile { path, problem } => {
-                write!(f, "use ca_file {}: {problem}", path.display())
-            }
-            Self::NoAuthority => f.write_str(
-                "find a certificate authority to trust: install the package ca-certificates, \
-                 or name one with ca_file",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for TrustError {}
