@@ -55,11 +55,18 @@ fn syslog_socket() -> Option<UnixDatagram> {
     Some(socket)
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line. Every error that is logged or printed goes
+/// through this or [`failed`], because its own text leaves out the causes.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let texts: Vec<_> = causes.map(ToString::to_string).collect();
     texts.join(": ")
+}
+
+/// An error and its causes as a sentence: the texts of our errors complete "failed
+/// to".
+pub(crate) fn failed(error: &dyn std::error::Error) -> String {
+    format!("failed to {}", chain(error))
 }
 
 /// A number or name with all but its end masked.
@@ -192,6 +199,7 @@ mod tests {
         struct Link(&'static str, #[source] Option<Box<Link>>);
         let error = Link("store", Some(Box::new(Link("write", None))));
         assert_eq!(chain(&error), "store: write");
+        assert_eq!(failed(&error), "failed to store: write");
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::agi::commands::commands;
 use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::config::{Config, DeliveryMode, OutgoingInterface};
 use crate::http::server::listener;
+use crate::logging::{chain, failed};
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::otp::agi::{self as otp_agi, OtpCommand};
@@ -86,7 +87,7 @@ impl FastAgiServer {
             let (server, shutdown) = (Arc::clone(&server), shutdown.clone());
             async move {
                 if let Err(error) = server.serve(stream, peer, &shutdown).await {
-                    warn!(%peer, %error, "FastAGI connection ended early");
+                    warn!(%peer, error = %chain(&error), "FastAGI connection ended early");
                 }
             }
         };
@@ -138,7 +139,7 @@ impl FastAgiServer {
                 }
             },
             Err(error) => {
-                error!(%id, error = %error, "message not sent: not an AGI call of websms");
+                error!(%id, error = %chain(&error), "message not sent: not an AGI call of websms");
                 SubmitResult::rejected(Reason::BadArguments)
             }
         };
@@ -158,7 +159,7 @@ impl FastAgiServer {
             Ok(OtpCommand::Send { phone }) => Some(otp.send(peer.ip(), &phone).await),
             Ok(OtpCommand::Verify { phone, code }) => Some(otp.verify(&phone, Some(code)).await),
             Err(error) => {
-                error!(%error, "no one-time password: wrong arguments");
+                error!(error = %failed(&error), "no one-time password: wrong arguments");
                 None
             }
         }

@@ -8,7 +8,7 @@ use tracing::error;
 
 use crate::agi::arguments::{self, Arguments};
 use crate::config::{Config, DeliveryMode, OutgoingInterface, UnknownInterface};
-use crate::logging::chain;
+use crate::logging::failed;
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::model::message::Text;
@@ -68,7 +68,7 @@ impl SubmitResult {
 /// When no message can be read from them; the log says why.
 pub(crate) fn read(arguments: &[OsString], id: Id) -> Result<Arguments, SubmitResult> {
     arguments::parse(arguments).map_err(|error| {
-        error!(%id, error = chain(&error), "message not sent: wrong arguments");
+        error!(%id, error = %failed(&error), "message not sent: wrong arguments");
         SubmitResult::rejected(error.reason())
     })
 }
@@ -85,7 +85,7 @@ pub(crate) fn plan(
     let Arguments { message, index } = arguments;
     let interface = interface(config, &message, &index);
     let interface = interface.map_err(|error| {
-        error!(%id, %error, "message not sent: unknown index");
+        error!(%id, error = %failed(&error), "message not sent: unknown index");
         SubmitResult::rejected(Reason::UnknownIndex)
     })?;
     let parts = parts(interface, &message, id);

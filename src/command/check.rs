@@ -10,7 +10,7 @@ use crate::config::{
 };
 use crate::exit::Exit;
 use crate::inbound::endpoint::Endpoint;
-use crate::logging::chain;
+use crate::logging::failed;
 use crate::outbound::provider::Provider;
 use crate::sak::client;
 use crate::secret::SecretSource;
@@ -29,7 +29,7 @@ pub fn run(options: &CheckOptions) -> Exit {
             }
         }
         Err(LoadError::Mistakes(report)) => findings.report(&report),
-        Err(unreadable) => findings.error(&format!("failed to {}", chain(&unreadable))),
+        Err(unreadable) => findings.error(&failed(&unreadable)),
     }
     let path = options.configured.config.display();
     let Findings { lines, errors } = findings;
@@ -125,7 +125,7 @@ impl Findings {
     }
 
     fn failure(&mut self, place: &str, error: &dyn Error) {
-        self.error(&format!("{place}: failed to {}", chain(error)));
+        self.error(&format!("{place}: {}", failed(error)));
     }
 
     fn error(&mut self, line: &str) {

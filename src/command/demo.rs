@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::command::terminal::{hint, print};
 use crate::exit::Exit;
-use crate::logging::chain;
+use crate::logging;
 
 /// For each step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ pub fn run() -> Exit {
     match show() {
         Ok(()) => Exit::Success,
         Err(error) => {
-            hint(&format!("the demo failed to {}", chain(&error)));
+            hint(&format!("the demo {}", logging::failed(&error)));
             Exit::Internal
         }
     }

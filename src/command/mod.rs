@@ -5,7 +5,7 @@ use tracing::{error, warn};
 
 use crate::cli::Configured;
 use crate::config::{self, Config, LoadError, Report, Severity};
-use crate::logging::chain;
+use crate::logging::failed;
 
 pub mod check;
 pub mod demo;
@@ -28,12 +28,16 @@ fn log_level() -> Option<String> {
 /// Loads the configuration. When it cannot be used, everything that is wrong
 /// with it is logged, a line for each problem.
 fn load(configured: &Configured) -> Option<(Config, Report)> {
-    match config::load(&configured.config) {
-        Ok(loaded) => return Some(loaded),
-        Err(LoadError::Mistakes(report)) => log(&report),
-        Err(unreadable) => error!(error = %chain(&unreadable), "configuration not loaded"),
+    config::load(&configured.config)
+        .map_err(|error| log_load_error(&error))
+        .ok()
+}
+
+fn log_load_error(error: &LoadError) {
+    match error {
+        LoadError::Mistakes(report) => log(report),
+        LoadError::Unreadable(..) => error!(error = %failed(error), "configuration not loaded"),
     }
-    None
 }
 
 fn log(report: &Report) {

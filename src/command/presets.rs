@@ -7,6 +7,7 @@ use crate::cli::{PresetsAction, PresetsOptions};
 use crate::command::terminal;
 use crate::config::syntax::{ini, preset};
 use crate::exit::Exit;
+use crate::logging::chain;
 
 /// Prints the names, or the text of one preset.
 #[must_use]
@@ -72,6 +73,9 @@ fn show(directory: &Path, name: &str) -> Result<String, String> {
         Ok(None) => Err(format!(
             "there is no preset {name:?}; `asterisk-websms presets` lists them"
         )),
-        Err(error) => Err(format!("failed to read the preset {name:?}: {error}")),
+        Err(error) => Err(format!(
+            "failed to read the preset {name:?}: {}",
+            chain(&error)
+        )),
     }
 }

@@ -10,6 +10,7 @@ use nix::sys::termios::{
 };
 
 use crate::command::terminal::{CommandError, hint};
+use crate::logging::chain;
 use crate::secret::Secret;
 
 /// Bytes of a line that are read at most.
@@ -68,8 +69,9 @@ impl Question<'_> {
         let Self {
             what, otherwise, ..
         } = self;
-        let line = line
-            .map_err(|error| CommandError::usage(format!("failed to read the {what}: {error}")))?;
+        let line = line.map_err(|error| {
+            CommandError::usage(format!("failed to read the {what}: {}", chain(&error)))
+        })?;
         if line.contains(&INTERRUPT) {
             return Err(CommandError::usage(format!(
                 "there is no {what}: interrupted"

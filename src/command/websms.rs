@@ -16,7 +16,7 @@ use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::cli::WebsmsOptions;
 use crate::config::{Config, DeliveryMode};
 use crate::exit::Exit;
-use crate::logging::{self, chain};
+use crate::logging::{self, chain, failed};
 use crate::model::id::Id;
 use crate::outbound::fallback::ProviderChain;
 use crate::outbound::verdict::Reason;
@@ -40,7 +40,7 @@ pub fn run(options: &WebsmsOptions, agi: bool) -> Exit {
 fn block_signals() {
     let signals = SigSet::from_iter([Signal::SIGHUP, Signal::SIGTERM]);
     if let Err(error) = signals.thread_block() {
-        warn!(%error, "failed to block signals");
+        warn!(error = %chain(&error), "signals not blocked");
     }
 }
 
@@ -63,7 +63,7 @@ fn send(config: &Config, submission: &Submission, id: Id) -> Result<SubmitResult
         .map_err(|_| submission.unsent(Reason::UnknownIndex))
         .and_then(|outgoing| {
             ProviderChain::new(config, outgoing).map_err(|error| {
-                error!(%id, %interface, error = chain(&error), "failed to prepare the request");
+                error!(%id, %interface, error = %failed(&error), "request not prepared");
                 unusable
             })
         })?;
@@ -71,7 +71,7 @@ fn send(config: &Config, submission: &Submission, id: Id) -> Result<SubmitResult
         .enable_all()
         .build()
         .map_err(|error| {
-            error!(%id, %error, "failed to start the runtime");
+            error!(%id, error = %chain(&error), "runtime not started");
             unusable
         })?;
     Ok(runtime.block_on(submission.send(&providers)))

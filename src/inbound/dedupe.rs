@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::warn;
 
+use crate::logging::chain;
 use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 use crate::model::message::PhoneNumber;
@@ -165,7 +166,11 @@ impl Claim<'_> {
         let written = memory.file.write_all(lines.as_bytes());
         let written = written.and_then(|()| memory.compact(&self.dedupe.directory));
         if let Err(error) = written {
-            warn!(%error, "message ids not written; after a restart a message may arrive twice");
+            warn!(
+                error = %chain(&error),
+                consequence = "after a restart a message may arrive twice",
+                "message ids not written"
+            );
         }
     }
 }
@@ -202,9 +207,7 @@ fn rewrite(directory: &Directory, known: &HashMap<MessageKey, KeyState>) -> io::
             line(&mut text, *key, *until);
         }
     }
-    directory
-        .replace(text.as_bytes(), OsStr::new(FILE))
-        .map_err(io::Error::other)?;
+    directory.replace(text.as_bytes(), OsStr::new(FILE))?;
     OpenOptions::new()
         .append(true)
         .open(directory.path().join(FILE))

@@ -23,6 +23,7 @@ use crate::inbound::observer::Observer;
 use crate::inbound::reply::{self, Refusal};
 use crate::inbound::request::WebhookRequest;
 use crate::inbound::store::MessageStore;
+use crate::logging::{chain, failed};
 use crate::model::message::{Message, Receipt};
 use crate::spool::SpoolError;
 use crate::storage::blocking::blocking;
@@ -144,8 +145,9 @@ impl WebhookHandler {
                 .try_for_each(|receipt| observer.receipt(receipt))
         })
         .await;
-        recorded
-            .map_err(|error| Refusal::Unavailable(format!("failed to record a receipt: {error}")))
+        recorded.map_err(|error| {
+            Refusal::Unavailable(format!("failed to record a receipt: {}", chain(&error)))
+        })
     }
 
     /// Stores messages in a task of its own: a client that hangs up meanwhile
@@ -220,7 +222,7 @@ fn authenticate(request: &WebhookRequest, endpoint: &Endpoint) -> Result<TrustSc
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let verified = auth::verify(auth, request, now.unwrap_or_default().as_secs());
     verified.map_err(|error| match auth.scheme {
-        AuthScheme::Basic { .. } => Refusal::Unauthorized(reply::failed(&error)),
+        AuthScheme::Basic { .. } => Refusal::Unauthorized(failed(&error)),
         _ => Refusal::from(error),
     })
 }

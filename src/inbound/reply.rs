@@ -10,7 +10,7 @@ use crate::http::server::reply::{self, Reply};
 use crate::inbound::auth::AuthError;
 use crate::inbound::decode::DecodeError;
 use crate::inbound::extract::ExtractError;
-use crate::logging::chain;
+use crate::logging::failed;
 use crate::spool::SpoolError;
 
 /// Longest value that is echoed; providers send a few digits.
@@ -133,10 +133,6 @@ impl From<SpoolError> for Refusal {
     fn from(error: SpoolError) -> Self {
         Self::Unavailable(failed(&error))
     }
-}
-
-pub(super) fn failed(error: &dyn std::error::Error) -> String {
-    format!("failed to {}", chain(error))
 }
 
 /// The response to a message that is durable: what `report_success` says, with

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::inbound::dedupe::{Dedupe, MessageKey};
 use crate::inbound::extract::{links, with_links};
 use crate::inbound::observer::Observer;
-use crate::logging::masked;
+use crate::logging::{chain, masked};
 use crate::media::PictureRecorder;
 use crate::media::recorder::RecordedPictures;
 use crate::model::id::Id;
@@ -79,7 +79,7 @@ impl MessageStore {
                 .try_for_each(|message| observer.message(message))
         });
         if let Err(error) = recorded.await {
-            warn!(%error, "reply route not recorded");
+            warn!(error = %chain(&error), "reply route not recorded");
         }
     }
 
@@ -116,7 +116,12 @@ async fn record_pictures(
     messages: Vec<Message>,
 ) -> Result<RecordedPictures, SpoolError> {
     let pictures = blocking(move || recorder.record(&messages)).await;
-    pictures.map_err(|error| SpoolError::Disk(format!("record its pictures in media_dir: {error}")))
+    pictures.map_err(|error| {
+        SpoolError::Disk(format!(
+            "record its pictures in media_dir: {}",
+            chain(&error)
+        ))
+    })
 }
 
 /// The messages with links in place of pictures.

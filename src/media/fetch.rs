@@ -16,6 +16,7 @@ use crate::http::client::read_bounded;
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::redirects::RedirectChain;
 use crate::http::safe_fetch::{SafeClient, transport_error};
+use crate::logging::chain;
 use crate::media::filter;
 use crate::media::job::MediaJob;
 use crate::media::store::MediaStore;
@@ -189,5 +190,5 @@ async fn url_in(mut response: Response) -> Result<String, FetchError> {
 }
 
 fn not_written(error: &io::Error) -> FetchError {
-    FetchError::Temporary(format!("failed to write the file: {error}"))
+    FetchError::Temporary(format!("failed to write the file: {}", chain(error)))
 }

@@ -46,7 +46,7 @@ use crate::config::{
 };
 use crate::http::client::tls;
 use crate::http::safe_fetch::SafeClient;
-use crate::logging::chain;
+use crate::logging::failed;
 use crate::model::interface::InterfaceName;
 use crate::model::media_type;
 use crate::secret::{Secret, SecretError};
@@ -167,8 +167,7 @@ fn auth(outgoing: &OutgoingInterface) -> Result<Auth<Secret>, MediaError> {
 /// fetched by https.
 fn tls_config(ca_file: Option<&Path>) -> ClientConfig {
     tls::with_roots(ca_file).unwrap_or_else(|error| {
-        let error = chain(&error);
-        warn!(error, "pictures cannot be fetched by https");
+        warn!(error = %failed(&error), "pictures cannot be fetched by https");
         tls::without_roots()
     })
 }

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::redirects::RedirectChain;
-use crate::logging::{chain, masked};
+use crate::logging::{chain, failed, masked};
 use crate::media::fetch::{Fetched, Fetcher};
 use crate::media::job::{MediaJob, RandomName};
 use crate::media::store::MediaStore;
@@ -147,7 +147,7 @@ impl Downloader {
         let mut job = match self.store.read(name) {
             Ok(job) => job,
             Err(error) => {
-                error!(job = name.start(), %error, "picture job unreadable");
+                error!(job = name.start(), error = %chain(&error), "picture job unreadable");
                 return JobResult::Done;
             }
         };
@@ -185,7 +185,9 @@ impl Downloader {
         blocking(move || Ok(store.keep(file, &picture)?))
             .await
             .map(|()| bytes)
-            .map_err(|error| FetchError::Temporary(format!("failed to keep the file: {error}")))
+            .map_err(|error| {
+                FetchError::Temporary(format!("failed to keep the file: {}", chain(&error)))
+            })
     }
 
     async fn check_free_space(&self) -> Result<(), FetchError> {
@@ -196,7 +198,8 @@ impl Downloader {
             ))),
             Ok(_) => Ok(()),
             Err(error) => Err(FetchError::Temporary(format!(
-                "failed to read the free space of media_dir: {error}"
+                "failed to read the free space of media_dir: {}",
+                chain(&error)
             ))),
         }
     }
@@ -218,14 +221,14 @@ impl Downloader {
         let host = redirects.as_ref().map_or("", RedirectChain::host);
         let picture = job.name.start();
         if let Some(wait) = job.retry_after(error, SystemTime::now()) {
-            warn!(%interface, picture, host, attempts, %error, ?wait, "picture not fetched yet");
+            warn!(%interface, picture, host, attempts, error = %chain(error), ?wait, "picture not fetched yet");
             if let Err(error) = self.store.update(name, job) {
-                warn!(picture, %error, "attempt not recorded");
+                warn!(picture, error = %failed(&error), "attempt not recorded");
             }
             return JobResult::Retry(wait);
         }
         error!(
-            %interface, ?provider_id, to, from, picture, host, attempts, %error,
+            %interface, ?provider_id, to, from, picture, host, attempts, error = %chain(error),
             "picture not fetched"
         );
         self.notify(name, job).await
@@ -245,7 +248,7 @@ impl Downloader {
                 JobResult::Done
             }
             Err(error) => {
-                error!(picture, error = chain(&error), "phone not notified");
+                error!(picture, error = %failed(&error), "phone not notified");
                 JobResult::Retry(NOTICE_RETRY)
             }
         }
@@ -255,7 +258,7 @@ impl Downloader {
         match self.store.remove_expired(self.lifetime, SystemTime::now()) {
             Ok(0) => {}
             Ok(pictures) => info!(pictures, "old pictures removed"),
-            Err(error) => warn!(%error, "old pictures not removed"),
+            Err(error) => warn!(error = %chain(&error), "old pictures not removed"),
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::http::server::client_address::TrustedProxies;
 use crate::http::server::log_limit::LogLimit;
 use crate::http::server::reply::{self, Reply};
 use crate::http::server::{self, Handler};
+use crate::logging::failed;
 use crate::otp::outcome::{OTP_STATUS, OtpOutcome};
 use crate::otp::service::OtpService;
 use crate::secret::Secret;
@@ -99,7 +100,7 @@ impl OtpHandler {
     /// seem to come from the proxy, which is often this machine.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, OtpRefusal> {
         let client = self.proxies.client(peer, headers);
-        let client = client.map_err(|error| OtpRefusal::Forbidden(error.to_string()))?;
+        let client = client.map_err(|error| OtpRefusal::Forbidden(failed(&error)))?;
         let proxied = PROXY_HEADERS.iter().any(|name| headers.contains_key(*name));
         if proxied && !self.proxies.trust(peer) {
             return Err(OtpRefusal::Forbidden(format!(
@@ -204,7 +205,7 @@ fn text(status: StatusCode, text: String) -> Reply {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 enum OtpRefusal {
     /// 400, 408 or 413.
-    #[error(transparent)]
+    #[error("failed to {0}")]
     Body(#[from] server::BodyError),
     /// 403.
     #[error("{0}")]

@@ -179,7 +179,7 @@ impl OtpService {
         let generated = Code::random(self.settings.code_length)
             .and_then(|code| Ok((self.hasher.hash(phone, &code)?, code)));
         let (hashed, code) = generated.map_err(|error| {
-            error!(%error, "no random numbers available");
+            error!(error = %chain(&error), "no random numbers available");
             FailedSend::not_sent(OtpOutcome::NotSent)
         })?;
         let sent = channels::send(&self.channels, 0, phone, &code).await;

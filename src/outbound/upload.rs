@@ -9,6 +9,7 @@ use tokio::time;
 use crate::http::client::read_bounded;
 use crate::http::safe_fetch::failure::FetchError;
 use crate::http::safe_fetch::{SafeClient, transport_error};
+use crate::logging::chain;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// Largest file in bytes: WhatsApp's limit for a video.
@@ -34,7 +35,7 @@ pub(super) async fn add_file(
             FetchError::Permanent(_) => Outcome::Rejected,
             FetchError::Temporary(_) => Outcome::Failed,
         };
-        Verdict::not_sent(outcome, Reason::NoPicture, error.to_string())
+        Verdict::not_sent(outcome, Reason::NoPicture, chain(&error))
     })?;
     Ok(form.part(field, part))
 }

@@ -73,7 +73,7 @@ impl Delivery {
         let message = match record.message() {
             Ok(message) => message,
             Err(error) => {
-                error!(id = %name.id(), error = chain(&error), "address in file invalid");
+                error!(id = %name.id(), error = %chain(&error), "address in file invalid");
                 let verdict = rejected(Reason::BadArguments);
                 return self.give_up(name, record, &verdict).await;
             }
@@ -106,7 +106,7 @@ impl Delivery {
                 Err(self.quarantine(name, &error).await)
             }
             Err(error) => {
-                error!(id = %name.id(), error = chain(&error), "message not claimed, will retry");
+                error!(id = %name.id(), error = %chain(&error), "message not claimed, will retry");
                 Err(Disposition::Retry(DISK_RETRY))
             }
         }
@@ -133,7 +133,7 @@ impl Delivery {
     fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Disposition {
         let [_, (_, directory), _] = self.outbox.directories();
         error!(
-            id = %name.id(), directory = %directory.display(), error = chain(error),
+            id = %name.id(), directory = %directory.display(), error = %chain(error),
             "interrupted message unreadable"
         );
         Disposition::Done
@@ -193,7 +193,7 @@ impl Delivery {
         };
         let receipts = Arc::clone(&self.receipts);
         if let Err(error) = blocking(move || receipts.track(&sent)).await {
-            warn!(id = %name.id(), error = chain(&error), "message not kept for its receipt");
+            warn!(id = %name.id(), error = %chain(&error), "message not kept for its receipt");
         }
     }
 
@@ -214,7 +214,7 @@ impl Delivery {
     }
 
     async fn quarantine(&self, name: OutboxName, error: &io::Error) -> Disposition {
-        error!(id = %name.id(), error = chain(error), "invalid file moved to failed");
+        error!(id = %name.id(), error = %chain(error), "invalid file moved to failed");
         let moved = self.on_disk(move |outbox| outbox.quarantine(name)).await;
         log_unsettled(name, moved);
         Disposition::Done
@@ -274,6 +274,6 @@ fn random_fraction() -> f64 {
 fn log_unsettled(name: OutboxName, settled: io::Result<()>) {
     if let Err(error) = settled {
         // The next start takes the message for one that may have been sent.
-        error!(id = %name.id(), error = chain(&error), "outcome not recorded");
+        error!(id = %name.id(), error = %chain(&error), "outcome not recorded");
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
-use crate::logging::chain;
+use crate::logging::failed;
 use crate::outbox::notice::notice;
 use crate::outbox::record::Record;
 use crate::resilience::rate_limit::KeyedRateLimit;
@@ -50,7 +50,7 @@ impl Notifier {
         }
         match self.spool.store(&[notice]).await {
             Ok(_) => info!(id, "sender notified"),
-            Err(error) => error!(id, error = chain(&error), "sender not notified"),
+            Err(error) => error!(id, error = %failed(&error), "sender not notified"),
         }
     }
 }

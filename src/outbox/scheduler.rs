@@ -167,7 +167,7 @@ impl Scheduler {
     /// newer ones of the same conversations.
     fn recover(&mut self) {
         let names = self.outbox.interrupted().unwrap_or_else(|error| {
-            error!(error = chain(&error), "interrupted messages unreadable");
+            error!(error = %chain(&error), "interrupted messages unreadable");
             Vec::new()
         });
         if !names.is_empty() {
@@ -186,7 +186,7 @@ impl Scheduler {
     fn scan(&mut self) {
         match self.outbox.queued() {
             Ok(names) => names.into_iter().for_each(|name| self.enqueue(name)),
-            Err(error) => error!(error = chain(&error), "outbox unreadable"),
+            Err(error) => error!(error = %chain(&error), "outbox unreadable"),
         }
     }
 

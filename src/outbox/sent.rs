@@ -8,6 +8,7 @@ use std::{fmt, io};
 use serde::{Deserialize, Serialize};
 use tracing::error;
 
+use crate::logging::chain;
 use crate::model::digest::digest;
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
@@ -95,7 +96,7 @@ impl SentMessages {
         };
         let parsed = serde_json::from_slice(&json);
         if let Err(error) = &parsed {
-            error!(path = %path.display(), %error, "sent message unreadable");
+            error!(path = %path.display(), error = %chain(error), "sent message unreadable");
         }
         Ok(parsed.ok())
     }

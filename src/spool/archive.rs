@@ -14,6 +14,7 @@ use super::layout::call_files_in;
 use super::name::CallFileName;
 use super::progress::{Progress, progress};
 use crate::config::SpoolSettings;
+use crate::logging::chain;
 use crate::storage::durable::move_to;
 
 /// Time between searches for old files in `donedir`. Also how long Asterisk may
@@ -82,7 +83,7 @@ impl Archive {
                 "message not delivered"
             ),
             Err(error) => error!(
-                %id, reason, path = %path.display(), %error,
+                %id, reason, path = %path.display(), error = %chain(&error),
                 "undelivered message not moved to faileddir"
             ),
         }
@@ -122,7 +123,7 @@ impl Archive {
             (Ok(Progress::GivenUp), _) => self.move_to_failed(name, path, GIVEN_UP),
             (Ok(Progress::Completed), Ok(age)) if age > self.done_lifetime => {
                 if let Err(error) = std::fs::remove_file(path) {
-                    warn!(path = %path.display(), %error, "old call file not removed");
+                    warn!(path = %path.display(), error = %chain(&error), "old call file not removed");
                 }
             }
             // Asterisk was killed before it appended the result.

@@ -217,6 +217,7 @@ impl Feeder {
     fn log_failure(&mut self, call_file: &OsStr, error: &io::Error) {
         if !self.stuck {
             let (outgoing, waiting) = (self.outgoing.display(), self.queue.waiting());
+            let error = chain(error);
             error!(?call_file, %outgoing, %error, waiting, "hand-over to Asterisk failed");
         }
         self.stuck = true;
@@ -257,7 +258,7 @@ impl Feeder {
                     info!(?call_file, "requeued by administrator");
                     self.queue.push(name);
                 }
-                Err(error) => warn!(?call_file, %error, "call file not requeued"),
+                Err(error) => warn!(?call_file, error = %chain(&error), "call file not requeued"),
             }
         }
     }
@@ -337,13 +338,13 @@ impl Feeder {
             .staging
             .prepare(without_attempts(content).as_bytes())
             .map_err(|error| chain(&error));
-        match written.and_then(|new| new.persist(&path).map_err(|error| error.to_string())) {
+        match written.and_then(|new| new.persist(&path).map_err(|error| chain(&error.error))) {
             Ok(()) => {
                 debug!(?call_file, "call file presented again");
                 true
             }
             Err(error) => {
-                warn!(?call_file, error, "call file not presented again");
+                warn!(?call_file, %error, "call file not presented again");
                 false
             }
         }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::probe;
 use crate::config::SpoolSettings;
-use crate::logging::chain;
+use crate::logging::{chain, failed};
 use crate::storage::durable::Directory;
 
 /// Outgoing is another directory than at start. Asterisk watches the one that
@@ -65,7 +65,7 @@ impl SpoolHealth {
     pub(super) fn check(settings: &SpoolSettings, gauges: &Gauges) -> Self {
         let mut problems = Vec::new();
         let free = probe::probe(settings)
-            .map_err(|error| format!("failed to {}", chain(&error)))
+            .map_err(|error| failed(&error))
             .and_then(|staging| {
                 free_space(&staging, settings.min_free).map_err(|error| chain(&error))
             })
@@ -112,7 +112,7 @@ pub(super) fn free_space(staging: &Directory, min_free: u64) -> Result<u64, Free
 }
 
 /// Too little space for messages, or an unreadable disk. The administrator must
-/// act.
+/// act. The texts are whole sentences, because the health endpoint shows them alone.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FreeSpaceError {
     #[error("{path} has {free} bytes left, which is less than min_free ({min_free})", path = path.display())]
@@ -121,7 +121,7 @@ pub(super) enum FreeSpaceError {
         free: u64,
         min_free: u64,
     },
-    #[error("read the free space of {path}", path = path.display())]
+    #[error("the free space of {path} cannot be read", path = path.display())]
     Unknown {
         path: PathBuf,
         source: std::io::Error,

@@ -212,7 +212,7 @@ impl Writer {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     kept = Some(name.id());
                     // Its sender repeats it, so it may be delivered twice.
-                    error!(?call_file, %error, "refused call file not removed");
+                    error!(?call_file, error = %chain(&error), "refused call file not removed");
                 }
                 _ => {}
             }

@@ -443,7 +443,7 @@ fn missing_configuration_is_told_by_status() {
     let log = stderr(&output);
     assert!(
         log.contains(
-            "configuration not loaded error=read the configuration /nonexistent/websms.conf"
+            "configuration not loaded error=failed to read the configuration /nonexistent/websms.conf"
         ),
         "{log}"
     );

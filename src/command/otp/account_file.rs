@@ -12,6 +12,7 @@ use nix::unistd::Uid;
 use crate::command::terminal::{CommandError, OutputFile, hint, print};
 use crate::config::syntax::keys;
 use crate::config::{OtpDraft, WhatsappAccount};
+use crate::logging::chain;
 use crate::otp::meta::account;
 use crate::secret::Secret;
 use crate::storage::durable::Access;
@@ -39,6 +40,7 @@ impl<'a> AccountFile<'a> {
         let absolute = |path: &Path| {
             std::path::absolute(path).map_err(|error| {
                 let path = path.display();
+                let error = chain(&error);
                 CommandError::usage(format!(
                     "failed to find the absolute path of {path}: {error}"
                 ))
@@ -144,6 +146,7 @@ impl<'a> AccountFile<'a> {
         let config = self.config.display();
         let appended = std::fs::read(self.config)
             .map_err(|error| {
+                let error = chain(&error);
                 CommandError::configuration(format!("failed to read {config}: {error}"))
             })
             .and_then(|before| {

@@ -5,7 +5,7 @@ use tracing::error;
 use crate::cli::Configured;
 use crate::command::{load, terminal};
 use crate::exit::Exit;
-use crate::logging::chain;
+use crate::logging::{chain, failed};
 use crate::otp::agi::{self, OtpCommand};
 use crate::otp::client;
 use crate::otp::outcome::OtpOutcome;
@@ -39,13 +39,13 @@ fn ask(configured: &Configured, command: &OtpCommand) -> Result<OtpOutcome, Exit
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| {
-        error!(%error, "runtime not started");
+        error!(error = %chain(&error), "runtime not started");
         Exit::Internal
     })?;
     runtime
         .block_on(client::ask(otp, command))
         .map_err(|error| {
-            error!("OTP request failed to {}", chain(&error));
+            error!(error = %failed(&error), "OTP request failed");
             Exit::Failed
         })
 }

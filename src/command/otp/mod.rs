@@ -6,13 +6,11 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use tracing::error;
-
 use crate::cli::{OtpAction, OtpOptions, OtpSetup};
-use crate::command::{log, log_level, terminal};
-use crate::config::{self, LoadError};
+use crate::command::{log_level, log_load_error, terminal};
+use crate::config;
 use crate::exit::Exit;
-use crate::logging::{self, chain};
+use crate::logging::{self, failed};
 use crate::otp::agi::{self, InvalidCommand, OtpCommand};
 
 mod account_file;
@@ -42,7 +40,7 @@ pub fn run(options: &OtpOptions, agi: bool) -> Exit {
 /// are not repeated.
 #[must_use]
 pub fn misused() -> Exit {
-    terminal::hint(&format!("failed to {InvalidCommand}"));
+    terminal::hint(&failed(&InvalidCommand));
     terminal::print(&agi::commands(None));
     Exit::Usage
 }
@@ -51,12 +49,8 @@ pub fn misused() -> Exit {
 fn run_setup(config: &Path, options: &OtpSetup) -> Exit {
     match config::load_draft(config) {
         Ok(draft) => terminal::run(setup::setup(config, &draft, options)),
-        Err(LoadError::Mistakes(report)) => {
-            log(&report);
-            Exit::Configuration
-        }
-        Err(unreadable) => {
-            error!(error = %chain(&unreadable), "configuration not loaded");
+        Err(error) => {
+            log_load_error(&error);
             Exit::Configuration
         }
     }

@@ -17,7 +17,7 @@ use crate::command::prompt::Question;
 use crate::command::terminal::{CommandError, hint, print};
 use crate::config::{Identifier, OtpDraft, WhatsappAccount};
 use crate::exit::Exit;
-use crate::logging::chain;
+use crate::logging::failed;
 use crate::otp::meta::account::{self, PartialAccount};
 use crate::otp::meta::{
     BusinessNumber, CreatedTemplate, GraphApi, NewTemplate, Template, TemplateKind, response,
@@ -148,7 +148,7 @@ fn token(source: &SecretSource, by_option: bool) -> Result<Secret, CommandError>
     }
     let bad = |problem: String| CommandError::configuration(format!("{name}: {problem}"));
     let token = source.resolve_nonempty();
-    let token = token.map_err(|error| bad(format!("failed to {}", chain(&error))))?;
+    let token = token.map_err(|error| bad(failed(&error)))?;
     account::secret(token.expose()).map_err(bad)
 }
 
@@ -301,7 +301,7 @@ async fn wait_for_approval(
 }
 
 fn configuration(error: &dyn Error) -> CommandError {
-    CommandError::configuration(format!("failed to {}", chain(error)))
+    CommandError::configuration(failed(error))
 }
 
 #[cfg(test)]

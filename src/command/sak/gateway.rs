@@ -8,7 +8,7 @@ use crate::command::sak::print;
 use crate::command::terminal::{CommandError, hint};
 use crate::config::{SakSettings, SessionId};
 use crate::http::client::json_api::ApiClient;
-use crate::logging::chain;
+use crate::logging::failed;
 use crate::sak::request::{self, Credentials, MissingCredential, SakRequest};
 use crate::sak::{client, response};
 use crate::secret::{Secret, SecretError, SecretSource};
@@ -31,7 +31,7 @@ impl Gateway {
 
     fn with(settings: &SakSettings, credentials: Credentials) -> Result<Self, CommandError> {
         let client = client::client(settings)
-            .map_err(|error| CommandError::configuration(format!("failed to {}", chain(&error))))?;
+            .map_err(|error| CommandError::configuration(failed(&error)))?;
         Ok(Self {
             client,
             credentials,
@@ -104,8 +104,8 @@ fn secret(key: &str, source: Option<&SecretSource>) -> Result<Option<Secret>, Co
             Ok(None)
         }
         Err(error) => Err(CommandError::configuration(format!(
-            "[whatsapp] {key}: failed to {}",
-            chain(&error)
+            "[whatsapp] {key}: {}",
+            failed(&error)
         ))),
     }
 }

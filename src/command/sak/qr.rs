@@ -10,6 +10,7 @@ use crate::command::terminal::{CommandError, hint, print, store};
 use crate::config::SessionId;
 use crate::exit::Exit;
 use crate::http::client::api_error::ApiError;
+use crate::logging::chain;
 use crate::sak::qr::QrImage;
 use crate::sak::request::SakRequest;
 use crate::sak::response::{self, PairingProgress};
@@ -144,12 +145,18 @@ impl Pairing {
 
 fn show_new(new: &NewCode, options: &SessionQr) -> Result<(), CommandError> {
     let image = QrImage::encode(&new.code).map_err(|error| {
-        let text = format!("the gateway's code does not fit into a QR code: {error}");
+        let text = format!(
+            "the gateway's code does not fit into a QR code: {}",
+            chain(&error)
+        );
         CommandError::new(Exit::Unknown, text)
     })?;
     if let Some(path) = &options.png {
         let file = image.png().map_err(|error| {
-            CommandError::new(Exit::Internal, format!("failed to write a PNG: {error}"))
+            CommandError::new(
+                Exit::Internal,
+                format!("failed to write a PNG: {}", chain(&error)),
+            )
         })?;
         store(path, &file)?;
     }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use crate::cli::WebsmsdOptions;
 use crate::command::websmsd::StartFailure;
 use crate::config::Config;
+use crate::logging::chain;
 
 /// Where it listens.
 pub(super) struct Listeners {
@@ -22,7 +23,7 @@ impl Listeners {
         let listen = |address: SocketAddr, problem| {
             TcpListener::bind(address).map_err(|error| StartFailure {
                 problem,
-                detail: format!("{address}: {error}"),
+                detail: format!("{address}: {}", chain(&error)),
             })
         };
         let if_wanted = |address: Option<SocketAddr>, problem| {

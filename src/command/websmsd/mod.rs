@@ -1,6 +1,7 @@
 //! `websmsd`: the daemon. Wires the rooms, serves until a signal, and finishes them
 //! all within one deadline.
 
+use std::error::Error;
 use std::io::{self, Write as _};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use crate::http::server::client_address::TrustedProxies;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::endpoint::Endpoint;
 use crate::inbound::{MessageStore, WebhookHandler};
-use crate::logging::{self, chain};
+use crate::logging::{self, chain, failed};
 use crate::media;
 use crate::otp::OtpParts;
 use crate::outbox::RunningOutbox;
@@ -58,7 +59,7 @@ pub fn run(options: &WebsmsdOptions) -> Exit {
             Exit::Success
         }
         Err(error) => {
-            error!(error = chain(&error), "failed to serve");
+            error!(error = %chain(&error), "serving failed");
             Exit::Internal
         }
     }
@@ -86,13 +87,10 @@ struct StartFailure {
 }
 
 /// An error that keeps the daemon from starting.
-fn because<E>(problem: &'static str) -> impl Fn(E) -> StartFailure
-where
-    E: Into<Box<dyn std::error::Error>>,
-{
+fn because<E: Error>(problem: &'static str) -> impl Fn(E) -> StartFailure {
     move |error| StartFailure {
         problem,
-        detail: chain(&*error.into()),
+        detail: failed(&error),
     }
 }
 
@@ -109,22 +107,25 @@ impl Daemon {
         let listeners = Listeners::open(options, &config)?;
         let (spool, threads) =
             Spool::open(&config.spool).map_err(because("the spool cannot be used"))?;
-        let dedupe = dedupe(&config).map_err(because("message ids cannot be stored"))?;
+        let dedupe = dedupe(&config)?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(because("cannot start the runtime"))?;
+            .map_err(|error| StartFailure {
+                problem: "cannot start the runtime",
+                detail: chain(&error),
+            })?;
         let handle = runtime.handle();
         let (trigger, shutdown) = shutdown::channel();
         let outbox = RunningOutbox::start(&config, spool.clone(), handle.clone(), shutdown.clone())
-            .map_err(|error| because("the outbox cannot be used")(chain(&error)))?;
+            .map_err(because("the outbox cannot be used"))?;
         let pictures = media::start(&config, spool.clone(), handle)
             .map_err(because("pictures cannot be stored"))?;
         let otp = open_otp(&config)?;
         let service = otp.as_ref().map(|otp| Arc::clone(&otp.service));
         let fastagi = listeners.agi.is_some().then(|| {
             FastAgiServer::new(config.clone(), service.clone())
-                .map_err(|error| because("a provider cannot be used")(chain(&error)))
+                .map_err(because("a provider cannot be used"))
         });
         let observers = Observers::new(outbox.as_ref(), service, handle.clone());
         let observers = Arc::new(observers);
@@ -256,10 +257,7 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailure> {
         let interface = settings.interface.clone();
         Endpoint::new(settings).map_err(|error| StartFailure {
             problem: "a secret cannot be read",
-            detail: format!(
-                "[websmsd] interface {interface}: failed to {}",
-                chain(&error)
-            ),
+            detail: format!("[websmsd] interface {interface}: {}", failed(&error)),
         })
     };
     interfaces.map(endpoint).collect()
@@ -273,14 +271,18 @@ fn open_otp(config: &Config) -> Result<Option<OtpParts>, StartFailure> {
         .transpose();
     opened.map_err(|error| StartFailure {
         problem: "one-time passwords cannot be sent",
-        detail: format!("[otp] failed to {}", chain(&error)),
+        detail: format!("[otp] {}", failed(&error)),
     })
 }
 
-fn dedupe(config: &Config) -> Result<Dedupe, String> {
-    let access = probe::access(&config.spool).map_err(|error| chain(&error))?;
+fn dedupe(config: &Config) -> Result<Dedupe, StartFailure> {
+    let problem = "message ids cannot be stored";
+    let access = probe::access(&config.spool).map_err(because(problem))?;
     let directory = Directory::new(&config.spool.staging, access);
-    Dedupe::open(directory).map_err(|error| error.to_string())
+    Dedupe::open(directory).map_err(|error| StartFailure {
+        problem,
+        detail: chain(&error),
+    })
 }
 
 fn trusted_proxies(settings: &HttpSettings) -> TrustedProxies {

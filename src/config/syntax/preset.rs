@@ -13,6 +13,7 @@ use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::{Problem, Severity, did_you_mean};
 use crate::config::syntax::reader::{self, interfaces};
 use crate::config::syntax::section::Section;
+use crate::logging::chain;
 
 /// Reads an own preset from a directory; `None` if there is none of that name.
 pub type PresetLoader<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Option<String>>;
@@ -137,7 +138,7 @@ pub(crate) fn expand(entries: &[Entry], own: PresetLoader<'_>) -> (Vec<Entry>, V
                 Ok(None) if name.is_empty() => {}
                 Ok(None) => problems.push(unknown(named)),
                 Err(error) => {
-                    let message = format!("cannot be read: {error}");
+                    let message = format!("cannot be read: {}", chain(&error));
                     problems.push(Problem::at(named, Severity::Mistake, true, message));
                 }
             }

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use crate::logging::chain;
+
 /// Why a request got no response. Without a connection nothing was done at the
 /// other end; after that nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +42,11 @@ impl TransportError {
 /// The causes of an error in one line. The URL is left out: it may hold a
 /// secret or a number.
 pub(crate) fn error_chain(error: &reqwest::Error) -> String {
-    let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
-    if texts.is_empty() {
-        return if error.is_timeout() {
-            "timed out"
-        } else {
-            "request failed"
-        }
-        .to_owned();
+    match error.source() {
+        Some(cause) => chain(cause),
+        None if error.is_timeout() => "timed out".to_owned(),
+        None => "request failed".to_owned(),
     }
-    texts.join(": ")
 }
 
 /// How long to wait before the next request: `Retry-After` in seconds or as a

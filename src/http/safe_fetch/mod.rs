@@ -26,6 +26,7 @@ pub(crate) mod failure;
 pub(crate) mod redirects;
 
 use crate::http::client;
+use crate::logging::chain;
 use failure::{FetchError, FetchStatus, classify};
 use redirects::RedirectChain;
 
@@ -122,8 +123,9 @@ async fn resolve(redirects: &RedirectChain) -> Result<Vec<IpAddr>, FetchError> {
         return Ok(vec![address]);
     }
     let host = redirects.host();
-    let failed =
-        |error: &dyn Error| FetchError::Temporary(format!("failed to look up {host}: {error}"));
+    let failed = |error: &dyn Error| {
+        FetchError::Temporary(format!("failed to look up {host}: {}", chain(error)))
+    };
     let mut builder = TokioResolver::builder_tokio().map_err(|error| failed(&error))?;
     builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
     let resolver = builder.build().map_err(|error| failed(&error))?;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 use tracing::{error, info, warn};
 
+use crate::logging::chain;
 use crate::resilience::shutdown::Shutdown;
 
 /// The pause after a failed accept: descriptors or memory are used up, and it
@@ -56,7 +57,7 @@ pub(crate) async fn accept<S>(
                 });
             }
             Err(error) => {
-                error!(%error, "failed to accept a connection");
+                error!(error = %chain(&error), "failed to accept a connection");
                 sleep(ACCEPT_RETRY).await;
             }
         }

@@ -25,6 +25,7 @@ pub(crate) mod listener;
 pub(crate) mod log_limit;
 pub(crate) mod reply;
 
+use crate::logging::chain;
 use crate::resilience::shutdown::Shutdown;
 use reply::Reply;
 
@@ -105,7 +106,7 @@ async fn serve<H: Handler>(stream: TcpStream, peer: IpAddr, handler: Arc<H>, shu
 
 fn log_end(peer: IpAddr, ended: &hyper::Result<()>) {
     if let Err(error) = ended {
-        debug!(%peer, %error, "connection ended early");
+        debug!(%peer, error = %chain(error), "connection ended early");
     }
 }
 
@@ -117,7 +118,7 @@ pub(crate) async fn read_body(body: Body, max: usize) -> Result<Bytes, BodyError
     match timeout(BODY_TIMEOUT, Limited::new(body, max).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(error)) => Err(BodyError::Incomplete(error.to_string())),
+        Ok(Err(error)) => Err(BodyError::Incomplete(chain(&*error))),
         Err(_) => Err(BodyError::TimedOut),
     }
 }

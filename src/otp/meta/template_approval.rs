@@ -9,7 +9,7 @@ use tracing::{error, warn};
 
 use crate::config::{self, WhatsappAccount, WhatsappCodes};
 use crate::http::client::json_api::ApiClientError;
-use crate::logging::chain;
+use crate::logging::{chain, failed};
 use crate::otp::meta::{GraphApi, Template};
 use crate::outbound::provider::{Provider, ProviderError};
 use crate::resilience::backoff::Backoff;
@@ -51,7 +51,7 @@ impl TemplateApproval {
             match self.api.template(&self.account).await {
                 Ok(template) if template.is_approved() => match self.provider(&template) {
                     Ok(provider) => return (provider, verified(&template)),
-                    Err(error) => error!(error = %chain(&error), "template not usable"),
+                    Err(error) => error!(error = %failed(&error), "template not usable"),
                 },
                 Ok(template) => {
                     let Template { name, status, .. } = template;
@@ -61,7 +61,7 @@ impl TemplateApproval {
                         "template not approved yet: see the WhatsApp Manager"
                     );
                 }
-                Err(error) => error!(%error, "template not verified yet"),
+                Err(error) => error!(error = %chain(&error), "template not verified yet"),
             }
             sleep(BACKOFF.after(attempts)).await;
         }
