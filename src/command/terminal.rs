@@ -23,7 +23,7 @@ pub(super) fn run(command: impl Future<Output = Result<(), CommandError>>) -> Ex
     let result = match runtime {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => {
-            let text = format!("failed to start the runtime: {error}");
+            let text = format!("failed to start the runtime: {}", chain(&error));
             Err(CommandError::new(Exit::Internal, text))
         }
     };
@@ -124,8 +124,7 @@ impl OutputFile {
 
     /// Checks that the file can be written, without writing it.
     pub(super) fn probe(&self) -> Result<(), CommandError> {
-        let probed = self.directory.prepare(b"").map(drop);
-        probed.map_err(|error| self.failed(&error))
+        self.directory.probe().map_err(|error| self.failed(&error))
     }
 
     /// Writes the file durably.

@@ -70,8 +70,7 @@ impl MediaStore {
     /// # Errors
     /// The step that failed.
     pub(crate) fn probe(&self) -> Result<(), StoreError> {
-        // Dropping the file removes it again.
-        self.pictures.prepare(b"probe").map(drop)
+        self.pictures.probe()
     }
 
     /// Stores jobs, all or none. They are durable when this returns. Blocks.

@@ -25,7 +25,6 @@ pub(crate) mod phone_state;
 pub(crate) mod service;
 pub(crate) mod store;
 
-use std::io;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -33,6 +32,7 @@ use thiserror::Error;
 use crate::config::{Config, OtpChannel, OtpSettings};
 use crate::http::client::json_api::ApiClientError;
 use crate::secret::{Secret, SecretError, SecretSource};
+use crate::storage::directory_error::DirectoryError;
 use channels::{ChannelError, CodeChannel, SmsChannel, WhatsappChannel};
 use code::CodeHasher;
 use meta::account::AccountError;
@@ -61,7 +61,7 @@ pub(crate) fn open(config: &Config, settings: &OtpSettings) -> Result<OtpParts, 
         channels,
         approvals,
     } = prepare(config, settings)?;
-    let store = OtpStore::open(&settings.directory).map_err(OpenError::Store)?;
+    let store = OtpStore::open(&settings.directory)?;
     let service = OtpService::new(settings.clone(), CodeHasher::new(key), store, channels);
     Ok(OtpParts {
         service: Arc::new(service),
@@ -76,7 +76,7 @@ pub(crate) fn open(config: &Config, settings: &OtpSettings) -> Result<OtpParts, 
 /// When the configuration leads to something that cannot be used.
 pub(crate) fn probe(config: &Config, settings: &OtpSettings) -> Result<(), OpenError> {
     prepare(config, settings)?;
-    store::probe(&settings.directory).map_err(OpenError::Store)
+    Ok(store::probe(&settings.directory)?)
 }
 
 /// What the service needs besides its store.
@@ -132,6 +132,6 @@ pub(crate) enum OpenError {
     /// Also the secret that is used in place of `hash_key`.
     #[error("read hash_key")]
     HashKey(#[source] SecretError),
-    #[error("use otpdir")]
-    Store(#[source] io::Error),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
 }

@@ -17,6 +17,7 @@ use crate::logging::chain;
 use crate::otp::code::CodeHasher;
 use crate::otp::phone::Phone;
 use crate::otp::phone_state::PhoneState;
+use crate::storage::directory_error::DirectoryError;
 use crate::storage::durable::{Directory, DirectoryLock};
 
 /// Only the daemon may read the files.
@@ -42,13 +43,12 @@ impl OtpStore {
     ///
     /// # Errors
     /// When it cannot be used, or another process uses it.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let directory = Directory::open_or_create(path, MODE)?;
-        let lock = directory.lock().map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => io::Error::other("another websmsd uses it"),
-            _ => error,
-        })?;
-        directory.remove_temporary(Duration::ZERO)?;
+    pub(crate) fn open(path: &Path) -> Result<Self, DirectoryError> {
+        let unusable = unusable(path);
+        let directory = Directory::open_or_create(path, MODE).map_err(&unusable)?;
+        let lock = directory.lock().map_err(&unusable)?;
+        let removed = directory.remove_temporary(Duration::ZERO);
+        removed.map_err(&unusable)?;
         Ok(Self {
             directory,
             first_lock: Mutex::new(()),
@@ -124,7 +124,7 @@ impl OtpStore {
     fn read(&self, name: &str) -> io::Result<PhoneState> {
         match std::fs::read(self.directory.path().join(name)) {
             Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
-                error!(name, %error, "OTP state file unreadable; ignoring it");
+                error!(name, error = %chain(&error), "OTP state file unreadable; ignoring it");
                 PhoneState::default()
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PhoneState::default()),
@@ -137,11 +137,9 @@ impl OtpStore {
             self.remove(name)?;
         } else {
             let text = serde_json::to_vec(state)?;
-            self.directory
-                .replace(&text, OsStr::new(name))
-                .map_err(io::Error::other)?;
+            self.directory.replace(&text, OsStr::new(name))?;
         }
-        self.directory.sync().map_err(io::Error::other)
+        Ok(self.directory.sync()?)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -157,13 +155,13 @@ impl OtpStore {
 ///
 /// # Errors
 /// When they cannot.
-pub(crate) fn probe(path: &Path) -> io::Result<()> {
-    let directory = Directory::open_or_create(path, MODE)?;
-    // The temporary file is removed when it is dropped.
-    directory
-        .prepare(b"probe")
-        .map(drop)
-        .map_err(io::Error::other)
+pub(crate) fn probe(path: &Path) -> Result<(), DirectoryError> {
+    let probed = Directory::open_or_create(path, MODE).and_then(|directory| Ok(directory.probe()?));
+    probed.map_err(unusable(path))
+}
+
+fn unusable(path: &Path) -> impl Fn(io::Error) -> DirectoryError {
+    move |error| DirectoryError::new(path, "otpdir", 0o750, error)
 }
 
 fn is_name(name: &str) -> bool {

@@ -103,8 +103,7 @@ impl Outbox {
     /// # Errors
     /// The step that failed.
     pub(crate) fn probe(&self) -> Result<(), StoreError> {
-        // Dropping the temporary file removes it.
-        self.queued.prepare(b"probe").map(drop)
+        self.queued.probe()
     }
 
     /// Stores a message; it is durable when this returns.

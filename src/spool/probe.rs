@@ -15,6 +15,7 @@ use tempfile::Builder;
 
 use super::layout::retry_directory;
 use crate::config::{Owner, SpoolSettings};
+use crate::storage::directory_error::DirectoryError;
 use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError};
 
 /// Does everything that a call file needs, and returns the staging directory.
@@ -25,15 +26,12 @@ pub(crate) fn probe(settings: &SpoolSettings) -> Result<Directory, ProbeError> {
     let access = access(settings)?;
     directory_metadata(&settings.staging, "stagingdir")?;
     let staging = Directory::new(&settings.staging, access);
-    // Dropping the file removes it again.
-    staging
-        .prepare(b"probe")
-        .map_err(|source| ProbeError::Write {
-            staging: settings.staging.clone(),
-            access,
-            us: own_identity(),
-            source,
-        })?;
+    staging.probe().map_err(|source| ProbeError::Write {
+        staging: settings.staging.clone(),
+        access,
+        us: own_identity(),
+        source,
+    })?;
     check_writable(&settings.outgoing)?;
     check_same_mount(&settings.staging, &settings.outgoing)?;
     Ok(staging)
@@ -45,7 +43,11 @@ pub(crate) fn probe(settings: &SpoolSettings) -> Result<Directory, ProbeError> {
 /// When another `websmsd` has locked it.
 pub(crate) fn lock(staging: &Directory) -> Result<DirectoryLock, ProbeError> {
     staging.lock().map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => ProbeError::InUse(staging.path().to_owned()),
+        io::ErrorKind::WouldBlock => DirectoryError::InUse {
+            path: staging.path().to_owned(),
+            key: "stagingdir",
+        }
+        .into(),
         _ => ProbeError::step("lock", staging.path(), error),
     })
 }
@@ -195,12 +197,8 @@ pub(crate) enum ProbeError {
     )]
     DifferentFileSystems { staging: PathBuf, outgoing: PathBuf },
     /// Another process has locked the staging directory.
-    #[error(
-        "use {path}: another websmsd uses it (stop the other one, or set stagingdir to another \
-         directory)",
-        path = .0.display()
-    )]
-    InUse(PathBuf),
+    #[error(transparent)]
+    InUse(#[from] DirectoryError),
     /// A directory does not exist.
     #[error(
         "find {path} (create it for Asterisk's user: install -d -o asterisk -g asterisk -m 0750 \

@@ -119,11 +119,18 @@ impl Directory {
     /// The step that failed; the temporary file is removed then.
     pub(crate) fn prepare(&self, content: &[u8]) -> Result<TempPath, StoreError> {
         let mut file = self.begin()?;
-        file.write_all(content).map_err(|cause| StoreError {
-            step: "write",
-            cause,
-        })?;
+        file.write_all(content).map_err(failed("write"))?;
         self.finish(file)
+    }
+
+    /// Writes, syncs and removes a temporary file, to find out whether files can be
+    /// stored.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub(crate) fn probe(&self) -> Result<(), StoreError> {
+        // Dropping the file removes it.
+        self.prepare(b"probe").map(drop)
     }
 
     /// Creates an empty temporary file that only its owner can read, for content
@@ -136,10 +143,7 @@ impl Directory {
             .prefix(TEMPORARY.0)
             .suffix(TEMPORARY.1)
             .tempfile_in(&self.path)
-            .map_err(|cause| StoreError {
-                step: "create a file",
-                cause,
-            })
+            .map_err(failed("create a file"))
     }
 
     /// Gives a file of [`Self::begin`] its owner and mode, and syncs it. The file
@@ -149,10 +153,7 @@ impl Directory {
     /// The step that failed; the temporary file is removed then.
     pub(crate) fn finish(&self, file: NamedTempFile) -> Result<TempPath, StoreError> {
         self.set_access(file.as_file())?;
-        file.as_file().sync_all().map_err(|cause| StoreError {
-            step: "sync the file",
-            cause,
-        })?;
+        file.as_file().sync_all().map_err(failed("sync the file"))?;
         // Closed, because many files can wait for their names.
         Ok(file.into_temp_path())
     }
@@ -193,17 +194,16 @@ impl Directory {
     }
 
     fn set_access(&self, file: &File) -> Result<(), StoreError> {
-        let step = |step| move |cause| StoreError { step, cause };
         let Access { mode, user, group } = self.access;
         let metadata = file
             .metadata()
-            .map_err(step("read the metadata of the file"))?;
+            .map_err(failed("read the metadata of the file"))?;
         if (metadata.uid(), metadata.gid()) != (user, group) {
             fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
-                .map_err(|errno| step("change the owner")(errno.into()))?;
+                .map_err(|errno| failed("change the owner")(errno.into()))?;
         }
         file.set_permissions(Permissions::from_mode(mode))
-            .map_err(step("change the mode"))
+            .map_err(failed("change the mode"))
     }
 
     /// Gives a prepared file its name, which is durable only after [`Self::sync`].
@@ -213,10 +213,7 @@ impl Directory {
     /// is.
     pub(crate) fn publish(&self, file: TempPath, name: &OsStr) -> Result<(), StoreError> {
         file.persist_noclobber(self.path.join(name))
-            .map_err(|error| StoreError {
-                step: "rename",
-                cause: error.error,
-            })
+            .map_err(|error| failed("rename")(error.error))
     }
 
     /// Writes a file and replaces the one with this name, if there is one. Until
@@ -227,10 +224,8 @@ impl Directory {
     pub(crate) fn replace(&self, content: &[u8], name: &OsStr) -> Result<(), StoreError> {
         let path = self.path.join(name);
         let new = self.prepare(content)?;
-        new.persist(path).map_err(|error| StoreError {
-            step: "rename",
-            cause: error.error,
-        })
+        new.persist(path)
+            .map_err(|error| failed("rename")(error.error))
     }
 
     /// Moves a file to another directory of the same file system, like
@@ -258,10 +253,7 @@ impl Directory {
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         File::open(&self.path)
             .and_then(|directory| directory.sync_all())
-            .map_err(|cause| StoreError {
-                step: "sync the directory",
-                cause,
-            })
+            .map_err(failed("sync the directory"))
     }
 
     /// Free bytes of the file system, without the reserve of root.
@@ -332,14 +324,15 @@ fn is_temporary(name: &OsStr) -> bool {
 
 /// A file could not be stored. Its content is lost unless its sender repeats it;
 /// the administrator must check the disk.
-///
-/// The text includes the cause: most callers turn this into an [`io::Error`], which
-/// is often logged without its sources.
 #[derive(Debug, thiserror::Error)]
-#[error("{step}: {cause}")]
+#[error("{step}")]
 pub(crate) struct StoreError {
     step: &'static str,
-    cause: io::Error,
+    source: io::Error,
+}
+
+fn failed(step: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+    move |source| StoreError { step, source }
 }
 
 impl From<StoreError> for io::Error {

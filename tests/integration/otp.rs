@@ -507,7 +507,9 @@ fn directory_in_use_is_refused() {
     assert_eq!(output.status.code(), Some(78));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        stderr.contains("otpdir: another websmsd uses it"),
+        stderr.contains(
+            "another websmsd uses it (stop the other one, or name another directory with otpdir)"
+        ),
         "{stderr}"
     );
 }
