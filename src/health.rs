@@ -1,7 +1,7 @@
 //! The health endpoint: 200 when messages are accepted and handed on, 503 and
 //! the problems when not.
 //!
-//! It has an address of its own (`health_listen`), because it tells more than a
+//! It has an address of its own (`health_listen`), because it shows more than a
 //! stranger needs to know.
 
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::http::server::reply::{self, Reply};
 use crate::otp::service::OtpService;
 use crate::spool::{Spool, SpoolHealth};
 
-/// Answers whoever monitors the daemon.
+/// Answers requests of monitoring.
 #[derive(Debug)]
 pub(crate) struct HealthHandler {
     spool: Spool,

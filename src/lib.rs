@@ -4,17 +4,18 @@
 //!
 //! The tour, in the order of the data:
 //!
-//! * `command` wires the rooms for each subcommand of [`cli`], from what
-//!   [`config`] says, and ends with an [`exit`] status.
+//! * `command` wires the modules for each subcommand of [`cli`], as [`config`]
+//!   says, and ends with an [`exit`] status.
 //! * A message comes in: `http::server` takes the request, `inbound` reads it,
 //!   [`spool`] stores it and hands it to Asterisk as a call file; `media` keeps
 //!   the pictures that came with it.
-//! * A message goes out: `agi` reads one call of `websms`, `outbox` keeps the
+//! * A message goes out: `agi` reads the arguments of `websms`, `outbox` keeps the
 //!   message until it is sent, `outbound` makes the request to the provider.
 //! * `otp` verifies phones by codes that it sends through `outbound`; `sak`
 //!   manages the account at a WhatsApp gateway; `health` answers monitoring.
-//! * The ground: `http`, `storage`, `resilience` and `document` know no messages; [`model`] is
-//!   what is carried; `crypto`, `secret` and `logging` serve everybody.
+//! * At the bottom, `http`, `storage`, `resilience` and `document` know no messages;
+//!   [`model`] has the types of messages; every module uses `crypto`, `secret` and
+//!   `logging`.
 //!
 //! A module uses those below it and none above. `inbound` and `outbound` never
 //! use each other. Decisions are pure functions; clock, disk, network and

@@ -58,8 +58,8 @@ fn show() -> Result<(), DemoError> {
          1. Write your provider's account into /etc/asterisk/websms.conf; conf/REFERENCE.md\n\
          \x20  explains every key, conf/websms.conf is a start.\n\
          2. Run `asterisk-websms check`: it says what is missing and what to do about it.\n\
-         3. Let Asterisk call `websms` and start `websmsd`; README.md has the ten lines for\n\
-         \x20  that, dialplan/ the dialplan.\n",
+         3. Let Asterisk run `websms`, and start `websmsd`: docs/install.md has the steps,\n\
+         \x20  dialplan/ the dialplan.\n",
     );
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! HTTP, for every room that speaks it.
+//! HTTP servers and clients.
 //!
-//! [`server`] takes requests: connection limits, deadlines, the client's
+//! [`server`] receives requests: connection limits, deadlines, the client's
 //! address behind proxies. [`client`] makes them: TLS, timeouts, redaction.
 //! [`safe_fetch`] makes those whose URL a stranger has chosen.
 

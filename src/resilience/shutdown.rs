@@ -1,18 +1,18 @@
-//! Tells every room of the daemon when to stop, and until when to finish.
+//! Signals every part of the daemon when to stop, and until when to finish.
 //!
-//! There is one deadline for all rooms, because their times to finish would add
-//! up otherwise.
+//! All parts share one deadline, because their times to finish would add up
+//! otherwise.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Starts the shutdown; held by whoever receives the signals.
+/// Starts the shutdown; held by the handler of signals.
 #[derive(Debug)]
 pub(crate) struct ShutdownTrigger(watch::Sender<Option<Instant>>);
 
-/// Follows the shutdown; a clone for each room.
+/// Follows the shutdown; a clone for each part of the daemon.
 #[derive(Debug, Clone)]
 pub(crate) struct Shutdown(watch::Receiver<Option<Instant>>);
 
@@ -23,7 +23,7 @@ pub(crate) fn channel() -> (ShutdownTrigger, Shutdown) {
 }
 
 impl ShutdownTrigger {
-    /// Tells all rooms to stop and to finish within `timeout`.
+    /// Makes all parts stop and finish within `timeout`.
     pub(crate) fn start(&self, timeout: Duration) {
         self.0.send_replace(Some(Instant::now() + timeout));
     }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn every_room_gets_the_same_deadline() {
+    fn every_clone_gets_the_same_deadline() {
         run(async {
             let (trigger, first) = channel();
             let second = first.clone();

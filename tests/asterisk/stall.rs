@@ -159,10 +159,7 @@ fn attempt_that_never_ends_is_begun_anew() {
     assert_eq!((john.count(), jane.count()), (0, 0));
     let server = run(&pbx);
     let line = server.wait_for_log(PRESENTED);
-    assert!(
-        line.contains("WARN") && line.contains("files=1"),
-        "{line}"
-    );
+    assert!(line.contains("WARN") && line.contains("files=1"), "{line}");
     assert_eq!(john.wait_for(1)[0].text(), "x");
     wait_for("the end of it", || (!stale.exists()).then_some(()));
     // The other one may still be at it.

@@ -1,5 +1,5 @@
-//! `websmsd`: the daemon. Wires the rooms, serves until a signal, and finishes them
-//! all within one deadline.
+//! `websmsd`: the daemon. Wires the modules, serves until a signal, and stops all
+//! servers within one deadline.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -41,7 +41,7 @@ mod signals;
 /// Beyond the deadline, for the threads of the spool to hand on what was accepted.
 const SPOOL_TIME: Duration = Duration::from_millis(300);
 
-/// Serves until it is told to stop.
+/// Serves until a signal stops it.
 #[must_use]
 pub fn run(options: &WebsmsdOptions) -> Exit {
     logging::start("websmsd", false, log_level().as_deref());
@@ -102,7 +102,7 @@ impl Daemon {
         })?;
         log(&report);
         let endpoints = endpoints(&config)?;
-        // The ports first: while another websmsd has them, nothing of its is
+        // The ports first: while another websmsd has them, its files must not be
         // touched.
         let listeners = Listeners::open(options, &config)?;
         let (spool, threads) =
@@ -183,7 +183,7 @@ impl Daemon {
     }
 }
 
-/// What serves, and what it serves with.
+/// The servers, and what they need.
 struct Servers {
     config: Config,
     listeners: Listeners,
@@ -232,7 +232,7 @@ impl Servers {
         let webhooks = async {
             let address = listeners.webhooks.local_addr()?;
             let listener = listening(listeners.webhooks, "listening")?;
-            // For whoever asked for port 0.
+            // Port 0 lets the system choose the port.
             print(&format!("listening on {address}"));
             server::run(listener, webhooks, shutdown.clone()).await;
             Ok(())
@@ -307,7 +307,7 @@ fn join(threads: SpoolThreads) {
     let started = Instant::now();
     std::thread::spawn(move || {
         threads.join();
-        // Nobody listens when the time is over.
+        // The receiver is gone when the time is over.
         let _ = ended.send(());
     });
     if end.recv_timeout(SPOOL_TIME).is_err() {
@@ -319,7 +319,8 @@ fn join(threads: SpoolThreads) {
     }
 }
 
-/// A line for whoever started the daemon by hand; stdout may be closed.
+/// Prints a line for an administrator who starts the daemon by hand; stdout may be
+/// closed.
 fn print(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }

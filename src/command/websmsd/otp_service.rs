@@ -1,5 +1,5 @@
-//! One-time passwords while the daemon serves: their listener, the approval of
-//! their templates, and what is looked through now and then.
+//! One-time passwords in the daemon: their listener, the approval of their
+//! templates, and the removal of expired codes.
 
 use std::io;
 use std::net::TcpListener;
@@ -19,10 +19,10 @@ use crate::otp::meta::template_approval::TemplateApproval;
 use crate::otp::service::OtpService;
 use crate::resilience::shutdown::Shutdown;
 
-/// How often codes are looked through for those that do not matter any more.
+/// Time between removals of expired codes.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// One-time passwords that are asked for by HTTP.
+/// Serves one-time passwords by HTTP.
 pub(super) struct OtpListener {
     listener: TcpListener,
     server: OtpHandler,
@@ -30,7 +30,6 @@ pub(super) struct OtpListener {
 }
 
 impl OtpListener {
-    /// Serves a desk at this listener.
     pub(super) fn new(opened: OtpParts, listener: TcpListener, daemon: &HttpSettings) -> Self {
         Self {
             listener,
@@ -59,9 +58,9 @@ impl OtpListener {
     }
 }
 
-async fn sweep(desk: Arc<OtpService>) {
+async fn sweep(service: Arc<OtpService>) {
     loop {
-        desk.sweep().await;
+        service.sweep().await;
         sleep(SWEEP).await;
     }
 }

@@ -18,7 +18,7 @@ pub struct ServerSettings {
     pub health: Option<SocketAddr>,
     /// Where Asterisk calls `websms` by `FastAGI`; `None` is nowhere.
     pub agi: Option<SocketAddr>,
-    /// For all rooms together, from the signal to the end.
+    /// From the signal to the end, for all parts of the daemon together.
     pub shutdown_timeout: Duration,
     /// Where pictures are stored; `None` stores none.
     pub media_store: Option<MediaStoreSettings>,

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rate_limit_is_told_with_its_wait() {
+    fn rate_limit_error_includes_the_wait() {
         let seconds = Some(Duration::from_secs(7));
         let limit = ErrorClass::rate_limited(Duration::from_secs(9), "too often", "wait");
         let other = ErrorClass::new(Exit::Failed, "unwell", "see its log");

@@ -1,7 +1,7 @@
-//! The HTTP server that all rooms share: connection limits, deadlines, the
+//! The HTTP server of all endpoints: connection limits, deadlines, the
 //! client's address, log limit, plain responses.
 //!
-//! A room implements [`Handler`]. [`listener`] accepts connections,
+//! Each endpoint implements [`Handler`]. [`listener`] accepts connections,
 //! [`client_address`] finds the client behind proxies, [`log_limit`] bounds the
 //! log lines that a stranger can cause, [`reply`] makes responses.
 
@@ -48,7 +48,7 @@ const HEADERS_MAX: usize = 100;
 /// Bytes of a request's head.
 const HEAD_MAX: usize = 16 * 1024;
 
-/// A room that answers requests.
+/// Answers the requests of an endpoint.
 pub(crate) trait Handler: Send + Sync + 'static {
     /// Connections at a time; further ones wait to be accepted. All handlers
     /// together must leave some of the 1,024 descriptors that systemd gives a
