@@ -1,7 +1,7 @@
 //! Log lines for the administrator: what happened, to whom, why, what to do.
 //!
-//! The daemon writes to stderr, which systemd and Docker collect. Nobody reads the
-//! stderr of `websms` under Asterisk (Debian's unit sends it to /dev/null), so it
+//! The daemon writes to stderr, which systemd and Docker collect. The stderr of
+//! `websms` under Asterisk is lost (Debian's unit sends it to /dev/null), so it
 //! writes to syslog, as the PHP WebSMS does.
 //!
 //! No line has a control character, whatever input it repeats, and none has the

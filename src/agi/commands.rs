@@ -1,4 +1,4 @@
-//! The AGI commands that tell the dialplan what became of a message.
+//! The AGI commands that set the result of a message in the dialplan.
 //!
 //! Asterisk executes what an AGI program prints on stdout, so nothing but the fixed
 //! words here is ever printed.

@@ -1,7 +1,7 @@
 //! `websms` without a process for each message: `AGI(agi://127.0.0.1/websms,…)`,
 //! and `websms-otp` in the same way.
 //!
-//! Asterisk connects, sends what it would tell a program on stdin, with the
+//! Asterisk connects, sends what a program would get on stdin, with the
 //! arguments among it, and executes the commands that it gets (`res/res_agi.c`,
 //! `launch_netscript`, `setup_env`). A line break in an argument forges lines there,
 //! so FROM and BODY must be encoded, and lines that are not numbered one after
@@ -49,7 +49,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// (`main/pbx.c`, `EXT_DATA_SIZE`).
 const ENVIRONMENT_MAX: u64 = 64 * 1024;
 
-/// Before the shutdown's deadline, so that Asterisk can still be told that its
+/// Before the shutdown's deadline, so that Asterisk can still be notified that its
 /// message was interrupted.
 const ANSWER_TIME: Duration = Duration::from_millis(250);
 

@@ -1,6 +1,6 @@
 //! One call of `websms`, by AGI, `FastAGI` or a shell: a straight line from
 //! [`arguments`] to a planned message, which is queued or sent ([`submit`]), and to
-//! the [`commands`] that tell the dialplan the result. [`fastagi`] does all of it
+//! the [`commands`] that set the result in the dialplan. [`fastagi`] does all of it
 //! without a process for each call.
 
 pub(crate) mod arguments;

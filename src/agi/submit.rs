@@ -41,7 +41,7 @@ struct Part {
     size: TextSize,
 }
 
-/// What the caller is told.
+/// The result for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubmitResult {
     pub outcome: Outcome,

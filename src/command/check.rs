@@ -116,7 +116,7 @@ impl Findings {
         }
     }
 
-    /// Says that something is usable, or why it is not.
+    /// Reports that something is usable, or why it is not.
     fn result<E: Error>(&mut self, place: &str, usable: &str, result: Result<(), E>) {
         match result {
             Ok(()) => self.line("ok", usable),

@@ -19,7 +19,6 @@ use crate::command::terminal::{hint, print};
 use crate::exit::Exit;
 use crate::logging;
 
-/// For each step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 
 const OURS: &str = "+12025550160";
@@ -175,7 +174,6 @@ fn own_command(subcommand: &str, directory: &Path) -> Result<Command, DemoError>
     Ok(command)
 }
 
-/// A running `websmsd`.
 struct DemoDaemon {
     child: Child,
     address: String,
@@ -278,10 +276,8 @@ fn paragraph(text: &str) {
     print(&format!("{text}\n"));
 }
 
-/// The step that failed.
 #[derive(Debug, Error)]
 enum DemoError {
-    /// Something did not happen.
     #[error("{0}")]
     Expected(&'static str),
     #[error("{step}")]

@@ -21,7 +21,7 @@ use crate::model::id::Id;
 use crate::outbound::fallback::ProviderChain;
 use crate::outbound::verdict::Reason;
 
-/// Sends or queues the message. Under `agi` the dialplan is told on stdout.
+/// Sends or queues the message. Under `agi` the result goes to the dialplan on stdout.
 #[must_use]
 pub fn run(options: &WebsmsOptions, agi: bool) -> Exit {
     logging::start("websms", agi, log_level().as_deref());

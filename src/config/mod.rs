@@ -1,10 +1,10 @@
 //! `websms.conf`: text to typed, checked configuration.
 //!
-//! Four steps: `syntax::ini` makes entries of lines, `syntax::preset` adds those of
-//! presets, `syntax::value` makes types of values, and `sections` puts the values
-//! together, a file for each section. All mistakes of a file are found in one run; a
-//! configuration exists only when there are none. Reading touches nothing but text;
-//! who uses a secret that is stored elsewhere reads it then.
+//! Four steps: `syntax::ini` turns lines into entries, `syntax::preset` adds those of
+//! presets, `syntax::value` converts values to types, and `sections` puts the values
+//! together, one file for each section. All mistakes of a file are found in one run; a
+//! configuration exists only without mistakes. Reading touches nothing but text;
+//! a secret that is stored elsewhere is read when it is used.
 
 mod advice;
 mod configuration;

@@ -9,7 +9,7 @@ use crate::model::media_type::essence;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What a request says.
+/// The decoded content of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
     /// Fields of an urlencoded form, in the order of the body.
@@ -111,7 +111,7 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Vec<(String, Strin
 /// describes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeError {
-    /// It is not what its Content-Type says.
+    /// It does not have the format of its Content-Type.
     #[error("decode the body: it is {0}")]
     Malformed(String),
     /// This Content-Type is not supported.

@@ -101,7 +101,7 @@ impl Dedupe {
         Ok(Self { directory, memory })
     }
 
-    /// Waits until nobody else is storing one of `keys`, and claims those that were
+    /// Waits until no other task is storing one of `keys`, and claims those that were
     /// not stored. A key that is given twice is claimed once.
     pub(crate) async fn claim(&self, keys: &[MessageKey]) -> Claim<'_> {
         loop {
@@ -262,7 +262,9 @@ mod tests {
 
     fn claim<'a>(dedupe: &'a Dedupe, ids: &[&str]) -> Claim<'a> {
         let keys: Vec<_> = ids.iter().map(|id| key(id)).collect();
-        dedupe.try_claim(&keys).expect("nobody is storing them")
+        dedupe
+            .try_claim(&keys)
+            .expect("no other task is storing them")
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Endpoint {
         })
     }
 
-    /// What stands in the path in the place of the token.
+    /// The part of the path in the place of the token.
     pub(crate) fn token<'a>(&self, path: &'a str) -> Option<&'a str> {
         let mut templates = self.settings.paths.iter().flatten();
         templates.find_map(|template| path_template::matched(template, path)?.token)

@@ -231,7 +231,7 @@ fn authenticate(request: &WebhookRequest, endpoint: &Endpoint) -> Result<TrustSc
 pub(super) fn document(request: WebhookRequest, scope: TrustScope) -> Result<Document, Refusal> {
     let mut headers = request.headers;
     let mut value = request.content.map(Content::into_value)?;
-    // Hardly anybody signs a header.
+    // Few providers sign headers.
     if scope != TrustScope::All {
         headers.clear();
     }
@@ -243,8 +243,7 @@ pub(super) fn document(request: WebhookRequest, scope: TrustScope) -> Result<Doc
     Ok(Document { value, headers })
 }
 
-/// A path as it may be logged: a long part of it could be a token that somebody
-/// has put in the wrong place.
+/// A path as it may be logged: a long part of it could be a token in the wrong place.
 fn loggable_path(path: &str) -> String {
     const LONG: usize = 16;
     let part = |part: &str| match part.get(..3) {

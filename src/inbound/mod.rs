@@ -11,10 +11,10 @@
 //!    [`whatsapp_message`]),
 //! 6. ids that were stored before ([`dedupe`]), pictures, spool ([`store`]).
 //!
-//! An [`observer`] learns of messages and receipts.
+//! An [`observer`] is notified of messages and receipts.
 //!
-//! The response is 200 only when the spool says that the messages are durable.
-//! What the peer is told is in [`reply`]; the reason is in the log.
+//! The response is 200 only when the spool reports that the messages are durable.
+//! [`reply`] has the responses to refused requests; the reason is only in the log.
 
 pub(crate) mod auth;
 pub(crate) mod decode;

@@ -13,7 +13,7 @@ pub(crate) trait Observer: Send + Sync {
     /// When it cannot be recorded. The message is stored all the same.
     fn message(&self, message: &Message) -> io::Result<()>;
 
-    /// A provider says what became of a message that went out.
+    /// A provider has reported the state of a message that was sent.
     ///
     /// # Errors
     /// When it cannot be recorded. The provider is asked to post it again.

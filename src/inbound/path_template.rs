@@ -5,7 +5,7 @@ use crate::config::TOKEN;
 /// A path that matches a configured one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PathMatch<'a> {
-    /// What stands in the place of `{token}`, to be judged later.
+    /// The part in the place of `{token}`, to be verified later.
     pub token: Option<&'a str>,
 }
 

@@ -1,4 +1,4 @@
-//! Delivery receipts: what a provider says later about a message that went out.
+//! Delivery receipts: reports of a provider about a message that was sent.
 
 use crate::config::{IncomingInterface, ReceiptPaths};
 use crate::document::Document;

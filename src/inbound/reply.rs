@@ -1,4 +1,4 @@
-//! What a peer is told: a status and its name. The reason is for the log.
+//! Responses to peers: a status and its name. The reason is only in the log.
 
 use hyper::StatusCode;
 use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};

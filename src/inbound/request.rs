@@ -1,5 +1,5 @@
-//! A webhook request, read once: signature, match and extraction all look at
-//! what was read here.
+//! A webhook request, read once, so that signature, match and extraction all use the
+//! same values.
 
 use hyper::Method;
 use hyper::body::Bytes;
@@ -9,23 +9,23 @@ use serde_json::Value;
 
 use crate::inbound::decode::{self, Content, DecodeError};
 
-/// A request as it came, and what it says.
+/// A request as it was received, and its content.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookRequest {
     pub method: Method,
-    /// As it came, still percent-encoded.
+    /// As received, still percent-encoded.
     pub path: String,
-    /// What stands behind the `?`, as it came.
+    /// The part after the `?`, as received.
     pub query: Option<String>,
     /// Names in lower case and values.
     pub headers: Vec<(String, String)>,
-    /// As it came: most signatures are over these bytes.
+    /// As received: most signatures are over these bytes.
     pub body: Bytes,
-    /// What stands in the path in the place of the token.
+    /// The part of the path in the place of the token.
     pub token: Option<String>,
     /// The query, decoded.
     pub parameters: Vec<(String, String)>,
-    /// What a message is read from: the query of a GET, else the body. An error
+    /// The fields of messages: the query of a GET, else the body. An error
     /// counts only when the request is authentic.
     pub content: Result<Content, DecodeError>,
 }
@@ -115,7 +115,7 @@ impl WebhookRequest {
     }
 }
 
-/// The value of a name that is given once: of two nobody knows which one counts.
+/// The value of a name that is given once; with two it is unclear which one counts.
 pub(crate) fn once<'a>(pairs: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
     let mut values = pairs.iter().filter(|(name, _)| name == wanted);
     match (values.next(), values.next()) {

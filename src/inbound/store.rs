@@ -103,7 +103,7 @@ impl MessageStore {
             }
             Err(error) => {
                 let recorder = recorder.clone();
-                // If this does not happen, a picture is fetched that nobody needs.
+                // Failing this, a picture is fetched that no message links to.
                 let _ = spawn_blocking(move || recorder.forget(&pictures)).await;
                 Err(error)
             }

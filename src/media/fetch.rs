@@ -36,7 +36,6 @@ pub(crate) struct Fetcher {
     pub settings: MediaStoreSettings,
     /// Hosts that may get the credentials, in lower case.
     pub hosts: Vec<String>,
-    /// The interface's credentials.
     pub auth: Auth<Secret>,
     pub client: SafeClient,
 }
@@ -175,7 +174,6 @@ impl Fetcher {
 pub(crate) struct Fetched {
     /// Removed when dropped.
     pub file: NamedTempFile,
-    /// The size of the file.
     pub bytes: u64,
 }
 

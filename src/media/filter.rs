@@ -1,13 +1,13 @@
 //! Which files are stored. Pure.
 //!
 //! Only files of a known media type are stored, so that a web server does not
-//! serve a page or a script that a stranger has sent.
+//! serve a page or a script of a stranger.
 
 use reqwest::Url;
 
 use crate::model::media_type;
 
-/// Content-Types that do not tell what a file is.
+/// Content-Types that do not name the format of a file.
 const GENERIC_TYPES: [&str; 4] = [
     "",
     "application/octet-stream",

@@ -12,9 +12,9 @@
 //! | stored | `media_dir/NAME.jpg` | anyone with the link; [`worker`] when it is old | kept |
 //! | not available | gone | the phone, which is notified | the phone may be notified twice |
 //!
-//! Guarantee: a picture whose link was stored is fetched, or the phone is told that
-//! it was not. Only public and permitted addresses are connected to, and only the
-//! hosts of `media_hosts` get the interface's credentials.
+//! Guarantee: a picture whose link was stored is fetched, or the phone is notified
+//! that it was not. Connections go only to public and permitted addresses, and only
+//! the hosts of `media_hosts` get the interface's credentials.
 //!
 //! The name of a picture has the extension of its URL, or none, because the link is
 //! in the text before the picture is fetched. For names without an extension the
@@ -23,7 +23,7 @@
 //!
 //! [`recorder`], the only part that [`inbound`](crate::inbound) uses, makes
 //! [`job`]s, which [`store`] keeps. [`worker`] schedules them, [`fetch`] makes one
-//! attempt, and [`filter`] says which files are stored.
+//! attempt, and [`filter`] decides which files are stored.
 
 use std::collections::HashMap;
 use std::io;

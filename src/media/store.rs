@@ -18,7 +18,7 @@ const JOB_MODE: u32 = 0o600;
 
 /// The directory for jobs, inside that for pictures, so that a fetched file can be
 /// renamed to its picture. Web servers usually hide names with a leading dot, and
-/// nobody outside knows the names in it.
+/// the names in it are random.
 const JOBS: &str = ".pending";
 
 const JOB_EXTENSION: &str = "json";
@@ -107,7 +107,6 @@ impl MediaStore {
         let _ = self.jobs.remove(name.as_str().as_ref());
     }
 
-    /// Removes several jobs.
     pub(crate) fn forget_all(&self, names: &[RandomName]) {
         for name in names {
             self.forget(name);
@@ -145,7 +144,6 @@ impl MediaStore {
         self.jobs.replace(&job.to_json(), name.as_str().as_ref())
     }
 
-    /// Whether a picture is stored.
     pub(crate) fn has(&self, picture: &RandomName) -> bool {
         self.pictures.path().join(picture.as_str()).exists()
     }

@@ -30,7 +30,7 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 /// well.
 const NOTICE_RETRY: Duration = Duration::from_secs(60);
 
-/// Carries out jobs.
+/// Runs jobs.
 #[derive(Debug)]
 pub(crate) struct Downloader {
     pub store: MediaStore,
@@ -234,7 +234,7 @@ impl Downloader {
         self.notify(name, job).await
     }
 
-    /// Tells the phone that a picture will not come, by a message.
+    /// Sends the phone a message that a picture will not come.
     async fn notify(&self, name: &RandomName, job: &MediaJob) -> JobResult {
         let picture = job.name.start();
         let stored = match job.notice() {

@@ -61,8 +61,8 @@ fn user_part(raw: &str) -> String {
     percent_decode_str(user).decode_utf8_lossy().into_owned()
 }
 
-/// The text holds no number or name; this is its start. Whoever wrote the
-/// dialplan or the record must correct it.
+/// The start of a text without a number or name. The author of the dialplan or of
+/// the record must correct it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a number, SIP URI or name with a SIP URI")]
 pub struct InvalidAddress(String);

@@ -5,8 +5,8 @@ use sha1::{Digest as _, Sha1};
 /// The first `N` bytes (20 at most) of the SHA-1 of texts joined by line
 /// breaks. Only the last text may hold a line break itself.
 ///
-/// The keys name files and stand in files on disk, so the result must not
-/// change. SHA-1 spreads them well; nothing is protected by it.
+/// The keys are file names and contents of files on disk, so the result must not
+/// change. SHA-1 is for even distribution, not for protection.
 pub(crate) fn digest<const N: usize>(texts: &[&str]) -> [u8; N] {
     const { assert!(N <= 20, "SHA-1 has 20 bytes") };
     let mut bytes = Sha1::digest(texts.join("\n")).into_iter();

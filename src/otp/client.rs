@@ -72,8 +72,8 @@ fn request(
     })
 }
 
-/// The outcome that the daemon reports. Other programs listen at port 3000 too;
-/// one that answers 200 to everything verifies nobody.
+/// The outcome that the daemon reports. Another program may listen at port 3000, and
+/// its 200 must not verify a code.
 fn outcome(status: StatusCode, headers: &HeaderMap) -> Result<OtpOutcome, OtpClientError> {
     let server = headers.get(SERVER);
     if server.is_none_or(|server| server != SERVER_NAME) {

@@ -32,8 +32,8 @@ use crate::secret::Secret;
 /// Bytes of a body; a code has at most 15 digits.
 const BODY_MAX: usize = 16 * 1024;
 
-/// The `Server` header, by which `websms-otp` tells the daemon from other programs
-/// that listen at port 3000.
+/// The `Server` header, by which `websms-otp` distinguishes the daemon from other
+/// programs that listen at port 3000.
 pub(crate) const SERVER_NAME: &str = "websmsd";
 
 /// Headers that proxies add, in lower case.

@@ -60,7 +60,7 @@ pub(crate) enum OtpOutcome {
 }
 
 impl OtpOutcome {
-    /// The status of HTTP.
+    /// The HTTP status of the response.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Sent | Self::Verified => StatusCode::OK,

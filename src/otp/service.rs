@@ -309,8 +309,8 @@ impl OtpService {
         self.awaited.lock().retain(|_, awaited| awaited.until > now);
     }
 
-    /// Changes the stored state of a phone, on a thread where the disk holds up
-    /// nobody else.
+    /// Changes the stored state of a phone, on a thread for blocking work, so that a
+    /// slow disk does not delay other requests.
     async fn change<T: Send + 'static>(
         self: &Arc<Self>,
         phone: &Phone,
@@ -324,7 +324,7 @@ impl OtpService {
     async fn lock_phone(&self, phone: &Phone) -> Option<OwnedMutexGuard<()>> {
         let lock = {
             let mut locks = self.sending.lock();
-            // Those that nobody holds or waits for are dropped.
+            // Locks that no task holds or waits for are dropped.
             if locks.len() >= AWAITED_MAX {
                 locks.retain(|_, lock| Arc::strong_count(lock) > 1);
             }

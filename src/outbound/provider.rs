@@ -92,8 +92,9 @@ impl Provider {
             Ok(body) => {
                 let verdict = response::verdict(check, status, &body);
                 let verdict = response::with_explanation(verdict, &settings.errors, &body);
-                let place = settings.response_id.as_ref();
-                let provider_id = place.and_then(|place| response::provider_id(place, &body));
+                let location = settings.response_id.as_ref();
+                let provider_id =
+                    location.and_then(|location| response::provider_id(location, &body));
                 let verdict = Verdict {
                     provider_id: provider_id.filter(|_| verdict.outcome == Outcome::Sent),
                     ..verdict

@@ -1,4 +1,4 @@
-//! What a provider says, without what must not be repeated. Pure.
+//! Removes secrets from responses of providers. Pure.
 //!
 //! Some providers repeat what they got. It is redacted before an excerpt is
 //! taken for the log, because half a secret cannot be recognised.

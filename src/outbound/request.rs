@@ -13,7 +13,6 @@ use crate::outbound::values::{self, MessageValues};
 use crate::outbound::{auth, parameters};
 use crate::secret::Secret;
 
-/// A request to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProviderRequest {
     pub method: RequestMethod,
@@ -23,7 +22,6 @@ pub(crate) struct ProviderRequest {
     pub body: RequestBody,
 }
 
-/// The body of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RequestBody {
     /// Fields of `multipart/form-data`. The HTTP client chooses the boundary and
@@ -31,14 +29,12 @@ pub(crate) enum RequestBody {
     Multipart(Vec<(String, String)>),
     /// Everything is in the URL.
     None,
-    /// As it is sent.
     Text(String),
     /// Fields of `multipart/form-data`, and a file that is yet to be fetched.
     Upload {
         fields: Vec<(String, String)>,
         /// The name of the file's field.
         field: String,
-        /// Where the file is.
         url: String,
     },
 }

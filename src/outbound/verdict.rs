@@ -147,7 +147,7 @@ pub(crate) struct Verdict {
     pub outcome: Outcome,
     /// `None` when the message was sent or queued.
     pub reason: Option<Reason>,
-    /// Details for the log; may repeat what the provider said.
+    /// Details for the log; may repeat a response of the provider.
     pub detail: String,
     /// How long the provider wants us to wait.
     pub retry_after: Option<Duration>,

@@ -104,7 +104,7 @@ pub(crate) fn probe(path: &Path) -> Result<(), OutboxError> {
 /// An outbox whose messages are being delivered, by a thread of its own.
 #[derive(Debug)]
 pub(crate) struct RunningOutbox {
-    /// Records what providers say later.
+    /// Records delivery receipts.
     pub receipts: Arc<Tracker>,
     /// Records who wrote by which interface, if answers go by that.
     pub reply_routes: Option<Arc<ReplyRoutes>>,
@@ -114,7 +114,7 @@ pub(crate) struct RunningOutbox {
 
 impl RunningOutbox {
     /// Starts to deliver, until the shutdown; `None` when no interface uses the
-    /// outbox and there is none. Requests run on `runtime`, notices go to `spool`.
+    /// outbox and its directory does not exist. Requests run on `runtime`, notices go to `spool`.
     ///
     /// # Errors
     /// When the outbox or a provider cannot be used.

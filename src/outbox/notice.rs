@@ -22,7 +22,7 @@ pub(crate) fn notice(record: &Record, template: &str, reason: &str) -> Option<Me
         "reason" => reason.to_owned(),
         _ => String::new(),
     };
-    // It only tells conversations apart; the phone does not see it.
+    // It only separates conversations; the phone does not see it.
     let interface = record.interface.name().cloned();
     Some(Message {
         to,

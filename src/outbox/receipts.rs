@@ -1,7 +1,7 @@
-//! What providers say later about messages that they accepted.
+//! Delivery receipts for messages that providers accepted.
 //!
 //! A message that was sent and has a provider's id is kept in `outboxdir/sent`
-//! until its `receipt_ttl` is over. Its receipts are recorded there. When one says
+//! until its `receipt_ttl` is over. Its receipts are recorded there. When one reports
 //! that the message was not delivered, the message goes to the fallback or its
 //! sender is notified. A receipt that comes before the message is known to be sent
 //! waits a minute for it.

@@ -68,14 +68,14 @@ impl RecordedInterface {
     }
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastAttempt {
     /// `FAILED`, `REJECTED` or `UNKNOWN`.
     pub outcome: String,
     /// Why, in the words of `WEBSMS_ERROR`.
     pub reason: String,
-    /// What the provider said.
+    /// Details, such as the response of the provider.
     pub detail: String,
 }
 

@@ -224,7 +224,7 @@ impl Outbox {
     }
 
     /// Moves a message on from `sending`: with its new record, or as it was when
-    /// the disk has no room for that.
+    /// the disk has no space for that.
     fn settle(&self, to: &Directory, name: OutboxName, record: &Record) -> io::Result<()> {
         let file = name.to_os_string();
         let written = to

@@ -16,7 +16,6 @@ const BLACK_ON_WHITE: &str = "\x1b[38;5;16;48;5;231m";
 
 const RESET: &str = "\x1b[0m";
 
-/// A QR code.
 pub(crate) struct QrImage(QrCode);
 
 impl QrImage {
@@ -44,7 +43,6 @@ impl QrImage {
             .collect()
     }
 
-    /// Draws as SVG.
     pub(crate) fn svg(&self) -> String {
         self.0.render::<svg::Color<'_>>().build()
     }

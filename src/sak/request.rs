@@ -13,7 +13,6 @@ const RECEIVED: &str = "message.received";
 /// The header for API keys.
 const API_KEY: &str = "x-api-key";
 
-/// A request to the gateway.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SakRequest<'a> {
     Health {

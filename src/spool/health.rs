@@ -43,7 +43,6 @@ impl Gauges {
     }
 }
 
-/// The health of the spool.
 #[derive(Debug, Clone)]
 pub(crate) struct SpoolHealth {
     /// Reasons why messages cannot be accepted or handed to Asterisk.

@@ -17,7 +17,6 @@ use crate::config::SpoolSettings;
 use crate::model::id::Id;
 use crate::storage::durable::{Directory, StoreError};
 
-/// A call file.
 #[derive(Debug)]
 pub(crate) struct SpoolEntry {
     pub name: CallFileName,
@@ -71,7 +70,6 @@ fn entry(name: CallFileName, state: SpoolState, path: PathBuf) -> io::Result<Spo
 }
 
 impl SpoolEntry {
-    /// The id of the message.
     pub(crate) fn id(&self) -> Id {
         self.name.id()
     }

@@ -59,7 +59,6 @@ impl CallFileName {
         format!("{}/{}", self.part, self.parts)
     }
 
-    /// The id of the message.
     pub(crate) fn id(&self) -> Id {
         self.id
     }

@@ -199,7 +199,6 @@ pub(crate) enum ProbeError {
     /// Another process has locked the staging directory.
     #[error(transparent)]
     InUse(#[from] DirectoryError),
-    /// A directory does not exist.
     #[error(
         "find {path} (create it for Asterisk's user: install -d -o asterisk -g asterisk -m 0750 \
          {path}; or set {key} to another directory)",
@@ -228,7 +227,7 @@ pub(crate) enum ProbeError {
         permissions: String,
         source: io::Error,
     },
-    /// `fileowner` names nobody of this system.
+    /// This system has no such user or group.
     #[error(
         "find the {what} {name:?} of fileowner in {file} (name Asterisk's user, or give numbers: \
          fileowner = 101:101)"
@@ -250,9 +249,9 @@ pub(crate) enum ProbeError {
     )]
     Write {
         staging: PathBuf,
-        /// Who must own call files.
+        /// Owner and mode that call files must have.
         access: Access,
-        /// Who we are.
+        /// User and group of this process.
         us: String,
         source: StoreError,
     },

@@ -44,8 +44,8 @@ fn time(rest: &str) -> u64 {
 
 /// How many attempts Asterisk has begun.
 pub(crate) fn attempts(content: &str) -> usize {
-    let begun = |line: &&str| line.starts_with("StartRetry: ");
-    content.lines().filter(begun).count()
+    let is_start = |line: &&str| line.starts_with("StartRetry: ");
+    content.lines().filter(is_start).count()
 }
 
 /// The call file without the lines that Asterisk has appended.

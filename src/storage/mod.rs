@@ -1,6 +1,6 @@
 //! Storage on disk, and queues of what is stored.
 //!
-//! [`durable`] writes files that survive a crash, [`directory_error`] says what to
+//! [`durable`] writes files that survive a crash, [`directory_error`] describes what to
 //! do about a directory that cannot be used, [`conversation_queue`] keeps the
 //! order within each conversation, [`mod@watch`] reports changes of directories,
 //! and [`mod@blocking`] runs file system calls from async code. None of them knows

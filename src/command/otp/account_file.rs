@@ -1,7 +1,7 @@
 //! Writes the account at Meta to a file of its own, which `[otp]` names.
 //!
-//! Both files are replaced as a whole. Who may read websms.conf may read the
-//! account, because the daemon must; nobody else may.
+//! Both files are replaced as a whole. Readers of websms.conf may read the account,
+//! because the daemon must; no one else may.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -245,7 +245,7 @@ fn unchanged_access(existing: Option<&Metadata>) -> Access {
 }
 
 /// The owner and mode of the account file: those of the existing file, else those
-/// of the configuration; nobody but owner and group may read it.
+/// of the configuration; only owner and group may read it.
 fn account_access(existing: Option<&Metadata>, config: Option<&Metadata>) -> Access {
     let user = Uid::effective();
     match (existing, config) {

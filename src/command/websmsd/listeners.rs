@@ -7,7 +7,7 @@ use crate::command::websmsd::StartFailure;
 use crate::config::Config;
 use crate::logging::chain;
 
-/// Where it listens.
+/// The bound sockets of all servers.
 pub(super) struct Listeners {
     pub(super) webhooks: TcpListener,
     pub(super) health: Option<TcpListener>,

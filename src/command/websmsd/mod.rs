@@ -264,12 +264,12 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailure> {
 }
 
 fn open_otp(config: &Config) -> Result<Option<OtpParts>, StartFailure> {
-    let opened = config
+    let parts = config
         .otp
         .as_ref()
         .map(|otp| crate::otp::open(config, otp))
         .transpose();
-    opened.map_err(|error| StartFailure {
+    parts.map_err(|error| StartFailure {
         problem: "one-time passwords cannot be sent",
         detail: format!("[otp] {}", failed(&error)),
     })

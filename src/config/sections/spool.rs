@@ -35,7 +35,7 @@ pub struct SpoolSettings {
     pub file_owner: Option<Owner>,
 }
 
-/// What a call file tells Asterisk besides the message.
+/// The parts of a call file besides the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallFileSettings {
     /// Seconds to wait until the Local channel answers.
@@ -122,7 +122,7 @@ fn read_call_file(reader: &mut Reader<'_>) -> Option<CallFileSettings> {
     })
 }
 
-/// An octal mode with which the owner can read and write and nobody can execute.
+/// An octal mode by which the owner can read and write and no one can execute.
 /// Asterisk appends to call files when it retries (`pbx/pbx_spool.c`,
 /// `safe_append`).
 fn file_mode(raw: &str) -> Result<u32, String> {

@@ -1,6 +1,6 @@
-//! Text to values, whatever the section: `ini` makes entries of lines, `preset` adds
-//! those of presets, `reader` finds the entry of a key (`keys`) and makes a type of it
-//! (`value`). `problem` tells the administrator of mistakes.
+//! Text to values, for all sections: `ini` turns lines into entries, `preset` adds
+//! those of presets, `reader` finds the entry of a key (`keys`) and converts it to a
+//! type (`value`). `problem` describes mistakes to the administrator.
 
 pub(crate) mod entry;
 pub mod ini;

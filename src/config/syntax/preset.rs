@@ -15,7 +15,7 @@ use crate::config::syntax::reader::{self, interfaces};
 use crate::config::syntax::section::Section;
 use crate::logging::chain;
 
-/// Reads an own preset from a directory; `None` if there is none of that name.
+/// Reads an own preset from a directory; `None` if it does not exist.
 pub type PresetLoader<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Option<String>>;
 
 macro_rules! presets {
@@ -101,7 +101,7 @@ pub fn directory(entries: &[Entry]) -> PathBuf {
     PathBuf::from(given.map_or(key.default, |entry| &entry.value))
 }
 
-/// Whether this may be the name of a preset; a path is none.
+/// Whether this may be the name of a preset; a path may not.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     !name.is_empty()

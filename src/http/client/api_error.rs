@@ -10,7 +10,6 @@ use crate::exit::Exit;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ErrorClass {
     pub exit: Exit,
-    /// What is wrong.
     pub summary: &'static str,
     /// What the administrator can do about it.
     pub remedy: &'static str,
@@ -30,7 +29,6 @@ impl ErrorClass {
         }
     }
 
-    /// A rate limit.
     pub(crate) const fn rate_limited(
         default_retry_after: Duration,
         summary: &'static str,

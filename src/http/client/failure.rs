@@ -7,8 +7,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use crate::logging::chain;
 
-/// Why a request got no response. Without a connection nothing was done at the
-/// other end; after that nobody knows.
+/// Why a request got no response. Without a connection the peer did nothing; after
+/// that it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransportError {
     /// The connection ended before the response did.

@@ -1,9 +1,9 @@
-//! A client for APIs that speak JSON, which commands manage an account with: one
-//! request, no redirect, within a bounded time.
+//! A client for the JSON APIs by which commands manage an account: one request, no
+//! redirect, within a bounded time.
 //!
-//! An [`ApiProfile`] describes the API: how its responses are read, and what the
-//! administrator is told when there is none. Nothing here logs, and no error text
-//! holds a secret that the API repeats.
+//! An [`ApiProfile`] describes the API: how its responses are read, and the error
+//! texts for requests without a response. This module does not log, and no error
+//! text contains a secret that the API repeats.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -39,7 +39,7 @@ pub(crate) struct ApiRequest {
     pub headers: Vec<(&'static str, Secret)>,
 }
 
-/// What differs between APIs.
+/// The differences between APIs.
 #[derive(Debug)]
 pub(crate) struct ApiProfile {
     /// Reads status and body of a response. After a failure it is called again with
@@ -57,10 +57,9 @@ pub(crate) struct ApiProfile {
     pub invalid_request: ErrorText,
 }
 
-/// What the administrator is told about a failure of the network.
+/// The text for the administrator about a failure of the network.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorText {
-    /// What is wrong.
     pub summary: &'static str,
     /// What the administrator can do about it.
     pub remedy: &'static str,

@@ -35,11 +35,10 @@ pub(crate) enum FetchStatus {
     Failed(FetchError),
 }
 
-/// Classifies an HTTP status.
 pub(crate) fn classify(code: u16) -> FetchStatus {
     let reason = || format!("HTTP status {code}");
     match code {
-        // The content is not ready, or there is none.
+        // The content is not ready, or does not exist.
         202 | 204 | 205 => FetchStatus::Failed(FetchError::Temporary(reason())),
         200..=299 => FetchStatus::Found,
         301 | 302 | 303 | 307 | 308 => FetchStatus::Redirected,

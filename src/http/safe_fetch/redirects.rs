@@ -52,7 +52,6 @@ impl RedirectChain {
         Ok(())
     }
 
-    /// The last URL.
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }

@@ -82,7 +82,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
             .then_some(value.trim())
     });
     let value = values.next()?;
-    // A second one would be somebody else's.
+    // A second one may come from the client.
     if values.next().is_some() {
         return None;
     }
@@ -152,7 +152,7 @@ mod tests {
             ("::ffff:10.0.0.1", &["203.0.113.9"], Some("203.0.113.9")),
             ("10.0.0.1", &["::ffff:203.0.113.9"], Some("203.0.113.9")),
             ("2001:db8::1", &["2001:dead::1"], Some("2001:dead::1")),
-            // The rest of the list is the client's own word: never looked at.
+            // The rest of the list comes from the client, and is ignored.
             ("10.0.0.1", &["garbage, 203.0.113.9"], Some("203.0.113.9")),
             ("198.51.100.1", &["garbage"], Some("198.51.100.1")),
         ] {

@@ -39,7 +39,6 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// For the request in progress when a connection reaches its time limit.
 const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Header lines in a request; hyper's own default, made explicit.

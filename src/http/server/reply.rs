@@ -5,22 +5,18 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
 
-/// A whole response.
 pub(crate) type Reply = Response<Full<Bytes>>;
 
-/// A plain text.
 pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
     with_type(status, PLAIN, body)
 }
 
-/// A JSON document.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     with_type(status, JSON, body)
 }
 
-/// A body of any type.
 pub(crate) fn with_type(
     status: StatusCode,
     content_type: HeaderValue,

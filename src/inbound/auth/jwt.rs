@@ -44,7 +44,7 @@ pub(super) fn claims(secret: &Secret, token: &str) -> Option<Claims> {
 }
 
 /// What `jsonwebtoken` computes with: its own choices would bring RSA and elliptic
-/// curves that nobody here uses.
+/// curves that no provider here uses.
 static HMAC_ONLY: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
     verifier_factory: |algorithm, key| {

@@ -48,7 +48,7 @@ pub(crate) fn verify(
         scheme, secrets, ..
     } = auth;
     let any = |matches: &dyn Fn(&Secret) -> bool| {
-        // All are compared, so that the time does not tell which one matched.
+        // All are compared, so that the time does not reveal which one matched.
         let matching = secrets.iter().filter(|secret| matches(secret)).count();
         if matching > 0 {
             Ok(TrustScope::All)

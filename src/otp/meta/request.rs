@@ -9,7 +9,6 @@ use crate::secret::Secret;
 /// Entries of a page; Meta's default is 25.
 const PAGE_SIZE: u32 = 100;
 
-/// A template to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewTemplate {
     /// Small letters, digits and `_`.
@@ -47,7 +46,6 @@ pub(crate) fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) 
     list(&format!("/{waba}/message_templates"), fields, token, after)
 }
 
-/// Creates a template.
 pub(crate) fn create(waba: &Identifier, token: &Secret, new: &NewTemplate) -> ApiRequest {
     let components = json!([
         {"type": "BODY", "add_security_recommendation": true},

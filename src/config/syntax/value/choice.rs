@@ -21,7 +21,7 @@ impl Choice {
     /// The meaning of the word in the file.
     ///
     /// # Errors
-    /// When it is none of `choices`.
+    /// When it is not one of `choices`.
     pub(crate) fn parse<T: Copy>(
         &self,
         raw: &str,
