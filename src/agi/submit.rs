@@ -200,7 +200,7 @@ impl Submission {
 }
 
 impl Part {
-    /// Logs what became of it.
+    /// Logs the outcome.
     fn settled(&self, attempt: Attempt) -> Verdict {
         let Attempt { interface, verdict } = attempt;
         self.report(&interface).verdict(&verdict);

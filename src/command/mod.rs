@@ -18,7 +18,7 @@ mod terminal;
 pub mod websms;
 pub mod websmsd;
 
-/// Environment variable that says how much is logged.
+/// Environment variable with the log level.
 const LOG_LEVEL: &str = "WEBSMS_LOG";
 
 fn log_level() -> Option<String> {

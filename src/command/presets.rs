@@ -46,7 +46,7 @@ fn list(directory: &Path) -> String {
     output
 }
 
-/// The names of own presets. Files whose names are no names of presets are skipped.
+/// The names of own presets. Files with other names are skipped.
 fn own(directory: &Path) -> Vec<String> {
     let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
     files

@@ -53,7 +53,7 @@ pub(super) fn print_result<E: Display>(result: Result<String, E>) -> Exit {
     }
 }
 
-/// Prints to stdout. A closed stdout is no reason to fail.
+/// Prints to stdout. A closed stdout is not an error.
 pub(super) fn print(text: &str) {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(text.as_bytes());

@@ -77,7 +77,7 @@ fn send(config: &Config, submission: &Submission, id: Id) -> Result<SubmitResult
     Ok(runtime.block_on(submission.send(&providers)))
 }
 
-/// The status for what became of the message.
+/// The exit status for the outcome.
 fn exit(result: SubmitResult) -> Exit {
     match result.reason {
         Some(Reason::BadArguments) => Exit::Usage,

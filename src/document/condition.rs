@@ -45,7 +45,7 @@ enum Test {
 /// What a condition is tested on.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// Its value is `null` when the body is no document.
+    /// Its value is `null` when the body is not a document.
     pub document: &'a Document,
     /// The element of the document to look at.
     pub cursor: &'a Cursor,

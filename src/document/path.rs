@@ -128,7 +128,7 @@ impl Step {
 /// Where a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldPath {
-    /// `=constant`: this text, whatever the document holds.
+    /// `=constant`: this text, for any document.
     Constant(String),
     /// `header:Name`: a header, by its name in lower case.
     Header(String),

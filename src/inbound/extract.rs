@@ -188,7 +188,8 @@ fn whatsapp_file(file: Option<FileReference>, incoming: &IncomingInterface) -> O
     })
 }
 
-/// The URLs of pictures, without what is no URL and the layout of slide shows.
+/// The URLs of pictures, without the layout of slide shows and texts that are not
+/// URLs.
 fn pictures(document: &Document, record: &Cursor, incoming: &IncomingInterface) -> Vec<Picture> {
     let mut urls = Vec::new();
     for path in &incoming.media.paths {

@@ -41,8 +41,8 @@ fn names(incoming: &IncomingInterface) -> Option<[&str; 3]> {
 }
 
 /// The innermost objects that have all keys; of a form, those of the document in one
-/// of its values. When there are none, the whole document: reading it will say which
-/// key is missing.
+/// of its values. When there are none, the whole document: reading it reports the
+/// missing key.
 fn named(value: &Value, names: &[&str; 3]) -> Vec<Cursor> {
     let mut objects: Vec<_> = whole_objects(value, names)
         .into_iter()

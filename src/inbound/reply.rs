@@ -135,7 +135,7 @@ impl From<SpoolError> for Refusal {
     }
 }
 
-/// The response to a message that is durable: what `report_success` says, with
+/// The response to a message that is durable: the text of `report_success`, with
 /// the type that it looks like unless `resp_type` gives another.
 pub(crate) fn accepted(acknowledgement: &Acknowledgement) -> Reply {
     let body = &acknowledgement.body;

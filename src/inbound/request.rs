@@ -91,9 +91,8 @@ impl WebhookRequest {
         }
     }
 
-    /// The top-level names and values of what the request says: parameters of a
-    /// GET, fields of an urlencoded form, members of a JSON object. `None` when it
-    /// is something else.
+    /// The top-level names and values of the content: parameters of a GET, fields of
+    /// an urlencoded form, members of a JSON object. `None` when it is something else.
     pub(crate) fn members(&self) -> Option<Vec<(String, Value)>> {
         match self.content.as_ref().ok()? {
             Content::Form(fields) | Content::Query(fields) => {

@@ -44,7 +44,7 @@ fn is_one_of(extension: &str, allowed: &[String]) -> bool {
     allowed.iter().any(|allowed| allowed == extension)
 }
 
-/// Whether a file starts like HTML, XML or SVG, whatever its Content-Type says: a
+/// Whether a file starts like HTML, XML or SVG, with any Content-Type: a
 /// browser that guesses the type would run its scripts.
 pub(crate) fn is_markup(start: &[u8]) -> bool {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);

@@ -97,7 +97,6 @@ impl From<RandomName> for String {
 #[error("not a name of a picture")]
 pub(crate) struct InvalidName;
 
-/// A picture to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MediaJob {
     pub url: String,

@@ -85,7 +85,7 @@ impl PictureRecorder {
         }
     }
 
-    /// Removes recorded pictures, whose messages were not stored. Blocks.
+    /// Removes recorded pictures whose messages were not stored. Blocks.
     pub(crate) fn forget(&self, pictures: &RecordedPictures) {
         self.store.forget_all(&pictures.jobs);
     }

@@ -71,7 +71,7 @@ impl FromStr for Id {
     }
 }
 
-/// The text is no id of a message.
+/// The text is not an id of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a message id")]
 pub struct InvalidId;

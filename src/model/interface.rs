@@ -69,7 +69,7 @@ impl fmt::Display for InterfaceName {
     }
 }
 
-/// The text is no name of an interface. The administrator must correct the
+/// The text is not the name of an interface. The administrator must correct the
 /// configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an index (expected 1 to {INTERFACE_MAX} printable ASCII characters)")]

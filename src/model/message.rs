@@ -97,7 +97,7 @@ impl fmt::Display for Sender {
     }
 }
 
-/// The text is no number or name. The provider sent it; the message is refused.
+/// The text is not a number or name. The provider sent it; the message is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct InvalidParty {

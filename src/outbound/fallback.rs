@@ -25,7 +25,7 @@ pub(crate) struct ProviderChain {
     fallbacks: Vec<Provider>,
 }
 
-/// What became of a message, and where.
+/// The outcome of a message, and the interface.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     /// The interface whose verdict it is.
@@ -124,8 +124,8 @@ async fn attempt(provider: &Provider, mut id: Id, message: &OutgoingMessage) -> 
 }
 
 /// The verdict on a text of which a part was sent before the one that got this
-/// verdict: unless all is well, the text was neither sent nor not sent, so it may
-/// not go out again, not even by a fallback.
+/// verdict. After a failure only a part of the text was sent, so the text must not
+/// be sent again, not even by a fallback.
 fn after_sent_part(verdict: Verdict) -> Verdict {
     if verdict.reason.is_none() {
         return verdict;

@@ -1,6 +1,6 @@
 //! From a message to its provider: build, sign, send, judge.
 //!
-//! [`request`] decides what is sent: [`values`] are what the message says,
+//! [`request`] decides what is sent: [`values`] are those of the message,
 //! [`parameters`] and [`pictures`] how it is written, [`auth`] signs it.
 //! [`provider`] sends it, once; [`upload`] fetches a picture that is sent as a
 //! file. [`response`] makes a [`verdict`] of the response, [`redaction`] removes

@@ -17,8 +17,7 @@ use crate::outbound::verdict::{Outcome, Reason, Verdict};
 use crate::outbound::{response, upload};
 use crate::secret::{Secret, SecretError};
 
-/// As much of a response as is read, in bytes; what a provider says to one
-/// message is shorter.
+/// Bytes of a response that are read; the response to one message is shorter.
 const RESPONSE_MAX: usize = 64 * 1024;
 
 /// An interface at its provider, with a pool of connections.
@@ -66,8 +65,8 @@ impl Provider {
     /// Sends a message, once. The caller has made sure that the provider takes
     /// messages to this destination and texts of this length.
     ///
-    /// What the verdict repeats of the provider's words holds neither the secret
-    /// nor the text nor whole numbers.
+    /// The verdict repeats parts of the response, without the secret, the text and
+    /// whole numbers.
     pub(crate) async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
         match self.request(id, message).await {
             Ok(response) => self.verdict(response, message).await,

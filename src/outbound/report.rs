@@ -25,7 +25,6 @@ pub(crate) struct MessageReport<'a> {
 }
 
 impl MessageReport<'_> {
-    /// Logs what became of the message.
     pub(crate) fn verdict(&self, verdict: &Verdict) {
         let Self { id, interface, .. } = self;
         let (to, from) = self.parties();

@@ -30,7 +30,7 @@ pub(crate) enum RequestBody {
     /// Everything is in the URL.
     None,
     Text(String),
-    /// Fields of `multipart/form-data`, and a file that is yet to be fetched.
+    /// Fields of `multipart/form-data`, and a file that has yet to be fetched.
     Upload {
         fields: Vec<(String, String)>,
         /// The name of the file's field.
@@ -136,7 +136,7 @@ pub(crate) fn size(interface: &OutgoingInterface, message: &OutgoingMessage) -> 
     TextSize::of(&values::text(&interface.charset, message.text.as_str()))
 }
 
-/// The URL of a request; what a message puts into it is percent-encoded.
+/// The URL of a request; the values of a message are percent-encoded.
 fn target(interface: &OutgoingInterface, path: &str, values: &MessageValues) -> Url {
     let encoded =
         |word: &str| utf8_percent_encode(&values.placeholder(word), NON_ALPHANUMERIC).to_string();

@@ -110,8 +110,8 @@ pub(crate) fn message_not_sent(verdict: Verdict) -> Verdict {
 }
 
 /// The provider's id of the message that it accepted.
-pub(crate) fn provider_id(place: &ResponseId, body: &[u8]) -> Option<String> {
-    match place {
+pub(crate) fn provider_id(location: &ResponseId, body: &[u8]) -> Option<String> {
+    match location {
         ResponseId::At(paths) => id_at(paths, body),
         ResponseId::Matched(pattern) => pattern
             .captures(&String::from_utf8_lossy(body))

@@ -1,4 +1,4 @@
-//! What a message says, as its provider wants it written. Pure.
+//! The values of a message, in the form that its provider wants. Pure.
 
 use crate::config::{Charset, OutgoingInterface};
 use crate::model::address::Address;
@@ -7,7 +7,7 @@ use crate::model::outgoing::OutgoingMessage;
 use crate::model::segments;
 use crate::outbound::pictures;
 
-/// The values that a message puts into a request.
+/// The values of a message in a request.
 pub(super) struct MessageValues {
     pub to: String,
     pub from: String,

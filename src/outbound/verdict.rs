@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::exit::Exit;
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Not sent; sending it again is safe.
@@ -141,7 +141,7 @@ impl Reason {
     }
 }
 
-/// What became of a message, and why.
+/// The outcome of a message, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub outcome: Outcome,

@@ -114,7 +114,8 @@ pub(crate) struct RunningOutbox {
 
 impl RunningOutbox {
     /// Starts to deliver, until the shutdown; `None` when no interface uses the
-    /// outbox and its directory does not exist. Requests run on `runtime`, notices go to `spool`.
+    /// outbox and its directory does not exist. Requests run on `runtime`, notices go
+    /// to `spool`.
     ///
     /// # Errors
     /// When the outbox or a provider cannot be used.

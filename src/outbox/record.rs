@@ -13,7 +13,7 @@ use crate::model::outgoing::OutgoingMessage;
 use crate::outbound::verdict::Verdict;
 use crate::outbox::name::OutboxName;
 
-/// A message, and what has become of it so far.
+/// A message, and its attempts so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub interface: RecordedInterface,

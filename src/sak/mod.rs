@@ -6,7 +6,8 @@
 //! [`crate::inbound`] as with any provider. [`request`] builds requests and chooses
 //! the credential, [`response`] reads responses, [`error_codes`] explains errors, and
 //! [`qr`] draws QR codes. [`client`] describes the API to
-//! [`crate::http::client::json_api`], which sends the requests. This module does not log.
+//! [`crate::http::client::json_api`], which sends the requests. This module does not
+//! log.
 
 pub(crate) mod client;
 pub(crate) mod error_codes;

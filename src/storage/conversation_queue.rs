@@ -258,7 +258,7 @@ mod tests {
     }
 
     proptest! {
-        /// In whatever order things happen: no entry overtakes another one of its
+        /// In any order of events, no entry overtakes another one of its
         /// conversation, none is lost or sent twice, and the limit holds.
         #[test]
         fn every_entry_goes_once_in_its_turn(

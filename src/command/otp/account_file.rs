@@ -20,7 +20,7 @@ use crate::storage::durable::Access;
 /// The default name, which is that of Meta's sample.
 const NAME: &str = "whatsapp-info.json";
 
-/// The file, and what `[otp]` says about the account.
+/// The file, and the settings of the account in `[otp]`.
 pub(super) struct AccountFile<'a> {
     config: &'a Path,
     draft: &'a OtpDraft,

@@ -292,7 +292,7 @@ fn trusted_proxies(settings: &HttpSettings) -> TrustedProxies {
     }
 }
 
-/// Hands a socket to the runtime and says where it listens.
+/// Hands a socket to the runtime and logs its address.
 fn listening(listener: std::net::TcpListener, message: &'static str) -> io::Result<TcpListener> {
     let address = listener.local_addr()?;
     listener.set_nonblocking(true)?;

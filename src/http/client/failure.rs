@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use crate::logging::chain;
 
 /// Why a request got no response. Without a connection the peer did nothing; after
-/// that it is unknown.
+/// that it is unknown whether it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransportError {
     /// The connection ended before the response did.

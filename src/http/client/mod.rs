@@ -1,7 +1,7 @@
 //! HTTP requests that go out: one builder for all clients, one bounded read.
 //!
-//! [`tls`] says who is trusted, [`failure`] why there is no response, and
-//! [`mod@redact`] removes secrets from what a peer says. [`json_api`] is a client
+//! [`tls`] defines who is trusted, [`failure`] why there is no response, and
+//! [`mod@redact`] removes secrets from responses. [`json_api`] is a client
 //! for APIs that speak JSON, [`api_error`] explains its errors.
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
@@ -18,8 +18,8 @@ pub(crate) use redact::redact;
 
 const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
 
-/// A client as all of ours are: with the given TLS settings, without redirects,
-/// repetitions and referrers. The caller sets the timeouts.
+/// A client with the settings of all our clients: the given TLS settings, no
+/// redirects, repetitions and referrers. The caller sets the timeouts.
 pub(crate) fn builder(tls: ClientConfig) -> ClientBuilder {
     Client::builder()
         .tls_backend_preconfigured(tls)

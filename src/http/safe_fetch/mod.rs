@@ -3,7 +3,7 @@
 //!
 //! A URL in a message could lead anywhere: into our own network, to the metadata
 //! service of a cloud, and by redirects elsewhere. So the addresses that are really
-//! connected to are checked, again after each redirect. [`mod@address`] says which
+//! connected to are checked, again after each redirect. [`mod@address`] defines which
 //! addresses are allowed, [`redirects`] follows redirects and decides who gets
 //! credentials, [`failure`] whether another attempt makes sense.
 

@@ -124,7 +124,8 @@ pub(super) fn matches(
 }
 
 /// The body, or the fields that the template names. With a template that names
-/// neither, as Plivo's V2, the signature is a token: it says who sent the request.
+/// neither, as Plivo's V2, the signature is a token that only identifies the sender
+/// of the request.
 pub(super) fn trust_scope(
     hmac: &config::HmacScheme,
     request: &WebhookRequest,

@@ -117,12 +117,12 @@ fn check_times(claims: &Claims, max_age: Option<u64>, now: u64) -> Result<(), Au
     let Some(max_age) = max_age else {
         return Ok(());
     };
-    let begun = claims.nbf.or(claims.iat);
+    let valid_from = claims.nbf.or(claims.iat);
     let ended = claims
         .exp
-        .or_else(|| Some(begun?.saturating_add(max_age)))
+        .or_else(|| Some(valid_from?.saturating_add(max_age)))
         .ok_or_else(|| AuthError::Missing("exp or iat in the token".to_owned()))?;
-    if now > ended.saturating_add(SKEW) || begun.is_some_and(|begun| begun > now + SKEW) {
+    if now > ended.saturating_add(SKEW) || valid_from.is_some_and(|from| from > now + SKEW) {
         return Err(AuthError::Time);
     }
     Ok(())

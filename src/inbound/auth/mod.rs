@@ -168,7 +168,7 @@ impl WebhookRequest {
         found.ok_or_else(|| AuthError::Missing(location.to_string()))
     }
 
-    /// Names and texts of what the request says; what is no text is left out.
+    /// Names and texts of the members of the request; other values are left out.
     fn fields(&self) -> Result<Vec<(String, String)>, AuthError> {
         let text = |(name, value): (String, Value)| Some((name, as_text(&value)?));
         Ok(self
@@ -178,7 +178,7 @@ impl WebhookRequest {
             .collect())
     }
 
-    /// Names and values of what the request says, as a message is read from it.
+    /// Names and values of the members of the request, as they are read for a message.
     fn signed_members(&self) -> Result<Vec<(String, Value)>, AuthError> {
         let neither = "a body that is neither a form nor a JSON object";
         self.members().ok_or(AuthError::Uncovered(neither))

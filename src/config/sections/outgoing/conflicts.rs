@@ -11,8 +11,8 @@ use crate::config::syntax::reader::Reader;
 use crate::document::template;
 
 /// Checks that all parameters can be sent: no two have the same name, which
-/// providers treat in different ways, and none is in the way of another. `None` after
-/// a mistake, which has been recorded.
+/// providers treat in different ways, and no JSON Pointer leads into the value of
+/// another. `None` after a mistake, which has been recorded.
 pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Option<()> {
     let ucs2 = ConditionalParameters {
         key: &keys::VAL_UCS2.key,
@@ -132,7 +132,7 @@ fn named(
     }
     values.retain(|(_, (_, value))| !value.is_null());
     named.extend(values.iter().map(|(key, (name, _))| (*key, name.as_str())));
-    // Every kind of picture uses the same places.
+    // Every kind of picture has the same conflicts.
     let filled = |name: &str| template::fill(name, |_| "image".to_owned());
     named
         .into_iter()

@@ -79,7 +79,7 @@ pub(crate) fn header(account: &Account, raw: &str) -> Result<Option<(String, Str
     Ok(Some((name, value)))
 }
 
-/// `host` and `path`: the URL must lead to that host, whatever is filled in.
+/// `host` and `path`: the URL must lead to that host with any values filled in.
 pub(crate) fn target(reader: &mut Reader<'_>, account: &Account) -> Option<(Url, String)> {
     let host = reader.read_as(&keys::HOST, |raw| {
         account.fill(raw).and_then(|raw| host(&raw))

@@ -2,11 +2,11 @@
 
 /// What a value has to be.
 pub(crate) trait Describe {
-    /// What completes "expected …", and what the reference says.
+    /// Completes "expected …"; also the text in the reference.
     fn describe(&self) -> String;
 }
 
-/// How a value is read, whatever the section.
+/// How a value is read, in any section.
 pub(crate) trait Kind: Describe {
     /// The type of the value.
     type Value;

@@ -110,7 +110,7 @@ impl Kind for HeaderName {
 /// A header line, `Name: value`; empty is `None`.
 ///
 /// # Errors
-/// When it is no such line, or it contains control characters.
+/// When it is not such a line, or contains control characters.
 pub(crate) fn header(raw: &str) -> Result<Option<(String, String)>, String> {
     const EXPECTED: &str = "expected a header, Name: value";
     let Some(raw) = optional(raw)? else {
