@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_data_whatever_they_look_like() {
+    fn arguments_that_look_like_options_are_data() {
         let read = read(&["-1", "--config", "-x\n\n --", "--help"]).unwrap();
         assert_eq!(read.message.to.as_str(), "-1");
         assert_eq!(read.message.from.as_str(), "--config");

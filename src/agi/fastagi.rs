@@ -302,7 +302,7 @@ mod tests {
                          agi_accountcode: \n";
 
     #[test]
-    fn arguments_are_what_the_dialplan_gave() {
+    fn arguments_are_those_of_the_dialplan() {
         let sent = "agi_arg_1: +1\nagi_arg_2: Mg==\nagi_arg_3: YTogYg==\nagi_arg_4: \n\
                     agi_arg_5: base64\n\n";
         let arguments = read(&format!("{START}{sent}")).unwrap();

@@ -126,8 +126,8 @@ mod tests {
     }
 
     fn try_parse(line: &[&str], agi: bool) -> Result<Cli, clap::Error> {
-        let given = line.iter().map(OsString::from);
-        Cli::try_parse_from(arguments(given, agi))
+        let words = line.iter().map(OsString::from);
+        Cli::try_parse_from(arguments(words, agi))
     }
 
     fn websms(line: &[&str], agi: bool) -> WebsmsOptions {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn config_is_taken_at_every_place_of_a_command() {
+    fn config_option_is_accepted_at_every_position() {
         for line in [
             &["websms", "1"][..],
             &["websmsd"],
@@ -200,10 +200,10 @@ mod tests {
         ] {
             // What follows a message of websms is part of it.
             let last = if line[0] == "websms" { 1 } else { line.len() };
-            for place in 0..=last {
+            for position in 0..=last {
                 for option in [&["--config", "/x"][..], &["--config=/x"]] {
                     let program = &["asterisk-websms"];
-                    let (before, behind) = line.split_at(place);
+                    let (before, behind) = line.split_at(position);
                     let line = [program, before, option, behind].concat();
                     let parsed = try_parse(&line, false);
                     let command = parsed.unwrap_or_else(|error| panic!("{line:?}: {error}"));

@@ -117,15 +117,15 @@ impl Findings {
     }
 
     /// Reports that something is usable, or why it is not.
-    fn result<E: Error>(&mut self, place: &str, usable: &str, result: Result<(), E>) {
+    fn result<E: Error>(&mut self, location: &str, usable: &str, result: Result<(), E>) {
         match result {
             Ok(()) => self.line("ok", usable),
-            Err(error) => self.failure(place, &error),
+            Err(error) => self.failure(location, &error),
         }
     }
 
-    fn failure(&mut self, place: &str, error: &dyn Error) {
-        self.error(&format!("{place}: {}", failed(error)));
+    fn failure(&mut self, location: &str, error: &dyn Error) {
+        self.error(&format!("{location}: {}", failed(error)));
     }
 
     fn error(&mut self, line: &str) {

@@ -114,7 +114,7 @@ fn outgoing(directory: &Path, provider: TcpListener) -> Result<(), DemoError> {
         indented(&request)
     ));
     paragraph(&format!(
-        "It answers 200, and websms ends with status {}. It tells the dialplan:\n\n{}",
+        "It answers 200, and websms ends with status {}. It sets these variables of the dialplan:\n\n{}",
         output.status.code().unwrap_or(-1),
         indented(&String::from_utf8_lossy(&output.stdout))
     ));

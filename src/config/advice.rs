@@ -10,7 +10,7 @@ use crate::config::sections::otp::OtpChannel;
 use crate::config::sections::outgoing::auth::Auth;
 use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{self, Key};
-use crate::config::syntax::problem::{Problem, Severity, place};
+use crate::config::syntax::problem::{Problem, Severity, location};
 
 /// The warnings about a configuration without mistakes.
 pub(crate) fn advice(config: &Config, entries: &[Entry]) -> Vec<Problem> {
@@ -148,8 +148,8 @@ fn call_files(config: &Config, advice: &mut Vec<Problem>) {
         advice.push(warning(&keys::astqueue::MAXRETRIES, "", message));
     }
     if !settings.archive {
-        let message = "is no, so messages that Asterisk gave up on cannot be told from delivered \
-                       ones: set it to yes"
+        let message = "is no, so messages that Asterisk gave up on cannot be distinguished \
+                       from delivered ones: set it to yes"
             .to_owned();
         advice.push(warning(&keys::astqueue::ARCHIVE, "", message));
     }
@@ -160,7 +160,7 @@ fn warning(key: &Key, index: &str, message: String) -> Problem {
     Problem {
         severity: Severity::Advice,
         line: None,
-        place: place(key.section.name(), key.name, index),
+        location: location(key.section.name(), key.name, index),
         message,
     }
 }

@@ -44,7 +44,7 @@ pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
         report.problems.push(Problem {
             severity: Severity::Advice,
             line: None,
-            place: String::new(),
+            location: String::new(),
             message: "contains a secret and every user of this machine can read it: \
                       chown root:asterisk, chmod 0640"
                 .to_owned(),

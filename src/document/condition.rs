@@ -94,7 +94,7 @@ fn clause(raw: &str) -> Result<Clause, String> {
     }
     let unknown = || {
         format!(
-            "{raw:?} is no condition (expected key=value, /pointer=value, /pointer, \
+            "{raw:?} is not a condition (expected key=value, /pointer=value, /pointer, \
              http_status=2xx or /pattern/, several joined by \" & \")"
         )
     };

@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_match_is_no_message() {
+    fn record_that_does_not_match_is_not_a_message() {
         let lines = "match = /*/type=message-received\nignore = /*/test=true\n\
                      key_from = /*/from\nkey_to = /*/to\nkey_body = /*/text";
         let json = r#"[{"type":"message-received","from":"1","to":"2","text":"a"},
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn receipt_is_no_message() {
+    fn receipt_is_not_a_message() {
         let lines = "receipt_match = MessageStatus\u{7e}.\nreceipt_id = MessageSid\n\
                      receipt_status = MessageStatus\nreceipt_delivered = delivered\n\
                      receipt_failed = failed,undelivered\nreceipt_reason = ErrorMessage,ErrorCode";

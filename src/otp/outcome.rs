@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn header_in_another_form_is_no_outcome() {
+    fn header_in_another_form_is_not_an_outcome() {
         for header in [
             "",
             "verified",

@@ -185,7 +185,7 @@ async fn read(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
 }
 
 /// The verdict on a message that got no response. Without a connection nothing
-/// was sent; after that nobody knows.
+/// was sent; after that it is unknown.
 fn transport_verdict(error: &reqwest::Error) -> Verdict {
     let (outcome, reason) = match TransportError::classify(error) {
         TransportError::ConnectionLost | TransportError::TimedOut => {

@@ -236,9 +236,9 @@ mod tests {
 
     #[test]
     fn provider_id_is_found_in_json_and_in_text() {
-        let at = |place: &str| ResponseId::At(vec![FieldPath::parse(place).unwrap()]);
+        let at = |path: &str| ResponseId::At(vec![FieldPath::parse(path).unwrap()]);
         let matched = |pattern: &str| ResponseId::Matched(Regex::new(pattern).unwrap());
-        for (place, body, expected) in [
+        for (location, body, expected) in [
             (at("/sid"), r#"{"sid":"SM1"}"#, Some("SM1")),
             (
                 at("/messages/*/id"),
@@ -252,7 +252,7 @@ mod tests {
             (matched("^Success \"(.*)\""), "Error", None),
         ] {
             assert_eq!(
-                provider_id(&place, body.as_bytes()).as_deref(),
+                provider_id(&location, body.as_bytes()).as_deref(),
                 expected,
                 "{body}"
             );

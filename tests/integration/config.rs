@@ -117,7 +117,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "response_check = success",
-            ":4: [websms] response_check = \"success\": \"success\" is no condition (expected \
+            ":4: [websms] response_check = \"success\": \"success\" is not a condition (expected \
              key=value, /pointer=value, /pointer, http_status=2xx or /pattern/, several joined by \
              \" & \")",
         ),
@@ -195,12 +195,12 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "[websmsd]\npermit_addr = 1.2.3",
-            ":5: [websmsd] permit_addr = \"1.2.3\": \"1.2.3\" is no address (expected \
+            ":5: [websmsd] permit_addr = \"1.2.3\": \"1.2.3\" is not an address (expected \
              addresses and networks, e.g. 185.45.152.42,3.104.90.0/24,2001:db8::/32)",
         ),
         (
             "[websmsd]\nproxy_addr = 10.0.0.0/33",
-            ":5: [websmsd] proxy_addr = \"10.0.0.0/33\": \"10.0.0.0/33\" is no address \
+            ":5: [websmsd] proxy_addr = \"10.0.0.0/33\": \"10.0.0.0/33\" is not an address \
              (expected addresses and networks, e.g. 185.45.152.42,3.104.90.0/24,2001:db8::/32)",
         ),
         (
@@ -215,7 +215,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
         ),
         (
             "[websmsd]\nurl_path = hook",
-            ":5: [websmsd] url_path = \"hook\": \"hook\" is no path (expected paths, e.g. \
+            ":5: [websmsd] url_path = \"hook\": \"hook\" is not a path (expected paths, e.g. \
              /hook/1,/hook/2, without ? and blanks)",
         ),
         (

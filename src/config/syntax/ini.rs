@@ -6,7 +6,7 @@
 //! PHP's conversions are not taken over: `no` stays `no`, `${HOME}` stays
 //! `${HOME}`, and `&`, `!`, `(` or `~` in a value are just that.
 //!
-//! `serde_ini` tells sections, comments and values apart; it returns one item per
+//! `serde_ini` distinguishes sections, comments and values; it returns one item per
 //! line, which gives the line numbers.
 
 use std::collections::HashMap;
@@ -177,7 +177,7 @@ fn problem(line: usize, key: &str, message: &str) -> Problem {
     Problem {
         severity: Severity::Mistake,
         line: Some(line),
-        place: key.to_owned(),
+        location: key.to_owned(),
         message: message.to_owned(),
     }
 }

@@ -95,10 +95,10 @@ pub fn from_file(directory: &Path, name: &str) -> io::Result<Option<String>> {
 #[must_use]
 pub fn directory(entries: &[Entry]) -> PathBuf {
     let key = &keys::websms::PRESETDIR;
-    let given = entries
+    let entry = entries
         .iter()
         .find(|entry| entry.section == key.section.name() && key.is_called(&entry.key));
-    PathBuf::from(given.map_or(key.default, |entry| &entry.value))
+    PathBuf::from(entry.map_or(key.default, |entry| &entry.value))
 }
 
 /// Whether this may be the name of a preset; a path may not.
@@ -157,8 +157,8 @@ fn read(name: &str, text: &str) -> (Vec<Entry>, Vec<Problem>) {
     let (mut entries, mut problems) = ini::parse(text);
     for problem in &mut problems {
         let line = problem.line.take().unwrap_or_default();
-        let place = format!("{} (preset {name}, line {line})", problem.place);
-        place.trim_start().clone_into(&mut problem.place);
+        let location = format!("{} (preset {name}, line {line})", problem.location);
+        location.trim_start().clone_into(&mut problem.location);
     }
     for entry in &mut entries {
         entry.preset = Some(name.to_owned());

@@ -27,7 +27,7 @@ pub struct Problem {
     /// preset.
     pub line: Option<usize>,
     /// `[section] key [index] = "value"`.
-    pub place: String,
+    pub location: String,
     /// What is wrong and what is expected.
     pub message: String,
 }
@@ -37,21 +37,21 @@ impl Problem {
     /// secret.
     #[must_use]
     pub fn at(entry: &Entry, severity: Severity, show_value: bool, message: String) -> Self {
-        let mut place = place(&entry.section, &entry.key, entry.index.as_deref());
+        let mut location = location(&entry.section, &entry.key, entry.index.as_deref());
         if show_value {
             let value = without_user(&entry.value);
             let shown: String = value.chars().take(SHOWN).collect();
             let more = if shown.len() < value.len() { "…" } else { "" };
             // Writing to a String cannot fail.
-            let _ = write!(place, " = {shown:?}{more}");
+            let _ = write!(location, " = {shown:?}{more}");
         }
         if let Some(preset) = &entry.preset {
-            let _ = write!(place, " (preset {preset}, line {})", entry.line);
+            let _ = write!(location, " (preset {preset}, line {})", entry.line);
         }
         Self {
             severity,
             line: entry.preset.is_none().then_some(entry.line),
-            place,
+            location,
             message,
         }
     }
@@ -66,7 +66,7 @@ fn without_user(value: &str) -> String {
 }
 
 /// `[section] key [index]`, as messages name it.
-pub(crate) fn place(section: &str, key: &str, index: Option<&str>) -> String {
+pub(crate) fn location(section: &str, key: &str, index: Option<&str>) -> String {
     match index {
         Some(index) => format!("[{section}] {key} [{index}]"),
         None => format!("[{section}] {key}"),
@@ -75,10 +75,10 @@ pub(crate) fn place(section: &str, key: &str, index: Option<&str>) -> String {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.place.is_empty() {
+        if self.location.is_empty() {
             return f.write_str(&self.message);
         }
-        write!(f, "{}: {}", self.place, self.message)
+        write!(f, "{}: {}", self.location, self.message)
     }
 }
 
@@ -91,7 +91,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Each problem as one line of text: `path:line: place: message`.
+    /// Each problem as one line of text: `path:line: location: message`.
     pub fn lines(&self) -> impl Iterator<Item = (Severity, String)> {
         self.problems.iter().map(|problem| {
             let path = self.path.display();

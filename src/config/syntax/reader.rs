@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{self, Key, TypedKey};
-use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
+use crate::config::syntax::problem::{Problem, Severity, did_you_mean, location};
 use crate::config::syntax::section::Section;
 use crate::config::syntax::value::{Choice, Kind};
 use crate::model::interface::InterfaceName;
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         Problem {
             severity: Severity::Mistake,
             line: None,
-            place: place(self.section.name(), key.name, self.index),
+            location: location(self.section.name(), key.name, self.index),
             message,
         }
     }

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn client_is_the_rightmost_address_that_is_no_proxy() {
+    fn client_is_the_rightmost_address_that_is_not_a_proxy() {
         for (peer, header, expected) in [
             ("198.51.100.1", &["203.0.113.9"][..], Some("198.51.100.1")),
             ("10.0.0.1", &["203.0.113.9"], Some("203.0.113.9")),
@@ -263,7 +263,7 @@ mod tests {
         }
 
         #[test]
-        fn range_holds_what_its_bits_say(address in any::<u32>(), base in any::<u32>(), length in 0_u8..=32) {
+        fn range_contains_addresses_with_its_prefix(address in any::<u32>(), base in any::<u32>(), length in 0_u8..=32) {
             let network: IpNet = format!("{}/{length}", std::net::Ipv4Addr::from(base)).parse().unwrap();
             let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
             let inside = address & mask == base & mask;
@@ -276,7 +276,7 @@ mod tests {
         }
 
         #[test]
-        fn ipv6_range_holds_what_its_bits_say(
+        fn ipv6_range_contains_addresses_with_its_prefix(
             address in any::<u128>(),
             flip in 0_u32..=128,
             length in 0_u8..=128,

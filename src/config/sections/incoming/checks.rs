@@ -6,7 +6,7 @@ use crate::config::sections::incoming::interface::{
 };
 use crate::config::sections::incoming::media::MediaMode;
 use crate::config::syntax::keys::websmsd as keys;
-use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
+use crate::config::syntax::problem::{Problem, Severity, did_you_mean, location};
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
 use crate::document::path::FieldPath;
@@ -29,7 +29,7 @@ pub(crate) fn unauthenticated_interfaces(interfaces: &[IncomingInterface]) -> Ve
             Problem {
                 severity: Severity::Mistake,
                 line: None,
-                place: place("websmsd", keys::PERMIT_ADDR.name, Some(index)),
+                location: location("websmsd", keys::PERMIT_ADDR.name, Some(index)),
                 message: format!(
                     "is not set, nor is request_uri, so this interface accepts what the others \
                      refuse: set one of them{hint}"
@@ -57,8 +57,8 @@ fn check_token_in_path(reader: &mut Reader<'_>, incoming: &IncomingInterface) ->
         )
     });
     let paths = incoming.paths.as_deref().unwrap_or_default();
-    let has_place = |path: &String| path.split('/').any(|part| part == TOKEN);
-    if in_path && (paths.is_empty() || !paths.iter().all(has_place)) {
+    let has_token = |path: &String| path.split('/').any(|part| part == TOKEN);
+    if in_path && (paths.is_empty() || !paths.iter().all(has_token)) {
         let message = "has no {token}: write e.g. /hook/{token}";
         reader.mistake(&keys::REQUEST_URI, message);
         return None;
@@ -83,18 +83,18 @@ fn check_coverage(reader: &mut Reader<'_>, incoming: &IncomingInterface) -> Opti
         return None;
     }
     let FieldPaths { to, from, body, id } = &incoming.keys;
-    let by_header = |places: &[FieldPath]| {
-        places
+    let by_header = |paths: &[FieldPath]| {
+        paths
             .iter()
-            .any(|place| matches!(place, FieldPath::Header(_)))
+            .any(|path| matches!(path, FieldPath::Header(_)))
     };
-    for (key, places) in [
+    for (key, paths) in [
         (&keys::KEY_TO.key, to),
         (&keys::KEY_FROM.key, from),
         (&keys::KEY_BODY.key, body),
         (&keys::KEY_ID.key, id),
     ] {
-        if by_header(places) && !auth.scheme.covers_headers() {
+        if by_header(paths) && !auth.scheme.covers_headers() {
             let message = "names a header, and this auth does not sign headers: name a field";
             reader.mistake(key, message);
             return None;

@@ -42,11 +42,11 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ReceiptPaths> {
         reason: reason?,
         code: code?,
     };
-    for (key, places) in [
+    for (key, paths) in [
         (&keys::RECEIPT_ID, &receipts.id),
         (&keys::RECEIPT_STATUS, &receipts.status),
     ] {
-        if !receipts.matching.is_empty() && places.is_empty() {
+        if !receipts.matching.is_empty() && paths.is_empty() {
             reader.mistake(key, "is not set, and receipt_match needs it");
             return None;
         }

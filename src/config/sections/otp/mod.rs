@@ -119,7 +119,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> O
     let channels = channels?;
     Some(OtpSettings {
         listen: listen?,
-        // An empty value permits nobody.
+        // An empty value permits no client.
         permitted: permitted?.unwrap_or_default(),
         client_token: client_token?,
         code_length: code_length?,

@@ -2,7 +2,7 @@
 
 use crate::config::sections::outgoing::interface::OutgoingInterface;
 use crate::config::syntax::keys::websms as keys;
-use crate::config::syntax::problem::{Problem, Severity, did_you_mean, place};
+use crate::config::syntax::problem::{Problem, Severity, did_you_mean, location};
 use crate::model::interface::InterfaceName;
 
 /// Fallbacks that do not exist or that form a circle.
@@ -35,7 +35,7 @@ pub(crate) fn check(outgoing: &[OutgoingInterface]) -> Vec<Problem> {
             mistake(start).map(|message| Problem {
                 severity: Severity::Mistake,
                 line: None,
-                place: place("websms", keys::FALLBACK.name, index),
+                location: location("websms", keys::FALLBACK.name, index),
                 message,
             })
         })

@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn response_id_is_a_pattern_or_places() {
-        for (raw, places) in [
+        for (raw, paths) in [
             ("/sid", Some(1)),
             ("/sms,/mms", Some(2)),
             ("/data/x", Some(1)),
@@ -164,10 +164,10 @@ mod tests {
             ("/id: ([0-9]+)/im", None),
         ] {
             let found = match response_id(raw).unwrap().unwrap() {
-                ResponseId::At(places) => Some(places.len()),
+                ResponseId::At(paths) => Some(paths.len()),
                 ResponseId::Matched(_) => None,
             };
-            assert_eq!(found, places, "{raw}");
+            assert_eq!(found, paths, "{raw}");
         }
         assert!(response_id("/no group/").is_err());
         assert!(response_id("").unwrap().is_none());

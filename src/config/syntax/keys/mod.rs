@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The later name and the flags may be missing. `NAME` is what the section's reader
-//! asks for; the compiler warns of a row that nobody reads. The tests of `docs`
+//! asks for; the compiler warns of a row that no code reads. The tests of `docs`
 //! compare `conf/REFERENCE.md` and `conf/websms.conf.sample` with the table;
 //! `WEBSMS_WRITE_DOCS=1 cargo test --lib keys` writes both.
 

@@ -42,11 +42,11 @@ impl Kind for RequiredPlaces {
     type Value = Vec<FieldPath>;
 
     fn parse(&self, raw: &str) -> Result<Vec<FieldPath>, String> {
-        let places = Places.parse(raw)?;
-        if places.is_empty() {
+        let paths = Places.parse(raw)?;
+        if paths.is_empty() {
             return Err("must not be empty".to_owned());
         }
-        Ok(places)
+        Ok(paths)
     }
 }
 

@@ -35,7 +35,7 @@ impl Kind for NetworkList {
             return Ok(None);
         }
         let network = |item: &str| {
-            network(item).ok_or_else(|| format!("{item:?} is no address ({})", expected(self)))
+            network(item).ok_or_else(|| format!("{item:?} is not an address ({})", expected(self)))
         };
         let networks: Vec<_> = items(raw).map(network).collect::<Result<_, _>>()?;
         if networks.is_empty() {
@@ -160,7 +160,7 @@ mod tests {
         ] {
             let message = NetworkList.parse(&format!("10.0.0.0/8,{bad}")).unwrap_err();
             assert!(
-                message.starts_with(&format!("{bad:?} is no address (expected addresses")),
+                message.starts_with(&format!("{bad:?} is not an address (expected addresses")),
                 "{message}"
             );
         }

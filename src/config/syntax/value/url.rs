@@ -33,7 +33,7 @@ impl Kind for UrlPaths {
                 Ok(item.to_owned())
             } else {
                 Err(format!(
-                    "{item:?} is no path ({}, without ? and blanks)",
+                    "{item:?} is not a path ({}, without ? and blanks)",
                     expected(self)
                 ))
             }
