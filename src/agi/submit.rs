@@ -112,8 +112,8 @@ fn interface<'a>(
     }
     let (ours, theirs) = (message.from.as_str(), message.to.as_str());
     let name = reply_route::lookup(&config.outbox, ours, theirs);
-    let known = name.and_then(|name| config.outgoing(&name).ok());
-    known.map_or_else(|| config.outgoing(""), Ok)
+    let interface = name.and_then(|name| config.outgoing(&name).ok());
+    interface.map_or_else(|| config.outgoing(""), Ok)
 }
 
 /// The message in parts that the interface takes, each with an id of its own.

@@ -17,26 +17,26 @@ const APPLETS: [(&str, &str); 3] = [
 /// `websms-otp`, is data: the values come from telephones, and none of them may be
 /// an option. For the same reason no option may stand before the command there: it
 /// would hide which command it is.
-pub fn arguments(given: impl IntoIterator<Item = OsString>, agi: bool) -> Vec<OsString> {
-    let mut given = given.into_iter();
-    let program = given.next().unwrap_or_default();
+pub fn arguments(words: impl IntoIterator<Item = OsString>, agi: bool) -> Vec<OsString> {
+    let mut words = words.into_iter();
+    let program = words.next().unwrap_or_default();
     let stem = Path::new(&program).file_stem();
     let applet = APPLETS
         .iter()
         .find(|(name, _)| Some(OsStr::new(name)) == stem)
         .map(|(_, command)| OsString::from(command));
-    let command = applet.or_else(|| given.next());
+    let command = applet.or_else(|| words.next());
     let is = |name: &str| agi && command.as_deref() == Some(OsStr::new(name));
     let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
     let dashes = |wanted: bool| wanted.then(|| OsString::from("--"));
     let before = dashes(agi && command.as_ref().is_some_and(is_option));
-    let action = if is("otp") { given.next() } else { None };
+    let action = if is("otp") { words.next() } else { None };
     let behind = dashes(is("websms") || is("otp"));
     std::iter::once(OsString::from("asterisk-websms"))
         .chain(before)
         .chain(command)
         .chain(action)
         .chain(behind)
-        .chain(given)
+        .chain(words)
         .collect()
 }

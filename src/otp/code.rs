@@ -75,12 +75,12 @@ impl CodeHasher {
         Ok(HashedCode { salt, hash })
     }
 
-    /// Whether `given` is the hashed code, in a time that does not depend on how
-    /// much of it is right.
-    pub(crate) fn matches(&self, hashed: &HashedCode, phone: &Phone, given: &str) -> bool {
+    /// Whether `code` is the hashed one, in a time that does not depend on how much
+    /// of it is right.
+    pub(crate) fn matches(&self, hashed: &HashedCode, phone: &Phone, code: &str) -> bool {
         let hash = hex::decode(&hashed.hash).unwrap_or_default();
-        let given = self.code_mac(&hashed.salt, phone, given);
-        given.ct_eq(&hash).into()
+        let mac = self.code_mac(&hashed.salt, phone, code);
+        mac.ct_eq(&hash).into()
     }
 
     /// A file name that does not reveal the number: 32 hexadecimal digits.

@@ -106,12 +106,12 @@ fn known(
         phone_number_id: draft.phone_number_id.clone(),
         template_id: draft.template_id.clone(),
     };
-    let given = PartialAccount {
+    let from_options = PartialAccount {
         waba_id: options.waba_id.clone(),
         phone_number_id: options.phone_number_id.clone(),
         ..PartialAccount::default()
     };
-    let mut known = merge(given, merge(configured, in_file.unwrap_or_default()));
+    let mut known = merge(from_options, merge(configured, in_file.unwrap_or_default()));
     if options.new_template {
         known.template_id = None;
     }

@@ -98,12 +98,12 @@ fn sorted(request: &WebhookRequest) -> Result<String, AuthError> {
         .collect())
 }
 
-/// Whether one of the given signatures, separated by commas, is right.
+/// Whether one of `signatures`, separated by commas, is right.
 pub(super) fn matches(
     hmac: &config::HmacScheme,
     secret: &Secret,
     signed: &[u8],
-    given: &str,
+    signatures: &str,
 ) -> bool {
     let digest = keyed_digest(hmac.digest, secret, signed);
     let expected = match hmac.encoding {
@@ -111,16 +111,16 @@ pub(super) fn matches(
         DigestEncoding::Base64Hex => STANDARD.encode(hex::encode(digest)),
         DigestEncoding::Hex => hex::encode(digest),
     };
-    let is_right = |given: &str| {
-        let given = match hmac.encoding {
-            DigestEncoding::Hex => given.to_ascii_lowercase(),
-            DigestEncoding::Base64 | DigestEncoding::Base64Hex => given.to_owned(),
+    let is_right = |signature: &str| {
+        let signature = match hmac.encoding {
+            DigestEncoding::Hex => signature.to_ascii_lowercase(),
+            DigestEncoding::Base64 | DigestEncoding::Base64Hex => signature.to_owned(),
         };
-        constant_time_eq(expected.as_bytes(), given.as_bytes())
+        constant_time_eq(expected.as_bytes(), signature.as_bytes())
     };
-    let given = given.split(',').map(str::trim);
-    let given = given.filter_map(|given| given.strip_prefix(hmac.prefix.as_str()));
-    given.filter(|given| is_right(given)).count() > 0
+    let signatures = signatures.split(',').map(str::trim);
+    let signatures = signatures.filter_map(|one| one.strip_prefix(hmac.prefix.as_str()));
+    signatures.filter(|signature| is_right(signature)).count() > 0
 }
 
 /// The body, or the fields that the template names. With a template that names

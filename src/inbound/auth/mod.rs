@@ -58,31 +58,32 @@ pub(crate) fn verify(
     };
     match scheme {
         AuthScheme::Basic { user } => {
-            let given = request.required_header("authorization")?;
-            any(&|secret| basic(user, secret, given))
+            let authorization = request.required_header("authorization")?;
+            any(&|secret| basic(user, secret, authorization))
         }
         AuthScheme::Token { location } => {
-            let given = request.value_at(location)?;
-            any(&|secret| constant_time_eq(secret.expose().as_bytes(), given.as_bytes()))
+            let token = request.value_at(location)?;
+            any(&|secret| constant_time_eq(secret.expose().as_bytes(), token.as_bytes()))
         }
         AuthScheme::Ed25519 {
             location,
             timestamp,
         } => {
-            let (given, timestamp) = (request.value_at(location)?, request.value_at(timestamp)?);
+            let signature = request.value_at(location)?;
+            let timestamp = request.value_at(timestamp)?;
             auth.check_age(&timestamp, now)?;
-            any(&|key| ed25519(key, &given, &timestamp, &request.body))?;
+            any(&|key| ed25519(key, &signature, &timestamp, &request.body))?;
             request.body_scope()
         }
         AuthScheme::Hmac(hmac) => {
-            let given = request.value_at(&hmac.location)?;
+            let signatures = request.value_at(&hmac.location)?;
             let signed = hmac::signed(hmac, auth, request, now)?;
-            any(&|secret| hmac::matches(hmac, secret, &signed, &given))?;
+            any(&|secret| hmac::matches(hmac, secret, &signed, &signatures))?;
             hmac::trust_scope(hmac, request)
         }
         AuthScheme::Jwt { location } => {
-            let given = request.value_at(location)?;
-            let token = given.strip_prefix("Bearer ").unwrap_or(&given);
+            let value = request.value_at(location)?;
+            let token = value.strip_prefix("Bearer ").unwrap_or(&value);
             let url = request.url(auth);
             let matching = secrets
                 .iter()
@@ -91,9 +92,9 @@ pub(crate) fn verify(
             jwt::check(&matching, auth, request, &url, now)
         }
         AuthScheme::Twilio { location } => {
-            let given = request.value_at(location)?;
+            let signature = request.value_at(location)?;
             let signed = twilio::signed(auth, request)?;
-            any(&|secret| twilio::matches(secret, &signed, &given))?;
+            any(&|secret| twilio::matches(secret, &signed, &signature))?;
             twilio::trust_scope(request)
         }
         AuthScheme::Vonage { digest, location } => {
@@ -104,30 +105,30 @@ pub(crate) fn verify(
     }
 }
 
-fn basic(user: &str, secret: &Secret, given: &str) -> bool {
+fn basic(user: &str, secret: &Secret, authorization: &str) -> bool {
     let credentials = basic_credentials(user, secret);
-    let (scheme, rest) = given.split_once(' ').unwrap_or((given, ""));
+    let (scheme, rest) = authorization.split_once(' ').unwrap_or((authorization, ""));
     scheme.eq_ignore_ascii_case("basic")
         && constant_time_eq(credentials.as_bytes(), rest.trim().as_bytes())
 }
 
 /// Telnyx's rule: the signature, in base64, is over `timestamp|body`
 /// (<https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks>).
-fn ed25519(key: &Secret, given: &str, timestamp: &str, body: &[u8]) -> bool {
+fn ed25519(key: &Secret, signature: &str, timestamp: &str, body: &[u8]) -> bool {
     // Hexadecimal digits first: they are base64 of something else, too.
     let key = key.expose();
     let key = hex::decode(key).or_else(|_| STANDARD.decode(key));
-    let (Ok(key), Ok(given)) = (key, STANDARD.decode(given)) else {
+    let (Ok(key), Ok(signature)) = (key, STANDARD.decode(signature)) else {
         return false;
     };
     let signed = [timestamp.as_bytes(), b"|", body].concat();
     UnparsedPublicKey::new(&ED25519, key)
-        .verify(&signed, &given)
+        .verify(&signed, &signature)
         .is_ok()
 }
 
-fn constant_time_eq(expected: &[u8], given: &[u8]) -> bool {
-    expected.ct_eq(given).into()
+fn constant_time_eq(expected: &[u8], received: &[u8]) -> bool {
+    expected.ct_eq(received).into()
 }
 
 impl WebhookAuth<Secret> {

@@ -31,11 +31,11 @@ pub(super) fn signed(
 }
 
 /// Whether the signature is right for one of the texts.
-pub(super) fn matches(secret: &Secret, signed: &[String], given: &str) -> bool {
+pub(super) fn matches(secret: &Secret, signed: &[String], signature: &str) -> bool {
     let compared = signed.iter().flat_map(|signed| {
         [HmacDigest::Sha1, HmacDigest::Sha256].map(|digest| {
             let expected = keyed_digest(digest, secret, signed.as_bytes());
-            constant_time_eq(STANDARD.encode(expected).as_bytes(), given.as_bytes())
+            constant_time_eq(STANDARD.encode(expected).as_bytes(), signature.as_bytes())
         })
     });
     compared.filter(|matches| *matches).count() > 0
@@ -71,9 +71,9 @@ fn sorted(fields: &[(String, String)]) -> String {
 
 fn body_is_in_url(request: &WebhookRequest) -> Result<(), AuthError> {
     let uncovered = AuthError::Uncovered("the body (the URL has no bodySHA256)");
-    let given = once(&request.parameters, "bodySHA256").ok_or(uncovered)?;
+    let received = once(&request.parameters, "bodySHA256").ok_or(uncovered)?;
     let digest = hex::encode(Sha256::digest(&request.body));
-    if constant_time_eq(digest.as_bytes(), given.to_ascii_lowercase().as_bytes()) {
+    if constant_time_eq(digest.as_bytes(), received.to_ascii_lowercase().as_bytes()) {
         Ok(())
     } else {
         Err(AuthError::Mismatch)

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub(super) struct SignedParameters {
     text: String,
-    given: String,
+    signature: String,
 }
 
 /// The parameters without the signature, sorted, with `&` before each; separators
@@ -26,7 +26,7 @@ pub(super) fn signed(
     auth: &WebhookAuth<Secret>,
     now: u64,
 ) -> Result<SignedParameters, AuthError> {
-    let given = request.value_at(location)?;
+    let signature = request.value_at(location)?;
     let mut fields = flat(request.signed_members()?)?;
     if let AuthLocation::Field(name) = location {
         fields.retain(|(field, _)| field != name);
@@ -41,7 +41,7 @@ pub(super) fn signed(
     for (name, value) in fields {
         text.extend(["&", &name, "=", &value.replace(['&', '='], "_")]);
     }
-    Ok(SignedParameters { text, given })
+    Ok(SignedParameters { text, signature })
 }
 
 /// Names and texts. Nested members are not signed; names that repeat, or hold a
@@ -62,11 +62,11 @@ fn flat(members: Vec<(String, Value)>) -> Result<Vec<(String, String)>, AuthErro
 
 /// Whether the signature is right.
 pub(super) fn matches(digest: VonageDigest, secret: &Secret, signed: &SignedParameters) -> bool {
-    let SignedParameters { text, given } = signed;
+    let SignedParameters { text, signature } = signed;
     let expected = match digest {
         VonageDigest::Hmac(digest) => keyed_digest(digest, secret, text.as_bytes()),
         VonageDigest::Md5Hash => Md5::digest(format!("{text}{}", secret.expose())).to_vec(),
     };
-    let given = given.to_ascii_lowercase();
-    constant_time_eq(hex::encode(expected).as_bytes(), given.as_bytes())
+    let signature = signature.to_ascii_lowercase();
+    constant_time_eq(hex::encode(expected).as_bytes(), signature.as_bytes())
 }

@@ -19,7 +19,7 @@ fn field_beside_the_signed_one_is_not_read() {
     let signed = zadarma.body.clone();
     for (unsigned, read) in [
         ("&event=SMS&caller_id=%2B1", true),
-        // Of a name that is given twice nobody knows which one is meant.
+        // With a name that is given twice it is unclear which one is meant.
         ("&result=%7B%7D", false),
         ("&r%65sult=%7B%7D", false),
         ("&result", false),
@@ -78,7 +78,7 @@ fn body_is_read_as_it_was_signed_or_not_at_all() {
             .verified()
             .is_err()
     );
-    // Whoever reads the first of two types, and whoever reads the last.
+    // One parser may read the first of two types, another one the last.
     for (first, last) in [(0, 1), (1, 0)] {
         let types = [
             "application/x-www-form-urlencoded",
