@@ -126,7 +126,7 @@ impl Scene {
         let body = format!("{{\"code\": \"{code}\"}}");
         let target = format!("/otp/{THEIRS}/");
         let raw = http::request("POST", &target, &[http::JSON], body.as_bytes());
-        http::say(address, &raw).status
+        http::send(address, &raw).status
     }
 }
 

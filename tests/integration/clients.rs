@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::daemon::{self, Server};
 use crate::support::http::{self, Connection, FORM};
-use crate::support::messages::whole;
+use crate::support::messages::assemble;
 use crate::support::{Daemon, Spool, wait_for};
 
 const TO: &str = "+12025550160";
@@ -74,7 +74,7 @@ fn client_that_resets_leaves_a_whole_message_or_none() {
     // Whatever is under way is finished before the end.
     daemon.signal(Signal::SIGTERM);
     daemon.wait_for_log("stopped");
-    let arrived = whole(&daemon.spool.all()).unwrap();
+    let arrived = assemble(&daemon.spool.all()).unwrap();
     let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
     assert_eq!(arrived.len(), texts.len(), "none came twice");
     assert!(texts.contains("last"));
@@ -111,7 +111,7 @@ fn message_of_a_client_that_reset_can_be_posted_again_and_arrives_once() {
         assert_eq!(response.status, 200, "{number}");
     }
     daemon.spool.drain();
-    let arrived = whole(&daemon.spool.all()).unwrap();
+    let arrived = assemble(&daemon.spool.all()).unwrap();
     let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
     assert_eq!((arrived.len(), texts.len()), (COUNT, COUNT));
 }
@@ -151,7 +151,7 @@ fn daemon_that_is_told_to_stop_under_load_loses_nothing() {
     assert!(status.success(), "{log}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     let acknowledged = acknowledged.into_inner().unwrap();
-    let arrived = whole(&spool.all()).unwrap();
+    let arrived = assemble(&spool.all()).unwrap();
     let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
     assert!(texts.is_superset(&acknowledged), "acknowledged and lost");
     // Stored, and no time to say so.

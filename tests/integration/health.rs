@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use serde_json::Value;
 
 use crate::support::daemon::{command, list};
-use crate::support::http::{request, say};
+use crate::support::http::{request, send};
 use crate::support::{Daemon, Spool, wait_for};
 
 const TO: &str = "+12025550160";
@@ -25,7 +25,7 @@ fn monitored(more: &str) -> (Daemon, SocketAddr) {
 
 /// HTTP status and body.
 fn health(address: SocketAddr) -> (u16, Value) {
-    let response = say(address, &request("GET", "/", &[], b""));
+    let response = send(address, &request("GET", "/", &[], b""));
     assert_eq!(response.headers["content-type"], "application/json");
     let json = serde_json::from_slice(&response.body).unwrap();
     (response.status, json)

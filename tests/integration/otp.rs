@@ -442,7 +442,7 @@ fn health_has_counters_of_outcomes() {
     otp.verify(PHONE, &wrong_code(&code));
     otp.verify(PHONE, &code);
     otp.verify(PHONE, &code);
-    let body = http::say(health, &http::request("GET", "/", &[], b"")).text();
+    let body = http::send(health, &http::request("GET", "/", &[], b"")).text();
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     let expected = serde_json::json!({
         "live": 0, "sent": 1, "failed": 0, "limited": 1, "verified": 1, "wrong": 1, "locked": 0,

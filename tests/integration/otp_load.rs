@@ -61,7 +61,7 @@ fn request(address: SocketAddr, method: &str, phone: &str, body: &str) -> (u16, 
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     let _ = stream.write_all(&raw);
-    let response = http::read(&mut std::io::BufReader::new(stream));
+    let response = http::read_response(&mut std::io::BufReader::new(stream));
     (response.status, response.text())
 }
 

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::daemon::list;
 use crate::support::provider::Recorded;
-use crate::support::websms::told;
+use crate::support::websms::variables;
 use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, size, wait_for};
 
 const THEIRS: &str = "+12025550183";
@@ -79,7 +79,7 @@ impl Setup {
             .args(["websms", to, from, text, index])
             .output()
             .unwrap();
-        told(&output.stdout)
+        variables(&output.stdout)
     }
 
     fn queue(&self, arguments: &[&str]) -> String {

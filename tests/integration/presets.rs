@@ -92,7 +92,7 @@ fn preset_is_sound_with_what_the_administrator_adds() {
     });
 }
 
-/// The output of `check` for a configuration in which only the accounts can be
+/// The output of `check` for a configuration in which only the interfaces can be
 /// wrong.
 fn check(config: &str) -> String {
     let directory = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::support::daemon::{self, Server, list};
-use crate::support::messages::whole;
+use crate::support::messages::assemble;
 use crate::support::{Daemon, Spool, wait_for};
 
 const TO: &str = "+12025550160";
@@ -12,7 +12,7 @@ const FROM: &str = "+15017122661";
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn texts(spool: &Spool) -> Vec<String> {
-    let arrived = whole(&spool.drain()).unwrap();
+    let arrived = assemble(&spool.drain()).unwrap();
     arrived.into_iter().map(|message| message.text).collect()
 }
 

@@ -115,7 +115,7 @@ fn incoming(case: &Value) {
         &headers,
         text(request, "body").as_bytes(),
     );
-    let response = daemon.say(&raw);
+    let response = daemon.request(&raw);
     let expect = &case["expect"];
     assert_eq!(
         Some(u64::from(response.status)),

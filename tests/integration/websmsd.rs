@@ -85,7 +85,7 @@ fn answers_are_2xx_only_for_what_is_stored() {
             400,
         ),
     ] {
-        let response = daemon.say(&raw);
+        let response = daemon.request(&raw);
         assert_eq!(response.status, status, "{name}: {}", response.text());
     }
     daemon.spool.wait_for(3);
@@ -110,7 +110,7 @@ fn body_without_end_is_cut_off() {
         }
     }
     // The answer may be lost with the connection; a message is not stored.
-    let response = http::read(&mut BufReader::new(stream));
+    let response = http::read_response(&mut BufReader::new(stream));
     assert!(matches!(response.status, 413 | 0), "{response:?}");
     daemon.wait_for_log("status=413");
     assert!(daemon.spool.is_untouched());
@@ -151,7 +151,7 @@ fn refusal_is_bland_outside_and_told_in_the_log() {
             "the method is not allowed (expected POST)",
         ),
     ] {
-        let response = daemon.say(&raw);
+        let response = daemon.request(&raw);
         assert_eq!((response.status, response.text().as_str()), (status, text));
         assert_eq!(
             response.headers["content-type"],
@@ -458,7 +458,7 @@ fn several_requests_share_a_connection() {
             .unwrap()
             .replace("Connection: close\r\n", "");
         writer.write_all(raw.as_bytes()).unwrap();
-        assert_eq!(http::read(&mut reader).status, 200);
+        assert_eq!(http::read_response(&mut reader).status, 200);
     }
     let texts: Vec<_> = daemon
         .spool
@@ -477,7 +477,7 @@ fn client_that_hangs_up_does_not_undo_its_message() {
     let mut stream = http::connect(daemon.address);
     stream.write_all(&raw).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(http::read(&mut BufReader::new(stream)).status, 200);
+    assert_eq!(http::read_response(&mut BufReader::new(stream)).status, 200);
     // Closed as a whole the message is stored all the same.
     let mut stream = http::connect(daemon.address);
     stream.write_all(&raw).unwrap();
@@ -675,7 +675,7 @@ fn request_under_way_is_finished_before_the_end() {
     daemon.signal(Signal::SIGTERM);
     daemon.wait_for_log("stopping");
     stream.write_all(end).unwrap();
-    assert_eq!(http::read(&mut BufReader::new(stream)).status, 200);
+    assert_eq!(http::read_response(&mut BufReader::new(stream)).status, 200);
     daemon.wait_for_log("stopped");
     // What had not had its turn waits in staging for the next start.
     let waiting = list(&daemon.spool.staging()).len();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::daemon::list;
 use crate::support::http::{self, FORM, JSON, Response};
 use crate::support::provider::Recorded;
-use crate::support::websms::told;
+use crate::support::websms::variables;
 use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_for};
 
 const THEIRS: &str = "+12025550183";
@@ -94,7 +94,7 @@ impl Setup {
             .env("AST_AGI_DIR", "x")
             .output()
             .unwrap();
-        told(&output.stdout)
+        variables(&output.stdout)
     }
 
     /// Sends to them from John, successfully.

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use crate::strace::{Tracer, thread_that};
 use crate::support::daemon::{self, Server, list};
 use crate::support::http::JSON;
-use crate::support::messages::whole;
+use crate::support::messages::assemble;
 use crate::support::{Spool, wait_for};
 
 const TO: &str = "+12025550160";
@@ -73,7 +73,7 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
     });
     server.wait();
     let server = Server::run(daemon::command(&config));
-    let arrived = whole(&spool.drain()).unwrap();
+    let arrived = assemble(&spool.drain()).unwrap();
     let texts: Vec<_> = arrived.into_iter().map(|message| message.text).collect();
     assert_eq!(&texts[..3], ["before", "first", "second"]);
     // The daemon works.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::support::daemon::{self, Server, list};
-use crate::support::messages::whole;
+use crate::support::messages::assemble;
 use crate::support::{Daemon, Spool, callfile, program, wait_for};
 
 const TO: &str = "+12025550160";
@@ -98,7 +98,7 @@ fn less_space_than_min_free_is_503_and_recovers() {
     daemon.wait_for_log("less than min_free (4194304)");
     std::fs::remove_file(&filler).unwrap();
     assert_eq!(daemon.send(TO, FROM, "after").status, 200);
-    let arrived = whole(&daemon.spool.drain()).unwrap();
+    let arrived = assemble(&daemon.spool.drain()).unwrap();
     let texts: Vec<_> = arrived.into_iter().map(|message| message.text).collect();
     assert_eq!(texts, ["before", "after"]);
     drop(daemon);
@@ -205,7 +205,7 @@ fn break_under_load(
     let (status, log) = server.stop();
     assert!(status.success(), "{log}");
     let _server = Server::run(command());
-    let arrived = whole(&spool.drain()).unwrap();
+    let arrived = assemble(&spool.drain()).unwrap();
     let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
     assert_eq!(arrived.len(), texts.len(), "none came twice");
     let acknowledged = acknowledged.into_inner().unwrap();

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::strace::{Tracer, thread_that};
 use crate::support::daemon::{self, Server, list};
 use crate::support::http::{FORM, JSON};
-use crate::support::messages::{Message, whole};
+use crate::support::messages::{Message, assemble};
 use crate::support::{Spool, wait_for};
 
 const TO: &str = "+12025550160";
@@ -119,7 +119,7 @@ impl Victim {
     /// How many of these messages were stored. Asserts that all stored messages are
     /// complete.
     fn stored(&self, messages: &[Message]) -> usize {
-        let arrived = whole(&self.spool.drain()).unwrap();
+        let arrived = assemble(&self.spool.drain()).unwrap();
         let stored = |message: &&Message| {
             let times = arrived.iter().filter(|other| other == message).count();
             assert!(times <= 1, "{times} times {message:?}");
@@ -257,7 +257,11 @@ fn failed_hand_over_is_logged_and_repeated() {
             (log.matches("hand-over to Asterisk failed").count() == number + 1).then_some(())
         });
         assert_eq!(list(&spool.staging()).len(), 1, "{inject}");
-        assert_eq!(whole(&spool.drain()).unwrap().len(), number + 2, "{inject}");
+        assert_eq!(
+            assemble(&spool.drain()).unwrap().len(),
+            number + 2,
+            "{inject}"
+        );
         wait_for("its end in the log", || {
             let log = server.log();
             (log.matches("hand-over to Asterisk works again").count() == number + 1).then_some(())

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::support::daemon::Server;
 use crate::support::http::{self, FORM};
-use crate::support::messages::whole;
+use crate::support::messages::assemble;
 use crate::support::{Spool, program};
 
 const TO: &str = "+12025550160";
@@ -52,7 +52,7 @@ fn more_connections_than_descriptors_lose_no_message() {
                 // Several parts, for some of which a descriptor may be free.
                 let text = format!("{from} {}", "x".repeat(2500));
                 let _ = stream.write_all(&request(&from, &text));
-                match http::read(&mut BufReader::new(stream)).status {
+                match http::read_response(&mut BufReader::new(stream)).status {
                     200 => {
                         acknowledged.lock().unwrap().insert(text);
                     }
@@ -63,7 +63,7 @@ fn more_connections_than_descriptors_lose_no_message() {
         }
     });
     assert_eq!(server.send(TO, FROM, "after").status, 200);
-    let arrived: Vec<_> = whole(&spool.drain())
+    let arrived: Vec<_> = assemble(&spool.drain())
         .unwrap()
         .into_iter()
         .map(|message| message.text)
@@ -87,5 +87,5 @@ fn request_of_more_files_than_descriptors_is_stored() {
     assert_eq!(server.send(TO, FROM, &text).status, 200);
     let files = spool.drain();
     assert!(files.len() > DESCRIPTORS);
-    assert_eq!(whole(&files).unwrap()[0].text, text);
+    assert_eq!(assemble(&files).unwrap()[0].text, text);
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::daemon::{self, Server};
 use crate::support::http::{self, Connection};
-use crate::support::messages::place;
+use crate::support::messages::part_of;
 use crate::support::{PATIENCE, Spool, callfile, size};
 
 const TO: &str = "+12025550160";
@@ -90,7 +90,7 @@ impl Sink {
             let content = std::fs::read(entry.path()).unwrap();
             std::fs::remove_file(entry.path()).unwrap();
             let name = entry.file_name();
-            let (id, part, parts) = place(&name).unwrap();
+            let (id, part, parts) = part_of(&name).unwrap();
             let (to, _, text) = callfile::message(&content).unwrap();
             assert_eq!(to, TO);
             let text = String::from_utf8(text).unwrap();

@@ -12,7 +12,7 @@ use crate::dns::{A, AAAA, NXDOMAIN, Reply, Resolver, SERVFAIL};
 use crate::namespace::{Cable, DEAD, FAR, isolated};
 use crate::support::daemon::list;
 use crate::support::http;
-use crate::support::websms::told;
+use crate::support::websms::variables;
 use crate::support::{
     Answer, Daemon, Provider, Spool, Websms, program, section, size, wait_within,
 };
@@ -43,20 +43,22 @@ fn send(host: &str) -> (HashMap<String, String>, Duration) {
     let start = Instant::now();
     let output = websms.run(&[THEIRS, JOHN, "x"]);
     let took = start.elapsed();
-    (told(&output.stdout), took)
+    (variables(&output.stdout), took)
 }
 
 fn assert_no_connection(host: &str) -> Duration {
-    let (told, took) = send(host);
-    assert_eq!(told["WEBSMS_STATUS"], "FAILED", "{host}");
-    assert_eq!(told["WEBSMS_ERROR"], "no connection to provider", "{host}");
+    let (variables, took) = send(host);
+    assert_eq!(variables["WEBSMS_STATUS"], "FAILED", "{host}");
+    let error = &variables["WEBSMS_ERROR"];
+    assert_eq!(error, "no connection to provider", "{host}");
     assert!(took < BOUND, "{host} took {took:?}");
     took
 }
 
 fn assert_sent(host: &str) -> Duration {
-    let (told, took) = send(host);
-    assert_eq!(told["WEBSMS_STATUS"], "SENT", "{host}: {told:?}");
+    let (variables, took) = send(host);
+    let status = &variables["WEBSMS_STATUS"];
+    assert_eq!(status, "SENT", "{host}: {variables:?}");
     assert!(took < BOUND, "{host} took {took:?}");
     took
 }
@@ -211,9 +213,9 @@ fn queue(daemon: &Daemon, number: usize) -> (String, Duration) {
         .output()
         .unwrap();
     let took = start.elapsed();
-    let mut told = told(&output.stdout);
-    assert_eq!(told["WEBSMS_STATUS"], "QUEUED");
-    (told.remove("WEBSMS_ID").unwrap(), took)
+    let mut variables = variables(&output.stdout);
+    assert_eq!(variables["WEBSMS_STATUS"], "QUEUED");
+    (variables.remove("WEBSMS_ID").unwrap(), took)
 }
 
 #[test]
@@ -239,15 +241,15 @@ fn cut_cable_delays_messages_and_loses_none() {
         let (spool, config) = queueing(host);
         let daemon = Daemon::with(spool, &config);
 
-        let mut told = vec![queue(&daemon, 0)];
+        let mut queued = vec![queue(&daemon, 0)];
         coming.recv().unwrap();
         let cut = Instant::now();
         cable.cut();
         go_on.send(()).unwrap();
-        told.extend((1..messages).map(|number| queue(&daemon, number)));
+        queued.extend((1..messages).map(|number| queue(&daemon, number)));
         // Longer than two attempts and the pause between them.
         wait_within(Duration::from_secs(30), "a second failed attempt", || {
-            let first = &told[0].0;
+            let first = &queued[0].0;
             let log = daemon.log();
             let again = |line: &&str| line.contains("will retry") && line.contains(first);
             (log.lines().filter(again).count() >= 2).then_some(())
@@ -276,14 +278,14 @@ fn cut_cable_delays_messages_and_loses_none() {
             arrived.entry(id).or_default().push(text);
         }
         assert_eq!(arrived.len(), messages);
-        for (number, (id, _)) in told.iter().enumerate() {
+        for (number, (id, _)) in queued.iter().enumerate() {
             let texts: HashSet<_> = arrived[id].iter().cloned().collect();
             assert_eq!(texts, HashSet::from([number.to_string()]), "{id}");
         }
         // The request before the cut was repeated.
-        assert!(arrived[&told[0].0].len() >= 2);
+        assert!(arrived[&queued[0].0].len() >= 2);
 
-        let mut times: Vec<_> = told.iter().map(|(_, took)| *took).collect();
+        let mut times: Vec<_> = queued.iter().map(|(_, took)| *took).collect();
         times.sort();
         let (median, nearly_all) = (times[messages / 2], times[(messages - 1) * 99 / 100]);
         let most = times[messages - 1];

@@ -14,7 +14,7 @@ use std::thread;
 use crate::strace::Tracer;
 use crate::support::daemon::{self, Server};
 use crate::support::http::{self, Connection, JSON};
-use crate::support::messages::whole;
+use crate::support::messages::assemble;
 use crate::support::{Spool, callfile, size};
 
 const TO: &str = "+12025550160";
@@ -418,7 +418,7 @@ fn assert_recovers(
     let _server = Server::run(daemon::command(&spool.configure("")));
     let files = spool.drain();
     assert!(files.len() >= already);
-    let arrived = whole(&files).unwrap();
+    let arrived = assemble(&files).unwrap();
     let senders: BTreeSet<_> = arrived.iter().map(|message| message.from.clone()).collect();
     let lost: Vec<_> = acknowledged.difference(&senders).collect();
     assert!(lost.is_empty(), "lost {lost:?} of {disk:?}");

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::sdk::{HOST, Request, Sdk, daemon};
-use crate::support::messages::whole;
+use crate::support::messages::assemble;
 
 const SECRET: &str = "c0ffee0123456789c0ffee0123456789";
 const JWT: [(&str, &str); 2] = [("auth", "jwt"), ("auth_secret", SECRET)];
@@ -47,7 +47,7 @@ fn prove(keys: &[(&str, &str)], request: &Request, forged: &[Request]) {
     }
     assert!(daemon.spool.is_untouched());
     assert_eq!(request.post(&daemon).status, 200, "{request:?}");
-    let messages = whole(&daemon.spool.drain()).unwrap();
+    let messages = assemble(&daemon.spool.drain()).unwrap();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].to, "+12025550183");
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::prism::{Prism, description};
-use crate::support::messages::whole;
+use crate::support::messages::assemble;
 use crate::support::{Answer, Daemon, Provider, Websms, section};
 
 const DESCRIPTION: &str = "meta-business-messaging-v23.yaml";
@@ -273,7 +273,7 @@ fn post(body: &str) -> (u16, Vec<(String, String, String)>) {
         ("X-Hub-Signature-256", signature.as_str()),
     ];
     let status = daemon.post("/whatsapp", &headers, body.as_bytes()).status;
-    let arrived = whole(&daemon.spool.drain()).unwrap();
+    let arrived = assemble(&daemon.spool.drain()).unwrap();
     let arrived = arrived
         .into_iter()
         .map(|message| (message.to, message.from, message.text));

@@ -90,7 +90,7 @@ impl Prism {
         let answers = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&answers);
         let provider = Provider::deciding(move |request| {
-            let response = http::say(address, &raw(request));
+            let response = http::send(address, &raw(request));
             record.lock().unwrap().push(response.clone());
             Answer::Http(response.status, "application/json", response.text())
         });

@@ -92,7 +92,7 @@ impl Request {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let request = http::request(&self.method, &self.target, &headers, &self.body);
-        daemon.say(&request)
+        daemon.request(&request)
     }
 
     /// A header, by a part of its name in lower case.

@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
 use crate::sdk::{HOST, Request, Sdk, daemon};
-use crate::support::messages::{Message, whole};
+use crate::support::messages::{Message, assemble};
 use crate::support::{Daemon, size};
 
 const SECRET: &str = "c0ffee0123456789c0ffee0123456789";
@@ -243,7 +243,7 @@ fn prove(scheme: &Scheme<'_>) {
             refused(&daemon, &sdk.sign(&question), "signed long ago");
         }
     }
-    let mut arrived = whole(&daemon.spool.drain()).unwrap();
+    let mut arrived = assemble(&daemon.spool.drain()).unwrap();
     expected.sort();
     arrived.sort();
     assert_eq!(arrived, expected);

@@ -1,12 +1,12 @@
-//! Reads call files as Asterisk does, written from the facts about
-//! `pbx/pbx_spool.c` and not from the program's own renderer.
+//! Reads call files as Asterisk does. It is written from `pbx/pbx_spool.c`, and
+//! independent of the code that writes call files.
 
-/// The directives of a call file: keyword in lower case and value, in order.
+/// The directives of a call file in order: keyword in lower case, and value.
 ///
-/// Comments start at `#` behind a blank or at the start of a line, and at `;`
-/// unless `\` stands before it; trailing bytes up to the blank are cut; lines of
-/// more than 1,022 bytes are skipped. What is no directive is reported as one
-/// named `?`, because Asterisk only warns about it.
+/// A comment starts at `#` at the start of a line or after a blank, and at `;`
+/// unless `\` precedes it. Control characters and blanks at the end are cut. Lines
+/// of more than 1,022 bytes and lines without a colon, which Asterisk skips with a
+/// warning, are returned with the keyword `?`.
 pub(crate) fn directives(file: &[u8]) -> Vec<(String, Vec<u8>)> {
     file.split(|byte| *byte == b'\n')
         .filter_map(directive)
@@ -46,8 +46,8 @@ fn directive(line: &[u8]) -> Option<(String, Vec<u8>)> {
     Some((keyword, value[start..].to_vec()))
 }
 
-/// What a phone would see, if the file is one of ours and says nothing but
-/// what a message says; the first thing that is wrong with it otherwise.
+/// To, from and text as a phone would get them. It is an error if the call file
+/// has any directive that a message does not need.
 pub(crate) fn message(file: &[u8]) -> Result<(String, String, Vec<u8>), String> {
     const KEYWORDS: [&str; 13] = [
         "channel",
@@ -98,7 +98,8 @@ pub(crate) fn message(file: &[u8]) -> Result<(String, String, Vec<u8>), String> 
     Ok((to, from, body))
 }
 
-/// What `URIDECODE` makes of a value (`main/utils.c`, `ast_uri_decode`).
+/// Decodes as the dialplan function `URIDECODE` does (`main/utils.c`,
+/// `ast_uri_decode`).
 fn uri_decoded(value: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut rest = value;

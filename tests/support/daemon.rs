@@ -1,4 +1,4 @@
-//! `websmsd` with a spool of its own.
+//! `websmsd` with a temporary spool.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -16,9 +16,10 @@ use tempfile::TempDir;
 use super::http::{self, Response};
 use super::{program, wait_for};
 
-/// Staging and outgoing in a temporary folder.
+/// Staging and outgoing in a temporary directory.
 pub(crate) struct Spool {
     directory: TempDir,
+    /// Names and contents of the call files taken so far.
     taken: Mutex<Vec<(OsString, String)>>,
 }
 
@@ -46,7 +47,7 @@ impl Spool {
         self.path().join("outgoing")
     }
 
-    /// `[astqueue]` for this spool, in the contexts of the vectors.
+    /// `[astqueue]` for this spool, with the contexts of `tests/vectors`.
     pub(crate) fn section(&self) -> String {
         format!(
             "[astqueue]\noutgoingdir = {}\nstagingdir = {}\n\
@@ -57,13 +58,13 @@ impl Spool {
         )
     }
 
-    /// The call files that Asterisk would see now.
+    /// The call files in outgoing.
     pub(crate) fn call_files(&self) -> Vec<PathBuf> {
         list(&self.outgoing())
     }
 
-    /// Does what Asterisk does with call files: takes them, at once and for
-    /// good. Returns all that have been taken so far, by name.
+    /// Reads and removes the call files in outgoing, as Asterisk does. Returns all
+    /// call files taken so far, sorted by name.
     pub(crate) fn take(&self) -> Vec<(OsString, String)> {
         let mut taken = self.taken.lock().unwrap();
         for path in self.call_files() {
@@ -75,8 +76,8 @@ impl Spool {
         taken.clone()
     }
 
-    /// Takes call files until so many have been taken; all their contents, in
-    /// the order in which they were accepted.
+    /// Takes call files until at least `count` have been taken. Returns the
+    /// contents of all, in the order in which they were accepted.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<String> {
         let taken = wait_for(&format!("{count} call files"), || {
             let taken = self.take();
@@ -85,16 +86,17 @@ impl Spool {
         taken.into_iter().map(|(_, content)| content).collect()
     }
 
-    /// Takes call files until none waits in staging; all that have been taken.
+    /// Takes call files until staging is empty. Returns all taken so far.
     pub(crate) fn drain(&self) -> Vec<(OsString, String)> {
-        wait_for("nothing to wait in staging", || {
+        wait_for("an empty staging", || {
             self.take();
             list(&self.staging()).is_empty().then_some(())
         });
         self.take()
     }
 
-    /// All call files, wherever they are; what is half written is none.
+    /// The call files taken so far, and those in outgoing and staging; without
+    /// temporary files.
     pub(crate) fn all(&self) -> Vec<(OsString, String)> {
         let mut all = self.take();
         for path in list(&self.staging()) {
@@ -109,20 +111,21 @@ impl Spool {
         all
     }
 
-    /// A configuration with these lines before `[astqueue]`.
+    /// Writes a configuration with these lines before `[astqueue]`; returns its
+    /// path.
     pub(crate) fn configure(&self, config: &str) -> PathBuf {
         let path = self.path().join("websms.conf");
         std::fs::write(&path, format!("{config}\n{}", self.section())).unwrap();
         path
     }
 
-    /// Whether nothing at all has been left anywhere.
+    /// Whether staging is empty and no call file was ever in outgoing.
     pub(crate) fn is_untouched(&self) -> bool {
         list(&self.staging()).is_empty() && self.take().is_empty()
     }
 }
 
-/// The files that a directory holds, sorted, but for what is always in staging.
+/// The files of a directory, sorted, without `dedupe`, which is always in staging.
 pub(crate) fn list(directory: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
@@ -133,7 +136,7 @@ pub(crate) fn list(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// A running `websmsd` with a spool of its own.
+/// A running `websmsd` with its spool.
 pub(crate) struct Daemon {
     pub(crate) spool: Spool,
     server: Server,
@@ -147,7 +150,7 @@ impl Deref for Daemon {
     }
 }
 
-/// A running `websmsd`. It is killed when dropped.
+/// A running `websmsd`, which is killed when dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
@@ -156,7 +159,7 @@ pub(crate) struct Server {
 }
 
 impl Daemon {
-    /// With an own spool, and these lines before `[astqueue]`.
+    /// With a new spool, and these lines before `[astqueue]`.
     pub(crate) fn start(config: &str) -> Self {
         let spool = Spool::new();
         let config = format!("{config}\n{}", spool.section());
@@ -170,20 +173,20 @@ impl Daemon {
         Self::run(spool, command(&path))
     }
 
-    /// As this command, which must be `websmsd` one way or another.
+    /// With this spool and this command, which must run `websmsd`.
     pub(crate) fn run(spool: Spool, command: Command) -> Self {
         let server = Server::run(command);
         Self { spool, server }
     }
 
-    /// Ends it as systemd does; its status and all that it logged.
+    /// Ends it by SIGTERM; returns its exit status and its log.
     pub(crate) fn stop(self) -> (ExitStatus, String) {
         self.signal(Signal::SIGTERM);
         self.server.wait()
     }
 
-    /// Ends it with a signal; its spool for the next one, its status and all
-    /// that it logged.
+    /// Ends it by a signal; returns its spool for the next daemon, its exit status
+    /// and its log.
     pub(crate) fn end(self, signal: Signal) -> (Spool, ExitStatus, String) {
         self.signal(signal);
         let Self { spool, server } = self;
@@ -191,14 +194,14 @@ impl Daemon {
         (spool, status, log)
     }
 
-    /// Waits for its end; its status and all that it logged.
+    /// Waits for its end; returns its exit status and its log.
     pub(crate) fn wait(self) -> (ExitStatus, String) {
         self.server.wait()
     }
 }
 
 impl Server {
-    /// As this command, which must be `websmsd` one way or another.
+    /// With this command, which must run `websmsd`.
     pub(crate) fn run(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -225,12 +228,12 @@ impl Server {
         Pid::from_raw(self.child.id().try_into().unwrap())
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits for a line of the log that holds `part`.
+    /// Waits for a line of the log that contains `part`; returns the line.
     pub(crate) fn wait_for_log(&self, part: &str) -> String {
         wait_for(&format!("{part:?} in the log"), || {
             let log = self.log();
@@ -240,19 +243,27 @@ impl Server {
         })
     }
 
-    pub(crate) fn say(&self, raw: &[u8]) -> Response {
-        http::say(self.address, raw)
+    /// Waits for a line of the log that contains `part`; returns its `address=`.
+    pub(crate) fn logged_address(&self, part: &str) -> SocketAddr {
+        let line = self.wait_for_log(part);
+        let (_, address) = line.rsplit_once("address=").unwrap();
+        address.trim().parse().unwrap()
+    }
+
+    /// Sends the bytes of a request.
+    pub(crate) fn request(&self, raw: &[u8]) -> Response {
+        http::send(self.address, raw)
     }
 
     pub(crate) fn post(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
-        self.say(&http::request("POST", target, headers, body))
+        self.request(&http::request("POST", target, headers, body))
     }
 
     pub(crate) fn get(&self, target: &str) -> Response {
-        self.say(&http::request("GET", target, &[], b""))
+        self.request(&http::request("GET", target, &[], b""))
     }
 
-    /// Posts the usual form.
+    /// Posts a message in the default fields.
     pub(crate) fn send(&self, to: &str, from: &str, body: &str) -> Response {
         self.post("/", &[http::FORM], &http::message(to, from, body))
     }
@@ -261,13 +272,13 @@ impl Server {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Ends it as systemd does; its status and all that it logged.
+    /// Ends it by SIGTERM; returns its exit status and its log.
     pub(crate) fn stop(self) -> (ExitStatus, String) {
         self.signal(Signal::SIGTERM);
         self.wait()
     }
 
-    /// Waits for its end; its status and all that it logged.
+    /// Waits for its end; returns its exit status and its log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         if let Some(reader) = self.reader.take() {
@@ -287,12 +298,12 @@ impl Drop for Server {
     }
 }
 
-/// `websmsd` on a free port of loopback.
+/// `websmsd` on a free loopback port.
 pub(crate) fn command(config: &Path) -> Command {
     listening(config, "127.0.0.1:0")
 }
 
-/// `websmsd` on a free port of this address.
+/// `websmsd` at this address; port 0 is a free port.
 pub(crate) fn listening(config: &Path, address: &str) -> Command {
     let mut command = Command::new(program());
     command
@@ -308,7 +319,7 @@ pub(crate) fn listening(config: &Path, address: &str) -> Command {
 
 fn collect(stderr: std::process::ChildStderr, log: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        // As bytes, so that no byte ends the collecting or passes for another.
+        // Read as bytes, because the log may not be UTF-8.
         let mut stderr = BufReader::new(stderr);
         let mut line = Vec::new();
         while stderr

@@ -1,5 +1,5 @@
-//! What providers were seen to want, answer and post: `tests/presets`, one file
-//! for each preset.
+//! Recorded requests, responses and webhooks of providers: `tests/presets`, one
+//! file for each preset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,18 +9,18 @@ use serde_json::{Map, Value};
 
 use super::section;
 
-/// All that is known of one provider.
+/// The recorded data of one provider.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Golden {
     config: Keys,
     pub(crate) send: Vec<Send>,
-    pub(crate) answers: Vec<Answered>,
+    pub(crate) answers: Vec<ProviderResponse>,
     pub(crate) webhooks: Vec<Webhook>,
     pub(crate) receipts: Vec<Receipt>,
 }
 
-/// What stands in `websms.conf` besides the preset.
+/// Keys of `websms.conf` in addition to the preset.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
@@ -28,7 +28,7 @@ struct Keys {
     websmsd: Vec<(String, String)>,
 }
 
-/// A message that goes out, and the request that it makes.
+/// An outgoing message, and the request that it becomes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Send {
@@ -39,13 +39,13 @@ pub(crate) struct Send {
     pub(crate) request: Request,
 }
 
-/// A request as the provider gets it; one of the last four, or none, says what
-/// is in it.
+/// A request as the provider receives it. At most one of the last four fields is
+/// set, and holds the parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// Without the query if that is given apart.
+    /// Without the query if `query` is set.
     pub(crate) target: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) form: Option<Map<String, Value>>,
@@ -54,19 +54,20 @@ pub(crate) struct Request {
     pub(crate) multipart: Option<Map<String, Value>>,
 }
 
-/// An answer of the provider, and what it means.
+/// A response of the provider, and its meaning.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Answered {
+pub(crate) struct ProviderResponse {
     pub(crate) status: u16,
     #[serde(rename = "type")]
     pub(crate) content_type: String,
     pub(crate) body: String,
+    /// `WEBSMS_STATUS`.
     pub(crate) outcome: String,
     pub(crate) provider_id: Option<String>,
 }
 
-/// A request of the provider's.
+/// A request from the provider, and our response.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Post {
     pub(crate) about: String,
@@ -75,13 +76,13 @@ pub(crate) struct Post {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
     pub(crate) public_url: String,
-    /// What it is answered.
+    /// The status of the response.
     pub(crate) status: u16,
-    /// Not given when it does not matter.
+    /// The body of the response, if it matters.
     pub(crate) answer: Option<String>,
 }
 
-/// A request that could hold messages.
+/// A request that may contain messages.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Webhook {
     #[serde(flatten)]
@@ -89,7 +90,7 @@ pub(crate) struct Webhook {
     pub(crate) messages: Vec<Incoming>,
 }
 
-/// A message that comes in, as the dialplan sees it.
+/// An incoming message as the dialplan gets it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Incoming {
@@ -99,7 +100,7 @@ pub(crate) struct Incoming {
     pub(crate) id: Option<String>,
 }
 
-/// A request that says what became of a message.
+/// A request that reports the delivery of a message.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Receipt {
     #[serde(flatten)]
@@ -107,7 +108,7 @@ pub(crate) struct Receipt {
     pub(crate) receipt: ExpectedReceipt,
 }
 
-/// What a receipt must be read as.
+/// The expected meaning of a receipt.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExpectedReceipt {
@@ -118,30 +119,29 @@ pub(crate) struct ExpectedReceipt {
 }
 
 impl Golden {
-    /// Of the provider of that name.
+    /// The data of the provider with this name.
     pub(crate) fn read(name: &str) -> Self {
         let path = directory("tests/presets").join(format!("{name}.json"));
         let json = std::fs::read(&path).unwrap_or_else(|error| panic!("{name}.json: {error}"));
         serde_json::from_slice(&json).unwrap_or_else(|error| panic!("{name}.json: {error}"))
     }
 
-    /// `[websms]` with the preset, and these keys in place of others.
+    /// `[websms]` with the preset; the keys `more` replace recorded ones.
     pub(crate) fn websms(&self, name: &str, more: &[(&str, &str)]) -> String {
         configured("websms", name, &self.config.websms, more)
     }
 
-    /// `[websmsd]` with the preset, at the URL that requests were signed for.
+    /// `[websmsd]` with the preset, and with the URL that requests were signed for.
     pub(crate) fn websmsd(&self, name: &str) -> String {
         let posts = self.webhooks.iter().map(|webhook| &webhook.post);
         let posts = posts.chain(self.receipts.iter().map(|receipt| &receipt.post));
         let urls: BTreeSet<_> = posts.map(|post| post.public_url.as_str()).collect();
-        assert_eq!(urls.len(), 1, "{name}: one daemon is at one URL");
+        assert_eq!(urls.len(), 1, "{name}: a daemon has one URL");
         let more: Vec<_> = urls.into_iter().map(|url| ("public_url", url)).collect();
         configured("websmsd", name, &self.config.websmsd, &more)
     }
 
-    /// The lines of both sections for an interface of that name among others, at
-    /// this host.
+    /// The lines of both sections with the index `[name]`, and with this host.
     pub(crate) fn indexed(&self, name: &str, host: &str) -> [String; 2] {
         let lines = |section: String| {
             let pairs = section.lines().filter_map(|line| line.split_once(" = "));
@@ -151,7 +151,7 @@ impl Golden {
         [self.websms(name, &[("host", host)]), self.websmsd(name)].map(lines)
     }
 
-    /// Both sections.
+    /// `[websms]` and `[websmsd]`.
     pub(crate) fn config(&self, name: &str) -> String {
         self.websms(name, &[]) + &self.websmsd(name)
     }
@@ -176,13 +176,13 @@ pub(crate) fn directory(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The names of the files of a directory that end so, without that end.
-pub(crate) fn stems(name: &str, end: &str) -> BTreeSet<String> {
+/// The names of the files in a directory that have this extension, without it.
+pub(crate) fn stems(name: &str, extension: &str) -> BTreeSet<String> {
     let files = std::fs::read_dir(directory(name)).unwrap();
     files
         .filter_map(|file| {
             let file = file.unwrap().file_name().into_string().unwrap();
-            Some(file.strip_suffix(end)?.to_owned())
+            Some(file.strip_suffix(extension)?.to_owned())
         })
         .collect()
 }

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
 use super::PATIENCE;
 
-/// An answer, or what is left of one when the connection was cut.
+/// A response, or as much of it as arrived before the connection was closed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Response {
-    /// 0 when there was none.
+    /// 0 when no status line arrived.
     pub(crate) status: u16,
     /// By name in lower case.
     pub(crate) headers: HashMap<String, String>,
@@ -22,12 +25,12 @@ impl Response {
     }
 }
 
-/// Says `raw` and reads one answer.
-pub(crate) fn say(address: SocketAddr, raw: &[u8]) -> Response {
+/// Sends these bytes on a new connection and reads one response.
+pub(crate) fn send(address: SocketAddr, raw: &[u8]) -> Response {
     let mut stream = connect(address);
-    // The daemon may hang up before it has read everything.
+    // The daemon may close the connection before it has read everything.
     let _ = stream.write_all(raw);
-    read(&mut BufReader::new(stream))
+    read_response(&mut BufReader::new(stream))
 }
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
@@ -37,8 +40,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads one answer.
-pub(crate) fn read(reader: &mut impl BufRead) -> Response {
+pub(crate) fn read_response(reader: &mut impl BufRead) -> Response {
     let mut response = Response::default();
     let mut line = String::new();
     if reader.read_line(&mut line).is_err() {
@@ -49,7 +51,7 @@ pub(crate) fn read(reader: &mut impl BufRead) -> Response {
         .nth(1)
         .and_then(|status| status.parse().ok())
         .unwrap_or(0);
-    let (_, headers) = headers(reader);
+    let (_, headers) = read_headers(reader);
     let length = headers
         .get("content-length")
         .map_or(u64::MAX, |length| length.parse().unwrap());
@@ -58,8 +60,9 @@ pub(crate) fn read(reader: &mut impl BufRead) -> Response {
     response
 }
 
-/// Reads header lines up to the empty one: as they came, and by name.
-pub(crate) fn headers(reader: &mut impl BufRead) -> (Vec<String>, HashMap<String, String>) {
+/// Reads header lines up to the empty line: the lines as sent, and the values by
+/// name in lower case.
+pub(crate) fn read_headers(reader: &mut impl BufRead) -> (Vec<String>, HashMap<String, String>) {
     let mut lines = Vec::new();
     let mut map = HashMap::new();
     loop {
@@ -78,7 +81,8 @@ pub(crate) fn headers(reader: &mut impl BufRead) -> (Vec<String>, HashMap<String
     (lines, map)
 }
 
-/// A request with the headers that it needs.
+/// The bytes of a request: these headers, `Host`, `Connection: close` and, if it
+/// has a body, `Content-Length`.
 pub(crate) fn request(
     method: &str,
     target: &str,
@@ -99,7 +103,7 @@ pub(crate) fn request(
 pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// A form with every byte encoded that needs it.
+/// A form in which every byte but ASCII letters and digits is encoded.
 pub(crate) fn form(pairs: &[(&str, &[u8])]) -> Vec<u8> {
     let encode = |bytes: &[u8]| {
         bytes
@@ -117,7 +121,7 @@ pub(crate) fn form(pairs: &[(&str, &[u8])]) -> Vec<u8> {
     pairs.join("&").into_bytes()
 }
 
-/// The usual form of a message.
+/// The form of a message in the default fields of `websmsd`.
 pub(crate) fn message(to: &str, from: &str, body: &str) -> Vec<u8> {
     form(&[
         ("To", to.as_bytes()),
@@ -126,7 +130,14 @@ pub(crate) fn message(to: &str, from: &str, body: &str) -> Vec<u8> {
     ])
 }
 
-/// A connection that carries one request after another, as providers do.
+/// The value of a header that signs a body as Meta and SAK do.
+pub(crate) fn sha256_signature(secret: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// A connection that carries one request after another, as providers use it.
 pub(crate) struct Connection {
     address: SocketAddr,
     writer: TcpStream,
@@ -138,7 +149,7 @@ impl Connection {
         Self::open(address).expect("connect")
     }
 
-    /// To a daemon that may not be there.
+    /// To a daemon that may not be running.
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
         let writer = TcpStream::connect(address)?;
         writer.set_read_timeout(Some(PATIENCE))?;
@@ -152,8 +163,8 @@ impl Connection {
         })
     }
 
-    /// Posts a form; the status. When the connection was cut, which happens when
-    /// its time is over, it posts once more on another one.
+    /// Posts a form and returns the status. If the connection was closed, which
+    /// happens at the time limit of a connection, it posts again on a new one.
     pub(crate) fn deliver(&mut self, form: &[u8]) -> u16 {
         match self.post(form) {
             0 => {
@@ -164,7 +175,7 @@ impl Connection {
         }
     }
 
-    /// Posts a form; the status, or 0 when the connection was cut.
+    /// Posts a form; returns the status, or 0 if the connection was closed.
     pub(crate) fn post(&mut self, form: &[u8]) -> u16 {
         let head = format!(
             "POST / HTTP/1.1\r\nHost: test\r\n{}: {}\r\nContent-Length: {}\r\n\r\n",
@@ -176,6 +187,6 @@ impl Connection {
         if self.writer.write_all(&request).is_err() {
             return 0;
         }
-        read(&mut self.reader).status
+        read_response(&mut self.reader).status
     }
 }

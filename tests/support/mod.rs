@@ -1,13 +1,26 @@
-//! What the tests share: the real binary with a spool of its own, a provider
-//! that records, and a client that says exactly what it is told to.
+//! What the test crates share: the real binary, a temporary spool, stand-ins for
+//! providers, and an HTTP client that sends exact bytes.
 //!
-//! Nothing here sleeps and hopes: everything waits for an event, within
-//! [`PATIENCE`].
+//! No test relies on a fixed sleep: it waits for an event, for [`PATIENCE`] at most.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `callfile` | reads call files as Asterisk does |
+//! | `daemon` | `websmsd` and its spool |
+//! | `golden` | reads `tests/presets`, the recorded data of providers |
+//! | `graph` | stands in for Meta's Graph API |
+//! | `http` | sends requests and reads responses, byte for byte |
+//! | `messages` | assembles messages from call files |
+//! | `otp` | `websmsd` with one-time passwords |
+//! | `provider` | stands in for a provider; records requests |
+//! | `sak` | stands in for a SAK gateway |
+//! | `sip` | a SIP phone |
+//! | `websms` | runs `websms` |
 
 #![allow(
     dead_code,
     unused_imports,
-    reason = "each test crate uses its part of it"
+    reason = "each test crate uses a part of it"
 )]
 
 use std::path::PathBuf;
@@ -31,37 +44,37 @@ pub(crate) use {
     websms::Websms,
 };
 
-/// How long an event may be waited for before a test fails.
+/// How long a test waits for an event before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The real binary.
+/// The binary under test.
 pub(crate) fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_asterisk-websms"))
 }
 
-/// Asks until there is an answer.
-pub(crate) fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    wait_within(PATIENCE, what, ask)
+/// Calls `poll` until it returns a value, for [`PATIENCE`] at most.
+pub(crate) fn wait_for<T>(what: &str, poll: impl FnMut() -> Option<T>) -> T {
+    wait_within(PATIENCE, what, poll)
 }
 
-/// Asks until there is an answer, but no longer than `patience`.
+/// Calls `poll` until it returns a value, for `patience` at most.
 pub(crate) fn wait_within<T>(
     patience: Duration,
     what: &str,
-    mut ask: impl FnMut() -> Option<T>,
+    mut poll: impl FnMut() -> Option<T>,
 ) -> T {
     let end = Instant::now() + patience;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}");
+        assert!(Instant::now() < end, "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// A number from the environment, so that a test can be run at a size that takes
-/// hours.
+/// The size of a test from an environment variable, so that `tests/long` can run it
+/// for hours.
 pub(crate) fn size(variable: &str, default: usize) -> usize {
     std::env::var(variable).map_or(default, |value| value.parse().expect(variable))
 }

@@ -121,7 +121,7 @@ impl OtpDaemon {
         body: &str,
     ) -> Response {
         let raw = http::request(method, target, headers, body.as_bytes());
-        http::say(self.address, &raw)
+        http::send(self.address, &raw)
     }
 
     /// Requests a code; status and body.

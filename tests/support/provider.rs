@@ -1,4 +1,4 @@
-//! A provider that records what it gets and answers what it is told to.
+//! A stand-in provider that records requests and answers as the test decides.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Write};
@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex};
 
 use super::{PATIENCE, http, wait_for};
 
-/// What it does with a request.
+/// The reaction to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    /// An answer with status, type and body.
+    /// A response with this status, content type and body.
     Http(u16, &'static str, String),
-    /// These bytes, then the connection is closed.
+    /// These bytes; then the connection is closed.
     Raw(Vec<u8>),
-    /// These bytes again and again, until nobody reads them.
+    /// These bytes again and again, until the client stops reading.
     Endless(Vec<u8>),
-    /// Nothing; the connection stays open until the client closes it.
+    /// No response; the connection stays open until the client closes it.
     Silence,
-    /// The connection is closed without a word.
+    /// No response; the connection is closed.
     HangUp,
 }
 
@@ -28,10 +28,11 @@ impl Answer {
     }
 }
 
-/// A request as it came.
+/// A request as received.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
     pub(crate) method: String,
+    /// With the query.
     pub(crate) path: String,
     /// By name in lower case.
     pub(crate) headers: HashMap<String, String>,
@@ -40,7 +41,7 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// The parameters of the form, sorted by name as they came.
+    /// The parameters of the form by name; of a repeated name, the last one.
     pub(crate) fn parameters(&self) -> HashMap<String, String> {
         form_urlencoded::parse(self.body.as_bytes())
             .into_owned()
@@ -48,25 +49,25 @@ impl Recorded {
     }
 }
 
-/// It listens until the test ends.
+/// A server that listens until the test ends.
 pub(crate) struct Provider {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<Recorded>>>,
 }
 
 impl Provider {
-    /// Answers everything with `answer`.
+    /// Answers every request with `answer`.
     pub(crate) fn answering(answer: Answer) -> Self {
         Self::deciding(move |_| answer.clone())
     }
 
-    /// Answers each request with what `decide` makes of it.
+    /// Answers each request with the result of `decide`.
     pub(crate) fn deciding(decide: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Self::listening(anywhere, decide)
     }
 
-    /// The same, at this address.
+    /// As [`Self::deciding`], at this address.
     pub(crate) fn listening(
         address: SocketAddr,
         decide: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
@@ -89,12 +90,12 @@ impl Provider {
         format!("http://{}", self.address)
     }
 
-    /// What has come so far.
+    /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<Recorded> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Waits for so many requests and returns all of them.
+    /// Waits for at least `count` requests and returns all.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Recorded> {
         wait_for(&format!("{count} requests"), || {
             let requests = self.requests();
@@ -110,7 +111,7 @@ fn serve(stream: TcpStream, decide: &dyn Fn(&Recorded) -> Answer, record: &Mutex
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
         record.lock().unwrap().push(request.clone());
-        let kept = match decide(&request) {
+        let written = match decide(&request) {
             Answer::Http(status, content_type, body) => writer.write_all(
                 format!(
                     "HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\n\
@@ -134,14 +135,14 @@ fn serve(stream: TcpStream, decide: &dyn Fn(&Recorded) -> Answer, record: &Mutex
             }
             Answer::HangUp => return,
         };
-        if kept.is_err() {
+        if written.is_err() {
             return;
         }
     }
 }
 
 fn read(reader: &mut BufReader<TcpStream>) -> Option<Recorded> {
-    let (mut lines, headers) = http::headers(reader);
+    let (mut lines, headers) = http::read_headers(reader);
     if lines.is_empty() {
         return None;
     }

@@ -1,5 +1,5 @@
-//! A SIP phone over UDP: registers, sends and takes MESSAGEs (RFC 3261,
-//! RFC 3428), calls and answers what it is asked.
+//! A SIP phone over UDP: it registers, sends and receives MESSAGEs (RFC 3261,
+//! RFC 3428), makes calls, and answers requests with 200.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -15,7 +15,7 @@ mod call;
 
 pub(crate) use call::Call;
 
-/// A message that the phone got.
+/// A message that the phone has received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Received {
     /// The user part of the From URI.
@@ -32,21 +32,20 @@ impl Received {
 #[derive(Default)]
 struct Shared {
     inbox: Vec<Received>,
-    /// By `Call-ID` and `CSeq`.
-    answers: HashMap<(String, String), Packet>,
-    /// Requests that have been answered already, by branch.
+    /// Final responses by `Call-ID` and `CSeq`.
+    responses: HashMap<(String, String), Packet>,
+    /// Branches of the MESSAGEs in the inbox, to recognize retransmissions.
     seen: Vec<String>,
-    /// Calls that Asterisk has ended, by `Call-ID`.
+    /// `Call-ID`s of the calls that Asterisk has ended.
     ended: Vec<String>,
 }
 
-/// A phone with an account.
 pub(crate) struct Phone {
     user: String,
     password: String,
-    /// Display name, quoted; one that shifts arguments unless told otherwise.
+    /// Display name, quoted. By default one that would shift AGI arguments.
     pub(crate) display: &'static str,
-    /// The number that it says to have, as it stands in a URI, if not its user.
+    /// The number in its From header, as in a URI, if not its user.
     pub(crate) number: Option<String>,
     asterisk: SocketAddr,
     socket: UdpSocket,
@@ -54,11 +53,11 @@ pub(crate) struct Phone {
     counter: AtomicU32,
 }
 
-/// What Asterisk is asked.
+/// A request to Asterisk.
 struct Request<'a> {
     method: &'a str,
     uri: &'a str,
-    /// With its tag.
+    /// With a tag.
     from: &'a str,
     to: &'a str,
     call_id: &'a str,
@@ -77,7 +76,7 @@ impl Phone {
             let mut buffer = vec![0; 65_536];
             while let Ok((length, from)) = listener.recv_from(&mut buffer) {
                 if let Some(packet) = Packet::parse(&buffer[..length]) {
-                    take(packet, from, &listener, &record);
+                    handle(packet, from, &listener, &record);
                 }
             }
         });
@@ -108,14 +107,14 @@ impl Phone {
         assert_eq!(status, 200, "REGISTER");
     }
 
-    /// Sends a text to a number; Asterisk's answer.
+    /// Sends a text to a number; returns the status of Asterisk's response.
     pub(crate) fn send(&self, number: &str, text: &[u8]) -> u16 {
         let uri = format!("sip:{number}@{}", self.asterisk.ip());
         let headers = "Content-Type: text/plain\r\n";
         self.request("MESSAGE", &uri, &format!("<{uri}>"), headers, text)
     }
 
-    /// Asks whether Asterisk is there; how long it took to say so.
+    /// How long Asterisk takes to answer OPTIONS.
     pub(crate) fn options(&self) -> Duration {
         let start = Instant::now();
         let uri = format!("sip:{}", self.asterisk.ip());
@@ -123,28 +122,28 @@ impl Phone {
         start.elapsed()
     }
 
-    /// What it has got so far.
+    /// The messages received so far.
     pub(crate) fn inbox(&self) -> Vec<Received> {
         self.shared.lock().unwrap().inbox.clone()
     }
 
-    /// How many messages it has got so far.
+    /// How many messages were received so far.
     pub(crate) fn count(&self) -> usize {
         self.shared.lock().unwrap().inbox.len()
     }
 
-    /// How many bytes their texts have in all.
+    /// The length of all texts received so far.
     pub(crate) fn bytes(&self) -> usize {
         let shared = self.shared.lock().unwrap();
         shared.inbox.iter().map(|message| message.body.len()).sum()
     }
 
-    /// What it has got so far, which it forgets.
+    /// The messages received so far; empties the inbox.
     pub(crate) fn take_inbox(&self) -> Vec<Received> {
         std::mem::take(&mut self.shared.lock().unwrap().inbox)
     }
 
-    /// Waits for so many messages and returns all.
+    /// Waits for at least `count` messages and returns all.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Received> {
         wait_for(&format!("{count} messages at {}", self.user), || {
             (self.count() >= count).then(|| self.inbox())
@@ -152,7 +151,7 @@ impl Phone {
     }
 
     fn request(&self, method: &str, uri: &str, to: &str, headers: &str, body: &[u8]) -> u16 {
-        let (call_id, tag) = self.fresh();
+        let (call_id, tag) = self.new_call_id_and_tag();
         let request = Request {
             method,
             uri,
@@ -163,40 +162,41 @@ impl Phone {
             headers,
             body,
         };
-        self.ask(&request).status
+        self.exchange(&request).status
     }
 
-    /// A `Call-ID` and a tag that there have not been.
-    fn fresh(&self) -> (String, String) {
+    /// A `Call-ID` and a tag that were not used before.
+    fn new_call_id_and_tag(&self) -> (String, String) {
         let me = self.socket.local_addr().unwrap();
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let tag = format!("{number}-{}", me.port());
         (format!("{tag}@{}", me.ip()), tag)
     }
 
-    /// Who it says to be.
+    /// The From header.
     fn from(&self, tag: &str) -> String {
         let user = self.number.as_ref().unwrap_or(&self.user);
         let domain = self.asterisk.ip();
         format!("{} <sip:{user}@{domain}>;tag={tag}", self.display)
     }
 
-    /// Asks, and once more with its password when it must; the final answer.
-    fn ask(&self, request: &Request<'_>) -> Packet {
+    /// Sends a request, and again with credentials if Asterisk asks for them;
+    /// returns the final response.
+    fn exchange(&self, request: &Request<'_>) -> Packet {
         let mut authorization = String::new();
-        let mut answer = Packet::default();
+        let mut response = Packet::default();
         for cseq in request.cseq..request.cseq + 2 {
             let packet = self.packet(request, cseq, &authorization);
             let cseq = format!("{cseq} {}", request.method);
-            answer = self.transact(&packet, request.call_id, &cseq);
-            match answer.headers.get("www-authenticate") {
+            response = self.transact(&packet, request.call_id, &cseq);
+            match response.headers.get("www-authenticate") {
                 Some(challenge) => {
                     authorization = self.digest(challenge, request.method, request.uri);
                 }
                 None => break,
             }
         }
-        answer
+        response
     }
 
     fn packet(&self, request: &Request<'_>, cseq: u32, authorization: &str) -> Vec<u8> {
@@ -221,8 +221,8 @@ impl Phone {
         [packet.as_bytes(), request.body].concat()
     }
 
-    /// Sends until there is a final answer; UDP may lose packets
-    /// (RFC 3261, 17.1.2).
+    /// Sends a packet again and again until a final response arrives; UDP may lose
+    /// packets (RFC 3261, 17.1.2).
     fn transact(&self, packet: &[u8], call_id: &str, cseq: &str) -> Packet {
         let id = (call_id.to_owned(), cseq.to_owned());
         let end = Instant::now() + PATIENCE;
@@ -230,16 +230,17 @@ impl Phone {
             self.socket.send_to(packet, self.asterisk).unwrap();
             let again = Instant::now() + Duration::from_millis(500);
             while Instant::now() < again {
-                if let Some(answer) = self.shared.lock().unwrap().answers.get(&id) {
-                    return answer.clone();
+                if let Some(response) = self.shared.lock().unwrap().responses.get(&id) {
+                    return response.clone();
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        panic!("no answer to {cseq}");
+        panic!("no response to {cseq}");
     }
 
-    /// RFC 2617, section 3.2.2, with MD5 and qop auth.
+    /// The Authorization header for a challenge (RFC 2617, section 3.2.2), with MD5
+    /// and qop auth.
     fn digest(&self, challenge: &str, method: &str, uri: &str) -> String {
         let parameter = |name: &str| {
             let (_, rest) = challenge.split_once(&format!("{name}=")).unwrap();
@@ -253,8 +254,8 @@ impl Phone {
         let md5 = |text: String| hex::encode(Md5::digest(text));
         let (realm, nonce) = (parameter("realm"), parameter("nonce"));
         let secret = md5(format!("{}:{realm}:{}", self.user, self.password));
-        let what = md5(format!("{method}:{uri}"));
-        let response = md5(format!("{secret}:{nonce}:00000001:test:auth:{what}"));
+        let target = md5(format!("{method}:{uri}"));
+        let response = md5(format!("{secret}:{nonce}:00000001:test:auth:{target}"));
         format!(
             "Authorization: Digest username=\"{}\", realm=\"{realm}\", nonce=\"{nonce}\", \
              uri=\"{uri}\", response=\"{response}\", algorithm=MD5, qop=auth, nc=00000001, \
@@ -265,22 +266,23 @@ impl Phone {
     }
 }
 
-fn take(packet: Packet, from: SocketAddr, socket: &UdpSocket, shared: &Mutex<Shared>) {
+/// Records a packet from Asterisk. Answers a request, and acknowledges a response to
+/// an INVITE.
+fn handle(packet: Packet, from: SocketAddr, socket: &UdpSocket, shared: &Mutex<Shared>) {
     let mut shared = shared.lock().unwrap();
     if packet.status > 0 {
         let id = |name: &str| packet.headers.get(name).cloned().unwrap_or_default();
         if packet.status >= 200 {
-            // Whenever it comes, until Asterisk knows (RFC 3261, 13.2.2.4 and
-            // 17.1.1.3).
+            // Retransmissions as well (RFC 3261, 13.2.2.4 and 17.1.1.3).
             if id("cseq").ends_with(" INVITE") {
                 let ack = acknowledgement(&packet);
                 socket.send_to(ack.as_bytes(), from).unwrap();
             }
-            shared.answers.insert((id("call-id"), id("cseq")), packet);
+            shared.responses.insert((id("call-id"), id("cseq")), packet);
         }
         return;
     }
-    let kept: String = packet
+    let headers: String = packet
         .lines
         .iter()
         .filter(|line| {
@@ -293,8 +295,8 @@ fn take(packet: Packet, from: SocketAddr, socket: &UdpSocket, shared: &Mutex<Sha
         })
         .flat_map(|line| [line, "\r\n"])
         .collect();
-    let answer = format!("SIP/2.0 200 OK\r\n{kept}Content-Length: 0\r\n\r\n");
-    socket.send_to(answer.as_bytes(), from).unwrap();
+    let response = format!("SIP/2.0 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
+    socket.send_to(response.as_bytes(), from).unwrap();
     if packet.method == "BYE" {
         shared.ended.push(packet.headers["call-id"].clone());
     }
@@ -309,11 +311,11 @@ fn take(packet: Packet, from: SocketAddr, socket: &UdpSocket, shared: &Mutex<Sha
     }
 }
 
-/// The ACK for the final answer to an INVITE. That for a refusal belongs to the
-/// INVITE and has its branch; any other has one of its own.
-fn acknowledgement(answer: &Packet) -> String {
-    let header = |name: &str| answer.headers.get(name).cloned().unwrap_or_default();
-    let branch = if answer.status < 300 { "-ack" } else { "" };
+/// The ACK for the final response to an INVITE. After a refusal it belongs to the
+/// INVITE's transaction and has its branch; after a success it has its own branch.
+fn acknowledgement(response: &Packet) -> String {
+    let header = |name: &str| response.headers.get(name).cloned().unwrap_or_default();
+    let branch = if response.status < 300 { "-ack" } else { "" };
     let via = header("via").replacen("branch=z9hG4bK", &format!("branch=z9hG4bK{branch}"), 1);
     let contact = header("contact");
     let to = header("to");
@@ -328,13 +330,15 @@ fn acknowledgement(answer: &Packet) -> String {
     )
 }
 
-/// A SIP request or answer.
+/// A SIP request or response.
 #[derive(Debug, Clone, Default)]
 struct Packet {
     /// 0 for a request.
     status: u16,
     method: String,
+    /// The header lines as received.
     lines: Vec<String>,
+    /// By name in lower case.
     headers: HashMap<String, String>,
     body: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! `websms`, run as a shell or as Asterisk runs it.
+//! Runs `websms` as from a shell, or as Asterisk runs an AGI program.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -8,15 +8,17 @@ use tempfile::TempDir;
 
 use super::{Provider, program, section};
 
-/// What the dialplan is told on stdout: every line sets a variable.
-pub(crate) fn told(stdout: &[u8]) -> HashMap<String, String> {
-    let pair = |line: &str| {
-        let rest = line.strip_prefix("SET VARIABLE ").unwrap();
-        let (name, value) = rest.split_once(' ').unwrap();
-        (name.to_owned(), value.trim_matches('"').to_owned())
-    };
-    let said = String::from_utf8(stdout.to_vec()).unwrap();
-    said.lines().map(pair).collect()
+/// The channel variables that these AGI commands set.
+pub(crate) fn variables(commands: &[u8]) -> HashMap<String, String> {
+    let commands = String::from_utf8(commands.to_vec()).unwrap();
+    commands.lines().map(variable).collect()
+}
+
+/// Name and value of the channel variable that an AGI command sets.
+pub(crate) fn variable(command: &str) -> (String, String) {
+    let rest = command.trim().strip_prefix("SET VARIABLE ").unwrap();
+    let (name, value) = rest.split_once(' ').unwrap();
+    (name.to_owned(), value.trim_matches('"').to_owned())
 }
 
 /// A configured `websms`.
@@ -38,7 +40,7 @@ impl Websms {
         }
     }
 
-    /// With an account at this provider, and these keys besides.
+    /// With an interface to this provider, and these keys.
     pub(crate) fn to(provider: &Provider, more: &[(&str, &str)]) -> Self {
         let url = provider.url();
         let mut pairs = vec![
@@ -62,12 +64,11 @@ impl Websms {
         self
     }
 
-    /// Where the configuration and whatever belongs to it stand.
+    /// The directory of the configuration.
     pub(crate) fn path(&self) -> &std::path::Path {
         self.directory.path()
     }
 
-    /// The command, ready to run.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(program());
         command
@@ -93,7 +94,7 @@ impl Websms {
         self.command(arguments).output().unwrap()
     }
 
-    /// Runs it and returns its status.
+    /// Runs it and returns its exit status.
     pub(crate) fn status<S: AsRef<OsStr>>(&self, arguments: &[S]) -> i32 {
         self.run(arguments).status.code().expect("no signal")
     }

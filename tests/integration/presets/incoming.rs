@@ -54,7 +54,7 @@ pub(super) fn post(daemon: &Daemon, post: &Post, case: &str) {
         .map(|(k, v)| (k.as_str(), v.as_str()))
         .collect();
     let raw = http::request(&post.method, &post.target, &headers, post.body.as_bytes());
-    let response: Response = daemon.say(&raw);
+    let response: Response = daemon.request(&raw);
     let text = response.text();
     assert_eq!(
         response.status,

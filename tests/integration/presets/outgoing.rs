@@ -1,7 +1,7 @@
-//! What goes out: the requests that messages become, and what the answers are
-//! taken for.
+//! Outgoing messages: the requests that they become, and how responses are
+//! understood.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 
 use super::each;
 use crate::support::daemon::list;
-use crate::support::golden::{Answered, Golden, Request, Send};
+use crate::support::golden::{Golden, ProviderResponse, Request, Send};
 use crate::support::provider::Recorded;
+use crate::support::websms::variables;
 use crate::support::{Answer, Daemon, Provider, Spool, Websms, wait_for};
 
-/// What the client says of itself, whatever the provider.
-const ITS_OWN: [&str; 4] = ["accept", "content-length", "host", "user-agent"];
+/// Headers that the HTTP client sends to every provider.
+const CLIENT_HEADERS: [&str; 4] = ["accept", "content-length", "host", "user-agent"];
 
 #[test]
 fn message_becomes_the_request_that_the_provider_wants() {
@@ -37,7 +38,7 @@ fn message_becomes_the_request_that_the_provider_wants() {
     });
 }
 
-/// Whether a request is the expected one, and says nothing else.
+/// Asserts that a request is the expected one and has nothing else.
 pub(super) fn compare(request: &Recorded, expected: &Request, case: &str) {
     assert_eq!(request.method, expected.method, "{case}");
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
@@ -61,12 +62,12 @@ pub(super) fn compare(request: &Recorded, expected: &Request, case: &str) {
         );
     }
     let mut headers: BTreeMap<_, _> = request.headers.clone().into_iter().collect();
-    headers.retain(|name, _| !ITS_OWN.contains(&name.as_str()));
+    headers.retain(|name, _| !CLIENT_HEADERS.contains(&name.as_str()));
     if expected.multipart.is_some()
         && let Some(content_type) = headers.get_mut("content-type")
         && let Some((media_type, _)) = content_type.split_once(';')
     {
-        // The boundary is another each time.
+        // The boundary is different each time.
         *content_type = media_type.to_owned();
     }
     assert_eq!(headers, expected.headers, "{case}");
@@ -104,8 +105,7 @@ fn parts(request: &Recorded) -> Vec<(String, String)> {
     pairs
 }
 
-/// Fields as the golden data have them, sorted; a list is a field that is there
-/// several times.
+/// The fields of the golden data, sorted; a list is a repeated field.
 fn pairs(fields: &Map<String, Value>) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (name, value) in fields {
@@ -149,21 +149,9 @@ fn response_decides_the_status() {
     });
 }
 
-pub(super) fn http_answer(answer: &Answered, body: String) -> Answer {
+pub(super) fn http_answer(answer: &ProviderResponse, body: String) -> Answer {
     let content_type = Box::leak(answer.content_type.clone().into_boxed_str());
     Answer::Http(answer.status, content_type, body)
-}
-
-/// The variables of the dialplan that are set.
-fn variables(stdout: &[u8]) -> HashMap<String, String> {
-    let output = String::from_utf8(stdout.to_vec()).unwrap();
-    let variables = output
-        .lines()
-        .filter_map(|line| line.strip_prefix("SET VARIABLE "));
-    variables
-        .filter_map(|variable| variable.split_once(' '))
-        .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
-        .collect()
 }
 
 #[test]
@@ -210,8 +198,8 @@ impl Queue {
         }
     }
 
-    /// Sends a message, which the provider answers so; what is kept of it for its
-    /// receipt when all is done.
+    /// Sends a message, which the provider answers with `answer`. Returns what is
+    /// kept of it for its receipt.
     pub(super) fn send(&self, send: &Send, answer: Answer, case: &str) -> Option<Value> {
         *self.answer.lock().unwrap() = answer;
         let output = self.websms.run(&[&send.to, &send.from, &send.text]);

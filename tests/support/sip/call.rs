@@ -1,5 +1,5 @@
-//! A call of the phone: the keys that it presses are telephone events
-//! (RFC 4733), and of what it hears it knows but that there is something.
+//! A call that the phone makes. Keys are sent as telephone events (RFC 4733); of the
+//! audio it only records whether any was received.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -10,8 +10,10 @@ use crate::support::wait_for;
 /// Payload type of telephone events, as offered.
 const EVENT: u8 = 101;
 
-/// A key is down for so long, in samples; and up for so long after that.
+/// How long a key is down, in samples of 1/8000 s.
 const DOWN: u16 = 800;
+
+/// The pause after a key.
 const UP: Duration = Duration::from_millis(100);
 
 /// -10 dBm0.
@@ -22,7 +24,7 @@ pub(crate) struct Call<'a> {
     phone: &'a Phone,
     /// Its `Call-ID`.
     id: String,
-    answer: Packet,
+    response: Packet,
     media: UdpSocket,
     /// Keys pressed so far.
     pressed: u16,
@@ -41,9 +43,9 @@ impl Phone {
             ip = me.ip(),
             port = me.port()
         );
-        let (call_id, tag) = self.fresh();
+        let (call_id, tag) = self.new_call_id_and_tag();
         let uri = format!("sip:{number}@{}", self.asterisk.ip());
-        let answer = self.ask(&Request {
+        let response = self.exchange(&Request {
             method: "INVITE",
             uri: &uri,
             from: &self.from(&tag),
@@ -56,7 +58,7 @@ impl Phone {
         Call {
             phone: self,
             id: call_id,
-            answer,
+            response,
             media,
             pressed: 0,
         }
@@ -64,9 +66,9 @@ impl Phone {
 }
 
 impl Call<'_> {
-    /// Asterisk's answer to the call.
+    /// The status of Asterisk's response to the INVITE.
     pub(crate) fn status(&self) -> u16 {
-        self.answer.status
+        self.response.status
     }
 
     /// Presses keys, one after another.
@@ -75,7 +77,7 @@ impl Call<'_> {
         for key in keys.chars() {
             let event = "0123456789*#".find(key).expect("a key");
             let event = u8::try_from(event).unwrap();
-            // It begins, and its end is said three times, as packets may be lost.
+            // One packet for the start and three for the end, as packets may be lost.
             for (number, (end, samples)) in
                 (0..).zip([(0x00, DOWN / 5), (0x80, DOWN), (0x80, DOWN), (0x80, DOWN)])
             {
@@ -97,17 +99,17 @@ impl Call<'_> {
         }
     }
 
-    /// Whether anything has been heard.
+    /// Whether any audio was received.
     pub(crate) fn heard(&self) -> bool {
         self.media.recv(&mut [0; 1500]).is_ok()
     }
 
     /// Hangs up.
     pub(crate) fn hang_up(self) {
-        let header = |name: &str| self.answer.headers[name].as_str();
+        let header = |name: &str| self.response.headers[name].as_str();
         let cseq = header("cseq").split(' ').next().unwrap();
         let target = header("contact").split(['<', '>']).nth(1).unwrap();
-        let answer = self.phone.ask(&Request {
+        let response = self.phone.exchange(&Request {
             method: "BYE",
             uri: target,
             from: header("from"),
@@ -117,7 +119,7 @@ impl Call<'_> {
             headers: "",
             body: b"",
         });
-        assert_eq!(answer.status, 200, "BYE");
+        assert_eq!(response.status, 200, "BYE");
     }
 
     /// Waits until Asterisk has hung up.
@@ -128,11 +130,11 @@ impl Call<'_> {
         });
     }
 
-    /// Where Asterisk listens.
+    /// Where Asterisk receives audio, from its session description.
     fn asterisk(&self) -> SocketAddr {
-        let said = String::from_utf8_lossy(&self.answer.body).into_owned();
+        let description = String::from_utf8_lossy(&self.response.body).into_owned();
         let word = |start: &str| {
-            let (_, rest) = said.split_once(start).expect("an answered call");
+            let (_, rest) = description.split_once(start).expect("an answered call");
             rest.split([' ', '\r', '\n']).next().unwrap().to_owned()
         };
         let ip = word("c=IN IP4 ").parse().unwrap();
