@@ -1,4 +1,4 @@
-//! Clients that vanish, and a daemon that has to.
+//! Clients that disconnect early, and a daemon that stops while clients post.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -16,13 +16,13 @@ use crate::support::{Daemon, Spool, wait_for};
 
 const TO: &str = "+12025550160";
 
-/// Two call files.
+/// A text that needs two call files.
 fn text(from: &str) -> String {
     format!("{from} {}", "x".repeat(1500))
 }
 
-/// A connection that is reset when it is closed.
-fn resetting(address: std::net::SocketAddr) -> std::net::TcpStream {
+/// A connection that sends RST when it is dropped.
+fn connect_with_reset(address: std::net::SocketAddr) -> std::net::TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -40,7 +40,7 @@ fn resetting(address: std::net::SocketAddr) -> std::net::TcpStream {
 }
 
 #[test]
-fn client_that_resets_leaves_a_whole_message_or_none() {
+fn message_of_a_client_that_resets_is_complete_or_not_stored() {
     let daemon = Daemon::start("");
     let sent: BTreeSet<_> = thread::scope(|scope| {
         let clients: Vec<_> = (0..200)
@@ -50,12 +50,12 @@ fn client_that_resets_leaves_a_whole_message_or_none() {
                     let from = format!("+1{number:06}");
                     let form = http::message(TO, &from, &text(&from));
                     let request = http::request("POST", "/", &[FORM], &form);
-                    let mut stream = resetting(daemon.address);
-                    // Every other one is gone before it has said all.
-                    let most = request.len() - number % 2;
-                    stream.write_all(&request[..most]).unwrap();
+                    let mut stream = connect_with_reset(daemon.address);
+                    // Every other client does not send the last byte.
+                    let length = request.len() - number % 2;
+                    stream.write_all(&request[..length]).unwrap();
                     if number % 4 == 0 {
-                        // The answer is there; it is not read.
+                        // The response has arrived, but is not read.
                         stream.peek(&mut [0]).unwrap();
                     }
                     drop(stream);
@@ -71,23 +71,23 @@ fn client_that_resets_leaves_a_whole_message_or_none() {
     let last = daemon.send(TO, "+1999", "last");
     assert_eq!(last.status, 200);
     daemon.spool.drain();
-    // Whatever is under way is finished before the end.
+    // Requests in progress are finished before the daemon stops.
     daemon.signal(Signal::SIGTERM);
     daemon.wait_for_log("stopped");
     let arrived = assemble(&daemon.spool.all()).unwrap();
     let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
-    assert_eq!(arrived.len(), texts.len(), "none came twice");
+    assert_eq!(arrived.len(), texts.len(), "no duplicates");
     assert!(texts.contains("last"));
-    assert!(texts.len() > 20, "nearly none was stored: {}", texts.len());
-    let mut strange = texts.difference(&sent).filter(|text| *text != "last");
-    assert_eq!(strange.next(), None, "sent in part, stored all the same");
+    assert!(texts.len() > 20, "only {} were stored", texts.len());
+    let mut unsent = texts.difference(&sent).filter(|text| *text != "last");
+    assert_eq!(unsent.next(), None, "stored, but sent only in part");
     let (status, log) = daemon.wait();
     assert!(status.success(), "{log}");
 }
 
 /// A provider that did not get its response posts the message again.
 #[test]
-fn message_of_a_client_that_reset_can_be_posted_again_and_arrives_once() {
+fn message_posted_again_after_a_reset_arrives_once() {
     const COUNT: usize = 100;
     let daemon = Daemon::start("[websmsd]\nkey_id = id\n");
     let form = |number: usize| {
@@ -101,7 +101,7 @@ fn message_of_a_client_that_reset_can_be_posted_again_and_arrives_once() {
             let (daemon, form) = (&daemon, &form);
             scope.spawn(move || {
                 let request = http::request("POST", "/", &[FORM], &form(number));
-                let mut stream = resetting(daemon.address);
+                let mut stream = connect_with_reset(daemon.address);
                 stream.write_all(&request).unwrap();
             });
         }
@@ -117,7 +117,7 @@ fn message_of_a_client_that_reset_can_be_posted_again_and_arrives_once() {
 }
 
 #[test]
-fn daemon_that_is_told_to_stop_under_load_loses_nothing() {
+fn daemon_stopped_under_load_loses_no_acknowledged_message() {
     let spool = Spool::new();
     let server = Server::run(daemon::command(&spool.configure("")));
     let address = server.address;
@@ -143,18 +143,18 @@ fn daemon_that_is_told_to_stop_under_load_loses_nothing() {
                 }
             });
         }
-        wait_for("messages to come in", || (count() > 200).then_some(()));
-        let told = Instant::now();
+        wait_for("200 messages", || (count() > 200).then_some(()));
+        let start = Instant::now();
         let ended = server.stop();
-        (told.elapsed(), ended)
+        (start.elapsed(), ended)
     });
     assert!(status.success(), "{log}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     let acknowledged = acknowledged.into_inner().unwrap();
     let arrived = assemble(&spool.all()).unwrap();
     let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
-    assert!(texts.is_superset(&acknowledged), "acknowledged and lost");
-    // Stored, and no time to say so.
+    assert!(texts.is_superset(&acknowledged), "acknowledged but lost");
+    // The daemon stopped before it could answer these.
     let more = texts.len() - acknowledged.len();
     assert!(more <= unanswered.load(Ordering::Relaxed), "{more}");
     println!(

@@ -1,5 +1,5 @@
-//! A message that a provider posts again is stored once; one that only looks
-//! the same is another one.
+//! Messages that a provider posts again are stored once; messages that are only
+//! equal are stored each.
 
 use std::thread;
 
@@ -22,7 +22,7 @@ fn form(id: &str, body: &str) -> Vec<u8> {
 const CONFIG: &str = "[websmsd]\nkey_id = MessageSid\nresp_ack = <Response></Response>\n";
 
 #[test]
-fn repeated_id_is_answered_as_before_and_stored_once() {
+fn repeated_id_gets_the_same_response_and_is_stored_once() {
     let daemon = Daemon::start(CONFIG);
     thread::scope(|scope| {
         for _ in 0..100 {
@@ -33,7 +33,7 @@ fn repeated_id_is_answered_as_before_and_stored_once() {
             });
         }
     });
-    // A last one, to know that all before it have been written.
+    // When the last one has arrived, all before it have been written.
     assert_eq!(daemon.post("/", &[FORM], &form("SM2", "last")).status, 200);
     daemon.spool.wait_for(2);
     assert_eq!(daemon.spool.take().len(), 2);
@@ -63,7 +63,7 @@ fn repeated_id_is_known_after_a_restart() {
 }
 
 #[test]
-fn repeated_id_is_stored_once_whatever_crashes_in_between() {
+fn repeated_id_is_stored_once_across_crashes() {
     let spool = Spool::new();
     let path = spool.configure(CONFIG);
     let post_all = |server: &daemon::Server| {
@@ -98,7 +98,7 @@ fn equal_texts_without_equal_ids_are_two_messages() {
 }
 
 #[test]
-fn id_counts_for_its_interface_alone() {
+fn equal_ids_of_two_interfaces_are_two_messages() {
     let daemon =
         Daemon::start("[websmsd]\nkey_id = MessageSid\nurl_path [a] = /a\nurl_path [b] = /b\n");
     for path in ["/a", "/b", "/a"] {
@@ -108,7 +108,7 @@ fn id_counts_for_its_interface_alone() {
 }
 
 #[test]
-fn each_message_of_a_request_has_its_own_id() {
+fn repeated_ids_within_a_request_are_stored_once() {
     let daemon = Daemon::start(CONFIG);
     let message = |id: u32| format!(r#"{{"To":"1","From":"2","Body":"{id}","MessageSid":{id}}}"#);
     let post = |ids: &[u32]| {
@@ -123,7 +123,7 @@ fn each_message_of_a_request_has_its_own_id() {
 }
 
 #[test]
-fn id_of_a_message_that_was_not_stored_is_not_known() {
+fn id_of_a_message_that_was_not_stored_is_accepted_again() {
     let daemon = Daemon::start(CONFIG);
     let staging = daemon.spool.staging();
     let aside = daemon.spool.path().join("aside");

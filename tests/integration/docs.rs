@@ -1,5 +1,5 @@
-//! What is shipped is sound: configuration, reference and dialplan. (The tables of
-//! keys are compared with the code in `src/config/syntax/keys/docs.rs`.)
+//! The shipped configuration, reference and dialplan are correct. (The tables of keys
+//! are compared with the code in `src/config/syntax/keys/docs.rs`.)
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -29,7 +29,7 @@ fn reference_lists_every_exit_status() {
 #[test]
 fn shipped_files_pass_check() {
     for name in ["conf/websms.conf", "conf/websms.conf.sample"] {
-        // As the file itself says: for root and Asterisk alone.
+        // A temporary file is readable by its owner only, as the file demands.
         let copy = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(copy.path(), read(name)).unwrap();
         let output = Command::new(program())
@@ -47,9 +47,9 @@ fn shipped_files_pass_check() {
     assert!(config.spool.call_file.max_retries > 0 && config.spool.call_file.archive);
 }
 
-/// What the dialplan does with what comes from a phone or a provider, each line
-/// looked at by hand: it is set, filtered, counted, cut by the name of its
-/// variable, decoded, sent from, or handed over in base64.
+/// Every line of the dialplan that uses a value from a phone or a provider. Each was
+/// reviewed by hand: it sets, filters, measures, cuts or decodes the value, sends it,
+/// or passes it on in base64.
 const ALLOWED: &[&str] = &[
     "Gosub(websms_endpoint,s,1(${HINT}))",
     "Gosub(websms_notice,s,1(${WEBSMS_TO}))",
@@ -81,7 +81,7 @@ const ALLOWED: &[&str] = &[
     "Set(WEBSMS_PHONE=${FILTER(A-Za-z0-9_.+\\x2D,${WEBSMS_PHONE})})",
     "Set(WEBSMS_PHONE=${PJSIP_PARSE_URI_FROM(WEBSMS_FROM,user)})",
     "Set(WEBSMS_TO=${FILTER(0-9+,${EXTEN})})",
-    // The digit that the extension's pattern has there.
+    // The pattern of the extension allows only a digit there.
     "Set(WEBSMS_INDEX=${WEBSMS_INDEX_${EXTEN:1:1}})",
     "Set(WEBSMS_TO=${FILTER(0-9+,${EXTEN:2})})",
     "Set(WEBSMS_TO=lid${FILTER(0-9,${EXTEN:3})})",
@@ -95,7 +95,7 @@ const ALLOWED: &[&str] = &[
     "Log(WARNING,websms: nobody has the number ${EXTEN} - give it a hint in [websms_phones])",
     "Log(ERROR,websms: a text for ${EXTEN} was lost: its phone went away while it was on its way)",
     "Verbose(2,websms: ${WEBSMS_ENDPOINT} is not registered - the text for ${EXTEN} waits)",
-    // What is left of a caller's number, which goes on only when that is all of it.
+    // A caller's number is used only if filtering does not change it.
     "Gosub(websms_verify,s,1(${CALLERID(num)}))",
     "Set(LOCAL(number)=${FILTER(0-9+,${ARG1})})",
     "GotoIf($[${LEN(${number})} != ${LEN(${ARG1})}]?done)",
@@ -132,8 +132,8 @@ fn dialplan_never_interprets_a_text() {
         ] {
             assert!(!line.contains(dangerous), "{line}");
         }
-        // Whatever comes from a phone or a provider.
-        let foreign = [
+        // Values from a phone or a provider.
+        let untrusted = [
             "MESSAGE(body)",
             "MESSAGE(from)",
             "WEBSMS_FROM",
@@ -160,15 +160,15 @@ fn dialplan_never_interprets_a_text() {
                 words.contains(name)
             }
         };
-        let looked_at = line.contains("=> n") || line.contains("CALLERID");
-        if foreign.iter().any(uses) && looked_at {
+        let is_reviewed = line.contains("=> n") || line.contains("CALLERID");
+        if untrusted.iter().any(uses) && is_reviewed {
             assert!(
                 ALLOWED.iter().any(|allowed| line.ends_with(allowed)),
                 "{line}"
             );
         }
     }
-    // Both generations of names are served.
+    // The contexts exist under both generations of names.
     for context in [
         "dp_entry_channel_open",
         "dp_entry_answer",

@@ -1,4 +1,4 @@
-//! Pages for people: links lead somewhere, and what they show to copy works.
+//! The documentation: its links are not broken, and its examples work.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap()
 }
 
-/// Every page, relative to the project.
+/// The paths of all pages, relative to the repository.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
     for directory in ["", "docs", "conf", "conf/whatsapp"] {
@@ -30,7 +30,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The text without its blocks of code.
+/// A page without its code blocks.
 fn prose(page: &str) -> String {
     let mut code = false;
     let mut prose = String::new();
@@ -45,7 +45,7 @@ fn prose(page: &str) -> String {
     prose
 }
 
-/// The anchors of headings, as code hosting sites make them.
+/// The anchors of the headings, as GitHub makes them.
 fn anchors(page: &str) -> Vec<String> {
     let prose = prose(page);
     let headings = prose.lines().filter(|line| line.starts_with('#'));
@@ -59,7 +59,7 @@ fn anchors(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// Targets of the links of a page.
+/// The targets of the relative links of a page.
 fn links(page: &str) -> Vec<String> {
     let prose = prose(page);
     let targets = prose.split("](").skip(1);
@@ -70,7 +70,7 @@ fn links(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn relative_links_lead_to_a_page_and_a_heading() {
+fn relative_links_name_an_existing_page_and_heading() {
     let mut broken = Vec::new();
     for page in pages() {
         let text = read(page.to_str().unwrap());
@@ -103,7 +103,7 @@ fn readme_is_short() {
 }
 
 #[test]
-fn readme_shows_a_whole_configuration() {
+fn example_in_the_readme_passes_check_without_warnings() {
     let readme = read("README.md");
     let (_, chapter) = readme.split_once("## A complete example").unwrap();
     let (_, block) = chapter.split_once("```ini\n").unwrap();

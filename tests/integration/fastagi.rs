@@ -1,4 +1,4 @@
-//! Calls of `websms` without a process: what Asterisk says and is told.
+//! `FastAGI`: messages from the dialplan to `websmsd`, without a process each.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,13 +9,15 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::support::daemon::command;
+use crate::support::websms::variable;
 use crate::support::{Answer, Daemon, PATIENCE, Provider, Spool, wait_for};
 
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
-/// A daemon that takes calls, with an account at the provider and these keys.
-fn taking(provider: &Provider, more: &str) -> (Daemon, SocketAddr) {
+/// A daemon with an interface to the provider and these keys, and its `FastAGI`
+/// address.
+fn start(provider: &Provider, more: &str) -> (Daemon, SocketAddr) {
     let spool = Spool::new();
     let config = format!(
         "[websms]\nhost = {}\nauth_user = id\nauth_passwd = secret\noutboxdir = {}\n{more}\n\
@@ -25,44 +27,40 @@ fn taking(provider: &Provider, more: &str) -> (Daemon, SocketAddr) {
         spool.section()
     );
     let daemon = Daemon::with(spool, &config);
-    let line = daemon.wait_for_log("FastAGI listening");
-    let (_, address) = line.rsplit_once("address=").unwrap();
-    let address = address.trim().parse().unwrap();
+    let address = daemon.logged_address("FastAGI listening");
     (daemon, address)
 }
 
-/// Says what Asterisk says, with these lines for the arguments, and answers
-/// each command; what the dialplan is told.
-fn say(address: SocketAddr, arguments: &str) -> HashMap<String, String> {
+/// Makes an AGI call as Asterisk does, with these lines for the arguments, and
+/// answers each command. Returns the channel variables that are set.
+fn agi_call_with_lines(address: SocketAddr, arguments: &str) -> HashMap<String, String> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let said = format!(
+    let environment = format!(
         "agi_network: yes\nagi_network_script: websms\nagi_request: agi://127.0.0.1/websms\n\
          agi_channel: Message/ast_msg_queue\nagi_callerid: unknown\nagi_enhanced: 0.0\n\
          agi_accountcode: \nagi_threadid: 1\n{arguments}\n"
     );
-    stream.write_all(said.as_bytes()).unwrap();
-    let mut told = HashMap::new();
+    stream.write_all(environment.as_bytes()).unwrap();
+    let mut variables = HashMap::new();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     while reader.read_line(&mut line).unwrap() > 0 {
-        // Asterisk would not see a second one before it has answered.
+        // Asterisk reads the next command only after it has answered this one.
         assert!(reader.buffer().is_empty(), "more than one command");
-        let rest = line.trim().strip_prefix("SET VARIABLE ").unwrap();
-        let (name, value) = rest.split_once(' ').unwrap();
-        told.insert(name.to_owned(), value.trim_matches('"').to_owned());
+        variables.extend([variable(&line)]);
         line.clear();
         stream.write_all(b"200 result=1\n").unwrap();
     }
-    told
+    variables
 }
 
-fn call(address: SocketAddr, arguments: &[&str]) -> HashMap<String, String> {
+fn agi_call(address: SocketAddr, arguments: &[&str]) -> HashMap<String, String> {
     let mut lines = String::new();
     for (number, argument) in (1..).zip(arguments) {
         lines.push_str(&format!("agi_arg_{number}: {argument}\n"));
     }
-    say(address, &lines)
+    agi_call_with_lines(address, &lines)
 }
 
 fn encoded(text: &str) -> String {
@@ -70,7 +68,7 @@ fn encoded(text: &str) -> String {
 }
 
 #[test]
-fn call_does_what_the_program_does() {
+fn fastagi_sends_and_queues_as_the_program_does() {
     let provider = Provider::deciding(|request| match request.parameters()["Body"].as_str() {
         "refused" => Answer::Http(400, "text/plain", "HANGUP\n".to_owned()),
         _ => Answer::ok(),
@@ -80,28 +78,29 @@ fn call_does_what_the_program_does() {
         ("delivery = queue\nnotice_failed = \"\"", "QUEUED", "QUEUED"),
     ] {
         let before = provider.requests().len();
-        let (_daemon, address) = taking(&provider, more);
+        let (_daemon, address) = start(&provider, more);
         let from = encoded("\"John\" <sip:+12025550160@h>");
         let text = "a \"b\"\r\n\r\nagi_arg_4: x\n";
         let body = encoded(text);
-        let told = call(address, &[THEIRS, &from, &body, "", "base64"]);
-        assert_eq!(told["WEBSMS_STATUS"], good);
-        assert_eq!(told["WEBSMS_ERROR"], "");
-        assert_eq!(told["WEBSMS_SEGMENTS"], "1");
+        let variables = agi_call(address, &[THEIRS, &from, &body, "", "base64"]);
+        assert_eq!(variables["WEBSMS_STATUS"], good);
+        assert_eq!(variables["WEBSMS_ERROR"], "");
+        assert_eq!(variables["WEBSMS_SEGMENTS"], "1");
         let parameters = provider.wait_for(before + 1)[before].parameters();
         assert_eq!(parameters["Body"], text);
         assert_eq!(parameters["From"], JOHN);
         let refused = encoded("refused");
-        let told = call(address, &[THEIRS, &from, &refused, "", "base64-percent"]);
-        assert_eq!(told["WEBSMS_STATUS"], bad);
+        let arguments = [THEIRS, &from, &refused, "", "base64-percent"];
+        let variables = agi_call(address, &arguments);
+        assert_eq!(variables["WEBSMS_STATUS"], bad);
         provider.wait_for(before + 2);
     }
 }
 
 #[test]
-fn what_is_no_call_is_told_and_nothing_is_sent() {
+fn wrong_arguments_set_an_error_and_send_nothing() {
     let provider = Provider::answering(Answer::ok());
-    let (daemon, address) = taking(&provider, "max_segments = 1");
+    let (daemon, address) = start(&provider, "max_segments = 1");
     let (from, body) = (encoded(JOHN), encoded("x"));
     let long = encoded(&"x".repeat(161));
     for (arguments, status, error) in [
@@ -139,12 +138,9 @@ fn what_is_no_call_is_told_and_nothing_is_sent() {
             "bad arguments",
         ),
     ] {
-        let told = call(address, &arguments);
-        let got = (
-            told["WEBSMS_STATUS"].as_str(),
-            told["WEBSMS_ERROR"].as_str(),
-        );
-        assert_eq!(got, (status, error), "{arguments:?}");
+        let variables = agi_call(address, &arguments);
+        assert_eq!(variables["WEBSMS_STATUS"], status, "{arguments:?}");
+        assert_eq!(variables["WEBSMS_ERROR"], error, "{arguments:?}");
     }
     let line = daemon.wait_for_log("an argument holds a line break");
     assert!(line.contains("ERROR"), "{line}");
@@ -152,40 +148,41 @@ fn what_is_no_call_is_told_and_nothing_is_sent() {
 }
 
 #[test]
-fn who_says_nothing_or_too_much_holds_up_nobody() {
+fn idle_and_endless_clients_do_not_delay_others() {
     let provider = Provider::answering(Answer::ok());
-    let (daemon, address) = taking(&provider, "");
+    let (daemon, address) = start(&provider, "");
     let idle: Vec<_> = (0..20)
         .map(|_| TcpStream::connect(address).unwrap())
         .collect();
     let mut endless = TcpStream::connect(address).unwrap();
-    // It is cut off before it has said all.
     let line = format!("agi_x: {}\n", "x".repeat(1000));
-    wait_for("the end of it", || endless.write_all(line.as_bytes()).err());
+    wait_for("the connection to be closed", || {
+        endless.write_all(line.as_bytes()).err()
+    });
     let (from, body) = (encoded(JOHN), encoded("x"));
-    let told = call(address, &[THEIRS, &from, &body, "", "base64"]);
-    assert_eq!(told["WEBSMS_STATUS"], "SENT");
+    let variables = agi_call(address, &[THEIRS, &from, &body, "", "base64"]);
+    assert_eq!(variables["WEBSMS_STATUS"], "SENT");
     drop(idle);
     daemon.wait_for_log("FastAGI connection ended early");
 }
 
-/// A byte now and then is no sign of life.
+/// The time limit is for the whole environment, not for each byte.
 #[test]
-fn who_says_it_in_small_pieces_is_cut_off() {
+fn slow_client_is_disconnected() {
     let provider = Provider::answering(Answer::ok());
-    let (daemon, address) = taking(&provider, "");
-    let begun = Instant::now();
+    let (daemon, address) = start(&provider, "");
+    let start = Instant::now();
     let mut slow = TcpStream::connect(address).unwrap();
-    wait_for("the end of it", || {
+    wait_for("the connection to be closed", || {
         std::thread::sleep(Duration::from_millis(200));
         slow.write_all(b"x").err()
     });
-    assert!(begun.elapsed() < Duration::from_secs(15));
+    assert!(start.elapsed() < Duration::from_secs(15));
     daemon.wait_for_log("FastAGI connection ended early");
 }
 
 #[test]
-fn port_that_is_taken_is_a_clear_end() {
+fn port_in_use_prevents_the_start() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
     let spool = Spool::new();

@@ -31,13 +31,11 @@ fn daemon(provider: &Provider) -> (Daemon, SocketAddr) {
         spool.section()
     );
     let daemon = Daemon::with(spool, &config);
-    let line = daemon.wait_for_log("FastAGI listening");
-    let (_, address) = line.rsplit_once("address=").unwrap();
-    let address = address.trim().parse().unwrap();
+    let address = daemon.logged_address("FastAGI listening");
     (daemon, address)
 }
 
-/// Sends what Asterisk does for a message to a number, by an interface.
+/// Sends the AGI environment of a message to a number, by an interface.
 fn agi_call(address: SocketAddr, to: &str, index: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let [from, body] = [OURS, "x"].map(|argument| BASE64_STANDARD.encode(argument));
@@ -49,8 +47,8 @@ fn agi_call(address: SocketAddr, to: &str, index: &str) -> TcpStream {
     stream
 }
 
-/// The commands that Asterisk gets, each answered as it does.
-fn variables(stream: &mut TcpStream) -> Vec<String> {
+/// The AGI commands that arrive; each is answered as Asterisk does.
+fn commands(stream: &mut TcpStream) -> Vec<String> {
     let mut lines = Vec::new();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
@@ -62,7 +60,7 @@ fn variables(stream: &mut TcpStream) -> Vec<String> {
     lines
 }
 
-/// The rest of a line of the log behind `id=`.
+/// The value of `id=` in a line of the log.
 fn id(line: &str) -> String {
     let (_, rest) = line.split_once("id=").unwrap();
     rest.split_whitespace().next().unwrap().to_owned()
@@ -73,29 +71,29 @@ fn everything_in_progress_shares_one_deadline() {
     let provider = Provider::answering(Answer::Silence);
     let (daemon, agi) = daemon(&provider);
     for to in ["+12025550183", "+12025550184"] {
-        let told = variables(&mut agi_call(agi, to, "queue"));
-        assert_eq!(told[0], "SET VARIABLE WEBSMS_STATUS \"QUEUED\"");
+        let commands = commands(&mut agi_call(agi, to, "queue"));
+        assert_eq!(commands[0], "SET VARIABLE WEBSMS_STATUS \"QUEUED\"");
     }
     let mut direct = agi_call(agi, THEIRS, "direct");
     let mut webhook = http::connect(daemon.address);
     let raw = request("POST", "/", &[FORM], &http::message(OURS, THEIRS, "half"));
     webhook.write_all(&raw[..raw.len() - 1]).unwrap();
     provider.wait_for(3);
-    let asked = std::thread::spawn(move || variables(&mut direct));
+    let direct = std::thread::spawn(move || commands(&mut direct));
     let start = Instant::now();
     let (status, log) = daemon.stop();
     let took = start.elapsed();
     assert!(status.success(), "{log}");
     let limit = SHUTDOWN_TIMEOUT + Duration::from_millis(500);
     assert!(took < limit, "{took:?}\n{log}");
-    assert!(took >= SHUTDOWN_TIMEOUT, "not all of the time: {took:?}");
-    // Asterisk still learns that nobody knows.
-    let told = asked.join().unwrap();
+    assert!(took >= SHUTDOWN_TIMEOUT, "ended early: {took:?}");
+    // The dialplan still gets a status.
+    let commands = direct.join().unwrap();
     assert_eq!(
-        told[0], "SET VARIABLE WEBSMS_STATUS \"UNKNOWN\"",
-        "{told:?}"
+        commands[0], "SET VARIABLE WEBSMS_STATUS \"UNKNOWN\"",
+        "{commands:?}"
     );
-    // Each message that was cut off is named.
+    // Each interrupted message is logged.
     let interrupted: Vec<_> = log
         .lines()
         .filter(|line| line.contains("message interrupted by shutdown"))
@@ -103,8 +101,8 @@ fn everything_in_progress_shares_one_deadline() {
         .collect();
     assert_eq!(interrupted.len(), 3, "{log}");
     assert!(
-        interrupted.iter().any(|id| told[1].contains(id)),
-        "{told:?}"
+        interrupted.iter().any(|id| commands[1].contains(id)),
+        "{commands:?}"
     );
     assert!(log.contains("request cut off by shutdown"), "{log}");
 }

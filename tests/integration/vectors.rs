@@ -1,5 +1,5 @@
-//! What was recorded from the PHP reference, case by case, through the real
-//! binary. Where a case says that it differs from the reference, it says why.
+//! Requests and call files recorded from the PHP WebSMS (`tests/vectors`), case by
+//! case, through the real binary. A case that differs from the PHP WebSMS says why.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 #[test]
-fn outgoing_cases_pass() {
+fn recorded_messages_become_the_recorded_requests() {
     let cases = cases("outgoing.json");
     for case in &cases {
         outgoing(case, &case["websms"]);
@@ -25,7 +25,7 @@ fn outgoing_cases_pass() {
             outgoing(case, names);
         }
     }
-    assert_eq!(cases.len(), 62, "a case was not read");
+    assert_eq!(cases.len(), 62, "all cases were read");
 }
 
 fn outgoing(case: &Value, keys: &Value) {
@@ -89,12 +89,12 @@ fn outgoing(case: &Value, keys: &Value) {
 }
 
 #[test]
-fn incoming_cases_pass() {
+fn recorded_webhooks_become_the_recorded_call_files() {
     let cases = cases("incoming.json");
     for case in &cases {
         incoming(case);
     }
-    assert_eq!(cases.len(), 21, "a case was not read");
+    assert_eq!(cases.len(), 21, "all cases were read");
 }
 
 fn incoming(case: &Value) {

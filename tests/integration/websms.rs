@@ -1,4 +1,5 @@
-//! `websms`: arguments, statuses, and what the dialplan is told.
+//! `websms`: its arguments, its exit statuses, and the variables that it sets in the
+//! dialplan.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -18,7 +19,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// The value of a variable that the dialplan was told.
+/// The value of a channel variable that `websms` has set.
 fn variable(output: &Output, name: &str) -> String {
     let prefix = format!("SET VARIABLE {name} \"");
     let stdout = stdout(output);
@@ -29,17 +30,17 @@ fn variable(output: &Output, name: &str) -> String {
 }
 
 #[test]
-fn outcome_is_told_by_status_and_variables() {
-    let text = |status| Answer::Http(status, "text/plain", String::new());
-    for (answer, exit, word, error) in [
-        (text(200), 0, "SENT", ""),
-        (text(204), 0, "SENT", ""),
-        (text(302), 76, "REJECTED", "provider has moved"),
-        (text(400), 76, "REJECTED", "refused by provider"),
-        (text(401), 76, "REJECTED", "credentials not accepted"),
-        (text(429), 69, "FAILED", "provider is busy"),
-        (text(500), 75, "UNKNOWN", "error at provider"),
-        (text(503), 69, "FAILED", "provider is busy"),
+fn response_of_the_provider_decides_exit_status_and_variables() {
+    let empty = |status| Answer::Http(status, "text/plain", String::new());
+    for (answer, exit, status, error) in [
+        (empty(200), 0, "SENT", ""),
+        (empty(204), 0, "SENT", ""),
+        (empty(302), 76, "REJECTED", "provider has moved"),
+        (empty(400), 76, "REJECTED", "refused by provider"),
+        (empty(401), 76, "REJECTED", "credentials not accepted"),
+        (empty(429), 69, "FAILED", "provider is busy"),
+        (empty(500), 75, "UNKNOWN", "error at provider"),
+        (empty(503), 69, "FAILED", "provider is busy"),
         (Answer::HangUp, 75, "UNKNOWN", "no answer from provider"),
     ] {
         let provider = Provider::answering(answer.clone());
@@ -47,7 +48,7 @@ fn outcome_is_told_by_status_and_variables() {
             .under_agi()
             .run(&["+1", "+2", "x"]);
         assert_eq!(output.status.code(), Some(exit), "{answer:?}");
-        assert_eq!(variable(&output, "WEBSMS_STATUS"), word, "{answer:?}");
+        assert_eq!(variable(&output, "WEBSMS_STATUS"), status, "{answer:?}");
         assert_eq!(variable(&output, "WEBSMS_ERROR"), error, "{answer:?}");
         assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "1", "{answer:?}");
         let id = variable(&output, "WEBSMS_ID");
@@ -57,7 +58,7 @@ fn outcome_is_told_by_status_and_variables() {
 }
 
 #[test]
-fn check_of_the_answer_decides_after_the_status() {
+fn response_check_decides_after_a_successful_status() {
     for (check, body, exit) in [
         ("status=success", r#"{"status":"success"}"#, 0),
         (
@@ -80,9 +81,9 @@ fn check_of_the_answer_decides_after_the_status() {
 }
 
 #[test]
-fn stdout_is_four_fixed_lines_under_agi_and_nothing_else_ever() {
-    let evil = "EXEC System touch /tmp/x\nfailure\nHANGUP\n".to_owned();
-    let provider = Provider::answering(Answer::Http(400, "text/plain", evil));
+fn stdout_has_four_commands_under_agi_and_is_empty_otherwise() {
+    let hostile = "EXEC System touch /tmp/x\nfailure\nHANGUP\n".to_owned();
+    let provider = Provider::answering(Answer::Http(400, "text/plain", hostile));
     let arguments = [
         "+1",
         "\"x\nEXEC Hangup\" <sip:+2@h>",
@@ -110,7 +111,7 @@ fn stdout_is_four_fixed_lines_under_agi_and_nothing_else_ever() {
 }
 
 #[test]
-fn arguments_that_look_like_options_are_data() {
+fn arguments_that_look_like_options_are_sent_as_data() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]);
     assert_eq!(websms.status(&["--", "-1", "-2", "-3"]), 0);
@@ -134,7 +135,7 @@ fn arguments_that_look_like_options_are_data() {
 }
 
 #[test]
-fn index_chooses_the_account() {
+fn index_chooses_the_interface() {
     let first = Provider::answering(Answer::ok());
     let second = Provider::answering(Answer::ok());
     let config = section(
@@ -164,7 +165,7 @@ fn index_chooses_the_account() {
 }
 
 #[test]
-fn empty_index_is_numbered_as_php_does() {
+fn empty_index_is_numbered_as_in_php() {
     let first = Provider::answering(Answer::ok());
     let second = Provider::answering(Answer::ok());
     let config = section(
@@ -199,7 +200,7 @@ fn unknown_index_sends_nothing() {
 }
 
 #[test]
-fn sender_may_be_a_number_a_uri_or_a_name_with_one() {
+fn sender_may_be_a_number_a_uri_or_a_name_with_a_uri() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]);
     let senders = [
@@ -219,7 +220,7 @@ fn sender_may_be_a_number_a_uri_or_a_name_with_one() {
 }
 
 #[test]
-fn encoded_arguments_arrive_exactly() {
+fn encoded_arguments_are_sent_unchanged() {
     use base64::Engine as _;
     let base64 = base64::engine::general_purpose::STANDARD;
     let provider = Provider::answering(Answer::ok());
@@ -248,7 +249,7 @@ fn encoded_arguments_arrive_exactly() {
 }
 
 #[test]
-fn empty_text_is_refused_with_its_own_status() {
+fn empty_text_is_rejected_with_exit_status_65() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]).under_agi();
     for arguments in [&["+1", "+2", ""][..], &["+1", "PDI+", "", "", "base64"]] {
@@ -264,7 +265,7 @@ fn empty_text_is_refused_with_its_own_status() {
 }
 
 #[test]
-fn wrong_arguments_are_told_by_status() {
+fn wrong_arguments_end_with_exit_status_64() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]);
     for arguments in [
@@ -284,7 +285,7 @@ fn wrong_arguments_are_told_by_status() {
 }
 
 #[test]
-fn bytes_that_are_no_text_do_not_lose_the_text() {
+fn invalid_utf8_becomes_replacement_characters() {
     let provider = Provider::answering(Answer::ok());
     let body = OsString::from_vec([b"a", &(0x80..=0xff).collect::<Vec<u8>>()[..], b"z"].concat());
     for charset in ["", "UCS-2", "type=unicode"] {
@@ -302,7 +303,7 @@ fn bytes_that_are_no_text_do_not_lose_the_text() {
 }
 
 #[test]
-fn marked_charset_adds_its_parameter_only_when_needed() {
+fn charset_parameter_is_added_only_to_unicode_texts() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[("charset", "type=unicode")]);
     for text in ["plain", "Привет ☺", "😀"] {
@@ -317,7 +318,7 @@ fn marked_charset_adds_its_parameter_only_when_needed() {
 }
 
 #[test]
-fn segments_are_counted_as_the_text_is_sent() {
+fn segments_are_counted_in_the_encoding_of_the_text() {
     let provider = Provider::answering(Answer::ok());
     let x = |count| "x".repeat(count);
     for (charset, text, segments, encoding) in [
@@ -334,7 +335,7 @@ fn segments_are_counted_as_the_text_is_sent() {
         ("", "😀".repeat(35), "1", "UCS-2"),
         ("", "😀".repeat(67), "3", "UCS-2"),
         ("type=unicode", "😀".repeat(36), "2", "UCS-2"),
-        // Each of these is replaced by one U+FFFD.
+        // UCS-2 has no 😀: each becomes one U+FFFD.
         ("UCS-2", "😀".repeat(70), "1", "UCS-2"),
         ("UCS-2", "😀".repeat(71), "2", "UCS-2"),
     ] {
@@ -353,14 +354,14 @@ fn segments_are_counted_as_the_text_is_sent() {
 }
 
 #[test]
-fn segments_of_what_the_provider_refused_are_told_too() {
+fn segments_of_an_unsent_text_are_reported() {
     let provider = Provider::answering(Answer::Http(400, "text/plain", "no".to_owned()));
     let websms = Websms::to(&provider, &[]).under_agi();
     let output = websms.run(&["+1", "+2", &"ж".repeat(71)]);
     assert_eq!(variable(&output, "WEBSMS_SEGMENTS"), "2");
     let log = stderr(&output);
     assert!(log.contains("segments=2 encoding=UCS-2 "), "{log}");
-    // Nothing could be sent, but it could be counted.
+    // No request could be made, but the segments could be counted.
     let websms = Websms::to(&provider, &[("auth_secret [1]", "env:MISSING")]).under_agi();
     let output = websms.run(&["+1", "+2", &"ж".repeat(71)]);
     assert_eq!(output.status.code(), Some(78));
@@ -368,7 +369,7 @@ fn segments_of_what_the_provider_refused_are_told_too() {
 }
 
 #[test]
-fn text_of_too_many_segments_is_refused_before_any_request() {
+fn text_with_too_many_segments_is_rejected_unsent() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[("max_segments", "2")]).under_agi();
     for (text, segments, encoding) in [
@@ -384,8 +385,8 @@ fn text_of_too_many_segments_is_refused_before_any_request() {
         let log = stderr(&output);
         assert_eq!(log.lines().count(), 1, "{log}");
         let counted = format!("segments={segments} encoding={encoding} max_segments=2");
-        for said in ["text exceeds max_segments", &counted, "********0183"] {
-            assert!(log.contains(said), "{said:?} is not in {log}");
+        for part in ["text exceeds max_segments", &counted, "********0183"] {
+            assert!(log.contains(part), "{part:?} is not in {log}");
         }
         assert!(!log.contains("xxx") && !log.contains("2025550183"), "{log}");
     }
@@ -395,7 +396,7 @@ fn text_of_too_many_segments_is_refused_before_any_request() {
 }
 
 #[test]
-fn bound_of_segments_is_that_of_the_account() {
+fn max_segments_is_that_of_the_interface() {
     let provider = Provider::answering(Answer::ok());
     let config = section(
         "websms",
@@ -417,7 +418,7 @@ fn bound_of_segments_is_that_of_the_account() {
         ("two", 307, 76),
         ("any", 40_000, 0),
         ("empty", 40_000, 0),
-        // The first of the file.
+        // No index: the first interface of the file.
         ("", 306, 0),
         ("", 307, 76),
     ] {
@@ -426,13 +427,13 @@ fn bound_of_segments_is_that_of_the_account() {
         assert_eq!(status, exit, "{index} {count}");
     }
     assert_eq!(provider.requests().len(), 5);
-    // Without the key there is no bound.
+    // Without the key there is no limit.
     let websms = Websms::to(&provider, &[]);
     assert_eq!(websms.status(&["+1", "+2", &"x".repeat(40_000)]), 0);
 }
 
 #[test]
-fn missing_configuration_is_told_by_status() {
+fn missing_configuration_ends_with_exit_status_78() {
     let output = Websms::configured("")
         .under_agi()
         .with_environment("WEBSMS_CONF", "/nonexistent/websms.conf")
@@ -447,7 +448,7 @@ fn missing_configuration_is_told_by_status() {
         ),
         "{log}"
     );
-    // A file without a provider.
+    // A file without an interface.
     let output = Websms::configured("[astqueue]\n").run(&["+1", "+2", "x"]);
     assert_eq!(output.status.code(), Some(78));
     let log = stderr(&output);
@@ -458,7 +459,7 @@ fn missing_configuration_is_told_by_status() {
 }
 
 #[test]
-fn secret_may_stand_elsewhere() {
+fn secret_is_read_from_variable_file_or_credential() {
     let provider = Provider::answering(Answer::ok());
     let credentials = tempfile::tempdir().unwrap();
     std::fs::write(credentials.path().join("token"), "from file\n").unwrap();
@@ -482,7 +483,7 @@ fn secret_may_stand_elsewhere() {
 }
 
 #[test]
-fn secret_is_never_shown() {
+fn secret_is_not_shown_when_the_provider_refuses() {
     let provider = Provider::answering(Answer::Http(401, "text/plain", "no".to_owned()));
     let secret = "hunter2;&!(";
     for method in ["basic", "plain", "zadarma"] {
@@ -502,7 +503,7 @@ fn secret_is_never_shown() {
 }
 
 #[test]
-fn text_and_whole_numbers_are_not_logged() {
+fn text_and_complete_numbers_are_not_logged() {
     let provider = Provider::answering(Answer::ok());
     let output = Websms::to(&provider, &[]).run(&["+12025550183", "+12025550160", "psst!"]);
     let log = stderr(&output);
@@ -514,9 +515,9 @@ fn text_and_whole_numbers_are_not_logged() {
 }
 
 #[test]
-fn what_a_provider_repeats_is_not_logged_either() {
-    let said = "no credit for 12025550183: Hello from 2002, your code is 4711";
-    let provider = Provider::answering(Answer::Http(400, "text/plain", said.to_owned()));
+fn text_and_number_in_an_error_of_the_provider_are_not_logged() {
+    let error = "no credit for 12025550183: Hello from 2002, your code is 4711";
+    let provider = Provider::answering(Answer::Http(400, "text/plain", error.to_owned()));
     let text = "Hello from 2002, your code is 4711";
     let output = Websms::to(&provider, &[]).run(&["+12025550183", "+12025550160", text]);
     let log = stderr(&output);
@@ -527,7 +528,7 @@ fn what_a_provider_repeats_is_not_logged_either() {
 }
 
 #[test]
-fn stdin_is_not_waited_for() {
+fn open_stdin_does_not_delay_the_exit() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]).under_agi();
     let mut child = websms
@@ -535,14 +536,14 @@ fn stdin_is_not_waited_for() {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    // Kept open and never written to, as by an Asterisk that waits for us.
+    // Kept open and never written to, as Asterisk does.
     let stdin = child.stdin.take();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     drop(stdin);
 }
 
 #[test]
-fn signals_are_put_off_until_the_verdict() {
+fn signals_are_blocked_until_the_provider_has_answered() {
     for signal in [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGPIPE] {
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let may_go_on = Mutex::new(may_go_on);
@@ -562,7 +563,7 @@ fn signals_are_put_off_until_the_verdict() {
 }
 
 #[test]
-fn closed_stdout_does_not_change_the_verdict() {
+fn closed_stdout_does_not_change_the_exit_status() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]).under_agi();
     let mut child = websms.start(&["+1", "+2", "x"]);

@@ -1,4 +1,4 @@
-//! `websmsd`: requests and their answers.
+//! `websmsd`: requests and responses, the spool, and how it starts and stops.
 
 use std::io::{BufReader, Write as _};
 use std::net::Shutdown;
@@ -12,13 +12,13 @@ use crate::support::{Daemon, Spool, callfile, wait_for};
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
 
-fn body_of(file: &str) -> String {
-    let (_, _, body) = callfile::message(file.as_bytes()).unwrap();
-    String::from_utf8(body).unwrap()
+/// The texts of the messages in these call files.
+fn texts(files: &[String]) -> Vec<String> {
+    files.iter().map(|file| callfile::text(file)).collect()
 }
 
 #[test]
-fn answers_are_2xx_only_for_what_is_stored() {
+fn only_stored_messages_and_challenges_get_status_200() {
     let daemon = Daemon::start(
         "[websmsd]\nrequest_uri = /hook/1\nkey_echo = zd_echo\nmax_body = 2000\n\
          permit_addr = 127.0.0.1\nproxy_addr = \"\"\n",
@@ -31,7 +31,7 @@ fn answers_are_2xx_only_for_what_is_stored() {
     for (name, raw, status) in [
         ("stored", post("/hook/1", &[FORM], &message), 200),
         (
-            "query is no part of the path",
+            "query is not part of the path",
             post("/hook/1?a=b", &[FORM], &message),
             200,
         ),
@@ -94,7 +94,7 @@ fn answers_are_2xx_only_for_what_is_stored() {
 }
 
 #[test]
-fn body_without_end_is_cut_off() {
+fn endless_body_gets_status_413() {
     let daemon = Daemon::start("[websmsd]\nmax_body = 4096\n");
     let mut stream = http::connect(daemon.address);
     stream
@@ -109,7 +109,7 @@ fn body_without_end_is_cut_off() {
             break;
         }
     }
-    // The answer may be lost with the connection; a message is not stored.
+    // The response may be lost with the connection.
     let response = http::read_response(&mut BufReader::new(stream));
     assert!(matches!(response.status, 413 | 0), "{response:?}");
     daemon.wait_for_log("status=413");
@@ -117,7 +117,7 @@ fn body_without_end_is_cut_off() {
 }
 
 #[test]
-fn refusal_is_bland_outside_and_told_in_the_log() {
+fn reason_of_a_refusal_is_logged_and_not_sent() {
     let daemon = Daemon::start("[websmsd]\nrequest_uri = /hook\n");
     for (raw, status, text, reason) in [
         (
@@ -168,26 +168,26 @@ fn refusal_is_bland_outside_and_told_in_the_log() {
 }
 
 #[test]
-fn log_holds_no_control_characters() {
+fn control_characters_are_not_logged() {
     let daemon = Daemon::start("[websmsd]\nkey_echo = e\n");
-    let evil: Vec<u8> = (0..=255).collect();
-    let form = http::form(&[("To", &evil), ("From", &evil), ("Body", &evil)]);
+    let bytes: Vec<u8> = (0..=255).collect();
+    let form = http::form(&[("To", &bytes), ("From", &bytes), ("Body", &bytes)]);
     daemon.post("/", &[FORM], &form);
     daemon.post("/\u{1b}[31m", &[FORM], &form);
     daemon.post("/", &[("Content-Type", "a\u{1b}[31mb\u{9b}")], &form);
     daemon.post(
         "/",
         &[("Content-Type", "multipart/form-data; boundary=\u{7f}")],
-        &evil,
+        &bytes,
     );
-    daemon.post("/", &[JSON], &evil);
+    daemon.post("/", &[JSON], &bytes);
     daemon.post("/", &[FORM, ("X-Forwarded-For", "\u{1b}]0;x\u{7}")], &form);
     daemon.get("/?e=%1b%5b31m");
     let (status, log) = daemon.stop();
     assert!(status.success());
     assert!(log.lines().count() > 8, "{log}");
     for line in log.lines() {
-        assert!(line.starts_with("20"), "a line of its own: {line:?}");
+        assert!(line.starts_with("20"), "no timestamp: {line:?}");
         let control = |c: char| c.is_control() || c == '\u{2028}' || c == '\u{2029}';
         assert!(!line.contains(control), "{line:?}");
     }
@@ -195,7 +195,7 @@ fn log_holds_no_control_characters() {
 }
 
 #[test]
-fn challenge_is_echoed_as_text_alone() {
+fn challenge_is_echoed_as_plain_text() {
     let daemon = Daemon::start("[websmsd]\nkey_echo = zd_echo\n");
     let response = daemon.get("/?a=b&zd_echo=abc%20123&c=d");
     assert_eq!(
@@ -219,7 +219,7 @@ fn challenge_is_echoed_as_text_alone() {
             (400, "Bad Request\n")
         );
     }
-    // Without the key there is nothing to echo, and a message is a message.
+    // Without key_echo's parameter a GET is refused; a POST is a message, also with it.
     assert_eq!(daemon.get("/?other=1").status, 405);
     let form = http::message(TO, FROM, "x");
     assert_eq!(daemon.post("/?zd_echo=1", &[FORM], &form).text(), "");
@@ -227,7 +227,7 @@ fn challenge_is_echoed_as_text_alone() {
 }
 
 #[test]
-fn acknowledgement_is_sent_as_what_it_is() {
+fn acknowledgement_has_the_content_type_of_its_text() {
     let daemon = Daemon::start(
         "[websmsd]\nrequest_uri [x] = /x\nreport_success [x] = \"<Response></Response>\"\n\
          request_uri [j] = /j\nresp_ack [j] = '{\"ok\":true}'\n\
@@ -250,7 +250,7 @@ fn acknowledgement_is_sent_as_what_it_is() {
 }
 
 #[test]
-fn each_body_type_is_read() {
+fn form_multipart_and_json_become_messages() {
     let daemon = Daemon::start("");
     let multipart = "--B\r\nContent-Disposition: form-data; name=\"To\"\r\n\r\n+12025550160\r\n\
                      --B\r\nContent-Disposition: form-data; name=\"From\"\r\n\r\n+1501\r\n\
@@ -292,15 +292,13 @@ fn each_body_type_is_read() {
             &["a\u{fffd}b"],
         ),
     ];
-    let mut texts = Vec::new();
+    let mut sent = Vec::new();
     for (content_type, body, expected) in bodies {
         let response = daemon.post("/", &[content_type], body);
         assert_eq!(response.status, 200, "{:?}", String::from_utf8_lossy(body));
-        texts.extend_from_slice(expected);
+        sent.extend_from_slice(expected);
     }
-    let files = daemon.spool.wait_for(texts.len());
-    let arrived: Vec<_> = files.iter().map(|file| body_of(file)).collect();
-    assert_eq!(arrived, texts);
+    assert_eq!(texts(&daemon.spool.wait_for(sent.len())), sent);
 }
 
 #[test]
@@ -321,22 +319,16 @@ fn every_message_of_a_request_is_stored() {
         let form = http::form(&[("result", document.as_bytes())]);
         assert_eq!(daemon.post("/", &[FORM], &form).status, 200, "{document}");
     }
-    let files = daemon.spool.wait_for(12);
-    let texts: Vec<_> = files.iter().map(|file| body_of(file)).collect();
-    assert_eq!(texts, ["a", "b"].repeat(6));
+    assert_eq!(texts(&daemon.spool.wait_for(12)), ["a", "b"].repeat(6));
 }
 
 #[test]
-fn one_bad_message_of_several_does_not_lose_the_others() {
+fn bad_messages_of_a_request_do_not_lose_the_others() {
     let daemon = Daemon::start("");
     let body = br#"[{"To":"h","From":"2","Body":"p"},{"To":"1","From":"2","Body":"q"},
                     {"To":"1","From":"X"},{"Body":"r"}]"#;
     assert_eq!(daemon.post("/", &[JSON], body).status, 200);
-    let files = daemon.spool.wait_for(1);
-    assert_eq!(
-        files.iter().map(|file| body_of(file)).collect::<Vec<_>>(),
-        ["q"]
-    );
+    assert_eq!(texts(&daemon.spool.wait_for(1)), ["q"]);
     daemon.wait_for_log("\"h\" is not a phone number");
     assert_eq!(
         daemon
@@ -348,7 +340,7 @@ fn one_bad_message_of_several_does_not_lose_the_others() {
 }
 
 #[test]
-fn more_than_a_request_may_hold_is_refused() {
+fn too_many_messages_and_too_long_texts_get_status_413() {
     let daemon = Daemon::start("");
     let many = vec![r#"{"To":"1","From":"2","Body":""}"#; 1001].join(",");
     let response = daemon.post("/", &[JSON], format!("[{many}]").as_bytes());
@@ -360,13 +352,12 @@ fn more_than_a_request_may_hold_is_refused() {
     assert!(daemon.spool.is_untouched());
     let longest = http::message(TO, FROM, &"x".repeat(65_536));
     assert_eq!(daemon.post("/", &[FORM], &longest).status, 200);
-    let files = daemon.spool.wait_for(66);
-    let text: String = files.iter().map(|file| body_of(file)).collect();
+    let text = texts(&daemon.spool.wait_for(66)).concat();
     assert_eq!(text, "x".repeat(65_536));
 }
 
 #[test]
-fn client_address_decides() {
+fn forwarded_client_address_is_compared_with_permit_addr() {
     let daemon = Daemon::start(
         "[websmsd]\nproxy_addr = 127.0.0.0/8\npermit_addr [a] = 192.0.2.0/24, 2001:db8::/32\n\
          request_uri [a] = /a\npermit_addr [b] = 198.51.100.7\nrequest_uri [b] = /b\n",
@@ -405,7 +396,7 @@ fn client_address_decides() {
 }
 
 #[test]
-fn header_of_an_untrusted_peer_is_ignored() {
+fn forwarded_header_of_an_untrusted_peer_is_ignored() {
     for proxies in ["\"\"", "10.0.0.0/8"] {
         let config = format!("[websmsd]\nproxy_addr = {proxies}\npermit_addr = 192.0.2.9\n");
         let daemon = Daemon::start(&config);
@@ -417,7 +408,7 @@ fn header_of_an_untrusted_peer_is_ignored() {
 }
 
 #[test]
-fn ipv6_is_served() {
+fn daemon_listens_on_ipv6() {
     let spool = Spool::new();
     let path = spool.path().join("websms.conf");
     let config = format!("[websmsd]\npermit_addr = ::1\n{}", spool.section());
@@ -429,7 +420,7 @@ fn ipv6_is_served() {
 }
 
 #[test]
-fn port_comes_from_the_environment() {
+fn port_is_read_from_the_environment() {
     let spool = Spool::new();
     let path = spool.path().join("websms.conf");
     std::fs::write(&path, spool.section()).unwrap();
@@ -460,25 +451,19 @@ fn several_requests_share_a_connection() {
         writer.write_all(raw.as_bytes()).unwrap();
         assert_eq!(http::read_response(&mut reader).status, 200);
     }
-    let texts: Vec<_> = daemon
-        .spool
-        .wait_for(3)
-        .iter()
-        .map(|file| body_of(file))
-        .collect();
-    assert_eq!(texts, ["a", "b", "c"]);
+    assert_eq!(texts(&daemon.spool.wait_for(3)), ["a", "b", "c"]);
 }
 
 #[test]
-fn client_that_hangs_up_does_not_undo_its_message() {
+fn message_of_a_client_that_disconnects_is_stored() {
     let daemon = Daemon::start("");
     let raw = request("POST", "/", &[FORM], &http::message(TO, FROM, "x"));
-    // With its sending side closed the answer still comes.
+    // A half-closed connection still gets the response.
     let mut stream = http::connect(daemon.address);
     stream.write_all(&raw).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(http::read_response(&mut BufReader::new(stream)).status, 200);
-    // Closed as a whole the message is stored all the same.
+    // After a full close the message is stored as well.
     let mut stream = http::connect(daemon.address);
     stream.write_all(&raw).unwrap();
     drop(stream);
@@ -486,7 +471,7 @@ fn client_that_hangs_up_does_not_undo_its_message() {
 }
 
 #[test]
-fn spool_that_breaks_is_told_and_recovers() {
+fn missing_staging_is_503_and_recovers() {
     let daemon = Daemon::start("");
     let staging = daemon.spool.staging();
     let aside = daemon.spool.path().join("aside");
@@ -502,15 +487,11 @@ fn spool_that_breaks_is_told_and_recovers() {
     );
     std::fs::rename(&aside, &staging).unwrap();
     assert_eq!(daemon.send(TO, FROM, "y").status, 200);
-    let files = daemon.spool.wait_for(1);
-    assert_eq!(
-        files.iter().map(|file| body_of(file)).collect::<Vec<_>>(),
-        ["y"]
-    );
+    assert_eq!(texts(&daemon.spool.wait_for(1)), ["y"]);
 }
 
 #[test]
-fn outgoing_that_is_gone_holds_messages_in_staging() {
+fn messages_wait_in_staging_while_outgoing_is_missing() {
     let daemon = Daemon::start("");
     let outgoing = daemon.spool.outgoing();
     let aside = daemon.spool.path().join("aside");
@@ -521,25 +502,19 @@ fn outgoing_that_is_gone_holds_messages_in_staging() {
     daemon.wait_for_log("hand-over to Asterisk failed");
     assert_eq!(list(&daemon.spool.staging()).len(), 2);
     std::fs::rename(&aside, &outgoing).unwrap();
-    let texts: Vec<_> = daemon
-        .spool
-        .wait_for(2)
-        .iter()
-        .map(|file| body_of(file))
-        .collect();
-    assert_eq!(texts, ["a", "b"]);
+    assert_eq!(texts(&daemon.spool.wait_for(2)), ["a", "b"]);
 }
 
-/// Asterisk watches the directory that was there when it started, not the name.
+/// Asterisk watches the directory that existed when it started, not the name.
 #[test]
-fn outgoing_that_is_another_directory_is_told() {
+fn replaced_outgoing_is_logged_once() {
     const REPLACED: &str = "was replaced by another directory";
     let daemon = Daemon::start("");
     let outgoing = daemon.spool.outgoing();
     let aside = daemon.spool.path().join("aside");
     assert_eq!(daemon.send(TO, FROM, "a").status, 200);
     daemon.spool.wait_for(1);
-    // Away and back it is the same one.
+    // Renamed and renamed back it is the same directory.
     std::fs::rename(&outgoing, &aside).unwrap();
     assert_eq!(daemon.send(TO, FROM, "b").status, 200);
     daemon.wait_for_log("hand-over to Asterisk failed");
@@ -552,14 +527,14 @@ fn outgoing_that_is_another_directory_is_told() {
     assert!(line.contains("ERROR"), "{line}");
     assert!(line.contains(&outgoing.display().to_string()), "{line}");
     assert!(line.contains("restart Asterisk, then websmsd"), "{line}");
-    // For an Asterisk that has been restarted it goes on.
+    // Messages are still handed over, for an Asterisk that has been restarted.
     assert_eq!(daemon.send(TO, "+15017122662", "c").status, 200);
     assert_eq!(daemon.spool.wait_for(3).len(), 3);
     assert_eq!(daemon.log().matches(REPLACED).count(), 1);
 }
 
 #[test]
-fn what_waited_in_staging_is_fed_at_start() {
+fn call_files_in_staging_are_handed_over_at_start() {
     let spool = Spool::new();
     let staging = spool.staging();
     for (name, content) in [
@@ -575,7 +550,7 @@ fn what_waited_in_staging_is_fed_at_start() {
             "1795304460000001-000000ff-0002of0002-0000000000000001.call",
             "second",
         ),
-        // The first part has been handed on already.
+        // Its first part was handed over already.
         (
             "1795304460000003-00000000-0002of0002-0000000000000001.call",
             "fourth",
@@ -605,7 +580,7 @@ fn what_waited_in_staging_is_fed_at_start() {
 }
 
 #[test]
-fn second_daemon_does_not_touch_what_the_first_one_uses() {
+fn second_daemon_on_the_same_spool_does_not_start() {
     let first = Daemon::start("");
     let writing = first.spool.staging().join(".being-written.tmp");
     std::fs::write(&writing, "").unwrap();
@@ -626,7 +601,7 @@ fn second_daemon_does_not_touch_what_the_first_one_uses() {
 }
 
 #[test]
-fn staging_that_was_away_loses_nothing() {
+fn staging_missing_for_a_while_loses_no_message() {
     let daemon = Daemon::start("");
     let (staging, outgoing) = (daemon.spool.staging(), daemon.spool.outgoing());
     let aside = |name: &str| daemon.spool.path().join(name);
@@ -635,27 +610,21 @@ fn staging_that_was_away_loses_nothing() {
     daemon.wait_for_log("hand-over to Asterisk failed");
     std::fs::rename(&staging, aside("staging-aside")).unwrap();
     std::fs::rename(aside("outgoing-aside"), &outgoing).unwrap();
-    // The feeder comes by; what it misses is away and not gone.
+    // The feeder retries meanwhile, and must not forget files that it does not find.
     std::thread::sleep(std::time::Duration::from_millis(2500));
     std::fs::rename(aside("staging-aside"), &staging).unwrap();
-    let texts: Vec<_> = daemon
-        .spool
-        .wait_for(1)
-        .iter()
-        .map(|file| body_of(file))
-        .collect();
-    assert_eq!(texts, ["a"]);
+    assert_eq!(texts(&daemon.spool.wait_for(1)), ["a"]);
 }
 
 #[test]
-fn daemon_ends_when_it_is_told_to() {
+fn daemon_stops_on_sigterm_and_sigint() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let daemon = Daemon::start("");
         assert_eq!(daemon.send(TO, FROM, "x").status, 200);
         daemon.signal(signal);
         daemon.wait_for_log("stopping");
         let outgoing = daemon.spool.outgoing();
-        let count = wait_for("the end", || {
+        let count = wait_for("the daemon to stop", || {
             let ended = daemon.log().contains("stopped");
             ended.then(|| list(&outgoing).len())
         });
@@ -664,20 +633,20 @@ fn daemon_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn request_under_way_is_finished_before_the_end() {
+fn request_in_progress_is_finished_before_the_daemon_stops() {
     let daemon = Daemon::start("");
     let raw = request("POST", "/", &[FORM], &http::message(TO, FROM, "x"));
     let (start, end) = raw.split_at(raw.len() - 1);
     let mut stream = http::connect(daemon.address);
     stream.write_all(start).unwrap();
-    // Something answered on another connection: the first one has been taken.
+    // After a response on another connection, the first one has been accepted.
     assert_eq!(daemon.send(TO, FROM, "other").status, 200);
     daemon.signal(Signal::SIGTERM);
     daemon.wait_for_log("stopping");
     stream.write_all(end).unwrap();
     assert_eq!(http::read_response(&mut BufReader::new(stream)).status, 200);
     daemon.wait_for_log("stopped");
-    // What had not had its turn waits in staging for the next start.
+    // A call file that was not handed over waits in staging for the next start.
     let waiting = list(&daemon.spool.staging()).len();
     assert_eq!(daemon.spool.take().len() + waiting, 2);
     let (status, _) = daemon.wait();

@@ -98,6 +98,17 @@ pub(crate) fn message(file: &[u8]) -> Result<(String, String, Vec<u8>), String> 
     Ok((to, from, body))
 }
 
+/// To, from and text of a message in a call file.
+pub(crate) fn read(file: &str) -> (String, String, String) {
+    let (to, from, text) = message(file.as_bytes()).unwrap();
+    (to, from, String::from_utf8(text).unwrap())
+}
+
+/// The text of a message in a call file.
+pub(crate) fn text(file: &str) -> String {
+    read(file).2
+}
+
 /// Decodes as the dialplan function `URIDECODE` does (`main/utils.c`,
 /// `ast_uri_decode`).
 fn uri_decoded(value: &[u8]) -> Vec<u8> {
