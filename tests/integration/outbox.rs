@@ -3,117 +3,30 @@
 
 use std::collections::HashMap;
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-
-use crate::support::daemon::list;
 use crate::support::provider::Recorded;
-use crate::support::websms::variables;
-use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, size, wait_for};
+use crate::support::{Answer, Installation, Provider, Spool, callfile, size, wait_for};
 
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
-/// A spool and an outbox, with or without a daemon.
-struct Setup {
-    spool: Option<Spool>,
-    path: PathBuf,
-    config: String,
-}
-
-impl Setup {
-    /// An interface at each of these addresses, named `a`, `b` and so on, and
-    /// these keys for all of them.
-    fn new(hosts: &[String], more: &str) -> Self {
-        let spool = Spool::new();
-        let path = spool.path().to_owned();
-        let outbox = path.join("outbox");
+/// An installation with an interface at each of these addresses, named `a`, `b` and
+/// so on. They queue messages and have these keys.
+fn install(hosts: &[String], more: &str) -> Installation {
+    Installation::new(|spool| {
         let mut config = format!(
             "[websms]\noutboxdir = {}\ndelivery = queue\nauth_user = id\nauth_passwd = secret\n\
              path = /send/\nretry_min = 1\nretry_max = 1\n{more}\n",
-            outbox.display()
+            spool.path().join("outbox").display()
         );
         for (host, index) in hosts.iter().zip(["a", "b", "c"]) {
             config.push_str(&format!("host [{index}] = {host}\n"));
         }
-        config.push_str(&spool.section());
-        std::fs::write(path.join("websms.conf"), &config).unwrap();
-        let spool = Some(spool);
-        Self {
-            spool,
-            path,
-            config,
-        }
-    }
-
-    fn at(provider: &Provider, more: &str) -> Self {
-        Self::new(&[provider.url()], more)
-    }
-
-    fn daemon(&mut self) -> Daemon {
-        Daemon::with(self.spool.take().expect("one at a time"), &self.config)
-    }
-
-    /// Ends a daemon and keeps its spool for the next one; returns the whole log.
-    fn end(&mut self, daemon: Daemon, signal: Signal) -> String {
-        let (spool, _, log) = daemon.end(signal);
-        self.spool = Some(spool);
-        log
-    }
-
-    /// The variables that the dialplan gets.
-    fn send(&self, to: &str, from: &str, text: &str) -> HashMap<String, String> {
-        self.send_by("", to, from, text)
-    }
-
-    fn send_by(&self, index: &str, to: &str, from: &str, text: &str) -> HashMap<String, String> {
-        let output = Command::new(program())
-            .env_clear()
-            .env("WEBSMS_CONF", self.path.join("websms.conf"))
-            .env("AST_AGI_DIR", "x")
-            .args(["websms", to, from, text, index])
-            .output()
-            .unwrap();
-        variables(&output.stdout)
-    }
-
-    fn queue(&self, arguments: &[&str]) -> String {
-        let output = Command::new(program())
-            .args(["queue", "--config"])
-            .arg(self.path.join("websms.conf"))
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// The messages in a state, without temporary files that a kill left behind.
-    fn files(&self, state: &str) -> Vec<PathBuf> {
-        let mut files = list(&self.path.join("outbox").join(state));
-        files.retain(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        });
-        files
-    }
-
-    fn wait_until_empty(&self) {
-        wait_for("an empty outbox", || {
-            (self.files("").is_empty() && self.files("sending").is_empty()).then_some(())
-        });
-    }
-}
-
-/// The notice in a call file: to, from and text.
-fn notice(call_file: &str) -> (String, String, String) {
-    let (to, from, text) = callfile::message(call_file.as_bytes()).unwrap();
-    (to, from, String::from_utf8(text).unwrap())
+        config + &spool.section()
+    })
 }
 
 fn text(request: &Recorded) -> String {
@@ -141,30 +54,30 @@ fn recovering(answers: Vec<Answer>) -> Provider {
 #[test]
 fn queued_message_is_sent_once_when_the_daemon_runs() {
     let provider = Provider::answering(Answer::ok());
-    let mut setup = Setup::at(&provider, "");
-    let variables = setup.send(THEIRS, JOHN, "a \"b\"\r\n\u{1F600}");
+    let mut setup = install(&[provider.url()], "");
+    let variables = setup.send(&[THEIRS, JOHN, "a \"b\"\r\n\u{1F600}"]);
     assert_eq!(variables["WEBSMS_STATUS"], "QUEUED");
     assert_eq!(variables["WEBSMS_ERROR"], "");
     assert_eq!(variables["WEBSMS_SEGMENTS"], "1");
-    assert_eq!(setup.files("").len(), 1);
+    assert_eq!(setup.outbox().files("").len(), 1);
     assert!(provider.requests().is_empty());
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     let request = provider.wait_for(1).remove(0);
     let parameters = request.parameters();
     assert_eq!(parameters["To"], THEIRS);
     assert_eq!(parameters["From"], JOHN);
     assert_eq!(parameters["Body"], "a \"b\"\r\n\u{1F600}");
     assert!(request.headers.contains_key("authorization"));
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     let line = daemon.wait_for_log("message sent");
     assert!(line.contains(&variables["WEBSMS_ID"]), "{line}");
     // And one more while it runs.
-    setup.send(THEIRS, JOHN, "second");
+    setup.send(&[THEIRS, JOHN, "second"]);
     provider.wait_for(2);
-    setup.wait_until_empty();
-    setup.end(daemon, Signal::SIGTERM);
+    setup.outbox().wait_until_empty();
+    setup.stop(daemon);
     assert_eq!(provider.requests().len(), 2);
-    assert!(setup.files("failed").is_empty());
+    assert!(setup.outbox().files("failed").is_empty());
 }
 
 #[test]
@@ -178,14 +91,14 @@ fn conversations_are_parallel_and_each_in_order() {
         counted.fetch_sub(1, Ordering::SeqCst);
         Answer::ok()
     });
-    let mut setup = Setup::at(&provider, "concurrency = 3");
+    let mut setup = install(&[provider.url()], "concurrency = 3");
     let theirs = |number: usize| format!("+120255501{number:02}");
     for text in 0..4 {
         for number in 0..CONVERSATIONS {
-            setup.send(&theirs(number), JOHN, &text.to_string());
+            setup.send(&[&theirs(number), JOHN, &text.to_string()]);
         }
     }
-    let _daemon = setup.daemon();
+    let _daemon = setup.start();
     let requests = provider.wait_for(4 * CONVERSATIONS);
     for number in 0..CONVERSATIONS {
         let of = requests
@@ -195,18 +108,18 @@ fn conversations_are_parallel_and_each_in_order() {
         assert_eq!(of, ["0", "1", "2", "3"]);
     }
     assert_eq!(most.load(Ordering::SeqCst), 3);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
 }
 
 #[test]
 fn rate_is_kept() {
     let provider = Provider::answering(Answer::ok());
-    let mut setup = Setup::at(&provider, "rate = 10");
+    let mut setup = install(&[provider.url()], "rate = 10");
     for number in 0..6 {
-        setup.send(&format!("+1202555010{number}"), JOHN, "x");
+        setup.send(&[&format!("+1202555010{number}"), JOHN, "x"]);
     }
     let start = Instant::now();
-    let _daemon = setup.daemon();
+    let _daemon = setup.start();
     provider.wait_for(6);
     // The first one is sent at once, five more a tenth of a second apart.
     assert!(start.elapsed() >= Duration::from_millis(500));
@@ -217,30 +130,30 @@ fn unreachable_provider_gets_messages_when_it_is_back() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);
-    let mut setup = Setup::new(&[format!("http://{address}")], "");
-    let daemon = setup.daemon();
+    let mut setup = install(&[format!("http://{address}")], "");
+    let daemon = setup.start();
     for text in ["first", "second"] {
-        setup.send(THEIRS, JOHN, text);
+        setup.send(&[THEIRS, JOHN, text]);
     }
     daemon.wait_for_log("message not sent, will retry");
     let provider = Provider::listening(address, |_| Answer::ok());
     let requests = provider.wait_for(2);
     assert_eq!(texts(&requests), ["first", "second"]);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert!(daemon.spool.call_files().is_empty());
 }
 
 #[test]
 fn busy_provider_gets_no_request_before_retry_after() {
     let provider = recovering(vec![busy("Retry-After: 3\r\n")]);
-    let mut setup = Setup::at(&provider, "");
-    let _daemon = setup.daemon();
-    setup.send(THEIRS, JOHN, "x");
+    let mut setup = install(&[provider.url()], "");
+    let _daemon = setup.start();
+    setup.send(&[THEIRS, JOHN, "x"]);
     provider.wait_for(1);
     let start = Instant::now();
     provider.wait_for(2);
     assert!(start.elapsed() >= Duration::from_millis(2500));
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
 }
 
 #[test]
@@ -253,17 +166,17 @@ fn perhaps_sent_message_is_not_repeated_and_the_sender_notified() {
         (Answer::HangUp, "no answer from provider"),
     ] {
         let provider = Provider::answering(answer);
-        let mut setup = Setup::at(&provider, "");
-        let daemon = setup.daemon();
-        let id = setup.send(THEIRS, JOHN, "hello")["WEBSMS_ID"].clone();
+        let mut setup = install(&[provider.url()], "");
+        let daemon = setup.start();
+        let id = setup.send(&[THEIRS, JOHN, "hello"])["WEBSMS_ID"].clone();
         let files = daemon.spool.wait_for(1);
         let expected = format!("Perhaps not delivered to {THEIRS}: {reason}");
         assert_eq!(
-            notice(&files[0]),
+            callfile::read(&files[0]),
             (JOHN.to_owned(), THEIRS.to_owned(), expected)
         );
-        setup.wait_until_empty();
-        assert_eq!(setup.files("failed").len(), 1);
+        setup.outbox().wait_until_empty();
+        assert_eq!(setup.outbox().files("failed").len(), 1);
         assert_eq!(provider.requests().len(), 1);
         let shown = setup.queue(&["show", &id]);
         for part in ["state     unsent", "UNKNOWN", reason, "\"hello\""] {
@@ -283,16 +196,16 @@ fn perhaps_sent_message_is_repeated_where_that_is_safe() {
             Answer::HangUp,
             Answer::Http(500, "text/plain", String::new()),
         ]);
-        let mut setup = Setup::at(&provider, key);
-        let daemon = setup.daemon();
-        let id = setup.send(THEIRS, JOHN, "x")["WEBSMS_ID"].clone();
+        let mut setup = install(&[provider.url()], key);
+        let daemon = setup.start();
+        let id = setup.send(&[THEIRS, JOHN, "x"])["WEBSMS_ID"].clone();
         let requests = provider.wait_for(3);
         for request in &requests {
             let parameters = request.parameters();
             let given = parameters.get(read).or(request.headers.get(read));
             assert_eq!(given, (!read.is_empty()).then_some(&id));
         }
-        setup.wait_until_empty();
+        setup.outbox().wait_until_empty();
         assert!(daemon.spool.call_files().is_empty());
     }
 }
@@ -317,34 +230,34 @@ fn notice_names_the_reason() {
             "provider is busy",
         ),
     ] {
-        let mut setup = Setup::new(&[host], more);
-        let daemon = setup.daemon();
-        setup.send(THEIRS, JOHN, "hello");
+        let mut setup = install(&[host], more);
+        let daemon = setup.start();
+        setup.send(&[THEIRS, JOHN, "hello"]);
         let files = daemon.spool.wait_for(1);
         let expected = format!("Not delivered to {THEIRS}: {reason}");
         assert_eq!(
-            notice(&files[0]),
+            callfile::read(&files[0]),
             (JOHN.to_owned(), THEIRS.to_owned(), expected),
             "{more}"
         );
-        setup.wait_until_empty();
-        assert_eq!(setup.files("failed").len(), 1);
+        setup.outbox().wait_until_empty();
+        assert_eq!(setup.outbox().files("failed").len(), 1);
     }
 }
 
 #[test]
 fn message_is_not_sent_after_its_lifetime() {
     let provider = Provider::answering(Answer::ok());
-    let mut setup = Setup::at(&provider, "queue_lifetime = 1");
-    setup.send(THEIRS, JOHN, "hello");
+    let mut setup = install(&[provider.url()], "queue_lifetime = 1");
+    setup.send(&[THEIRS, JOHN, "hello"]);
     let queued = Instant::now();
     wait_for("two seconds", || {
         (queued.elapsed() > Duration::from_secs(2)).then_some(())
     });
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     let files = daemon.spool.wait_for(1);
     let expected = format!("Not delivered to {THEIRS}: not sent in time");
-    assert_eq!(notice(&files[0]).2, expected);
+    assert_eq!(callfile::text(&files[0]), expected);
     assert!(provider.requests().is_empty());
 }
 
@@ -352,20 +265,22 @@ fn message_is_not_sent_after_its_lifetime() {
 fn notice_follows_its_template_and_may_be_off() {
     let provider = Provider::answering(Answer::Http(400, "text/plain", String::new()));
     let template = "notice_failed = \"{to} {from} {text} {reason}\"";
-    let mut setup = Setup::at(&provider, template);
-    let daemon = setup.daemon();
-    setup.send(THEIRS, JOHN, "{to}${EXTEN}");
+    let mut setup = install(&[provider.url()], template);
+    let daemon = setup.start();
+    setup.send(&[THEIRS, JOHN, "{to}${EXTEN}"]);
     let files = daemon.spool.wait_for(1);
     let expected = format!("{THEIRS} {JOHN} {{to}}${{EXTEN}} refused by provider");
-    assert_eq!(notice(&files[0]).2, expected);
-    let mut silent = Setup::at(&provider, "notice_failed = \"\"");
-    let daemon = silent.daemon();
-    silent.send(THEIRS, JOHN, "hello");
+    assert_eq!(callfile::text(&files[0]), expected);
+    let mut silent = install(&[provider.url()], "notice_failed = \"\"");
+    let daemon = silent.start();
+    silent.send(&[THEIRS, JOHN, "hello"]);
     daemon.wait_for_log("sender not notified");
-    silent.wait_until_empty();
+    silent.outbox().wait_until_empty();
     // A name has no phone.
-    silent.send(THEIRS, "My Company", "hello");
-    wait_for("both", || (silent.files("failed").len() == 2).then_some(()));
+    silent.send(&[THEIRS, "My Company", "hello"]);
+    wait_for("both", || {
+        (silent.outbox().files("failed").len() == 2).then_some(())
+    });
     assert!(daemon.spool.call_files().is_empty());
 }
 
@@ -380,11 +295,11 @@ fn fallback_is_used_when_that_is_safe() {
     ] {
         let first = Provider::answering(first);
         let before = second.requests().len();
-        let mut setup = Setup::new(&[first.url(), second.url()], "fallback [a] = b");
-        let daemon = setup.daemon();
-        setup.send_by("a", THEIRS, JOHN, "x");
+        let mut setup = install(&[first.url(), second.url()], "fallback [a] = b");
+        let daemon = setup.start();
+        setup.send(&[THEIRS, JOHN, "x", "a"]);
         wait_for("the first", || (first.requests().len() == 1).then_some(()));
-        setup.wait_until_empty();
+        setup.outbox().wait_until_empty();
         assert_eq!(second.requests().len() - before, expected);
         assert_eq!(daemon.spool.take().len(), 1 - expected);
     }
@@ -394,11 +309,11 @@ fn fallback_is_used_when_that_is_safe() {
 fn fallback_is_used_without_the_outbox_too() {
     let second = Provider::answering(Answer::ok());
     let nobody = "http://127.0.0.1:1".to_owned();
-    let setup = Setup::new(
+    let setup = install(
         &[nobody.clone(), nobody, second.url()],
         "delivery [a] = direct\nfallback [a] = b\nfallback [b] = c",
     );
-    let variables = setup.send_by("a", THEIRS, JOHN, "x");
+    let variables = setup.send(&[THEIRS, JOHN, "x", "a"]);
     assert_eq!(variables["WEBSMS_STATUS"], "SENT");
     assert_eq!(second.requests().len(), 1);
 }
@@ -409,14 +324,14 @@ fn message_in_flight_when_the_daemon_is_killed_is_unknown() {
     let provider = Provider::answering(Answer::Silence);
     for (more, sent_again) in [("", false), ("key_idempotency = Ref", true)] {
         let before = provider.requests().len();
-        let mut setup = Setup::at(&provider, more);
-        let daemon = setup.daemon();
+        let mut setup = install(&[provider.url()], more);
+        let daemon = setup.start();
         for text in ["first", "second"] {
-            setup.send(THEIRS, JOHN, text);
+            setup.send(&[THEIRS, JOHN, text]);
         }
         provider.wait_for(before + 1);
-        setup.end(daemon, Signal::SIGKILL);
-        let daemon = setup.daemon();
+        setup.kill(daemon);
+        let daemon = setup.start();
         daemon.wait_for_log("messages interrupted by last stop");
         let requests = provider.wait_for(before + 2);
         let expected = if sent_again { "first" } else { "second" };
@@ -425,8 +340,8 @@ fn message_in_flight_when_the_daemon_is_killed_is_unknown() {
             let files = daemon.spool.wait_for(1);
             let reason = "interrupted while it was sent";
             let expected = format!("Perhaps not delivered to {THEIRS}: {reason}");
-            assert_eq!(notice(&files[0]).2, expected);
-            assert_eq!(setup.files("failed").len(), 1);
+            assert_eq!(callfile::text(&files[0]), expected);
+            assert_eq!(setup.outbox().files("failed").len(), 1);
         }
         drop(daemon);
     }
@@ -438,13 +353,13 @@ fn stopping_daemon_waits_for_the_provider() {
         std::thread::sleep(Duration::from_millis(700));
         Answer::ok()
     });
-    let mut setup = Setup::at(&provider, "");
-    let daemon = setup.daemon();
-    setup.send(THEIRS, JOHN, "x");
+    let mut setup = install(&[provider.url()], "");
+    let daemon = setup.start();
+    setup.send(&[THEIRS, JOHN, "x"]);
     provider.wait_for(1);
-    let log = setup.end(daemon, Signal::SIGTERM);
+    let log = setup.stop(daemon);
     assert!(log.contains("message sent"), "{log}");
-    assert!(setup.files("sending").is_empty());
+    assert!(setup.outbox().files("sending").is_empty());
 }
 
 #[test]
@@ -453,18 +368,20 @@ fn queue_command_lists_shows_retries_and_drops() {
         Answer::Http(400, "text/plain", "bad number".into()),
         Answer::Http(400, "text/plain", "bad number".into()),
     ]);
-    let mut setup = Setup::at(&provider, "");
-    let waiting = setup.send(THEIRS, JOHN, "never")["WEBSMS_ID"].clone();
+    let mut setup = install(&[provider.url()], "");
+    let waiting = setup.send(&[THEIRS, JOHN, "never"])["WEBSMS_ID"].clone();
     let listed = setup.queue(&["list"]);
     for part in [waiting.as_str(), "queued", THEIRS, JOHN, "1 in all"] {
         assert!(listed.contains(part), "{listed}");
     }
     setup.queue(&["drop", &waiting]);
     assert!(setup.queue(&["list"]).contains("0 in all"));
-    let _daemon = setup.daemon();
-    let first = setup.send(THEIRS, JOHN, "first")["WEBSMS_ID"].clone();
-    let second = setup.send(THEIRS, JOHN, "second")["WEBSMS_ID"].clone();
-    wait_for("both", || (setup.files("failed").len() == 2).then_some(()));
+    let _daemon = setup.start();
+    let first = setup.send(&[THEIRS, JOHN, "first"])["WEBSMS_ID"].clone();
+    let second = setup.send(&[THEIRS, JOHN, "second"])["WEBSMS_ID"].clone();
+    wait_for("both", || {
+        (setup.outbox().files("failed").len() == 2).then_some(())
+    });
     let shown = setup.queue(&["show", &first]);
     for part in [
         "REJECTED: refused by provider",
@@ -480,17 +397,17 @@ fn queue_command_lists_shows_retries_and_drops() {
     setup.queue(&["retry", "--all"]);
     let requests = provider.wait_for(4);
     assert_eq!(text(&requests[3]), "first");
-    setup.wait_until_empty();
-    assert!(setup.files("failed").is_empty());
+    setup.outbox().wait_until_empty();
+    assert!(setup.outbox().files("failed").is_empty());
 }
 
 /// It is due in an hour, and the administrator wants it now.
 #[test]
 fn retried_message_is_due_at_once() {
     let provider = recovering(vec![busy("Retry-After: 3600\r\n")]);
-    let mut setup = Setup::at(&provider, "");
-    let _daemon = setup.daemon();
-    let id = setup.send(THEIRS, JOHN, "x")["WEBSMS_ID"].clone();
+    let mut setup = install(&[provider.url()], "");
+    let _daemon = setup.start();
+    let id = setup.send(&[THEIRS, JOHN, "x"])["WEBSMS_ID"].clone();
     wait_for("an attempt", || {
         setup
             .queue(&["show", &id])
@@ -499,21 +416,21 @@ fn retried_message_is_due_at_once() {
     });
     setup.queue(&["retry", &id]);
     provider.wait_for(2);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
 }
 
 #[test]
 fn message_of_a_removed_interface_is_reported_and_kept() {
     let provider = Provider::answering(Answer::ok());
-    let mut setup = Setup::new(&[provider.url(), provider.url()], "");
-    setup.send_by("b", THEIRS, JOHN, "x");
-    setup.config = setup.config.replace("host [b]", ";host [b]");
-    let daemon = setup.daemon();
+    let mut setup = install(&[provider.url(), provider.url()], "");
+    setup.send(&[THEIRS, JOHN, "x", "b"]);
+    setup.replace("host [b]", ";host [b]");
+    let daemon = setup.start();
     let files = daemon.spool.wait_for(1);
-    assert!(notice(&files[0]).2.ends_with(": unknown index"));
+    assert!(callfile::text(&files[0]).ends_with(": unknown index"));
     // The notice comes first.
     wait_for("the message in failed", || {
-        (setup.files("failed").len() == 1).then_some(())
+        (setup.outbox().files("failed").len() == 1).then_some(())
     });
     assert!(provider.requests().is_empty());
 }
@@ -525,26 +442,28 @@ fn message_with_an_invalid_interface_name_is_reported_and_kept() {
     let provider = Provider::answering(Answer::ok());
     for state in ["", "sending"] {
         let config = format!("host = {}", provider.url());
-        let mut setup = Setup::new(&[], &config);
-        setup.send(THEIRS, JOHN, "x");
-        let file = setup.files("").remove(0);
+        let mut setup = install(&[], &config);
+        setup.send(&[THEIRS, JOHN, "x"]);
+        let file = setup.outbox().files("").remove(0);
         let record = std::fs::read_to_string(&file).unwrap();
         let invalid = "\"interface\": \"a\\nb\"";
         let record = record.replace("\"interface\": \"\"", invalid);
         std::fs::remove_file(&file).unwrap();
-        let directory = setup.path.join("outbox").join(state);
+        let directory = setup.path("outbox").join(state);
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join(file.file_name().unwrap()), record).unwrap();
-        let daemon = setup.daemon();
+        let daemon = setup.start();
         let files = daemon.spool.wait_for(1);
         let reason = if state.is_empty() {
             ": unknown index"
         } else {
             ": interrupted while it was sent"
         };
-        assert!(notice(&files[0]).2.ends_with(reason), "{files:?}");
+        assert!(callfile::text(&files[0]).ends_with(reason), "{files:?}");
         daemon.wait_for_log("interface name in file invalid");
-        let kept = wait_for("the message in failed", || setup.files("failed").pop());
+        let kept = wait_for("the message in failed", || {
+            setup.outbox().files("failed").pop()
+        });
         let kept = std::fs::read_to_string(kept).unwrap();
         assert!(kept.contains(invalid), "{kept}");
     }
@@ -554,14 +473,14 @@ fn message_with_an_invalid_interface_name_is_reported_and_kept() {
 #[test]
 fn invalid_file_is_moved_to_failed() {
     let provider = Provider::answering(Answer::ok());
-    let mut setup = Setup::at(&provider, "");
-    setup.send(THEIRS, JOHN, "x");
-    let file = setup.files("").remove(0);
+    let mut setup = install(&[provider.url()], "");
+    setup.send(&[THEIRS, JOHN, "x"]);
+    let file = setup.outbox().files("").remove(0);
     std::fs::write(&file, "{\"to\": 1").unwrap();
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     daemon.wait_for_log("invalid file moved to failed");
     wait_for("the file in failed", || {
-        (setup.files("failed").len() == 1).then_some(())
+        (setup.outbox().files("failed").len() == 1).then_some(())
     });
     assert!(provider.requests().is_empty());
 }
@@ -569,10 +488,10 @@ fn invalid_file_is_moved_to_failed() {
 #[test]
 fn two_daemons_do_not_share_an_outbox() {
     let provider = Provider::answering(Answer::ok());
-    let mut setup = Setup::at(&provider, "");
-    let _daemon = setup.daemon();
+    let mut setup = install(&[provider.url()], "");
+    let _daemon = setup.start();
     let other = Spool::new();
-    let config = setup.config.split("[astqueue]").next().unwrap();
+    let config = setup.config().split("[astqueue]").next().unwrap();
     let path = other.path().join("websms.conf");
     std::fs::write(&path, format!("{config}{}", other.section())).unwrap();
     let output = crate::support::daemon::command(&path).output().unwrap();
@@ -584,9 +503,9 @@ fn two_daemons_do_not_share_an_outbox() {
 #[test]
 fn message_fails_when_the_outbox_cannot_be_written() {
     let provider = Provider::answering(Answer::ok());
-    let setup = Setup::at(&provider, "");
-    std::fs::write(setup.path.join("outbox"), "a file").unwrap();
-    let variables = setup.send(THEIRS, JOHN, "x");
+    let setup = install(&[provider.url()], "");
+    std::fs::write(setup.path("outbox"), "a file").unwrap();
+    let variables = setup.send(&[THEIRS, JOHN, "x"]);
     assert_eq!(variables["WEBSMS_STATUS"], "FAILED");
     assert_eq!(variables["WEBSMS_ERROR"], "outbox cannot take it");
 }
@@ -600,19 +519,19 @@ fn kills_lose_nothing_and_repeat_nothing() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);
-    let mut setup = Setup::new(&[format!("http://{address}")], "concurrency = 20");
-    let mut daemon = setup.daemon();
+    let mut setup = install(&[format!("http://{address}")], "concurrency = 20");
+    let mut daemon = setup.start();
     for number in 0..messages {
         // Ten conversations.
         let (to, from) = (
             format!("+120255501{:02}", number % 10),
             format!("+120255502{:02}", number % 10),
         );
-        let variables = setup.send(&to, &from, &number.to_string());
+        let variables = setup.send(&[&to, &from, &number.to_string()]);
         assert_eq!(variables["WEBSMS_STATUS"], "QUEUED");
         if number % (messages / kills + 1) == 0 {
-            setup.end(daemon, Signal::SIGKILL);
-            daemon = setup.daemon();
+            setup.kill(daemon);
+            daemon = setup.start();
         }
     }
     // The provider is back, and slow enough for a kill to meet requests.
@@ -622,10 +541,10 @@ fn kills_lose_nothing_and_repeat_nothing() {
     });
     for kill in 1..=kills {
         provider.wait_for(messages * kill / (kills + 1));
-        setup.end(daemon, Signal::SIGKILL);
-        daemon = setup.daemon();
+        setup.kill(daemon);
+        daemon = setup.start();
     }
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     let mut sent = HashMap::new();
     for text in texts(&provider.requests()) {
         *sent.entry(text).or_insert(0) += 1;
@@ -634,6 +553,7 @@ fn kills_lose_nothing_and_repeat_nothing() {
     assert_eq!(repeated, 0, "{sent:?}");
     // Every other message is known to be unknown, and has a notice.
     let unknown: Vec<_> = setup
+        .outbox()
         .files("failed")
         .iter()
         .map(|path| std::fs::read_to_string(path).unwrap())

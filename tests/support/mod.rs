@@ -10,8 +10,10 @@
 //! | `golden` | reads `tests/presets`, the recorded data of providers |
 //! | `graph` | stands in for Meta's Graph API |
 //! | `http` | sends requests and reads responses, byte for byte |
+//! | `installation` | a spool, an outbox and a configuration, whether `websmsd` runs or not |
 //! | `messages` | assembles messages from call files |
 //! | `otp` | `websmsd` with one-time passwords |
+//! | `outbox` | the directory of an outbox |
 //! | `provider` | stands in for a provider; records requests |
 //! | `sak` | stands in for a SAK gateway |
 //! | `sip` | a SIP phone |
@@ -31,8 +33,10 @@ pub(crate) mod daemon;
 pub(crate) mod golden;
 pub(crate) mod graph;
 pub(crate) mod http;
+pub(crate) mod installation;
 pub(crate) mod messages;
 pub(crate) mod otp;
+pub(crate) mod outbox;
 pub(crate) mod provider;
 pub(crate) mod sak;
 pub(crate) mod sip;
@@ -40,6 +44,7 @@ pub(crate) mod websms;
 
 pub(crate) use {
     daemon::{Daemon, Spool},
+    installation::Installation,
     provider::{Answer, Provider},
     websms::Websms,
 };
