@@ -1,31 +1,41 @@
 //! WhatsApp and SMS to the same people: which interface an answer goes by, when
 //! the fallback is used, what refusals and receipts mean.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::daemon::list;
 use crate::support::http::{self, FORM, JSON, Response};
 use crate::support::provider::Recorded;
-use crate::support::websms::variables;
-use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_for};
+use crate::support::{Answer, Daemon, Installation, Provider, Spool, callfile, wait_for};
 
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
-/// An interface for SMS, the first one, and one for chats.
+/// An installation with an interface for SMS, the first one, and one for chats.
 struct Setup {
     sms: Provider,
     chat: Provider,
-    spool: Option<Spool>,
-    path: PathBuf,
-    config: String,
+    installation: Installation,
+}
+
+impl Deref for Setup {
+    type Target = Installation;
+
+    fn deref(&self) -> &Installation {
+        &self.installation
+    }
+}
+
+impl DerefMut for Setup {
+    fn deref_mut(&mut self) -> &mut Installation {
+        &mut self.installation
+    }
 }
 
 impl Setup {
@@ -43,58 +53,17 @@ impl Setup {
             sms.url(),
             chat.url()
         );
-        let spool = Spool::new();
-        let mut setup = Self {
+        let installation = Installation::new(|spool| config(spool, &lines));
+        Self {
             sms,
             chat,
-            path: spool.path().to_owned(),
-            spool: Some(spool),
-            config: String::new(),
-        };
-        setup.configure(&lines);
-        setup
+            installation,
+        }
     }
 
-    fn configure(&mut self, lines: &str) {
-        let spool = self.spool.as_ref().expect("no daemon runs");
-        self.config = format!(
-            "[websms]\noutboxdir = {}\nauth_user = id\nauth_passwd = secret\npath = /send/\n\
-             retry_min = 1\nretry_max = 1\n{lines}\n{}",
-            self.path.join("outbox").display(),
-            spool.section()
-        );
-        fs::write(self.path.join("websms.conf"), &self.config).unwrap();
-    }
-
-    fn daemon(&mut self) -> Daemon {
-        Daemon::with(self.spool.take().expect("one at a time"), &self.config)
-    }
-
-    fn end(&mut self, daemon: Daemon) -> String {
-        let (spool, status, log) = daemon.end(Signal::SIGTERM);
-        assert!(status.success(), "{log}");
-        self.spool = Some(spool);
-        log
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
-        command
-            .env_clear()
-            .env("WEBSMS_CONF", self.path.join("websms.conf"))
-            .arg("websms")
-            .args(arguments);
-        command
-    }
-
-    /// The variables that the dialplan gets.
-    fn send(&self, arguments: &[&str]) -> HashMap<String, String> {
-        let output = self
-            .command(arguments)
-            .env("AST_AGI_DIR", "x")
-            .output()
-            .unwrap();
-        variables(&output.stdout)
+    fn set_lines(&mut self, lines: &str) {
+        let config = config(self.spool(), lines);
+        self.configure(config);
     }
 
     /// Sends to them from John, successfully.
@@ -103,32 +72,16 @@ impl Setup {
         let status = variables["WEBSMS_STATUS"].as_str();
         assert!(matches!(status, "SENT" | "QUEUED"), "{text}: {variables:?}");
     }
+}
 
-    fn queue(&self, arguments: &[&str]) -> String {
-        let output = Command::new(program())
-            .args(["queue", "--config"])
-            .arg(self.path.join("websms.conf"))
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn files(&self, state: &str) -> Vec<PathBuf> {
-        let directory = self.path.join("outbox").join(state);
-        if directory.is_dir() {
-            list(&directory)
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn wait_until_empty(&self) {
-        wait_for("an empty outbox", || {
-            (self.files("").is_empty() && self.files("sending").is_empty()).then_some(())
-        });
-    }
+/// A configuration with these lines in `[websms]`, and perhaps in later sections.
+fn config(spool: &Spool, lines: &str) -> String {
+    format!(
+        "[websms]\noutboxdir = {}\nauth_user = id\nauth_passwd = secret\npath = /send/\n\
+         retry_min = 1\nretry_max = 1\n{lines}\n{}",
+        spool.path().join("outbox").display(),
+        spool.section()
+    )
 }
 
 fn accepted(id: &str) -> Answer {
@@ -170,12 +123,6 @@ fn texts(requests: &[Recorded]) -> Vec<String> {
     requests.iter().map(text).collect()
 }
 
-/// To, from and text of a call file.
-fn message(call_file: &str) -> (String, String, String) {
-    let (to, from, text) = callfile::message(call_file.as_bytes()).unwrap();
-    (to, from, String::from_utf8(text).unwrap())
-}
-
 /// The notice to John that a message was not delivered.
 fn not_delivered(reason: &str) -> (String, String, String) {
     let text = format!("Not delivered to {THEIRS}: {reason}");
@@ -186,7 +133,7 @@ fn not_delivered(reason: &str) -> (String, String, String) {
 fn answer_uses_the_interface_of_the_last_message() {
     for delivery in ["direct", "queue"] {
         let mut setup = Setup::new(&format!("reply_index = auto\ndelivery = {delivery}"));
-        let daemon = setup.daemon();
+        let daemon = setup.start();
         setup.write("nobody wrote", "");
         setup.write("nobody wrote, auto", "auto");
         setup.sms.wait_for(2);
@@ -222,26 +169,26 @@ fn answer_uses_the_interface_of_the_last_message() {
             "answer by SMS",
         ];
         assert_eq!(sms, expected.map(str::to_owned).into());
-        setup.wait_until_empty();
+        setup.outbox().wait_until_empty();
     }
 }
 
 #[test]
 fn reply_route_survives_restarts() {
     let mut setup = Setup::new("reply_index = auto\n");
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     post(&daemon, "/chat", THEIRS, "by chat");
-    setup.end(daemon);
+    setup.stop(daemon);
     // Sending does not need the daemon.
     setup.write("while it is off", "");
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     setup.write("when it is back", "");
     post(&daemon, "/sms", THEIRS, "by SMS");
     setup.write("by SMS", "");
-    setup.end(daemon);
-    let daemon = setup.daemon();
+    setup.stop(daemon);
+    let daemon = setup.start();
     post(&daemon, "/chat", THEIRS, "by chat again");
-    setup.end(daemon);
+    setup.stop(daemon);
     setup.write("again", "");
     assert_eq!(
         texts(&setup.chat.requests()),
@@ -253,7 +200,7 @@ fn reply_route_survives_restarts() {
 #[test]
 fn duplicate_message_does_not_change_the_reply_route() {
     let mut setup = Setup::new("reply_index = auto\n[websmsd]\nkey_id = Id");
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     for (path, id) in [("/chat", "c"), ("/sms", "s"), ("/chat", "c")] {
         let form = http::form(&[
             ("To", JOHN.as_bytes()),
@@ -271,7 +218,7 @@ fn duplicate_message_does_not_change_the_reply_route() {
 #[test]
 fn without_reply_index_the_first_interface_sends_all() {
     let mut setup = Setup::new("reply_index = first");
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     post(&daemon, "/chat", THEIRS, "by chat");
     setup.write("answer", "");
     assert_eq!(texts(&setup.sms.requests()), ["answer"]);
@@ -285,7 +232,7 @@ fn without_reply_index_the_first_interface_sends_all() {
     );
     assert!(setup.chat.requests().is_empty());
     assert!(
-        !setup.path.join("outbox/last").exists(),
+        !setup.path("outbox/last").exists(),
         "no reply routes are recorded"
     );
 }
@@ -294,14 +241,14 @@ fn without_reply_index_the_first_interface_sends_all() {
 fn unnamed_interface_is_a_reply_route_too() {
     let mut setup = Setup::new("");
     let one = format!("reply_index = auto\nhost = {}\n", setup.sms.url());
-    setup.configure(&format!("{one}[websmsd]\nrequest_uri = /sms\n"));
-    let daemon = setup.daemon();
+    setup.set_lines(&format!("{one}[websmsd]\nrequest_uri = /sms\n"));
+    let daemon = setup.start();
     post(&daemon, "/sms", THEIRS, "hello");
     setup.write("answer", "");
     setup.write("answer, auto", "auto");
-    setup.end(daemon);
+    setup.stop(daemon);
     // Later it has a name, and another interface is the first.
-    setup.configure(&format!(
+    setup.set_lines(&format!(
         "reply_index = auto\nhost [chat] = {}\nhost [sms] = {}\n",
         setup.chat.url(),
         setup.sms.url()
@@ -314,16 +261,16 @@ fn unnamed_interface_is_a_reply_route_too() {
 #[test]
 fn removed_interface_is_no_reply_route() {
     let mut setup = Setup::new("reply_index = auto");
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     post(&daemon, "/chat", THEIRS, "by chat");
-    setup.end(daemon);
+    setup.stop(daemon);
     let sms = format!("reply_index = auto\nhost [sms] = {}\n", setup.sms.url());
     for lines in [
         sms.clone(),
         // Nor is one that only receives.
         format!("{sms}[websmsd]\nrequest_uri [sms] = /sms\nrequest_uri [chat] = /chat\n"),
     ] {
-        setup.configure(&lines);
+        setup.set_lines(&lines);
         setup.write("answer", "");
         setup.write("answer", "auto");
     }
@@ -349,12 +296,12 @@ fn destination_outside_to_match_is_rejected_unsent() {
             let variables = setup.send(&[to, JOHN, "x"]);
             assert_eq!(variables["WEBSMS_STATUS"], "REJECTED", "{to}");
             assert_eq!(variables["WEBSMS_ERROR"], "not a number for this provider");
-            let output = setup.command(&[to, JOHN, "x"]).output().unwrap();
+            let output = setup.command(&["websms", to, JOHN, "x"]).output().unwrap();
             assert_eq!(output.status.code(), Some(76), "{to}");
         }
-        assert!(setup.files("").is_empty());
+        assert!(setup.outbox().files("").is_empty());
         // Destinations that match are accepted.
-        let daemon = setup.daemon();
+        let daemon = setup.start();
         for to in [THEIRS, "0012025550183", "12025550183"] {
             setup.send(&[to, JOHN, to]);
         }
@@ -364,7 +311,7 @@ fn destination_outside_to_match_is_rejected_unsent() {
             requests.iter().map(to).collect::<Vec<_>>(),
             ["12025550183"; 3]
         );
-        setup.wait_until_empty();
+        setup.outbox().wait_until_empty();
         assert_eq!(daemon.spool.take(), [], "no notice");
         assert_eq!(setup.sms.requests().len(), 3);
         assert!(setup.chat.requests().is_empty());
@@ -379,7 +326,7 @@ fn long_text_is_sent_in_parts_in_order() {
             "delivery = {delivery}\nmax_chars [sms] = 10\nconcurrency = 8\n\
              key_idempotency [sms] = Ref\n"
         ));
-        let _daemon = setup.daemon();
+        let _daemon = setup.start();
         let text = format!("one two th{astronaut}{astronaut}{astronaut}four five\r\n6");
         let variables = setup.send(&[THEIRS, JOHN, &text]);
         let expected = [
@@ -398,7 +345,7 @@ fn long_text_is_sent_in_parts_in_order() {
         assert_eq!(ids.first(), Some(&variables["WEBSMS_ID"]));
         setup.write("just right", "");
         assert_eq!(texts(&setup.sms.wait_for(5))[4], "just right");
-        setup.wait_until_empty();
+        setup.outbox().wait_until_empty();
         assert_eq!(setup.sms.requests().len(), 5);
     }
 }
@@ -420,13 +367,13 @@ fn notice_explains_the_refusal() {
     for (code, words) in [(131_026, "not reachable by WhatsApp"), (131_009, "because")] {
         let chat = Provider::answering(refused(code));
         let mut setup = Setup::to(chat, &format!("delivery = queue\n{ERRORS}"));
-        let daemon = setup.daemon();
+        let daemon = setup.start();
         let id = setup.send(&[THEIRS, JOHN, "hello", "chat"])["WEBSMS_ID"].clone();
         let files = daemon.spool.wait_for(1);
-        assert_eq!(message(&files[0]), not_delivered(words));
+        assert_eq!(callfile::read(&files[0]), not_delivered(words));
         let line = daemon.wait_for_log("message not sent");
         assert!(line.contains(words), "{line}");
-        setup.wait_until_empty();
+        setup.outbox().wait_until_empty();
         let shown = setup.queue(&["show", &id]);
         assert!(shown.contains(words), "{shown}");
         assert_eq!(setup.chat.requests().len(), 1);
@@ -448,10 +395,10 @@ fn temporary_refusal_is_retried() {
         codes.get(at).map_or_else(Answer::ok, |code| refused(*code))
     });
     let mut setup = Setup::to(chat, &format!("delivery = queue\n{ERRORS}"));
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     setup.write("hello", "chat");
     setup.chat.wait_for(3);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
     assert_eq!(setup.chat.requests().len(), 3);
     assert!(setup.sms.requests().is_empty(), "there is no fallback");
@@ -459,7 +406,9 @@ fn temporary_refusal_is_retried() {
     let setup = Setup::to(Provider::answering(refused(4)), ERRORS);
     let variables = setup.send(&[THEIRS, JOHN, "hello", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "FAILED");
-    let output = setup.command(&[THEIRS, JOHN, "hello", "chat"]).output();
+    let output = setup
+        .command(&["websms", THEIRS, JOHN, "hello", "chat"])
+        .output();
     assert_eq!(output.unwrap().status.code(), Some(69));
 }
 
@@ -471,24 +420,24 @@ fn listed_refusal_goes_to_the_fallback() {
                 Provider::answering(refused(code)),
                 &format!("delivery = {delivery}\nfallback [chat] = sms\n{ERRORS}"),
             );
-            let daemon = setup.daemon();
+            let daemon = setup.start();
             let variables = setup.send(&[THEIRS, JOHN, "hello", "chat"]);
             setup.chat.wait_for(1);
             if falls_back {
                 assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
                 assert_ne!(variables["WEBSMS_STATUS"], "REJECTED");
-                setup.wait_until_empty();
+                setup.outbox().wait_until_empty();
                 assert_eq!(daemon.spool.take(), [], "no notice");
             } else if delivery == "queue" {
                 let files = daemon.spool.wait_for(1);
                 assert_eq!(
-                    message(&files[0]),
+                    callfile::read(&files[0]),
                     not_delivered("not reachable by WhatsApp")
                 );
             } else {
                 assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
             }
-            setup.wait_until_empty();
+            setup.outbox().wait_until_empty();
             assert_eq!(setup.chat.requests().len(), 1);
             assert_eq!(setup.sms.requests().len(), usize::from(falls_back));
         }
@@ -504,18 +453,18 @@ fn failure_goes_to_the_fallback_if_configured() {
     });
     let more = format!("delivery = queue\nfallback [chat] = sms\n{ERRORS}");
     let mut setup = Setup::to(chat, &more);
-    let _daemon = setup.daemon();
+    let _daemon = setup.start();
     setup.write("hello", "chat");
     setup.chat.wait_for(2);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert!(setup.sms.requests().is_empty());
 
     let more = more.replace("131047,", "failed,");
     let mut setup = Setup::to(Provider::answering(refused(4)), &more);
-    let _daemon = setup.daemon();
+    let _daemon = setup.start();
     setup.write("hello", "chat");
     assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert_eq!(setup.chat.requests().len(), 1);
 }
 
@@ -534,10 +483,10 @@ fn busy_fallback_is_retried() {
             sms.url()
         ),
     );
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     setup.write("hello", "chat");
     assert_eq!(texts(&sms.wait_for(2)), ["hello", "hello"]);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
     assert_eq!(sms.requests().len(), 2);
 }
@@ -552,13 +501,13 @@ fn text_is_cut_for_the_fallback_too() {
                  key_idempotency [sms] = Ref\n{ERRORS}"
             ),
         );
-        let daemon = setup.daemon();
+        let daemon = setup.start();
         setup.write("hello world", "chat");
         let requests = setup.sms.wait_for(3);
         assert_eq!(texts(&requests), ["hello", " worl", "d"]);
         let ids = requests.iter().map(|r| r.parameters()["Ref"].clone());
         assert_eq!(ids.collect::<BTreeSet<_>>().len(), 3);
-        setup.wait_until_empty();
+        setup.outbox().wait_until_empty();
         assert_eq!(daemon.spool.take(), [], "no notice");
     }
     // After the first part was sent, the text as a whole is neither sent nor not.
@@ -591,10 +540,10 @@ fn fallback_has_a_fallback() {
             template.url()
         ),
     );
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     setup.write("hello", "chat");
     assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert_eq!(template.requests().len(), 1);
     assert_eq!(daemon.spool.take(), [], "no notice");
 }
@@ -614,10 +563,10 @@ fn fallback_that_rejects_the_destination_is_skipped() {
             ERRORS.replace("131047,", "failed,")
         ),
     );
-    let daemon = setup.daemon();
+    let daemon = setup.start();
     setup.write("hello", "chat");
     setup.chat.wait_for(2);
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
     assert!(setup.sms.requests().is_empty());
 }
@@ -638,20 +587,15 @@ fn listed_code_in_a_receipt_goes_to_the_fallback() {
         &format!("delivery = queue\nfallback [chat] = template\n{ERRORS}"),
     );
     let template = Provider::answering(accepted("wamid.2"));
-    let config = setup.config.clone();
-    let config = config.replace(
-        "host [chat] =",
-        &format!("host [template] = {}\nhost [chat] =", template.url()),
-    );
-    let config = config.replace("[astqueue]", &format!("[websmsd]\n{RECEIPTS}[astqueue]"));
-    setup.config = config;
-    fs::write(setup.path.join("websms.conf"), &setup.config).unwrap();
-    let daemon = setup.daemon();
+    let hosts = format!("host [template] = {}\nhost [chat] =", template.url());
+    setup.replace("host [chat] =", &hosts);
+    setup.replace("[astqueue]", &format!("[websmsd]\n{RECEIPTS}[astqueue]"));
+    let daemon = setup.start();
     setup.write("hello", "chat");
     wait_for("a message to wait for its receipt", || {
-        (setup.files("sent").len() == 1).then_some(())
+        (setup.outbox().files("sent").len() == 1).then_some(())
     });
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert_eq!(
         post_json(&daemon, &receipt("wamid.1", "sent", 0)).status,
         200
@@ -667,9 +611,9 @@ fn listed_code_in_a_receipt_goes_to_the_fallback() {
         (THEIRS, "hello")
     );
     wait_for("the new message to wait for its receipt", || {
-        (setup.files("sent").len() == 2).then_some(())
+        (setup.outbox().files("sent").len() == 2).then_some(())
     });
-    setup.wait_until_empty();
+    setup.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice so far");
     assert!(
         daemon
@@ -682,7 +626,7 @@ fn listed_code_in_a_receipt_goes_to_the_fallback() {
     assert_eq!(post_json(&daemon, &body).status, 200);
     let files = daemon.spool.wait_for(1);
     // The template's interface does not know the code.
-    assert_eq!(message(&files[0]), not_delivered("so they say"));
+    assert_eq!(callfile::read(&files[0]), not_delivered("so they say"));
     assert_eq!(setup.chat.requests().len(), 1);
     assert_eq!(template.requests().len(), 1);
     assert!(setup.sms.requests().is_empty());
@@ -700,15 +644,15 @@ fn notice_explains_the_receipt() {
             Provider::answering(accepted("wamid.1")),
             &format!("delivery = queue\n{ERRORS}[websmsd]\n{RECEIPTS}"),
         );
-        let daemon = setup.daemon();
+        let daemon = setup.start();
         setup.write("hello", "chat");
         wait_for("a message to wait for its receipt", || {
-            (setup.files("sent").len() == 1).then_some(())
+            (setup.outbox().files("sent").len() == 1).then_some(())
         });
         let body = receipt("wamid.1", "failed", code);
         assert_eq!(post_json(&daemon, &body).status, 200);
         let files = daemon.spool.wait_for(1);
-        assert_eq!(message(&files[0]), not_delivered(words));
+        assert_eq!(callfile::read(&files[0]), not_delivered(words));
         assert!(setup.sms.requests().is_empty());
     }
 }
@@ -718,11 +662,11 @@ fn challenge_needs_the_secret() {
     let secret = "[websmsd]\nkey_echo [chat] = hub.challenge\n\
                   key_echo_secret [chat] = hub.verify_token\necho_secret [chat] = file:";
     let mut setup = Setup::new("");
-    let file = setup.path.join("verify");
+    let file = setup.path("verify");
     fs::write(&file, "s3cret & more\n").unwrap();
     let config = format!("{secret}{}\n[astqueue]", file.display());
-    setup.config = setup.config.replace("[astqueue]", &config);
-    let daemon = setup.daemon();
+    setup.replace("[astqueue]", &config);
+    let daemon = setup.start();
     for (query, status) in [
         (
             "hub.mode=subscribe&hub.verify_token=s3cret+%26+more&hub.challenge=1158201444",
@@ -753,7 +697,7 @@ fn challenge_needs_the_secret() {
         assert_eq!(answer.text() == "1158201444", status == 200, "{query}");
         assert_eq!(daemon.get(&format!("/sms?{query}")).status, 405);
     }
-    let log = setup.end(daemon);
+    let log = setup.stop(daemon);
     assert!(!log.contains("s3cret"), "{log}");
     assert!(log.contains("hub.verify_token is not echo_secret"), "{log}");
 }
@@ -819,15 +763,13 @@ fn file_with_only_an_id_is_looked_up_and_stored() {
         let chat = gateway(files);
         let lookup = chat.url();
         let mut setup = Setup::to(chat, "auth_method [chat] = bearer");
-        let pictures = setup.path.join("media");
+        let pictures = setup.path("media");
         fs::create_dir(&pictures).unwrap();
         let keys = picture_keys(&lookup, hosts, pictures.to_str().unwrap());
-        setup.config = setup
-            .config
-            .replace("[astqueue]", &format!("{keys}[astqueue]"));
-        let daemon = setup.daemon();
+        setup.replace("[astqueue]", &format!("{keys}[astqueue]"));
+        let daemon = setup.start();
         post_picture(&daemon, "17");
-        let (to, from, text) = message(&daemon.spool.wait_for(1)[0]);
+        let (to, from, text) = callfile::read(&daemon.spool.wait_for(1)[0]);
         assert_eq!((to.as_str(), from.as_str()), (JOHN, THEIRS));
         let link = text.strip_prefix("(picture)\nLook\n").unwrap();
         let name = link.strip_prefix("https://sms.example.com/media/").unwrap();
@@ -845,7 +787,7 @@ fn file_with_only_an_id_is_looked_up_and_stored() {
         };
         let seen: Vec<_> = requests.iter().map(credentials).collect();
         assert_eq!(seen, shown, "{files} {hosts}");
-        let log = setup.end(daemon);
+        let log = setup.stop(daemon);
         assert!(!log.contains("Bearer"), "{log}");
     }
 }
@@ -855,17 +797,15 @@ fn unavailable_file_is_reported() {
     let chat = gateway("127.0.0.1");
     let lookup = chat.url();
     let mut setup = Setup::to(chat, "auth_method [chat] = bearer");
-    let pictures = setup.path.join("media");
+    let pictures = setup.path("media");
     fs::create_dir(&pictures).unwrap();
     let keys = picture_keys(&lookup, "127.0.0.1", pictures.to_str().unwrap());
-    setup.config = setup
-        .config
-        .replace("[astqueue]", &format!("{keys}[astqueue]"));
-    let daemon = setup.daemon();
+    setup.replace("[astqueue]", &format!("{keys}[astqueue]"));
+    let daemon = setup.start();
     for (count, id) in (1..).zip(["404", "nourl", "private"]) {
         post_picture(&daemon, id);
         let files = daemon.spool.wait_for(2 * count);
-        let (to, from, text) = message(&files[2 * count - 1]);
+        let (to, from, text) = callfile::read(&files[2 * count - 1]);
         assert_eq!((to.as_str(), from.as_str()), (JOHN, THEIRS));
         assert!(text.starts_with("A picture could not be fetched"), "{text}");
     }
@@ -879,14 +819,12 @@ fn file_with_only_an_id_has_no_link() {
     let lookup = chat.url();
     let mut setup = Setup::to(chat, "");
     let keys = picture_keys(&lookup, "127.0.0.1", "/nowhere").replace("= store", "= link");
-    setup.config = setup
-        .config
-        .replace("[astqueue]", &format!("{keys}[astqueue]"));
-    let daemon = setup.daemon();
+    setup.replace("[astqueue]", &format!("{keys}[astqueue]"));
+    let daemon = setup.start();
     post_picture(&daemon, "17");
-    let (_, _, text) = message(&daemon.spool.wait_for(1)[0]);
+    let (_, _, text) = callfile::read(&daemon.spool.wait_for(1)[0]);
     assert_eq!(text, "(picture)\nLook");
-    setup.end(daemon);
+    setup.stop(daemon);
     assert!(setup.chat.requests().is_empty());
 }
 
@@ -897,7 +835,7 @@ fn whatsapp_identities_become_numbers_or_names() {
             "reply_index = auto\nnumber_format [chat] = {format}\n\
              [websmsd]\nnumber_format [chat] = {format}\n"
         ));
-        let daemon = setup.daemon();
+        let daemon = setup.start();
         for (count, (raw, from, to)) in (1..).zip([
             ("12025550183@c.us", THEIRS, "12025550183"),
             ("12025550184@s.whatsapp.net", "+12025550184", "12025550184"),
@@ -920,7 +858,7 @@ fn whatsapp_identities_become_numbers_or_names() {
         ]) {
             let form = http::message("12025550160@c.us", raw, "hello");
             assert_eq!(daemon.post("/chat", &[FORM], &form).status, 200, "{raw}");
-            let received = message(&daemon.spool.wait_for(count)[count - 1]);
+            let received = callfile::read(&daemon.spool.wait_for(count)[count - 1]);
             assert_eq!(
                 received,
                 (JOHN.to_owned(), from.to_owned(), "hello".to_owned())
