@@ -1,37 +1,37 @@
 //! `otp setup`: prepares an account at Meta that codes are sent by, through the real
 //! binary, with a stand-in for Meta.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use asterisk_websms::exit::Exit;
-use nix::pty::openpty;
-use nix::sys::termios::{LocalFlags, tcgetattr};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::provider::{Authority, TlsProvider};
+use crate::support::cli::{self, ConfigDirectory, Finished};
 use crate::support::graph::{self, Graph, NUMBER, TOKEN, WABA};
-use crate::support::{Answer, program, section};
+use crate::support::{Answer, section};
 
 const OTHER_NUMBER: &str = "106540352242923";
 
-/// A directory with a configuration.
-struct Setup {
-    directory: TempDir,
+/// A directory with a configuration for `otp setup`.
+struct Setup(ConfigDirectory);
+
+impl Deref for Setup {
+    type Target = ConfigDirectory;
+
+    fn deref(&self) -> &ConfigDirectory {
+        &self.0
+    }
 }
 
 impl Setup {
     fn with(config: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let setup = Self { directory };
-        std::fs::write(setup.path("websms.conf"), config).unwrap();
-        setup
+        Self(ConfigDirectory::new(config))
     }
 
     /// With a section `[otp]` that has the URL of the stand-in and these keys.
@@ -40,14 +40,6 @@ impl Setup {
         let mut pairs = vec![("api_url", url.as_str())];
         pairs.extend_from_slice(more);
         Self::with(&section("otp", &pairs))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Writes a token to a file; returns the value for `--token`.
@@ -60,73 +52,29 @@ impl Setup {
         serde_json::from_str(&self.read("whatsapp-info.json")).unwrap()
     }
 
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(program());
-        command
-            .env_clear()
-            .env("WEBSMS_CONF", self.path("websms.conf"))
-            .env("TOKEN", TOKEN)
-            .current_dir(self.directory.path())
-            .args(["otp", "setup"])
-            .args(line.split_whitespace())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+    fn otp_setup(&self, line: &str) -> Command {
+        let mut command = self.command(&["otp", "setup"]);
+        command.env("TOKEN", TOKEN).args(line.split_whitespace());
         command
     }
 
-    fn run(&self, line: &str) -> Done {
-        Done::of(self.command(line).output().unwrap())
+    fn run(&self, line: &str) -> Finished {
+        without_token(cli::run(&mut self.otp_setup(line)))
     }
 
     /// Runs with these lines on stdin.
-    fn run_with_input(&self, line: &str, lines: &str) -> Done {
-        let mut child = self.command(line).stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        // It may end before it has read them.
-        let _ = stdin.write_all(lines.as_bytes());
-        drop(stdin);
-        Done::of(child.wait_with_output().unwrap())
+    fn run_with_input(&self, line: &str, lines: &str) -> Finished {
+        without_token(cli::run_with_input(&mut self.otp_setup(line), lines))
     }
 }
 
-/// The result of a run, which never shows the token.
-#[derive(Debug)]
-struct Done {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Done {
-    fn of(output: Output) -> Self {
-        let done = Self {
-            status: output.status.code().expect("no signal"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        };
-        assert!(
-            !done.stdout.contains("EAAJB") && !done.stderr.contains("EAAJB"),
-            "{done:?}"
-        );
-        done
-    }
-
-    #[track_caller]
-    fn succeeds(self, parts: &[&str]) {
-        assert_eq!(self.status, 0, "{self:?}");
-        for part in parts {
-            assert!(self.stdout.contains(part), "{part:?} is not in {self:?}");
-        }
-    }
-
-    #[track_caller]
-    fn fails(self, exit: Exit, parts: &[&str]) {
-        assert_eq!(self.status, i32::from(exit.status()), "{self:?}");
-        for part in parts {
-            assert!(self.stderr.contains(part), "{part:?} is not in {self:?}");
-        }
-    }
+/// Asserts that the output does not show the token.
+fn without_token(done: Finished) -> Finished {
+    assert!(
+        !done.stdout.contains("EAAJB") && !done.stderr.contains("EAAJB"),
+        "{done:?}"
+    );
+    done
 }
 
 #[test]
@@ -138,11 +86,11 @@ fn setup_from_nothing_ends_with_an_approved_template() {
     let info = setup.path("whatsapp-info.json");
     let line = format!(
         "add this line to [otp] in {}/websms.conf: info_file = {}",
-        setup.directory.path().display(),
+        setup.directory().display(),
         info.display()
     );
     let template = graph.with(|state| state.templates[0].clone());
-    done.succeeds(&[
+    done.prints(&[
         "codes are sent from +1 202-555-0160 \"Test Number\", id 106540352242922\n",
         &format!(
             "created template otp_both_copycode (en_US), id {}: PENDING\n",
@@ -190,10 +138,10 @@ fn existing_account_and_template_are_used() {
     let approved = graph.template("APPROVED");
     let setup = Setup::at(&graph, &[]);
     std::fs::write(setup.path("whatsapp-info.json"), graph::info(&approved)).unwrap();
-    let there = format!("found template otp_{approved} (en_US), id {approved}: APPROVED\n");
+    let found = format!("found template otp_{approved} (en_US), id {approved}: APPROVED\n");
     setup
         .run("")
-        .succeeds(&[&there, "is approved: start websmsd again"]);
+        .prints(&[&found, "is approved: start websmsd again"]);
     // The file is rewritten in the form of the sample.
     assert!(
         setup
@@ -202,7 +150,7 @@ fn existing_account_and_template_are_used() {
     );
     setup
         .run("")
-        .succeeds(&[&there, "whatsapp-info.json already\n"]);
+        .prints(&[&found, "whatsapp-info.json already\n"]);
     let posted = |request: &crate::support::provider::Recorded| request.method == "POST";
     assert!(!graph.provider.requests().iter().any(posted));
     // The same with the whole account in the configuration.
@@ -213,22 +161,22 @@ fn existing_account_and_template_are_used() {
         ("phone_number_id", NUMBER),
         ("template_id", &approved),
     ];
-    let here = Setup::at(&graph, &account);
-    here.run("").succeeds(&[&there]);
-    assert!(!here.path("whatsapp-info.json").exists());
+    let complete = Setup::at(&graph, &account);
+    complete.run("").prints(&[&found]);
+    assert!(!complete.path("whatsapp-info.json").exists());
     // A new template is created on request, and the line to change is printed.
-    let done = here.run("--new-template --template another_1 --language de --wait 0");
+    let done = complete.run("--new-template --template another_1 --language de --wait 0");
     let created = graph.with(|state| state.templates[1].clone());
     assert_eq!(
         (created.name.as_str(), created.language.as_str()),
         ("another_1", "de")
     );
     assert!(done.stderr.contains("[otp]"), "{done:?}");
-    done.succeeds(&[
+    done.prints(&[
         &format!("\ntemplate_id = {}\n", created.id),
         "is still PENDING",
     ]);
-    assert!(!here.path("whatsapp-info.json").exists());
+    assert!(!complete.path("whatsapp-info.json").exists());
 }
 
 #[test]
@@ -249,7 +197,7 @@ fn options_override_configuration_and_file() {
     // Number and template belong to another account.
     setup
         .run(&line)
-        .succeeds(&["created template otp_both_onetap (en_US)"]);
+        .prints(&["created template otp_both_onetap (en_US)"]);
     let info = setup.info();
     assert_eq!(
         (&info["waba_id"], &info["access_token"]),
@@ -284,7 +232,7 @@ fn number_is_chosen_from_several() {
     ] {
         assert!(done.stderr.contains(shown), "{done:?}");
     }
-    done.succeeds(&[
+    done.prints(&[
         "codes are sent from +1 202-555-0161",
         &format!("phone_number_id = {OTHER_NUMBER}"),
     ]);
@@ -334,7 +282,7 @@ impl MetaProxy {
         std::fs::write(setup.path("ca.pem"), authority.pem()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = format!("http://{}", listener.local_addr().unwrap());
-        let (acceptor, behind) = (certified.acceptor(), graph.provider.address);
+        let (acceptor, target) = (certified.acceptor(), graph.provider.address);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -351,7 +299,7 @@ impl MetaProxy {
                     let connected = b"HTTP/1.1 200 X\r\n\r\n";
                     stream.write_all(connected).await.unwrap();
                     let mut stream = acceptor.accept(stream).await.unwrap();
-                    let mut meta = tokio::net::TcpStream::connect(behind).await.unwrap();
+                    let mut meta = tokio::net::TcpStream::connect(target).await.unwrap();
                     let _ = tokio::io::copy_bidirectional(&mut stream, &mut meta).await;
                 }
             });
@@ -360,7 +308,7 @@ impl MetaProxy {
     }
 
     fn command(&self, setup: &Setup, line: &str) -> Command {
-        let mut command = setup.command(line);
+        let mut command = setup.otp_setup(line);
         command
             .env("HTTPS_PROXY", &self.proxy)
             .env("SSL_CERT_FILE", setup.path("ca.pem"));
@@ -382,10 +330,10 @@ fn section_is_appended_and_the_file_otherwise_unchanged() {
     let run = |line: &str| {
         let mut command = meta.command(&setup, line);
         command.env("WEBSMS_CONF", setup.path("link.conf"));
-        Done::of(command.output().unwrap())
+        without_token(cli::run(&mut command))
     };
     let line = format!("--waba-id {WABA} --token env:TOKEN");
-    run(&line).succeeds(&["link.conf, with info_file = ", "is approved"]);
+    run(&line).prints(&["link.conf, with info_file = ", "is approved"]);
     let info = setup.path("whatsapp-info.json");
     let section = format!("\n\n[otp]\ninfo_file = {}\n", info.display());
     let expected = [&before[..], section.as_bytes()].concat();
@@ -395,7 +343,7 @@ fn section_is_appended_and_the_file_otherwise_unchanged() {
     let (loaded, _) = asterisk_websms::config::load(&config).unwrap();
     assert!(loaded.otp.is_some());
     // A second run changes nothing.
-    run("").succeeds(&["found template otp_both_copycode", "already\n"]);
+    run("").prints(&["found template otp_both_copycode", "already\n"]);
     assert_eq!(std::fs::read(&config).unwrap(), expected);
 }
 
@@ -415,7 +363,7 @@ fn section_that_cannot_be_appended_is_reported() {
     graph.provider.wait_for(1);
     std::fs::remove_dir_all(setup.path("etc")).unwrap();
     child.stdin.take().unwrap().write_all(b"1\n").unwrap();
-    let done = Done::of(child.wait_with_output().unwrap());
+    let done = without_token(Finished::of(child.wait_with_output().unwrap()));
     assert!(done.stdout.contains("created template"), "{done:?}");
     let template = graph.with(|state| state.templates[0].id.clone());
     let info = format!("info_file = {}", setup.path("info.json").display());
@@ -530,7 +478,7 @@ fn mistakes_of_files_are_reported() {
     // Values of an incomplete file need not be asked for.
     let part = json!({"waba_id": WABA, "access_token": TOKEN, "template_id": null}).to_string();
     std::fs::write(setup.path("whatsapp-info.json"), part).unwrap();
-    setup.run("--wait 0").succeeds(&["created template"]);
+    setup.run("--wait 0").prints(&["created template"]);
     // Without a writable file no template is created.
     let line = format!("--waba-id {WABA} --token env:TOKEN --info");
     std::fs::create_dir(setup.path("folder")).unwrap();
@@ -560,7 +508,7 @@ fn account_file_has_the_group_of_the_configuration() {
         std::os::unix::fs::chown(&config, Some(0), Some(7)).unwrap();
     }
     let line = format!("--waba-id {WABA} --token env:TOKEN --wait 0");
-    setup.run(&line).succeeds(&[]);
+    setup.run(&line).prints(&[]);
     let info = setup.path("whatsapp-info.json");
     let metadata = info.metadata().unwrap();
     assert_eq!(metadata.mode() & 0o7777, 0o640);
@@ -581,10 +529,7 @@ fn account_file_has_the_group_of_the_configuration() {
     if is_root {
         assert_eq!((metadata.uid(), metadata.gid()), (9, 8));
     }
-    assert_eq!(
-        std::fs::read_dir(setup.directory.path()).unwrap().count(),
-        2
-    );
+    assert_eq!(std::fs::read_dir(setup.directory()).unwrap().count(), 2);
 }
 
 #[test]
@@ -593,7 +538,7 @@ fn conflicting_configuration_is_reported_and_not_changed() {
     let line = format!("--waba-id {WABA} --token env:TOKEN --wait 0 --info new.json");
     let elsewhere = Setup::at(&graph, &[("info_file", "/nonexistent/old.json")]);
     let new = elsewhere.path("new.json");
-    elsewhere.run(&line).succeeds(&[
+    elsewhere.run(&line).prints(&[
         "names /nonexistent/old.json: replace that line with: info_file = ",
         &new.display().to_string(),
     ]);
@@ -603,7 +548,7 @@ fn conflicting_configuration_is_reported_and_not_changed() {
         &graph,
         &[("waba_id", WABA), ("channel", "sms"), ("sms_from", "+1")],
     );
-    half.run(&line).succeeds(&[
+    half.run(&line).prints(&[
         "replace waba_id with this line: info_file = ",
         "channel in [otp] does not name whatsapp",
     ]);
@@ -612,7 +557,7 @@ fn conflicting_configuration_is_reported_and_not_changed() {
     let given = Setup::at(&graph, &[("info_file", &named.display().to_string())]);
     given
         .run(line.trim_end_matches(" --info new.json"))
-        .succeeds(&["named.json\n"]);
+        .prints(&["named.json\n"]);
     assert!(named.is_file() && !given.path("whatsapp-info.json").exists());
 }
 
@@ -684,7 +629,7 @@ fn taken_template_name_is_reported() {
     let graph = Graph::start();
     let setup = Setup::at(&graph, &[]);
     let line = format!("--waba-id {WABA} --token env:TOKEN --wait 0");
-    setup.run(&line).succeeds(&["created template"]);
+    setup.run(&line).prints(&["created template"]);
     setup.run("--new-template").fails(
         Exit::Rejected,
         &[
@@ -709,7 +654,7 @@ fn wait_for_approval_is_limited() {
     let setup = Setup::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
     setup
         .run("--wait 1")
-        .succeeds(&["is still PENDING", "websmsd checks it by itself"]);
+        .prints(&["is still PENDING", "websmsd checks it by itself"]);
     let id = graph.with(|state| state.templates[0].id.clone());
     let setup = Setup::at(
         &graph,
@@ -744,7 +689,7 @@ fn wait_for_approval_is_limited() {
         state.page_size = 7;
     });
     let before = graph.provider.requests().len();
-    setup.run("").succeeds(&["is approved"]);
+    setup.run("").prints(&["is approved"]);
     assert_eq!(
         graph.provider.requests().len() - before,
         1 + 61_usize.div_ceil(7)
@@ -764,7 +709,7 @@ fn wait_for_approval_is_limited() {
 fn temporary_error_while_waiting_is_tolerated() {
     let graph = Graph::start();
     let setup = Setup::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
-    let mut child = setup.command("--wait 30").spawn().unwrap();
+    let mut child = setup.otp_setup("--wait 30").spawn().unwrap();
     crate::support::wait_for("the template", || {
         graph.with(|state| (!state.templates.is_empty()).then_some(()))
     });
@@ -823,13 +768,13 @@ fn server_that_is_not_meta_is_reported() {
         graph.with(|state| state.override_all = Some(answer));
         setup.run(&line).fails(exit, &[words]);
     }
-    let nowhere = Setup::with("[otp]\napi_url = http://127.0.0.1:1\n");
-    nowhere
+    let unreachable = Setup::with("[otp]\napi_url = http://127.0.0.1:1\n");
+    unreachable
         .run(&line)
         .fails(Exit::Failed, &["no connection to Meta", "api_url"]);
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, other) = (Authority::new(), Authority::new());
     let url = TlsProvider::with(authority.issue(|_| {})).url("localhost");
-    std::fs::write(setup.path("ca.pem"), stranger.pem()).unwrap();
+    std::fs::write(setup.path("ca.pem"), other.pem()).unwrap();
     let ca = setup.path("ca.pem").display().to_string();
     let untrusted = Setup::with(&section("otp", &[("api_url", &url), ("ca_file", &ca)]));
     untrusted
@@ -847,31 +792,10 @@ fn server_that_is_not_meta_is_reported() {
 fn typed_token_is_not_echoed() {
     let graph = Graph::start();
     let setup = Setup::at(&graph, &[("waba_id", WABA)]);
-    let terminal = openpty(None, None).unwrap();
-    let stdin = terminal.slave.try_clone().unwrap();
-    let mut command = setup.command("--wait 0");
-    let mut child = command.stdin(Stdio::from(stdin)).spawn().unwrap();
     let prompt = "Access token of a system user of that account: ";
-    let mut asked = vec![0; prompt.len()];
-    let mut stderr = child.stderr.take().unwrap();
-    stderr.read_exact(&mut asked).unwrap();
-    assert_eq!(asked, prompt.as_bytes());
-    let mut keyboard = File::from(terminal.master);
-    keyboard.write_all(format!("{TOKEN}\n").as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-    let settings = tcgetattr(&terminal.slave).unwrap();
-    assert!(
-        settings
-            .local_flags
-            .contains(LocalFlags::ECHO | LocalFlags::ICANON)
-    );
-    File::from(terminal.slave).write_all(b"END").unwrap();
-    let mut shown = Vec::new();
-    while !shown.ends_with(b"END") {
-        let mut byte = [0];
-        keyboard.read_exact(&mut byte).unwrap();
-        shown.extend(byte);
-    }
-    assert_eq!(shown, b"END");
+    let mut command = setup.otp_setup("--wait 0");
+    let (shown, done) = cli::run_at_terminal(&mut command, prompt, &format!("{TOKEN}\n"));
+    without_token(done).succeeds();
+    assert_eq!(shown, "");
     assert_eq!(setup.info()["access_token"], TOKEN);
 }

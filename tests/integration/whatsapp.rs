@@ -1,21 +1,18 @@
 //! `whatsapp`: every subcommand and every error, through the real binary, with a
 //! stand-in gateway that checks credentials and limits.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read as _;
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command};
 
 use asterisk_websms::exit::Exit;
-use nix::pty::openpty;
-use nix::sys::termios::{LocalFlags, tcgetattr};
-use tempfile::TempDir;
 
 use super::provider::{Authority, TlsProvider};
+use crate::support::cli::{self, ConfigDirectory, Finished};
 use crate::support::sak::{self, Class, EMAIL, PASSWORD, PHONE, QrResponse, Sak};
-use crate::support::{Answer, Provider, program, section, wait_for};
+use crate::support::{Answer, Provider, section, wait_for};
 
 /// Codes as WhatsApp makes them: a reference and four keys.
 const CODES: [&str; 2] = [
@@ -36,87 +33,62 @@ const SECRETS: [&str; 6] = [
 ];
 
 /// A directory with a configuration for an account at a gateway.
-struct Account {
-    directory: TempDir,
+struct Account(ConfigDirectory);
+
+impl Deref for Account {
+    type Target = ConfigDirectory;
+
+    fn deref(&self) -> &ConfigDirectory {
+        &self.0
+    }
 }
 
 impl Account {
     fn at(url: &str, more: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
         let mut pairs = vec![("url", url)];
         pairs.extend_from_slice(more);
-        let account = Self { directory };
-        account.configure(&section("whatsapp", &pairs));
-        account
+        Self(ConfigDirectory::new(&section("whatsapp", &pairs)))
     }
 
-    fn configure(&self, config: &str) {
-        std::fs::write(self.path("websms.conf"), config).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(program());
-        command
-            .env_clear()
-            .env("WEBSMS_CONF", self.path("websms.conf"))
-            .current_dir(self.directory.path())
-            .arg("whatsapp")
-            .args(line.split(' '))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+    fn whatsapp(&self, line: &str) -> Command {
+        let mut command = self.command(&["whatsapp"]);
+        command.args(line.split(' '));
         command
     }
 
     fn run(&self, line: &str) -> Done {
-        Done::of(self.command(line).output().unwrap())
+        Done(cli::run(&mut self.whatsapp(line)))
     }
 
     fn login(&self, password: &str) -> Done {
-        let line = format!("login {EMAIL}");
-        let mut child = self.command(&line).stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(password.as_bytes()).unwrap();
-        drop(stdin);
-        Done::of(child.wait_with_output().unwrap())
+        let mut command = self.whatsapp(&format!("login {EMAIL}"));
+        Done(cli::run_with_input(&mut command, password))
     }
 }
 
 /// The result of a run.
 #[derive(Debug)]
-struct Done {
-    status: i32,
-    stdout: String,
-    stderr: String,
+struct Done(Finished);
+
+impl Deref for Done {
+    type Target = Finished;
+
+    fn deref(&self) -> &Finished {
+        &self.0
+    }
 }
 
 impl Done {
-    fn of(output: Output) -> Self {
-        Self {
-            status: output.status.code().expect("no signal"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
     #[track_caller]
     fn succeeds(self) -> String {
-        assert_eq!(self.status, 0, "{self:?}");
-        self.stdout
+        self.0.succeeds()
     }
 
     /// It fails with this status and one line on stderr that has these parts.
     #[track_caller]
     fn fails(self, exit: Exit, parts: &[&str]) {
-        assert_eq!(self.status, i32::from(exit.status()), "{self:?}");
+        self.0.fails(exit, parts);
         assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
-        for part in parts {
-            assert!(self.stderr.contains(part), "{part:?} is not in {self:?}");
-        }
         for secret in SECRETS {
             assert!(!self.stderr.contains(secret), "{secret}: {self:?}");
         }
@@ -128,11 +100,14 @@ fn first_message_is_sent_after_login_session_and_pairing() {
     let sak = Sak::start();
     let account = Account::at(&sak.url(), &[]);
     let token = account.path("token");
-    let place = format!("file:{}", token.display());
-    let base = section("whatsapp", &[("url", &sak.url()), ("token", &place)]);
+    let source = format!("file:{}", token.display());
+    let base = section("whatsapp", &[("url", &sak.url()), ("token", &source)]);
     account.configure(&base);
-    let said = account.login(&format!("{PASSWORD}\n")).succeeds();
-    assert!(!said.contains("eyJ") && said.contains("token"), "{said}");
+    let stdout = account.login(&format!("{PASSWORD}\n")).succeeds();
+    assert!(
+        !stdout.contains("eyJ") && stdout.contains("token"),
+        "{stdout}"
+    );
     let created = account.run("session create First --webhook https://pbx.example.com/sak");
     let lines = created.succeeds();
     let session = sak.with(|state| state.sessions[0].clone());
@@ -162,13 +137,8 @@ fn first_message_is_sent_after_login_session_and_pairing() {
         ],
     );
     account.configure(&format!("{base}{lines}{provider}"));
-    let output = Command::new(program())
-        .env_clear()
-        .env("WEBSMS_CONF", account.path("websms.conf"))
-        .args(["websms", "+12025550160", "+12025550183", "Hello from SAK"])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let message = ["websms", "+12025550160", "+12025550183", "Hello from SAK"];
+    cli::run(&mut account.command(&message)).succeeds();
     let sent = [("12025550160".to_owned(), "Hello from SAK".to_owned())];
     assert_eq!(sak.with(|state| state.messages.clone()), sent);
     let history = account.run("history").succeeds();
@@ -186,10 +156,10 @@ fn token_file_is_replaced_and_readable_by_its_owner_only() {
     std::fs::create_dir(account.path("kept")).unwrap();
     std::fs::write(&file, "old").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
-    let place = format!("file:{}", link.display());
+    let source = format!("file:{}", link.display());
     account.configure(&section(
         "whatsapp",
-        &[("url", &sak.url()), ("token", &place)],
+        &[("url", &sak.url()), ("token", &source)],
     ));
     account.login(&format!("{PASSWORD}\r\n")).succeeds();
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -220,8 +190,8 @@ fn token_without_a_file_is_printed_to_stdout() {
     credential
         .login(PASSWORD)
         .fails(Exit::Configuration, &["systemd's credentials"]);
-    let nowhere = Account::at(&sak.url(), &[("token", "file:/nonexistent/token")]);
-    nowhere
+    let unwritable = Account::at(&sak.url(), &[("token", "file:/nonexistent/token")]);
+    unwritable
         .login(PASSWORD)
         .fails(Exit::Configuration, &["failed to write /nonexistent/token"]);
 }
@@ -240,44 +210,19 @@ fn password_is_never_shown() {
         ],
     );
     assert!(!account.login(wrong).stderr.contains("not it"));
-    for nothing in ["", "\n"] {
+    for empty in ["", "\n"] {
         account
-            .login(nothing)
+            .login(empty)
             .fails(Exit::Usage, &["there is no password"]);
     }
 }
 
-/// Logs in at a terminal: what the terminal shows of `typed`, and the status. The
-/// settings of the terminal must be as before.
+/// Logs in at a terminal; returns what the terminal shows of `typed`, and the
+/// status.
 fn login_at_terminal(account: &Account, typed: &str) -> (String, i32) {
-    let terminal = openpty(None, None).unwrap();
-    let stdin = terminal.slave.try_clone().unwrap();
-    let mut child = account
-        .command(&format!("login {EMAIL}"))
-        .stdin(Stdio::from(stdin))
-        .spawn()
-        .unwrap();
-    let mut prompt = [0; 10];
-    let mut stderr = child.stderr.take().unwrap();
-    stderr.read_exact(&mut prompt).unwrap();
-    assert_eq!(&prompt, b"Password: ");
-    let mut keyboard = File::from(terminal.master);
-    keyboard.write_all(typed.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let settings = tcgetattr(&terminal.slave).unwrap();
-    let usual = LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::ICANON;
-    assert!(settings.local_flags.contains(usual), "{typed:?}");
-    // All that was shown comes before this.
-    let mut slave = File::from(terminal.slave);
-    slave.write_all(b"END").unwrap();
-    let mut shown = Vec::new();
-    while !shown.ends_with(b"END") {
-        let mut byte = [0];
-        keyboard.read_exact(&mut byte).unwrap();
-        shown.extend(byte);
-    }
-    let shown = String::from_utf8(shown).unwrap();
-    (shown, output.status.code().unwrap())
+    let mut command = account.whatsapp(&format!("login {EMAIL}"));
+    let (shown, done) = cli::run_at_terminal(&mut command, "Password: ", typed);
+    (shown, done.status)
 }
 
 #[test]
@@ -285,10 +230,10 @@ fn typed_password_is_not_echoed() {
     let sak = Sak::start();
     let account = Account::at(&sak.url(), &[]);
     let typed = format!("{PASSWORD}\n");
-    assert_eq!(login_at_terminal(&account, &typed), ("END".to_owned(), 0));
+    assert_eq!(login_at_terminal(&account, &typed), (String::new(), 0));
     // Ctrl-C leaves the terminal as it was.
     let (shown, status) = login_at_terminal(&account, "half\x03");
-    assert_eq!((shown.as_str(), status), ("END", 64));
+    assert_eq!((shown.as_str(), status), ("", 64));
     assert_eq!(sak.with(|state| state.tokens.len()), 1);
 }
 
@@ -387,9 +332,9 @@ fn webhook_is_registered_and_tested() {
     );
     assert!(!first.contains(&secret), "{first}");
     for account in [&key, &both, &user] {
-        let said = account.run("webhook test").succeeds();
+        let stdout = account.run("webhook test").succeeds();
         assert_eq!(
-            said,
+            stdout,
             "WEBHOOK      RESULT  ANSWER\nhttps://h/y  taken   200\n1 in all\n"
         );
     }
@@ -468,8 +413,8 @@ fn history_is_paged_and_needs_a_key() {
     Account::at(&sak.url(), &[("token", &token)])
         .run("history")
         .fails(Exit::Configuration, &["set session_key in [whatsapp]"]);
-    let stranger = Account::at(&sak.url(), &[("session_key", "sk-created-by-nobody")]);
-    stranger.run("history").fails(
+    let other = Account::at(&sak.url(), &[("session_key", "sk-created-by-nobody")]);
+    other.run("history").fails(
         Exit::Rejected,
         &["INVALID_API_KEY: \"(the secret) is no API key\""],
     );
@@ -488,9 +433,9 @@ fn health_is_found_with_and_without_the_prefix() {
     });
     let account = Account::at(&format!("{}/api/v1/", inside.url()), &[]);
     assert_eq!(account.run("health").succeeds(), "the gateway is up\n");
-    let unwell = r#"{"status":"degraded"}"#.to_owned();
-    let unwell = Provider::answering(Answer::Http(200, "application/json", unwell));
-    Account::at(&unwell.url(), &[]).run("health").fails(
+    let unhealthy = r#"{"status":"degraded"}"#.to_owned();
+    let unhealthy = Provider::answering(Answer::Http(200, "application/json", unhealthy));
+    Account::at(&unhealthy.url(), &[]).run("health").fails(
         Exit::Failed,
         &["the gateway is not healthy (it reports \"degraded\")"],
     );
@@ -642,8 +587,8 @@ fn trace_log_holds_no_secret() {
         ("session create One", "sk-created"),
         ("webhook register https://h/x", "whsec"),
     ] {
-        let mut command = account.command(line);
-        let done = Done::of(command.env("WEBSMS_LOG", "trace").output().unwrap());
+        let mut command = account.whatsapp(line);
+        let done = cli::run(command.env("WEBSMS_LOG", "trace"));
         assert!(!done.stderr.contains(secret), "{done:?}");
         assert!(!done.stderr.contains("x-api-key"), "{done:?}");
         done.succeeds();
@@ -674,8 +619,8 @@ fn rate_limits_are_reported_with_their_wait() {
         account.run(line).succeeds();
         account.run(line).fails(Exit::Failed, &[code, wait]);
     }
-    let told = b"HTTP/1.1 429 X\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n".to_vec();
-    let gateway = Provider::answering(Answer::Raw(told));
+    let busy = b"HTTP/1.1 429 X\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let gateway = Provider::answering(Answer::Raw(busy));
     Account::at(&gateway.url(), &keys)
         .run("session list")
         .fails(
@@ -781,12 +726,12 @@ fn certificates_are_verified() {
     let account = Account::at(&url, &[("user_key", "k")]);
     let ca_file = account.path("ca.pem");
     std::fs::write(&ca_file, authority.pem()).unwrap();
-    let stranger = account.path("other.pem");
-    std::fs::write(&stranger, Authority::new().pem()).unwrap();
+    let other = account.path("other.pem");
+    std::fs::write(&other, Authority::new().pem()).unwrap();
     for (file, exit, part) in [
         // The connection is made; the response is empty.
         (&ca_file, Exit::Configuration, "is not JSON"),
-        (&stranger, Exit::Failed, "the gateway cannot be trusted"),
+        (&other, Exit::Failed, "the gateway cannot be trusted"),
         (&account.path("none.pem"), Exit::Configuration, "none.pem"),
     ] {
         let file = file.to_str().unwrap();
@@ -875,30 +820,18 @@ fn mistakes_of_the_section_are_reported() {
     ] {
         let account = Account::at("http://h", &[]);
         account.configure(&format!("[whatsapp]\n{lines}\n"));
-        let output = Command::new(program())
-            .env_clear()
-            .args(["check", "--file-only", "--config"])
-            .arg(account.path("websms.conf"))
-            .output()
-            .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains(expected), "{said}");
+        let report = cli::run(&mut account.command(&["check", "--file-only"])).stdout;
+        assert!(report.contains(expected), "{report}");
     }
 }
 
 #[test]
 fn check_reports_missing_keys() {
     let account = Account::at("http://127.0.0.1:1", &[("user_key", "env:NOT_SET")]);
-    let output = Command::new(program())
-        .env_clear()
-        .args(["check", "--config"])
-        .arg(account.path("websms.conf"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let report = cli::run(&mut account.command(&["check"])).stdout;
     assert!(
-        said.contains("[whatsapp] user_key: failed to read"),
-        "{said}"
+        report.contains("[whatsapp] user_key: failed to read"),
+        "{report}"
     );
 }
 
@@ -916,12 +849,16 @@ fn changed_code_is_drawn_again() {
             QrResponse::Connected,
         ];
     });
-    let said = account.run("session qr").succeeds();
-    assert_eq!(drawings(&said), CODES);
-    assert_eq!(said.matches("The code has changed").count(), 1, "{said}");
+    let stdout = account.run("session qr").succeeds();
+    assert_eq!(drawings(&stdout), CODES);
+    assert_eq!(
+        stdout.matches("The code has changed").count(),
+        1,
+        "{stdout}"
+    );
     // A connected session has no code.
-    let said = account.run("session qr").succeeds();
-    assert_eq!(said, format!("The phone is connected: {PHONE}\n"));
+    let stdout = account.run("session qr").succeeds();
+    assert_eq!(stdout, format!("The phone is connected: {PHONE}\n"));
 }
 
 #[test]
@@ -931,9 +868,9 @@ fn code_is_written_to_image_files() {
     let account = Account::at(&sak.url(), &[("user_key", &key)]);
     sak.with(|state| state.qr_responses = vec![QrResponse::Code(CODES[0])]);
     let line = format!("session qr {} --png code.png --svg code.svg", session.id);
-    let mut child = account.command(&line).spawn().unwrap();
+    let mut child = account.whatsapp(&line).spawn().unwrap();
     let (png, svg) = (account.path("code.png"), account.path("code.svg"));
-    wait_for("both pictures", || {
+    wait_for("both images", || {
         (png.exists() && svg.exists()).then_some(())
     });
     assert_eq!(decode(&from_png(&std::fs::read(&png).unwrap())), CODES[0]);
@@ -942,34 +879,35 @@ fn code_is_written_to_image_files() {
     assert_eq!(png.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     // The file always holds a whole image, the old one or the new one.
     sak.with(|state| state.qr_responses = vec![QrResponse::Code(CODES[1])]);
-    wait_for("the other one", || {
+    wait_for("the other code", || {
         let code = decode(&from_png(&std::fs::read(&png).unwrap()));
         assert!(CODES.contains(&code.as_str()));
         (code == CODES[1]).then_some(())
     });
     sak.with(|state| state.qr_responses = vec![QrResponse::Connected]);
-    let said = wait(&mut child);
+    let stdout = wait(&mut child);
     assert_eq!(
-        said.matches("The code is in code.png\nThe code is in code.svg\n")
+        stdout
+            .matches("The code is in code.png\nThe code is in code.svg\n")
             .count(),
         2
     );
     assert!(
-        !said.contains('█') && said.contains("The code has changed"),
-        "{said}"
+        !stdout.contains('█') && stdout.contains("The code has changed"),
+        "{stdout}"
     );
 }
 
 fn wait(child: &mut Child) -> String {
-    let mut said = String::new();
+    let mut stdout = String::new();
     child
         .stdout
         .take()
         .unwrap()
-        .read_to_string(&mut said)
+        .read_to_string(&mut stdout)
         .unwrap();
-    assert!(child.wait().unwrap().success(), "{said}");
-    said
+    assert!(child.wait().unwrap().success(), "{stdout}");
+    stdout
 }
 
 #[test]
@@ -1046,10 +984,11 @@ fn rate_limits_and_temporary_errors_are_tolerated() {
     assert_eq!(done.stderr.matches("(trying again)").count(), 1, "{done:?}");
     done.succeeds();
     // A session that was deleted meanwhile is a permanent error.
-    let gone = r#"{"success":false,"error":{"code":"SESSION_NOT_FOUND","message":""}}"#;
-    let length = gone.len();
-    let gone = format!("HTTP/1.1 404 X\r\nContent-Length: {length}\r\n\r\n{gone}").into_bytes();
-    sak.with(|state| state.qr_responses = vec![QrResponse::NotReady, QrResponse::Raw(gone)]);
+    let deleted = r#"{"success":false,"error":{"code":"SESSION_NOT_FOUND","message":""}}"#;
+    let length = deleted.len();
+    let deleted =
+        format!("HTTP/1.1 404 X\r\nContent-Length: {length}\r\n\r\n{deleted}").into_bytes();
+    sak.with(|state| state.qr_responses = vec![QrResponse::NotReady, QrResponse::Raw(deleted)]);
     account
         .run("session qr")
         .fails(Exit::Rejected, &["SESSION_NOT_FOUND"]);
@@ -1138,8 +1077,8 @@ fn from_svg(file: &str) -> Bitmap {
         let (position, outline) = module.split_once("h8v8").unwrap();
         let (x, y) = position.split_once(' ').unwrap();
         assert_eq!(outline, format!("H{x}V{y}"));
-        let at = |number: &str| number.parse::<usize>().unwrap() / SCALE;
-        bitmap[at(y)][at(x)] = true;
+        let module = |number: &str| number.parse::<usize>().unwrap() / SCALE;
+        bitmap[module(y)][module(x)] = true;
     }
     bitmap
 }

@@ -3,27 +3,25 @@
 //! understood.
 //!
 //! For lists the description names the parameters, though for templates only `name`;
-//! `fields` and `limit` hold for all lists of the Graph API. For a new template it
-//! says little more than that it is an object, so requests are compared with its
-//! examples. It is not followed in four points:
+//! `fields` and `limit` are accepted by all lists of the Graph API. The description
+//! defines a new template as hardly more than an object, so requests are compared
+//! with its examples. The tests change the description in four points:
 //!
-//! * The first button of a message has the index 0, which is its own example and
-//!   within its own words, `0-9`, but not within its pattern.
-//! * The app of a one-tap button stands in the button itself there; Meta's
-//!   documentation has `supported_apps` in its place.
-//! * The examples of answers to a new template have ids that are no numbers; they
-//!   are taken out, and what the description says of the id itself is answered.
-//! * The example of a list of numbers has words for quality and verification that
-//!   the description itself does not know; others are in their place.
-
-use std::process::{Command, Output, Stdio};
+//! * The first button of a message has the index 0. The description's example and
+//!   text (`0-9`) allow that, but its pattern does not.
+//! * The description has the app of a one-tap button in the button itself; Meta's
+//!   documentation has it in `supported_apps`.
+//! * The ids in the examples of responses to a new template are not numbers. The
+//!   examples are removed, so that the mock answers with the example of the id.
+//! * The example of a list of numbers has values for quality and verification that
+//!   the description does not allow; they are replaced.
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::prism::{Prism, description};
+use crate::support::cli::{self, ConfigDirectory};
 use crate::support::otp::{OtpDaemon, PHONE};
-use crate::support::{Provider, program, section};
+use crate::support::{Provider, section};
 
 const DESCRIPTION: &str = "meta-business-messaging-v23.yaml";
 const TEMPLATES: &str = "/{Version}/{WABA-ID}/message_templates";
@@ -36,8 +34,8 @@ const TEMPLATE: &str = "1192339204654487";
 /// The description with the changes that the module's documentation lists.
 fn patched_description() -> Option<Value> {
     let mut description = description(DESCRIPTION)?;
-    let answer = &mut description["paths"][TEMPLATES]["post"]["responses"]["200"];
-    let content = answer["content"]["application/json"].as_object_mut();
+    let response = &mut description["paths"][TEMPLATES]["post"]["responses"]["200"];
+    let content = response["content"]["application/json"].as_object_mut();
     let examples = content.unwrap().remove("examples").unwrap();
     assert!(
         examples.to_string().contains("\"template-1\""),
@@ -48,39 +46,34 @@ fn patched_description() -> Option<Value> {
     assert_eq!(button["pattern"], "^[2-6, 11-14]$");
     button["pattern"] = "^[0-9]$".into();
     schemas["TemplateComponent"]["properties"]["index"]["pattern"] = "^[0-9]$".into();
-    let answer = &mut description["paths"][NUMBERS]["get"]["responses"]["200"];
-    let examples = &mut answer["content"]["application/json"]["examples"];
+    let response = &mut description["paths"][NUMBERS]["get"]["responses"]["200"];
+    let examples = &mut response["content"]["application/json"]["examples"];
     let number = &mut examples["multiple_phone_numbers"]["value"]["data"][1];
-    for (name, odd, known) in [
+    for (name, invalid, valid) in [
         ("quality_rating", "UNKNOWN", "NA"),
         ("code_verification_status", "NOT_VERIFIED", "UNVERIFIED"),
     ] {
-        assert_eq!(number[name], odd);
-        number[name] = known.into();
+        assert_eq!(number[name], invalid);
+        number[name] = valid.into();
     }
     Some(description)
 }
 
 /// The result of a setup.
 struct Done {
-    output: Output,
+    /// stdout, then stderr.
+    output: String,
     statuses: Vec<u16>,
     /// What the mock reports as not described.
     violations: Vec<String>,
     provider: Provider,
-    _directory: TempDir,
 }
 
 impl Done {
-    fn output(&self) -> String {
-        let output = [&self.output.stdout[..], &self.output.stderr].concat();
-        String::from_utf8(output).unwrap()
-    }
-
     /// Both requests were successful and as described.
     #[track_caller]
     fn fits(&self) {
-        let output = self.output();
+        let output = &self.output;
         assert_eq!(self.violations, [""; 0], "{output}");
         assert_eq!(self.statuses, [200, 200], "{output}");
     }
@@ -99,8 +92,6 @@ impl Done {
 fn setup(description: &Value, more: &[(&str, &str)], options: &[&str]) -> Done {
     let prism = Prism::start(description);
     let (provider, answers) = prism.provider();
-    let directory = tempfile::tempdir().unwrap();
-    let config = directory.path().join("websms.conf");
     let url = provider.url();
     let mut pairs = vec![
         ("api_url", url.as_str()),
@@ -109,26 +100,19 @@ fn setup(description: &Value, more: &[(&str, &str)], options: &[&str]) -> Done {
         ("phone_number_id", NUMBER),
     ];
     pairs.extend_from_slice(more);
-    std::fs::write(&config, section("otp", &pairs)).unwrap();
-    let output = Command::new(program())
-        .env_clear()
-        .env("WEBSMS_CONF", &config)
-        .args(["otp", "setup", "--wait", "0"])
-        .args(options)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let directory = ConfigDirectory::new(&section("otp", &pairs));
+    let arguments = [&["otp", "setup", "--wait", "0"], options].concat();
+    let finished = cli::run(&mut directory.command(&arguments));
     let answers = answers.lock().unwrap();
     let statuses = answers.iter().map(|answer| answer.status).collect();
     let violations = answers
         .iter()
         .filter_map(|answer| answer.headers.get("sl-violations"));
     Done {
-        output,
+        output: finished.stdout + &finished.stderr,
         statuses,
         violations: violations.cloned().collect(),
         provider,
-        _directory: directory,
     }
 }
 
@@ -136,7 +120,7 @@ fn setup(description: &Value, more: &[(&str, &str)], options: &[&str]) -> Done {
 fn example(description: &Value, name: &str) -> Value {
     let post = &description["paths"][TEMPLATES]["post"]["requestBody"];
     let example = post["content"]["application/json"]["examples"][name]["value"].clone();
-    assert!(example.is_object(), "{name} is gone");
+    assert!(example.is_object(), "no example {name}");
     example
 }
 
@@ -147,7 +131,7 @@ fn lists_fit_the_description() {
     };
     let done = setup(&description, &[("template_id", TEMPLATE)], &[]);
     done.fits();
-    let output = done.output();
+    let output = &done.output;
     for part in [
         "codes are sent from +1 631-555-5555 \"Jasper's Market\", id 1906385232743451\n",
         "template hello_world (en_US), id 1192339204654487: APPROVED, of category MARKETING",
@@ -161,7 +145,7 @@ fn lists_fit_the_description() {
     let limit = limit.filter(|parameter| parameter["name"] == "limit");
     limit.for_each(|limit| limit["schema"]["maximum"] = json!(50));
     let done = setup(&strict, &[("template_id", TEMPLATE)], &[]);
-    assert_eq!(done.statuses, [422], "{}", done.output());
+    assert_eq!(done.statuses, [422], "{}", done.output);
     assert!(
         done.violations[0].contains("limit"),
         "{:?}",
@@ -207,9 +191,9 @@ fn new_template_is_as_in_the_examples() {
     let done = setup(&description, &[("lifetime", "600")], &[]);
     done.fits();
     assert!(
-        done.output().contains("template_id = 1473688840035974\n"),
+        done.output.contains("template_id = 1473688840035974\n"),
         "{}",
-        done.output()
+        done.output
     );
     let button = |body: &mut Value, change: &dyn Fn(&mut Value)| {
         change(&mut body["components"][2]["buttons"][0]);
@@ -234,7 +218,7 @@ fn new_template_is_as_in_the_examples() {
         button["text"] = "Copy code".into();
         let members = button.as_object_mut().unwrap();
         let package = members.remove("package_name").unwrap();
-        // It is as a URL would have it there.
+        // The example has it percent-encoded.
         assert_eq!(members.remove("signature_hash").unwrap(), "K8a%2FAINcGX7");
         let app = json!({"package_name": package, "signature_hash": "K8a/AINcGX7"});
         members.insert("supported_apps".to_owned(), json!([app]));

@@ -6,6 +6,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | `callfile` | reads call files as Asterisk does |
+//! | `cli` | runs commands as an administrator does |
 //! | `daemon` | `websmsd` and its spool |
 //! | `golden` | reads `tests/presets`, the recorded data of providers |
 //! | `graph` | stands in for Meta's Graph API |
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(crate) mod callfile;
+pub(crate) mod cli;
 pub(crate) mod daemon;
 pub(crate) mod golden;
 pub(crate) mod graph;
