@@ -1,5 +1,5 @@
-//! What a stranger could make of a request that he has seen: the signature is
-//! good, and what it stands on is not what was signed.
+//! Requests that an attacker makes from a signed one: the signature is valid, but not
+//! for the fields that the request has.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,8 +38,13 @@ fn signed(scheme: &str, more: &Value) -> Request {
     Sdk::start().sign(&question)
 }
 
-/// The request passes, none of the forgeries does, and what arrives was signed.
-fn prove(keys: &[(&str, &str)], request: &Request, forged: &[Request]) {
+/// Asserts that the request is accepted, that no forgery is, and that the signed
+/// message arrives.
+fn assert_only_the_signed_request_is_accepted(
+    keys: &[(&str, &str)],
+    request: &Request,
+    forged: &[Request],
+) {
     let daemon = daemon(keys);
     for forged in forged {
         let status = forged.post(&daemon).status;
@@ -63,7 +68,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const PARTS: &str = "multipart/form-data; boundary=B";
 
 #[test]
-fn field_that_is_not_signed_is_not_read() {
+fn unsigned_field_is_not_read() {
     let result = r#"{"To":"+12025550183","From":"+12025550160","Body":"Hello"}"#;
     let request = signed("zadarma", &json!({"params": {"result": result}}));
     let body = String::from_utf8(request.body.clone()).unwrap();
@@ -72,7 +77,7 @@ fn field_that_is_not_signed_is_not_read() {
         format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
     let forgeries = [
-        // As a form it has the field that was signed.
+        // Parsed as a form, it has the signed field.
         with(
             &request,
             PARTS,
@@ -92,14 +97,14 @@ fn field_that_is_not_signed_is_not_read() {
         with(&request, FORM, "To=%2B1999999&From=%2B1999999&Body=forged"),
         with(&request, "application/json", forged),
     ];
-    prove(&ZADARMA, &request, &forgeries);
-    // What is beside it does no harm.
-    let beside = format!("To=%2B1999999&{body}&From=%2B1999999&Body=forged");
-    prove(&ZADARMA, &with(&request, FORM, &beside), &[]);
+    assert_only_the_signed_request_is_accepted(&ZADARMA, &request, &forgeries);
+    // Unsigned fields beside it are ignored.
+    let unsigned = format!("To=%2B1999999&{body}&From=%2B1999999&Body=forged");
+    assert_only_the_signed_request_is_accepted(&ZADARMA, &with(&request, FORM, &unsigned), &[]);
 }
 
 #[test]
-fn members_that_are_not_signed_are_not_read() {
+fn unsigned_members_are_not_read() {
     let fields = json!({"To": "+12025550183", "From": "+12025550160", "Body": "Hello"});
     let request = signed("vonage", &json!({"body": fields.to_string()}));
     let body = String::from_utf8(request.body.clone()).unwrap();
@@ -113,12 +118,12 @@ fn members_that_are_not_signed_are_not_read() {
     .map(|forged| body.replacen('{', &format!("{{\"x\":{forged}"), 1))
     .map(|body| with(&request, "application/json", &body))
     .collect();
-    prove(&VONAGE, &request, &forgeries);
+    assert_only_the_signed_request_is_accepted(&VONAGE, &request, &forgeries);
 }
 
 #[test]
-fn text_of_a_signed_body_is_no_form() {
-    // The text comes from a stranger; its sender sees what is signed.
+fn text_in_a_signed_body_is_not_read_as_a_form() {
+    // The sender of the text is the attacker, who knows what is signed.
     let text = "&To=%2B1999999&From=%2B1999999&Body=forged&";
     let fields = json!({"To": "+12025550183", "From": "+12025550160", "Body": text});
     let request = signed("vonage-jwt", &json!({"body": fields.to_string()}));
@@ -127,11 +132,15 @@ fn text_of_a_signed_body_is_no_form() {
     twice
         .headers
         .insert(0, ("Content-Type".to_owned(), FORM.to_owned()));
-    prove(&JWT, &request, &[with(&request, FORM, &body), twice]);
+    assert_only_the_signed_request_is_accepted(
+        &JWT,
+        &request,
+        &[with(&request, FORM, &body), twice],
+    );
 }
 
 #[test]
-fn signature_of_a_post_is_none_of_a_get() {
+fn signature_of_a_post_is_invalid_for_a_get() {
     let fields = json!({"To": "+12025550183", "From": "+12025550160", "Body": "Hello"});
     let request = signed("vonage-jwt", &json!({"body": fields.to_string()}));
     let forged = Request {
@@ -140,5 +149,5 @@ fn signature_of_a_post_is_none_of_a_get() {
         ..request.clone()
     };
     let keys = [JWT.as_slice(), &[("method", "POST,GET")]].concat();
-    prove(&keys, &request, &[forged]);
+    assert_only_the_signed_request_is_accepted(&keys, &request, &[forged]);
 }

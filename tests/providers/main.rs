@@ -1,16 +1,16 @@
-//! What the providers' own programs say: their SDKs sign requests, and the
-//! official description of an API judges ours. `tests/run providers` installs
-//! them and runs it.
+//! Tests with the providers' own tools: their SDKs sign requests, and the official
+//! description of an API validates ours. `tests/run providers` installs the tools and
+//! runs the tests.
 //!
 //! | module | what belongs there |
 //! | --- | --- |
-//! | `forged` | what a stranger could make of a request that he has seen |
-//! | `meta` | WhatsApp: what goes out to Meta, and what comes in from there |
-//! | `otp` | WhatsApp: what sets up one-time passwords at Meta |
-//! | `prism` | the mock that knows an API by its description |
-//! | `sdk` | the SDKs, which sign |
-//! | `signed` | requests with signatures, as they are and tampered with |
-//! | `twilio` | what goes out to Twilio |
+//! | `forged` | requests that an attacker makes from a signed one |
+//! | `meta` | WhatsApp: requests to Meta, and its webhooks |
+//! | `otp` | WhatsApp: requests for one-time passwords |
+//! | `prism` | a mock server that validates requests against a description |
+//! | `sdk` | the SDKs, which sign requests |
+//! | `signed` | signed requests, unchanged and tampered with |
+//! | `twilio` | requests to Twilio |
 
 #![allow(
     clippy::expect_used,

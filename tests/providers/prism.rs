@@ -1,5 +1,4 @@
-//! Prism, a mock that knows an API by its `OpenAPI` description and refuses what
-//! does not fit it.
+//! Prism, a mock server that validates requests against an `OpenAPI` description.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -22,15 +21,16 @@ pub(crate) struct Prism {
     _directory: TempDir,
 }
 
-/// The description of that name, when it is there.
+/// The description with this file name. `None`, with a note on stderr, if the file
+/// does not exist.
 pub(crate) fn description(name: &str) -> Option<Value> {
-    let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs"));
-    let directory = std::env::var_os("WEBSMS_SPECS").map_or(beside, PathBuf::from);
+    let default = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs"));
+    let directory = std::env::var_os("WEBSMS_SPECS").map_or(default, PathBuf::from);
     let path = directory.join(name);
     if !path.is_file() {
-        // To stderr itself: what a test prints is kept from who runs it.
+        // Not by a macro, whose output the test harness captures.
         let note = format!(
-            "not tested: {} is not there (WEBSMS_SPECS)\n",
+            "not tested: {} does not exist (WEBSMS_SPECS)\n",
             path.display()
         );
         std::io::stderr().write_all(note.as_bytes()).unwrap();
@@ -43,7 +43,7 @@ pub(crate) fn description(name: &str) -> Option<Value> {
     Some(serde_json::from_slice(&json).unwrap())
 }
 
-/// What a document in YAML says.
+/// Converts YAML to JSON.
 fn json_of(path: &Path) -> Vec<u8> {
     let python = std::env::var_os("WEBSMS_SDK_PYTHON")
         .expect("WEBSMS_SDK_PYTHON must name a Python; run `tests/run providers`");
@@ -64,19 +64,19 @@ impl Prism {
         let path = directory.path().join("openapi.json");
         std::fs::write(&path, description.to_string()).unwrap();
         let mut child = command(Path::new(&program), &path).spawn().unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut log = String::new();
         let address = loop {
             let start = log.len();
-            let length = said.read_line(&mut log).unwrap();
+            let length = stdout.read_line(&mut log).unwrap();
             assert!(length > 0, "prism has ended: {log}");
             let url = log[start..].split_once("listening on http://");
             if let Some((_, address)) = url {
                 break address.trim().parse().unwrap();
             }
         };
-        // What it says later must not fill the pipe.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        // Later output must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         Self {
             child,
             address,
@@ -84,18 +84,32 @@ impl Prism {
         }
     }
 
-    /// A provider that hands all on to the mock, and what the mock answers.
+    /// A provider that forwards requests to the mock, and the mock's responses.
     pub(crate) fn provider(&self) -> (Provider, Arc<Mutex<Vec<Response>>>) {
         let address = self.address;
-        let answers = Arc::new(Mutex::new(Vec::new()));
-        let record = Arc::clone(&answers);
+        let responses = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&responses);
         let provider = Provider::deciding(move |request| {
             let response = http::send(address, &raw(request));
             record.lock().unwrap().push(response.clone());
             Answer::Http(response.status, "application/json", response.text())
         });
-        (provider, answers)
+        (provider, responses)
     }
+}
+
+/// The statuses of these responses. Asserts that each one either is `success` and
+/// valid, or an error of the mock about the request.
+pub(crate) fn statuses(responses: &Mutex<Vec<Response>>, success: u16) -> Vec<u16> {
+    let responses = responses.lock().unwrap();
+    for response in responses.iter() {
+        let shown = response.text();
+        let violations = response.headers.get("sl-violations");
+        assert_eq!(violations, None, "{shown}");
+        let is_refusal = shown.contains("https://stoplight.io/prism/errors#");
+        assert_eq!(response.status != success, is_refusal, "{shown}");
+    }
+    responses.iter().map(|response| response.status).collect()
 }
 
 fn command(program: &Path, description: &Path) -> Command {
@@ -109,7 +123,7 @@ fn command(program: &Path, description: &Path) -> Command {
     command
 }
 
-/// The request as it came, but for the connection.
+/// The bytes of a request, on a connection that is closed afterwards.
 fn raw(request: &Recorded) -> Vec<u8> {
     let mut raw = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
     for line in &request.header_lines {

@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::support::Daemon;
 use crate::support::http::{self, Response};
 
-/// Under which the provider reaches us.
+/// The URL at which the provider reaches `websmsd`.
 pub(crate) const HOST: &str = "https://sms.example.com";
 
-/// A program that signs what it is asked to.
+/// The running program `tests/sdk/sign.py`.
 pub(crate) struct Sdk {
     child: Child,
-    asked: ChildStdin,
+    questions: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
@@ -42,15 +42,15 @@ impl Sdk {
             .spawn()
             .unwrap();
         Self {
-            asked: child.stdin.take().unwrap(),
+            questions: child.stdin.take().unwrap(),
             answers: BufReader::new(child.stdout.take().unwrap()),
             child,
         }
     }
 
-    /// What the program answers.
+    /// Asks the program; returns its answer.
     pub(crate) fn ask(&mut self, question: &Value) -> Value {
-        writeln!(self.asked, "{question}").unwrap();
+        writeln!(self.questions, "{question}").unwrap();
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
         let answer: Value = serde_json::from_str(&line).expect("sign.py has ended");
@@ -58,7 +58,7 @@ impl Sdk {
         answer
     }
 
-    /// A request that is signed, and that the SDK takes itself, if it can say.
+    /// A signed request. Asserts that the SDK accepts it itself, if it can verify.
     pub(crate) fn sign(&mut self, question: &Value) -> Request {
         let answer = self.ask(question);
         assert_ne!(answer["verified"], false, "{question}: {answer}");
@@ -85,7 +85,7 @@ impl Drop for Sdk {
 }
 
 impl Request {
-    /// What the daemon answers to it.
+    /// Posts it to a daemon.
     pub(crate) fn post(&self, daemon: &Daemon) -> Response {
         let headers = self.headers.iter();
         let headers: Vec<_> = headers
@@ -103,7 +103,7 @@ impl Request {
     }
 }
 
-/// A daemon that takes what is signed so.
+/// A daemon with these keys of `[websmsd]`.
 pub(crate) fn daemon(keys: &[(&str, &str)]) -> Daemon {
     let mut all = vec![("request_uri", "/in"), ("public_url", HOST)];
     all.extend_from_slice(keys);

@@ -1,5 +1,5 @@
-//! Random requests, signed by the SDKs at the present time, to the real
-//! `websmsd`: as they are, tampered with, and too late.
+//! Random requests, signed by the SDKs, to `websmsd`: unchanged, tampered with, and
+//! too late.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,8 +15,8 @@ use crate::support::{Daemon, size};
 
 const SECRET: &str = "c0ffee0123456789c0ffee0123456789";
 
-/// What goes wrong in forms, JSON and signatures.
-const SIGNS: [&str; 32] = [
+/// Pieces of texts that are special in forms, JSON or signatures.
+const PIECES: [&str; 32] = [
     "a",
     "Z",
     "0",
@@ -51,9 +51,9 @@ const SIGNS: [&str; 32] = [
     "\u{202e}",
 ];
 
-/// How the fields travel.
+/// The form of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dress {
+enum Format {
     Form,
     Get,
     Json,
@@ -61,40 +61,41 @@ enum Dress {
     Result,
 }
 
-/// A part of a request that is signed.
+/// A signed part of a request.
 #[derive(Debug, Clone, Copy)]
 enum Part {
-    /// From that byte on.
+    /// From this byte on.
     Body(usize),
-    /// The query of a GET, which says all there.
+    /// The query of a GET, which has all fields.
     Get,
     Header(&'static str),
     Query,
 }
 
-/// What is signed, and how.
+/// A signature scheme of a provider.
 struct Scheme<'a> {
-    ask: Value,
+    /// What `sign.py` needs to know.
+    question: Value,
     keys: &'a [(&'a str, &'a str)],
-    dresses: &'a [Dress],
+    formats: &'a [Format],
     parts: &'a [Part],
-    /// Whether a name may be given twice.
+    /// Whether a name may be repeated.
     repeats: bool,
     /// Whether the time is signed.
     timed: bool,
 }
 
 #[test]
-fn twilio_is_recognised() {
+fn twilio_signature_is_checked() {
     for algorithm in ["HMAC_SHA1", "HMAC_SHA256"] {
-        prove(&Scheme {
-            ask: json!({"scheme": "twilio", "secret": SECRET, "algorithm": algorithm}),
+        assert_signature_is_checked(&Scheme {
+            question: json!({"scheme": "twilio", "secret": SECRET, "algorithm": algorithm}),
             keys: &[
                 ("auth", "twilio"),
                 ("auth_secret", SECRET),
                 ("method", "POST,GET"),
             ],
-            dresses: &[Dress::Form, Dress::Json, Dress::Get],
+            formats: &[Format::Form, Format::Json, Format::Get],
             parts: &[
                 Part::Body(0),
                 Part::Query,
@@ -107,17 +108,17 @@ fn twilio_is_recognised() {
 }
 
 #[test]
-fn vonage_is_recognised() {
+fn vonage_signature_is_checked() {
     for algorithm in ["md5hash", "md5", "sha1", "sha256", "sha512"] {
-        prove(&Scheme {
-            ask: json!({"scheme": "vonage", "secret": SECRET, "algorithm": algorithm}),
+        assert_signature_is_checked(&Scheme {
+            question: json!({"scheme": "vonage", "secret": SECRET, "algorithm": algorithm}),
             keys: &[
                 ("auth", "vonage"),
                 ("auth_secret", SECRET),
                 ("auth_algorithm", algorithm),
                 ("method", "POST,GET"),
             ],
-            dresses: &[Dress::Form, Dress::Json, Dress::Get],
+            formats: &[Format::Form, Format::Json, Format::Get],
             parts: &[Part::Body(0), Part::Get],
             repeats: false,
             timed: true,
@@ -126,11 +127,11 @@ fn vonage_is_recognised() {
 }
 
 #[test]
-fn vonage_token_is_recognised() {
-    prove(&Scheme {
-        ask: json!({"scheme": "vonage-jwt", "secret": SECRET}),
+fn vonage_token_signature_is_checked() {
+    assert_signature_is_checked(&Scheme {
+        question: json!({"scheme": "vonage-jwt", "secret": SECRET}),
         keys: &[("auth", "jwt"), ("auth_secret", SECRET)],
-        dresses: &[Dress::Json],
+        formats: &[Format::Json],
         parts: &[Part::Body(0), Part::Header("authorization")],
         repeats: false,
         timed: true,
@@ -138,17 +139,17 @@ fn vonage_token_is_recognised() {
 }
 
 #[test]
-fn messagebird_is_recognised() {
+fn messagebird_signature_is_checked() {
     for algorithm in ["HS256", "HS384", "HS512"] {
-        prove(&Scheme {
-            ask: json!({"scheme": "messagebird", "secret": SECRET, "algorithm": algorithm}),
+        assert_signature_is_checked(&Scheme {
+            question: json!({"scheme": "messagebird", "secret": SECRET, "algorithm": algorithm}),
             keys: &[
                 ("auth", "jwt"),
                 ("auth_place", "header:MessageBird-Signature-JWT"),
                 ("auth_secret", SECRET),
                 ("method", "POST,GET"),
             ],
-            dresses: &[Dress::Json, Dress::Form, Dress::Get],
+            formats: &[Format::Json, Format::Form, Format::Get],
             parts: &[Part::Body(0), Part::Query, Part::Header("jwt")],
             repeats: true,
             timed: true,
@@ -157,15 +158,15 @@ fn messagebird_is_recognised() {
 }
 
 #[test]
-fn telnyx_is_recognised() {
+fn telnyx_signature_is_checked() {
     let keys = Sdk::start().ask(&json!({"scheme": "telnyx-key"}));
-    prove(&Scheme {
-        ask: json!({"scheme": "telnyx", "secret": keys["private"]}),
+    assert_signature_is_checked(&Scheme {
+        question: json!({"scheme": "telnyx", "secret": keys["private"]}),
         keys: &[
             ("auth", "ed25519"),
             ("auth_secret", keys["public"].as_str().unwrap()),
         ],
-        dresses: &[Dress::Json],
+        formats: &[Format::Json],
         parts: &[
             Part::Body(0),
             Part::Header("ed25519"),
@@ -177,9 +178,9 @@ fn telnyx_is_recognised() {
 }
 
 #[test]
-fn plivo_is_recognised() {
-    prove(&Scheme {
-        ask: json!({"scheme": "plivo", "secret": SECRET}),
+fn plivo_signature_is_checked() {
+    assert_signature_is_checked(&Scheme {
+        question: json!({"scheme": "plivo", "secret": SECRET}),
         keys: &[
             ("auth", "hmac"),
             ("auth_encoding", "base64"),
@@ -188,7 +189,7 @@ fn plivo_is_recognised() {
             ("auth_template", "{url_noquery}{nonce}"),
             ("auth_secret", SECRET),
         ],
-        dresses: &[Dress::Form, Dress::Json],
+        formats: &[Format::Form, Format::Json],
         parts: &[Part::Header("signature-v2"), Part::Header("nonce")],
         repeats: true,
         timed: false,
@@ -196,9 +197,9 @@ fn plivo_is_recognised() {
 }
 
 #[test]
-fn zadarma_is_recognised() {
-    prove(&Scheme {
-        ask: json!({"scheme": "zadarma", "secret": SECRET}),
+fn zadarma_signature_is_checked() {
+    assert_signature_is_checked(&Scheme {
+        question: json!({"scheme": "zadarma", "secret": SECRET}),
         keys: &[
             ("auth", "hmac"),
             ("auth_algorithm", "sha1"),
@@ -210,23 +211,23 @@ fn zadarma_is_recognised() {
             ("key_from", "/result/From"),
             ("key_body", "/result/Body"),
         ],
-        dresses: &[Dress::Result],
+        formats: &[Format::Result],
         parts: &[Part::Body("result=".len()), Part::Header("signature")],
         repeats: false,
         timed: false,
     });
 }
 
-/// What is signed is accepted; what is changed, or was signed long ago, is not.
-fn prove(scheme: &Scheme<'_>) {
+/// Asserts that signed requests are accepted, and that changed or old ones are not.
+fn assert_signature_is_checked(scheme: &Scheme<'_>) {
     let mut sdk = Sdk::start();
     let mut random = TestRunner::default();
     let daemon = daemon(scheme.keys);
     let mut expected = Vec::new();
     for round in 0..size("WEBSMS_TEST_SIGNED", 30) {
-        let dress = scheme.dresses[round % scheme.dresses.len()];
+        let format = scheme.formats[round % scheme.formats.len()];
         let message = message(&mut random);
-        let question = question(scheme, dress, &message, &mut random);
+        let question = question(scheme, format, &message, &mut random);
         let request = sdk.sign(&question);
         let answer = request.post(&daemon);
         assert_eq!(answer.status, 200, "{request:?}");
@@ -236,11 +237,11 @@ fn prove(scheme: &Scheme<'_>) {
         let Some(tampered) = tampered(&request, part, &mut random) else {
             continue;
         };
-        refused(&daemon, &tampered, &format!("{part:?} of {request:?}"));
+        assert_refused(&daemon, &tampered, &format!("{part:?} of {request:?}"));
         if scheme.timed {
             let mut question = question;
             question["now"] = (now() - 1000).into();
-            refused(&daemon, &sdk.sign(&question), "signed long ago");
+            assert_refused(&daemon, &sdk.sign(&question), "signed long ago");
         }
     }
     let mut arrived = assemble(&daemon.spool.drain()).unwrap();
@@ -249,7 +250,7 @@ fn prove(scheme: &Scheme<'_>) {
     assert_eq!(arrived, expected);
 }
 
-fn refused(daemon: &Daemon, request: &Request, about: &str) {
+fn assert_refused(daemon: &Daemon, request: &Request, about: &str) {
     assert_eq!(request.post(daemon).status, 403, "{request:?} ({about})");
 }
 
@@ -269,7 +270,7 @@ fn pick(random: &mut TestRunner, count: usize) -> usize {
 }
 
 fn text(random: &mut TestRunner) -> String {
-    draw(random, &vec(select(SIGNS.as_slice()), 0..30)).concat()
+    draw(random, &vec(select(PIECES.as_slice()), 0..30)).concat()
 }
 
 fn message(random: &mut TestRunner) -> Message {
@@ -280,10 +281,10 @@ fn message(random: &mut TestRunner) -> Message {
     }
 }
 
-/// What the SDK is asked to sign.
+/// The question for the SDK to sign a message.
 fn question(
     scheme: &Scheme<'_>,
-    dress: Dress,
+    format: Format,
     message: &Message,
     random: &mut TestRunner,
 ) -> Value {
@@ -291,7 +292,7 @@ fn question(
     for _ in 0..pick(random, 5) {
         let name = draw(random, &"x[A-Za-z0-9._~-]{0,8}");
         let value = text(random);
-        let twice = scheme.repeats && dress != Dress::Json && pick(random, 3) == 0;
+        let twice = scheme.repeats && format != Format::Json && pick(random, 3) == 0;
         let value = if twice {
             json!([value, text(random)])
         } else {
@@ -307,19 +308,19 @@ fn question(
         fields.insert(name.to_owned(), json!(value));
     }
     let query = draw(random, &"(\\?[a-z]=[a-z0-9]{1,9}(&[a-z]=[a-z0-9]{0,9})?)?");
-    let mut question = scheme.ask.clone();
+    let mut question = scheme.question.clone();
     question["url"] = json!(format!("{HOST}/in{query}"));
     question["now"] = now().into();
     let fields = Value::Object(fields);
-    match dress {
-        Dress::Form => question["params"] = fields,
-        Dress::Get => {
+    match format {
+        Format::Form => question["params"] = fields,
+        Format::Get => {
             question["url"] = json!(format!("{HOST}/in"));
             question["method"] = json!("GET");
             question["params"] = fields;
         }
-        Dress::Json => question["body"] = json!(fields.to_string()),
-        Dress::Result => {
+        Format::Json => question["body"] = json!(fields.to_string()),
+        Format::Result => {
             question["params"] = json!({"result": fields.to_string(), "event": "SMS"});
         }
     }
@@ -331,14 +332,14 @@ fn tampered(request: &Request, part: Part, random: &mut TestRunner) -> Option<Re
     let mut other = request.clone();
     match part {
         Part::Body(start) => {
-            // What is signed of Zadarma's ends where the next field starts.
+            // Zadarma's signed field ends where the next field starts.
             let event = "&event=SMS".len() * usize::from(start > 0);
             let length = request.body.len().checked_sub(start + event)?;
             if length == 0 {
                 return None;
             }
             let at = start + pick(random, length);
-            // The case of hexadecimal digits means nothing.
+            // The case of hexadecimal digits does not matter.
             let bit = [0, 1, 2, 3, 4, 6, 7][pick(random, 7)];
             other.body[at] ^= 1 << bit;
         }

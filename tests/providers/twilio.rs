@@ -1,29 +1,29 @@
-//! What goes out by `preset = twilio` fits Twilio's own description of its API.
+//! Requests of `preset = twilio` fit Twilio's own description of its API.
 
 use serde_json::{Value, json};
 
-use crate::prism::{Prism, description};
+use crate::prism::{Prism, description, statuses};
 use crate::support::{Websms, section};
 
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 
-/// The description, with what it leaves out: names of a form are repeated where
-/// there are several values, which is how Twilio takes `MediaUrl`.
+/// The description, with an addition: several values of a form field are sent by
+/// repeating its name, as Twilio expects for `MediaUrl`.
 fn messages() -> Option<Value> {
     let mut description = description("twilio-messages-v2010.json")?;
     let path = "/2010-04-01/Accounts/{AccountSid}/Messages.json";
     let content = &mut description["paths"][path]["post"]["requestBody"]["content"];
     let form = &mut content["application/x-www-form-urlencoded"];
-    assert!(form["schema"].is_object(), "there is no {path}");
+    assert!(form["schema"].is_object(), "no {path} in the description");
     let repeated = json!({"style": "form", "explode": true});
     form["encoding"] = json!({"MediaUrl": repeated.clone(), "PersistentAction": repeated});
     Some(description)
 }
 
-/// Sends by the preset with these keys besides: the status of `websms`, then
-/// those of the mock.
+/// Sends a text with the preset and these keys. Returns the exit status of `websms`
+/// and the statuses of the mock's responses.
 fn send(prism: &Prism, text: &str, more: &[(&str, &str)]) -> (i32, Vec<u16>) {
-    let (provider, answers) = prism.provider();
+    let (provider, responses) = prism.provider();
     let url = provider.url();
     let mut pairs = vec![
         ("preset", "twilio"),
@@ -35,15 +35,7 @@ fn send(prism: &Prism, text: &str, more: &[(&str, &str)]) -> (i32, Vec<u16>) {
     pairs.extend_from_slice(more);
     let websms = Websms::configured(&section("websms", &pairs));
     let status = websms.status(&["+12025550183", "+12025550160", text]);
-    let answers = answers.lock().unwrap();
-    for answer in answers.iter() {
-        let violations = answer.headers.get("sl-violations");
-        assert_eq!(violations, None, "{}", answer.text());
-        let shown = answer.text();
-        let is_refusal = shown.contains("https://stoplight.io/prism/errors#");
-        assert_eq!(answer.status != 201, is_refusal, "{shown}");
-    }
-    (status, answers.iter().map(|answer| answer.status).collect())
+    (status, statuses(&responses, 201))
 }
 
 #[test]
@@ -74,7 +66,7 @@ fn messages_fit_the_description() {
 }
 
 #[test]
-fn wrong_messages_do_not() {
+fn wrong_messages_do_not_fit_the_description() {
     let Some(description) = messages() else {
         return;
     };
@@ -92,7 +84,7 @@ fn wrong_messages_do_not() {
         assert_ne!(status, 0, "{key}");
         assert_eq!(answers, [expected], "{key}");
     }
-    // And without what the description leaves out, pictures do not fit either.
+    // Without the addition, pictures do not fit.
     let bare = Prism::start(&crate::prism::description("twilio-messages-v2010.json").unwrap());
     let (status, answers) = send(&bare, "https://example.com/a.jpg", &[]);
     assert_ne!(status, 0);
