@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::support::daemon::command;
+use crate::support::daemon::assert_port_in_use_prevents_start;
 use crate::support::websms::variable;
 use crate::support::{Answer, Daemon, PATIENCE, Provider, Spool, wait_for};
 
@@ -73,7 +73,7 @@ fn fastagi_sends_and_queues_as_the_program_does() {
         "refused" => Answer::Http(400, "text/plain", "HANGUP\n".to_owned()),
         _ => Answer::ok(),
     });
-    for (more, good, bad) in [
+    for (more, accepted, refused) in [
         ("delivery = direct", "SENT", "REJECTED"),
         ("delivery = queue\nnotice_failed = \"\"", "QUEUED", "QUEUED"),
     ] {
@@ -83,16 +83,16 @@ fn fastagi_sends_and_queues_as_the_program_does() {
         let text = "a \"b\"\r\n\r\nagi_arg_4: x\n";
         let body = encoded(text);
         let variables = agi_call(address, &[THEIRS, &from, &body, "", "base64"]);
-        assert_eq!(variables["WEBSMS_STATUS"], good);
+        assert_eq!(variables["WEBSMS_STATUS"], accepted);
         assert_eq!(variables["WEBSMS_ERROR"], "");
         assert_eq!(variables["WEBSMS_SEGMENTS"], "1");
         let parameters = provider.wait_for(before + 1)[before].parameters();
         assert_eq!(parameters["Body"], text);
         assert_eq!(parameters["From"], JOHN);
-        let refused = encoded("refused");
-        let arguments = [THEIRS, &from, &refused, "", "base64-percent"];
+        let body = encoded("refused");
+        let arguments = [THEIRS, &from, &body, "", "base64-percent"];
         let variables = agi_call(address, &arguments);
-        assert_eq!(variables["WEBSMS_STATUS"], bad);
+        assert_eq!(variables["WEBSMS_STATUS"], refused);
         provider.wait_for(before + 2);
     }
 }
@@ -183,14 +183,5 @@ fn slow_client_is_disconnected() {
 
 #[test]
 fn port_in_use_prevents_the_start() {
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = other.local_addr().unwrap();
-    let spool = Spool::new();
-    let config = spool.path().join("websms.conf");
-    let text = format!("[websmsd]\nagi_listen = {address}\n{}", spool.section());
-    std::fs::write(&config, text).unwrap();
-    let output = command(&config).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("cannot listen at agi_listen"), "{log}");
+    assert_port_in_use_prevents_start("agi_listen");
 }

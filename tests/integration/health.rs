@@ -1,10 +1,10 @@
 //! The health endpoint of `websmsd`.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use crate::support::daemon::{command, list};
+use crate::support::daemon::{assert_port_in_use_prevents_start, list};
 use crate::support::http::{request, send};
 use crate::support::{Daemon, Spool, wait_for};
 
@@ -17,13 +17,11 @@ fn monitored(more: &str) -> (Daemon, SocketAddr) {
     let spool = Spool::new();
     let config = format!("{LISTEN}{}{more}", spool.section());
     let daemon = Daemon::with(spool, &config);
-    let line = daemon.wait_for_log("health endpoint listening");
-    let (_, address) = line.rsplit_once("address=").unwrap();
-    let address = address.trim().parse().unwrap();
+    let address = daemon.logged_address("health endpoint listening");
     (daemon, address)
 }
 
-/// HTTP status and body.
+/// Requests the health; returns status and body.
 fn health(address: SocketAddr) -> (u16, Value) {
     let response = send(address, &request("GET", "/", &[], b""));
     assert_eq!(response.headers["content-type"], "application/json");
@@ -87,9 +85,8 @@ fn less_space_than_min_free_is_503() {
         .section()
         .replace("min_free = 0", "min_free = 9000000000000000");
     let daemon = Daemon::with(spool, &format!("{LISTEN}{section}"));
-    let line = daemon.wait_for_log("health endpoint listening");
-    let (_, address) = line.rsplit_once("address=").unwrap();
-    wait_until_bad(address.trim().parse().unwrap(), "less than min_free");
+    let address = daemon.logged_address("health endpoint listening");
+    wait_until_bad(address, "less than min_free");
     assert_eq!(daemon.send(TO, FROM, "x").status, 503);
 }
 
@@ -97,9 +94,11 @@ fn less_space_than_min_free_is_503() {
 fn name_in_use_in_outgoing_is_503_and_not_overwritten() {
     let (daemon, address) = monitored("");
     assert_eq!(daemon.send(TO, FROM, "first").status, 200);
-    let first = wait_for("the first", || daemon.spool.call_files().pop());
+    let first = wait_for("the first call file", || daemon.spool.call_files().pop());
     assert_eq!(daemon.send(TO, FROM, "second").status, 200);
-    let waiting = wait_for("the second", || list(&daemon.spool.staging()).pop());
+    let waiting = wait_for("the second call file", || {
+        list(&daemon.spool.staging()).pop()
+    });
     let taken = daemon.spool.outgoing().join(waiting.file_name().unwrap());
     std::fs::write(&taken, "somebody else's").unwrap();
     std::fs::remove_file(&first).unwrap();
@@ -115,14 +114,5 @@ fn name_in_use_in_outgoing_is_503_and_not_overwritten() {
 
 #[test]
 fn port_in_use_prevents_the_start() {
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = other.local_addr().unwrap();
-    let spool = Spool::new();
-    let config = spool.path().join("websms.conf");
-    let text = format!("[websmsd]\nhealth_listen = {address}\n{}", spool.section());
-    std::fs::write(&config, text).unwrap();
-    let output = command(&config).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("cannot listen at health_listen"), "{log}");
+    assert_port_in_use_prevents_start("health_listen");
 }

@@ -1,33 +1,33 @@
-//! Everything that can be tested on any machine, through the real binary.
+//! Tests of the real binary that run on any machine.
 //!
 //! | module | what belongs there |
 //! | --- | --- |
-//! | `vectors` | what was recorded from the PHP reference, case by case |
-//! | `websms` | arguments, statuses, what the dialplan is told |
+//! | `vectors` | requests and call files recorded from the PHP WebSMS |
+//! | `websms` | arguments, statuses, channel variables |
 //! | `provider` | providers that are slow, broken or not trusted |
 //! | `outbox` | queued messages to providers, and notices to their senders |
 //! | `otp` | one-time passwords by HTTP |
 //! | `otp_agi` | one-time passwords from the dialplan |
 //! | `otp_load` | one-time passwords for many phones, while the daemon is killed |
 //! | `otp_whatsapp` | one-time passwords by WhatsApp, and by SMS when that fails |
-//! | `queue` | what the administrator sees and does |
-//! | `websmsd` | requests and their answers, statuses, paths, methods |
-//! | `clients` | clients that vanish, and a daemon that has to |
+//! | `queue` | the command `queue` |
+//! | `websmsd` | requests and responses: statuses, paths, methods |
+//! | `clients` | clients that disconnect, and connections that must be closed |
 //! | `shutdown` | signals, and one deadline for everything in progress |
-//! | `spool` | call files on their way: order, clocks, who is in the way |
-//! | `injection` | what a stranger could try to get into a call file |
-//! | `config` | one test per mistake, asserting the message |
+//! | `spool` | the order of call files, clocks, foreign files |
+//! | `injection` | attempts to inject into call files |
+//! | `config` | one test for each mistake, asserting the message |
 //! | `dedupe` | messages that a provider posts again |
-//! | `docs` | shipped configuration, reference and dialplan are sound |
+//! | `docs` | shipped configuration, reference and dialplan are correct |
 //! | `presets` | each preset against recorded data of its provider |
-//! | `docs_pages` | pages for people: links, and examples to copy |
-//! | `fastagi` | calls of `websms` without a process |
+//! | `docs_pages` | pages of the documentation: links, and examples to copy |
+//! | `fastagi` | messages from the dialplan by `FastAGI` |
 //! | `media` | pictures that come with messages |
-//! | `health` | what the daemon says of itself |
-//! | `request` | requests of every shape, and that no text gets out of its place |
+//! | `health` | the health endpoint |
+//! | `request` | requests of every shape, and that no text escapes from its field |
 //! | `receipts` | the provider of docs/providers.md, and its receipts |
-//! | `whatsapp` | the account at a WhatsApp gateway, with a stand-in gateway |
-//! | `whatsapp_sak` | messages through a SAK gateway, with the same stand-in |
+//! | `whatsapp` | the command `whatsapp`, with a stand-in gateway |
+//! | `whatsapp_sak` | messages through a SAK gateway, with a stand-in gateway |
 //! | `whatsapp_and_sms` | two interfaces to the same people: replies, fallback, receipts |
 //! | `otp_setup` | `otp setup`, with a stand-in for Meta |
 //! | `demo` | `demo` shows one message in each direction |

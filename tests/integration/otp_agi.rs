@@ -303,14 +303,7 @@ fn fastagi_works_like_the_program() {
     let before = format!("{before}[websmsd]\nagi_listen = 127.0.0.1:0\n");
     let sms = "channel = sms\nsms_from = +12025550160\nsms_text = {code} is it\n";
     let otp = OtpDaemon::start(&before, sms);
-    let line = otp.daemon.wait_for_log("FastAGI listening");
-    let address = line
-        .rsplit_once("address=")
-        .unwrap()
-        .1
-        .trim()
-        .parse()
-        .unwrap();
+    let address = otp.daemon.logged_address("FastAGI listening");
     assert_eq!(fastagi(address, &["send", PHONE]), commands("SENT", 0));
     let code = last_code(&provider);
     let wrong = wrong_code(&code);
@@ -337,13 +330,6 @@ fn fastagi_works_like_the_program() {
     }
     // Without [otp] every request fails.
     let otp = otp.restart_without_otp();
-    let line = otp.wait_for_log("FastAGI listening");
-    let address = line
-        .rsplit_once("address=")
-        .unwrap()
-        .1
-        .trim()
-        .parse()
-        .unwrap();
+    let address = otp.logged_address("FastAGI listening");
     assert_eq!(fastagi(address, &["send", PHONE]), commands("FAILED", 0));
 }

@@ -290,11 +290,11 @@ fn trusted_provider_gets_the_message() {
 #[test]
 fn untrusted_provider_gets_nothing() {
     let authority = Authority::new();
-    let stranger = Authority::new();
+    let other = Authority::new();
     let names = |name: &str| vec![rcgen::SanType::DnsName(name.try_into().unwrap())];
     for (name, certified) in [
         ("self-signed", Certified::new(None, |_| {})),
-        ("of an unknown authority", stranger.issue(|_| {})),
+        ("of an unknown authority", other.issue(|_| {})),
         (
             "for another name",
             authority.issue(|p| p.subject_alt_names = names("example.com")),

@@ -1,4 +1,4 @@
-//! `queue`, beside a running daemon.
+//! The command `queue` while a daemon runs.
 
 use std::io::Write as _;
 use std::process::{Command, Output};
@@ -24,7 +24,7 @@ fn stdout(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The ids of so many messages, in the order of acceptance.
+/// Waits for the ids of `count` accepted messages, in the order of acceptance.
 fn ids(daemon: &Daemon, count: usize) -> Vec<String> {
     let id = |line: &str| {
         let (_, rest) = line.split_once(" id=").unwrap();
@@ -46,7 +46,7 @@ fn messages_are_listed_with_state_and_shown_with_text() {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
     // One file of a conversation at a time: the second waits for the first.
-    wait_for("the first one", || daemon.spool.call_files().pop());
+    wait_for("the first call file", || daemon.spool.call_files().pop());
     let ids = ids(&daemon, 2);
     let listed = stdout(queue(&daemon, &["list"]));
     let lines: Vec<_> = listed.lines().collect();
@@ -75,7 +75,7 @@ fn dropped_messages_do_not_block_later_ones() {
     for text in ["a", "b", "c"] {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
-    wait_for("the first one", || daemon.spool.call_files().pop());
+    wait_for("the first call file", || daemon.spool.call_files().pop());
     let ids = ids(&daemon, 3);
     // One waits, and one is with Asterisk.
     stdout(queue(&daemon, &["drop", &ids[1]]));
@@ -166,7 +166,7 @@ fn message_given_up_is_kept_when_the_result_is_noted_late() {
     for text in ["a", "b"] {
         assert_eq!(daemon.send(TO, FROM, text).status, 200);
     }
-    let first = wait_for("the first one", || daemon.spool.call_files().pop());
+    let first = wait_for("the first call file", || daemon.spool.call_files().pop());
     let moved = done.join(first.file_name().unwrap());
     std::fs::rename(&first, &moved).unwrap();
     // The daemon has noticed that the first one left.

@@ -1,18 +1,15 @@
-//! The provider that docs/providers.md configures step by step, and what
-//! providers say later about messages that went out.
+//! The provider that docs/providers.md configures step by step, and its delivery
+//! receipts.
 
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-use crate::support::daemon::list;
-use crate::support::{Answer, Daemon, Provider, Spool, callfile, program, wait_for};
+use crate::support::http::{JSON, sha256_signature};
+use crate::support::{Answer, Daemon, Installation, Provider, callfile, wait_for};
 
 const THEIRS: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
@@ -33,77 +30,67 @@ fn blocks(language: &str) -> Vec<String> {
         .collect()
 }
 
-/// The documented interface at a stand-in provider.
+/// An installation with the documented interface to a stand-in provider.
 struct Example {
-    spool: Option<Spool>,
-    path: PathBuf,
-    config: String,
     provider: Provider,
     answer: Arc<Mutex<Answer>>,
+    installation: Installation,
+}
+
+impl Deref for Example {
+    type Target = Installation;
+
+    fn deref(&self) -> &Installation {
+        &self.installation
+    }
+}
+
+impl DerefMut for Example {
+    fn deref_mut(&mut self) -> &mut Installation {
+        &mut self.installation
+    }
 }
 
 impl Example {
     fn new() -> Self {
         let answer = Arc::new(Mutex::new(accepted("m-1")));
-        let told = Arc::clone(&answer);
-        let provider = Provider::deciding(move |_| told.lock().unwrap().clone());
-        let spool = Spool::new();
-        let path = spool.path().to_owned();
+        let current = Arc::clone(&answer);
+        let provider = Provider::deciding(move |_| current.lock().unwrap().clone());
+        let installation = Installation::new(|spool| {
+            let [config] = blocks("ini").try_into().unwrap();
+            let config = config
+                .replace("/etc/asterisk", spool.path().to_str().unwrap())
+                .replace("https://api.example.com", &provider.url());
+            // The documented configuration has the contexts itself.
+            let section = spool.section();
+            let directories = section.lines().filter(|line| !line.contains("context"));
+            let directories = directories.collect::<Vec<_>>().join("\n");
+            format!(
+                "{config}\n{directories}\n[websms]\noutboxdir = {}\n",
+                spool.path().join("outbox").display()
+            )
+        });
         for secret in ["example.secret", "example.signing"] {
-            std::fs::write(path.join(secret), format!("{secret}!\n")).unwrap();
+            std::fs::write(installation.path(secret), format!("{secret}!\n")).unwrap();
         }
-        let [config] = blocks("ini").try_into().unwrap();
-        let config = config
-            .replace("/etc/asterisk", path.to_str().unwrap())
-            .replace("https://api.example.com", &provider.url());
-        let outbox = path.join("outbox");
-        // The file names the contexts itself.
-        let section = spool.section();
-        let directories = section.lines().filter(|line| !line.contains("context"));
-        let directories = directories.collect::<Vec<_>>().join("\n");
-        let config = format!(
-            "{config}\n{directories}\n[websms]\noutboxdir = {}\n",
-            outbox.display()
-        );
-        std::fs::write(path.join("websms.conf"), &config).unwrap();
         Self {
-            spool: Some(spool),
-            path,
-            config,
             provider,
             answer,
+            installation,
         }
-    }
-
-    fn daemon(&mut self) -> Daemon {
-        Daemon::with(self.spool.take().unwrap(), &self.config)
-    }
-
-    fn end(&mut self, daemon: Daemon) {
-        let (spool, _, _) = daemon.end(Signal::SIGTERM);
-        self.spool = Some(spool);
     }
 
     fn send(&self, text: &str) {
-        let sent = Command::new(program())
-            .args(["websms", THEIRS, JOHN, text])
-            .env("WEBSMS_CONF", self.path.join("websms.conf"))
-            .output()
-            .unwrap();
-        assert!(sent.status.success(), "{sent:?}");
+        let mut command = self.command(&["websms", THEIRS, JOHN, text]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     }
 
-    /// What is kept for its receipt.
+    /// The records that wait for a receipt.
     fn kept(&self) -> Vec<Value> {
-        let mut files = list(&self.path.join("outbox/sent"));
-        // What has no name yet is being written.
-        files.retain(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        });
+        let files = self.outbox().files("sent");
         let read = |path: &PathBuf| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let whole = |path: &&PathBuf| path.extension().is_some_and(|end| end == "json");
-        files.iter().filter(whole).map(read).collect()
+        files.iter().map(read).collect()
     }
 
     fn state(&self) -> Option<String> {
@@ -114,39 +101,32 @@ impl Example {
 }
 
 fn accepted(id: &str) -> Answer {
-    let said = json!({"result": "accepted", "message": {"uuid": id}});
-    Answer::Http(200, "application/json", said.to_string())
+    let body = json!({"result": "accepted", "message": {"uuid": id}});
+    Answer::Http(200, "application/json", body.to_string())
 }
 
-/// Posts what the provider signs.
-fn post(daemon: &Daemon, said: &str) -> u16 {
+/// Posts a signed webhook; returns the status.
+fn post(daemon: &Daemon, body: &str) -> u16 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let timestamp = now.as_secs().to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(b"example.signing!").unwrap();
-    mac.update(format!("{timestamp}.{said}").as_bytes());
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let signature = sha256_signature("example.signing!", &format!("{timestamp}.{body}"));
     let headers = [
-        ("Content-Type", "application/json"),
+        JSON,
         ("X-Timestamp", timestamp.as_str()),
         ("X-Signature", signature.as_str()),
     ];
-    daemon.post("/example", &headers, said.as_bytes()).status
+    daemon.post("/example", &headers, body.as_bytes()).status
 }
 
-fn status(id: &str, status: &str, why: &str) -> String {
-    json!({"event": "status", "message": {"uuid": id, "status": status, "why": why}}).to_string()
-}
-
-fn message(file: &str) -> (String, String, String) {
-    let (to, from, text) = callfile::message(file.as_bytes()).unwrap();
-    (to, from, String::from_utf8(text).unwrap())
+fn status(id: &str, status: &str, reason: &str) -> String {
+    json!({"event": "status", "message": {"uuid": id, "status": status, "why": reason}}).to_string()
 }
 
 #[test]
 fn documented_provider_works_as_described() {
     let mut example = Example::new();
     let [request, inbound, failed] = blocks("json").try_into().unwrap();
-    let daemon = example.daemon();
+    let daemon = example.start();
     example.send("Hello");
     let [sent] = example.provider.wait_for(1).try_into().unwrap();
     assert_eq!(
@@ -163,14 +143,17 @@ fn documented_provider_works_as_described() {
     let [text] = daemon.spool.wait_for(1).try_into().unwrap();
     let picture = "Hi\nhttps://cdn.example.com/1.jpg".to_owned();
     assert_eq!(
-        message(&text),
+        callfile::read(&text),
         (JOHN.to_owned(), THEIRS.to_owned(), picture)
     );
 
     assert_eq!(post(&daemon, &failed), 200);
     let [_, notice] = daemon.spool.wait_for(2).try_into().unwrap();
     let why = format!("Not delivered to {THEIRS}: unknown subscriber");
-    assert_eq!(message(&notice), (JOHN.to_owned(), THEIRS.to_owned(), why));
+    assert_eq!(
+        callfile::read(&notice),
+        (JOHN.to_owned(), THEIRS.to_owned(), why)
+    );
     assert_eq!(example.state().as_deref(), Some("undelivered"));
 
     let refused = daemon.post(
@@ -186,11 +169,11 @@ fn refusal_with_status_200_is_a_failure() {
     let mut example = Example::new();
     let error = json!({"result": "error", "why": "no credit"}).to_string();
     *example.answer.lock().unwrap() = Answer::Http(200, "application/json", error);
-    let daemon = example.daemon();
+    let daemon = example.start();
     example.send("Hello");
     let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
     let expected = format!("Not delivered to {THEIRS}: no credit");
-    assert_eq!(message(&notice).2, expected);
+    assert_eq!(callfile::read(&notice).2, expected);
     assert!(example.kept().is_empty());
     assert!(daemon.log().contains("no credit"));
 }
@@ -198,29 +181,24 @@ fn refusal_with_status_200_is_a_failure() {
 #[test]
 fn receipt_counts_once_and_across_restarts() {
     let mut example = Example::new();
-    let daemon = example.daemon();
+    let daemon = example.start();
     example.send("Hello");
     wait_for("the message to be kept", || example.kept().pop());
     assert_eq!(post(&daemon, &status("m-1", "sent", "")), 200);
     assert_eq!(example.state().as_deref(), Some("pending"));
-    example.end(daemon);
+    example.stop(daemon);
 
-    let daemon = example.daemon();
+    let daemon = example.start();
     for _ in 0..3 {
         assert_eq!(post(&daemon, &status("m-1", "failed", "blocked\r\n")), 200);
     }
-    // What comes after the last word changes nothing.
+    // A receipt after a final one changes nothing.
     assert_eq!(post(&daemon, &status("m-1", "delivered", "")), 200);
     assert_eq!(example.state().as_deref(), Some("undelivered"));
     let notices = daemon.spool.drain();
     assert_eq!(notices.len(), 1, "{notices:?}");
     let id = example.kept()[0]["id"].as_str().unwrap().to_owned();
-    let shown = Command::new(program())
-        .args(["queue", "show", &id])
-        .env("WEBSMS_CONF", example.path.join("websms.conf"))
-        .output()
-        .unwrap();
-    let shown = String::from_utf8(shown.stdout).unwrap();
+    let shown = example.queue(&["show", &id]);
     assert!(shown.contains("undelivered (failed, blocked)"), "{shown}");
     assert!(shown.contains("sent as   \"m-1\""), "{shown}");
 }
@@ -228,7 +206,7 @@ fn receipt_counts_once_and_across_restarts() {
 #[test]
 fn delivery_is_recorded_without_a_notice() {
     let mut example = Example::new();
-    let daemon = example.daemon();
+    let daemon = example.start();
     example.send("Hello");
     wait_for("the message to be kept", || example.kept().pop());
     assert_eq!(post(&daemon, &status("m-1", "DELIVERED", "")), 200);
@@ -240,13 +218,13 @@ fn delivery_is_recorded_without_a_notice() {
 #[test]
 fn receipt_before_its_message_waits_for_it() {
     let mut example = Example::new();
-    let daemon = example.daemon();
+    let daemon = example.start();
     // Of a message that is not known, or not yet.
     assert_eq!(post(&daemon, &status("m-1", "failed", "too early")), 200);
     assert!(daemon.spool.drain().is_empty());
     example.send("Hello");
     let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
-    assert!(message(&notice).2.ends_with("too early"));
+    assert!(callfile::read(&notice).2.ends_with("too early"));
     wait_for("the receipt to be noted", || {
         example.state().filter(|state| state == "undelivered")
     });
@@ -255,13 +233,13 @@ fn receipt_before_its_message_waits_for_it() {
 #[test]
 fn simultaneous_receipts_count_once() {
     let mut example = Example::new();
-    let daemon = example.daemon();
+    let daemon = example.start();
     example.send("Hello");
     wait_for("the message to be kept", || example.kept().pop());
     std::thread::scope(|scope| {
-        for said in ["sent", "failed", "failed", "sent", "failed", "failed"] {
+        for state in ["sent", "failed", "failed", "sent", "failed", "failed"] {
             let daemon = &daemon;
-            scope.spawn(move || assert_eq!(post(daemon, &status("m-1", said, "")), 200));
+            scope.spawn(move || assert_eq!(post(daemon, &status("m-1", state, "")), 200));
         }
     });
     assert_eq!(example.state().as_deref(), Some("undelivered"));
@@ -271,7 +249,7 @@ fn simultaneous_receipts_count_once() {
 #[test]
 fn receipt_during_the_answer_finds_its_message() {
     let mut example = Example::new();
-    let daemon = example.daemon();
+    let daemon = example.start();
     for number in 0..10 {
         let id = format!("m-{number}");
         *example.answer.lock().unwrap() = accepted(&id);

@@ -20,15 +20,15 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 fn recorded_messages_become_the_recorded_requests() {
     let cases = cases("outgoing.json");
     for case in &cases {
-        outgoing(case, &case["websms"]);
+        assert_request(case, &case["websms"]);
         if let names @ Value::Object(_) = &case["websms_first_names"] {
-            outgoing(case, names);
+            assert_request(case, names);
         }
     }
     assert_eq!(cases.len(), 62, "all cases were read");
 }
 
-fn outgoing(case: &Value, keys: &Value) {
+fn assert_request(case: &Value, keys: &Value) {
     let name = text(case, "name");
     let answers = &case["provider_answers"];
     let provider = Provider::answering(Answer::Http(
@@ -92,12 +92,12 @@ fn outgoing(case: &Value, keys: &Value) {
 fn recorded_webhooks_become_the_recorded_call_files() {
     let cases = cases("incoming.json");
     for case in &cases {
-        incoming(case);
+        assert_call_file(case);
     }
     assert_eq!(cases.len(), 21, "all cases were read");
 }
 
-fn incoming(case: &Value) {
+fn assert_call_file(case: &Value) {
     let name = text(case, "name");
     let spool = Spool::new();
     let config = config(&case["conf"], &spool);

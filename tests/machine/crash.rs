@@ -27,9 +27,9 @@ fn is_call(path: &Path) -> bool {
         .is_some_and(|extension| extension == "call")
 }
 
-/// Kills a daemon at the `when`th `call` for a request, when so many of the
-/// request's files are named and so many are not, and starts another one. Returns
-/// the lengths of the recovered messages, and the log.
+/// Kills a daemon at the `when`th `call` for a request, when `named` files of the
+/// request have their final name and `unnamed` do not, and starts another one.
+/// Returns the lengths of the recovered messages, and the log.
 fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usize>, String) {
     let spool = Spool::new();
     let config = spool.configure("");
@@ -44,7 +44,7 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
     for text in ["first", "second"] {
         assert_eq!(server.send(TO, "+1998", text).status, 200);
     }
-    wait_for("the first one", || spool.call_files().pop());
+    wait_for("the first call file", || spool.call_files().pop());
     let inject = format!("inject={call}:{DELAY}:when={when}");
     let only = format!("trace={call}");
     let trace = spool.path().join("trace");
@@ -56,9 +56,9 @@ fn recovered(call: &str, when: usize, named: usize, unnamed: usize) -> (Vec<usiz
     let body = serde_json::Value::from(messages.to_vec()).to_string();
     thread::scope(|scope| {
         let answer = scope.spawn(|| server.post("/", &[JSON], body.as_bytes()).status);
-        wait_for("the moment", || {
+        wait_for("the files", || {
             let files = list(&staging);
-            // Without the one that waits.
+            // Without the call file that waits.
             let calls = files.iter().filter(|path| is_call(path)).count() - 1;
             (calls == named && files.len() - 1 == named + unnamed).then_some(())
         });

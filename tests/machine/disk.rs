@@ -43,9 +43,7 @@ impl Drop for Mount {
 fn full_disk_is_503_and_recovers() {
     let spool = Spool::new();
     let mount = Mount::new(spool.path(), "size=64k");
-    for name in ["staging", "outgoing"] {
-        std::fs::create_dir(spool.path().join(name)).unwrap();
-    }
+    spool.create_directories();
     let config = spool.section();
     let daemon = Daemon::with(spool, &config);
     assert_eq!(daemon.send(TO, FROM, "before").status, 200);
@@ -81,9 +79,7 @@ fn full_disk_is_503_and_recovers() {
 fn less_space_than_min_free_is_503_and_recovers() {
     let spool = Spool::new();
     let mount = Mount::new(spool.path(), "size=8m");
-    for name in ["staging", "outgoing"] {
-        std::fs::create_dir(spool.path().join(name)).unwrap();
-    }
+    spool.create_directories();
     let config = spool
         .section()
         .replace("min_free = 0", "min_free = 4194304");
@@ -207,7 +203,7 @@ fn break_under_load(
     let _server = Server::run(command());
     let arrived = assemble(&spool.drain()).unwrap();
     let texts: BTreeSet<_> = arrived.iter().map(|message| message.text.clone()).collect();
-    assert_eq!(arrived.len(), texts.len(), "none came twice");
+    assert_eq!(arrived.len(), texts.len(), "no message arrived twice");
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!(texts.is_superset(&acknowledged));
     let more = texts.len() - acknowledged.len();
@@ -283,13 +279,13 @@ fn staging_of_other_owner_or_mode_under_load_is_logged_and_recovers() {
     for of_another_owner in [true, false] {
         let spool = Spool::new();
         let config = spool.configure("");
-        let here = program_for_everyone(&spool);
+        let binary = program_for_everyone(&spool);
         owned_by(&spool, STRANGER);
         let command = || {
             let mut command = Command::new("setpriv");
             command
                 .args(["--reuid", "54321", "--regid", "54321", "--clear-groups"])
-                .arg(&here)
+                .arg(&binary)
                 .args(["websmsd", "--listen", "127.0.0.1:0", "--config"])
                 .arg(&config)
                 .stdin(Stdio::null())
@@ -316,11 +312,11 @@ fn staging_of_other_owner_or_mode_under_load_is_logged_and_recovers() {
 
 /// A copy of the program that every user may run.
 fn program_for_everyone(spool: &Spool) -> PathBuf {
-    let here = spool.path().join("asterisk-websms");
-    std::fs::write(&here, std::fs::read(program()).unwrap()).unwrap();
+    let binary = spool.path().join("asterisk-websms");
+    std::fs::write(&binary, std::fs::read(program()).unwrap()).unwrap();
     run("chmod", &["-R", "a+rwX"], spool.path());
-    run("chmod", &["a+rx"], &here);
-    here
+    run("chmod", &["a+rx"], &binary);
+    binary
 }
 
 #[test]
@@ -422,11 +418,11 @@ fn user_that_cannot_create_files_for_asterisk_cannot_start() {
     owned_by(&spool, STRANGER);
     let config = spool.path().join("websms.conf");
     std::fs::write(&config, spool.section()).unwrap();
-    let here = program_for_everyone(&spool);
+    let binary = program_for_everyone(&spool);
     let run_as = |user: &str, subcommand: &[&str]| {
         Command::new("setpriv")
             .args(["--reuid", user, "--regid", user, "--clear-groups"])
-            .arg(&here)
+            .arg(&binary)
             .args(subcommand)
             .arg("--config")
             .arg(&config)

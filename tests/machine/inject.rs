@@ -37,7 +37,7 @@ const FILES: usize = 6;
 impl Victim {
     fn new() -> Self {
         let spool = Spool::new();
-        // Of another owner, so that the owner of files has to be changed.
+        // Another owner, so that the owner of call files has to be changed.
         std::os::unix::fs::chown(spool.outgoing(), Some(54_321), Some(54_321)).unwrap();
         let config = spool.configure("");
         let server = Server::run(daemon::command(&config));

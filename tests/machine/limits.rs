@@ -69,7 +69,7 @@ fn more_connections_than_descriptors_lose_no_message() {
         .map(|message| message.text)
         .collect();
     let distinct: BTreeSet<_> = arrived.iter().cloned().collect();
-    assert_eq!(distinct.len(), arrived.len(), "none came twice");
+    assert_eq!(distinct.len(), arrived.len(), "no message arrived twice");
     let mut acknowledged = acknowledged.into_inner().unwrap();
     let refused = refused.into_inner().unwrap();
     println!("acknowledged {}, refused {refused}", acknowledged.len());

@@ -128,7 +128,7 @@ fn daemon_killed_at_random_moments_loses_no_message() {
     let address = Mutex::new(server.address);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let (killing, feeding) = (AtomicBool::new(true), AtomicBool::new(true));
-    let begun = Instant::now();
+    let started = Instant::now();
     let client = || {
         let (mut connection, mut repeated) = (None, 0);
         while killing.load(Ordering::Relaxed) || done.load(Ordering::Relaxed) < messages {
@@ -183,7 +183,7 @@ fn daemon_killed_at_random_moments_loses_no_message() {
          {repeated} posts repeated, {recoveries} recoveries, {} s",
         sink.arrived.len(),
         arrived - sink.arrived.len(),
-        begun.elapsed().as_secs()
+        started.elapsed().as_secs()
     );
     let lost = (0..acknowledged).filter(|number| !sink.arrived.contains_key(number));
     assert_eq!(lost.collect::<Vec<_>>(), Vec::<usize>::new(), "lost");
@@ -200,7 +200,7 @@ fn every_message_has_a_name_of_its_own() {
     let address = Mutex::new(server.address);
     let next = AtomicUsize::new(0);
     let posting = AtomicBool::new(true);
-    let begun = Instant::now();
+    let started = Instant::now();
     let client = || {
         let mut connection = None;
         let mut opened = Instant::now();
@@ -253,7 +253,7 @@ fn every_message_has_a_name_of_its_own() {
         asterisk.join().unwrap();
         repeated
     });
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     println!(
         "{messages} messages acknowledged to {CLIENTS} clients, {files} files, {} names, \
          {repeated} posts repeated, {seconds:.0} s, {} KiB resident",
@@ -276,7 +276,7 @@ fn resident(server: &Server) -> u64 {
 fn rate(server: &Server, messages: usize) -> f64 {
     let address = Mutex::new(server.address);
     let next = AtomicUsize::new(0);
-    let begun = Instant::now();
+    let started = Instant::now();
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -295,7 +295,7 @@ fn rate(server: &Server, messages: usize) -> f64 {
     });
     #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
     let messages = messages as f64;
-    messages / begun.elapsed().as_secs_f64()
+    messages / started.elapsed().as_secs_f64()
 }
 
 #[test]
@@ -318,9 +318,9 @@ fn waiting_messages_do_not_slow_down_acceptance() {
         let name = format!("{number:016}-00000000-0001of0001-{conversation:016x}.call");
         std::fs::write(spool.staging().join(name), &content).unwrap();
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     let server = Server::run(command(&config));
-    let start = begun.elapsed();
+    let start = started.elapsed();
     let among_many = rate(&server, MESSAGES);
     println!(
         "{waiting} waiting: {among_many:.0} messages per second, {alone:.0} without ({:.2}), \

@@ -1,6 +1,6 @@
 //! Tests that need root, mounts, namespaces and strace. `tests/run` runs them.
 //!
-//! | module | what belongs there |
+//! | module | what it tests |
 //! | --- | --- |
 //! | `crash` | `kill -9` at a chosen moment |
 //! | `disk` | full, separate and unmounted file systems, owners |

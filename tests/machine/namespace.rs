@@ -17,7 +17,7 @@ pub(crate) const FAR: [&str; 2] = ["192.0.2.2", "2001:db8::2"];
 /// Unused addresses beyond the cable: packets to them are lost.
 pub(crate) const DEAD: [&str; 2] = ["192.0.2.3", "2001:db8::3"];
 
-/// MAC addresses of both ends, and one that nobody has.
+/// MAC addresses of both ends, and an unused one.
 const NEAR_CARD: &str = "02:00:00:00:00:01";
 const FAR_CARD: &str = "02:00:00:00:00:02";
 const NO_CARD: &str = "02:00:00:00:00:03";

@@ -51,7 +51,7 @@ fn response_follows_sync_of_file_rename_and_sync_of_directory() {
     let lines = trace_after(&trace, 2);
     let after = |start, what, is: &dyn Fn(&str) -> bool| after(&lines, start, what, is);
     // The start of a response counts.
-    let begun = |start: usize| {
+    let response_after = |start: usize| {
         let found = lines[start..]
             .iter()
             .position(|line| line.contains("HTTP/1.1 200 OK"));
@@ -68,7 +68,7 @@ fn response_follows_sync_of_file_rename_and_sync_of_directory() {
         let directory = after(name, "sync of the directory", &|line| {
             line.contains("fsync(") && line.contains(&format!("<{staging}>"))
         });
-        let answer = begun(at);
+        let answer = response_after(at);
         assert!(
             at < file && file < name && name < directory && directory < answer,
             "received {at}, file {file}, name {name}, directory {directory}, answer {answer}"
@@ -111,7 +111,7 @@ fn picture_job_is_durable_before_its_message_is_named() {
     assert!(call.is_some_and(|call| directory < call), "{lines:?}");
 }
 
-/// The trace after so many responses. strace writes a call when it has returned,
+/// The trace after `count` responses. strace writes a call when it has returned,
 /// which may be after the client has read the response.
 fn trace_after(trace: &Path, count: usize) -> Vec<String> {
     wait_for("all responses in the trace", || {

@@ -233,8 +233,8 @@ impl Recording {
     /// of a sync that has ended.
     fn kept(&self, line: usize) -> usize {
         let ended = self.syncs.iter().filter(|(_, end)| *end < line);
-        let begun = ended.map(|(begin, _)| *begin).max().unwrap_or(0);
-        self.operations.partition_point(|(end, ..)| *end < begun)
+        let start = ended.map(|(begin, _)| *begin).max().unwrap_or(0);
+        self.operations.partition_point(|(end, ..)| *end < start)
     }
 
     /// Whether a file survives as a complete call file at a line, whichever of the

@@ -98,10 +98,10 @@ fn records(outbox: &Path) -> Vec<PathBuf> {
 }
 
 /// All output, or an error if another process still holds stdout open.
-fn read_to_end(mut stdout: ChildStdout) -> io::Result<String> {
-    fcntl(&stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-    let mut said = String::new();
-    stdout.read_to_string(&mut said).map(|_| said)
+fn read_to_end(mut pipe: ChildStdout) -> io::Result<String> {
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let mut stdout = String::new();
+    pipe.read_to_string(&mut stdout).map(|_| stdout)
 }
 
 #[test]
@@ -113,10 +113,10 @@ fn stdout_is_closed_when_the_process_ends() {
             let mut child = setup.command(&[]).spawn().unwrap();
             let stdout = child.stdout.take().unwrap();
             assert!(child.wait().unwrap().success());
-            let said = read_to_end(stdout).expect("stdout is closed");
+            let stdout = read_to_end(stdout).expect("stdout is closed");
             assert!(
-                said.contains(&format!("WEBSMS_STATUS \"{status}\"")),
-                "{said}"
+                stdout.contains(&format!("WEBSMS_STATUS \"{status}\"")),
+                "{stdout}"
             );
         }
     }
@@ -129,8 +129,8 @@ fn message_starts_no_other_process() {
         let setup = Setup::new(&provider, delivery);
         let (output, trace) =
             setup.traced(&["-e", "trace=clone,clone3,fork,vfork,execve,execveat"]);
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains(status), "{said}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(stdout.contains(status), "{stdout}");
         let started = |line: &&str| line.contains("execve");
         assert_eq!(trace.lines().filter(started).count(), 1, "{trace}");
         let made: Vec<_> = trace
@@ -155,9 +155,9 @@ fn signal_at_any_step_loses_no_queued_message() {
                 let (output, trace) =
                     setup.traced(&["-e", &format!("trace={call},exit_group"), "-e", &inject]);
                 let records = setup.take();
-                let said = String::from_utf8(output.stdout).unwrap();
-                let queued = said.contains("WEBSMS_STATUS \"QUEUED\"");
-                let what = format!("{inject}: {said} {records:?}\n{trace}");
+                let stdout = String::from_utf8(output.stdout).unwrap();
+                let queued = stdout.contains("WEBSMS_STATUS \"QUEUED\"");
+                let what = format!("{inject}: {stdout} {records:?}\n{trace}");
                 if queued {
                     assert_eq!(output.status.code(), Some(0), "{what}");
                     assert_eq!(records.len(), 1, "{what}");
@@ -165,7 +165,7 @@ fn signal_at_any_step_loses_no_queued_message() {
                 } else {
                     // Signals were not blocked yet, so nothing was stored yet.
                     assert!(output.status.signal().is_some(), "{what}");
-                    assert!(said.is_empty() && records.is_empty(), "{what}");
+                    assert!(stdout.is_empty() && records.is_empty(), "{what}");
                 }
                 let calls = trace
                     .lines()

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,13 +25,18 @@ pub(crate) struct Spool {
 
 impl Spool {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["staging", "outgoing"] {
-            std::fs::create_dir(directory.path().join(name)).unwrap();
-        }
-        Self {
-            directory,
+        let spool = Self {
+            directory: tempfile::tempdir().unwrap(),
             taken: Mutex::default(),
+        };
+        spool.create_directories();
+        spool
+    }
+
+    /// Creates staging and outgoing, again if the directory is a new mount.
+    pub(crate) fn create_directories(&self) {
+        for directory in [self.staging(), self.outgoing()] {
+            std::fs::create_dir(directory).unwrap();
         }
     }
 
@@ -315,6 +320,19 @@ pub(crate) fn listening(config: &Path, address: &str) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// Asserts that `websmsd` does not start when the address of this key of `[websmsd]`
+/// is in use.
+pub(crate) fn assert_port_in_use_prevents_start(key: &str) {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let spool = Spool::new();
+    let config = spool.configure(&format!("[websmsd]\n{key} = {address}"));
+    let output = command(&config).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains(&format!("cannot listen at {key}")), "{log}");
 }
 
 fn collect(stderr: std::process::ChildStderr, log: Arc<Mutex<String>>) -> JoinHandle<()> {

@@ -81,14 +81,10 @@ impl Graph {
             codes: Vec::new(),
             created: 0,
         };
-        let state = Arc::new(Mutex::new(state));
-        let shared = Arc::clone(&state);
-        let provider = Provider::deciding(move |request| {
-            let mut state = shared.lock().unwrap();
-            match state.answer(request) {
+        let (provider, state) =
+            Provider::with_state(state, |state, request| match state.answer(request) {
                 Ok(answer) | Err(answer) => answer,
-            }
-        });
+            });
         Self { provider, state }
     }
 

@@ -44,9 +44,7 @@ impl OtpDaemon {
 
     fn with(spool: Spool, config: String) -> Self {
         let daemon = Daemon::with(spool, &config);
-        let line = daemon.wait_for_log("OTP endpoint listening");
-        let (_, address) = line.rsplit_once("address=").unwrap();
-        let address = address.trim().parse().unwrap();
+        let address = daemon.logged_address("OTP endpoint listening");
         Self {
             daemon,
             address,

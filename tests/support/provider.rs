@@ -67,6 +67,17 @@ impl Provider {
         Self::listening(anywhere, decide)
     }
 
+    /// Answers each request from a state, which the test can see and change.
+    pub(crate) fn with_state<S: Send + 'static>(
+        state: S,
+        answer: impl Fn(&mut S, &Recorded) -> Answer + Send + Sync + 'static,
+    ) -> (Self, Arc<Mutex<S>>) {
+        let state = Arc::new(Mutex::new(state));
+        let shared = Arc::clone(&state);
+        let provider = Self::deciding(move |request| answer(&mut shared.lock().unwrap(), request));
+        (provider, state)
+    }
+
     /// As [`Self::deciding`], at this address.
     pub(crate) fn listening(
         address: SocketAddr,

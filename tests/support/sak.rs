@@ -80,14 +80,12 @@ pub(crate) struct Sak {
 
 impl Sak {
     pub(crate) fn start() -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
-        let provider = Provider::deciding(move |request| {
-            let mut state = shared.lock().unwrap();
-            match state.answer(request) {
-                Ok(answer) | Err(answer) => answer,
-            }
-        });
+        let (provider, state) =
+            Provider::with_state(State::default(), |state, request| {
+                match state.answer(request) {
+                    Ok(answer) | Err(answer) => answer,
+                }
+            });
         Self { provider, state }
     }
 
