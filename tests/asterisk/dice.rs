@@ -1,14 +1,14 @@
-//! Numbers by chance that are the same again with the same seed, so that what
-//! fails once can be made to fail again: `WEBSMS_TEST_SEED`.
+//! Random numbers from a seed, so that a failure can be repeated:
+//! `WEBSMS_TEST_SEED`.
 
 /// Sebastiano Vigna's `SplitMix64`.
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// With a seed that it prints.
+    /// With the seed of `WEBSMS_TEST_SEED` or a random one; prints it.
     pub(crate) fn new() -> Self {
-        let told = std::env::var("WEBSMS_TEST_SEED").ok();
-        let seed = told.map_or_else(
+        let given = std::env::var("WEBSMS_TEST_SEED").ok();
+        let seed = given.map_or_else(
             || u64::from(getrandom::u32().unwrap()),
             |seed| seed.parse().expect("a number"),
         );
@@ -29,8 +29,7 @@ impl Dice {
         usize::try_from(self.next() % end).unwrap()
     }
 
-    /// One of these.
-    pub(crate) fn one_of<'a, T>(&mut self, these: &'a [T]) -> &'a T {
-        &these[self.below(these.len())]
+    pub(crate) fn one_of<'a, T>(&mut self, values: &'a [T]) -> &'a T {
+        &values[self.below(values.len())]
     }
 }

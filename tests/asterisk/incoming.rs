@@ -3,23 +3,16 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use crate::pbx::{Changes, Pbx};
-use crate::support::daemon::{self, Server, list};
+use crate::support::daemon::list;
 use crate::support::http::{self, FORM};
-use crate::support::{Answer, Provider, wait_for};
+use crate::support::wait_for;
 use crate::{ODD_TEXTS, assert_no_command_ran};
 
 const JOHN: &str = "+12025550160";
 const THEIRS: &str = "+15017122661";
 
-fn start(changes: &Changes) -> (Pbx, Server) {
-    let provider = Provider::answering(Answer::ok());
-    let pbx = Pbx::changed(&provider, changes);
-    let server = Server::run(daemon::command(&pbx.config()));
-    (pbx, server)
-}
-
 fn odd_texts_arrive_through(changes: &Changes) {
-    let (pbx, server) = start(changes);
+    let (pbx, server) = Pbx::with_websmsd(changes);
     let john = pbx.phone("john");
     let long = [
         "x".repeat(1000),
@@ -27,7 +20,7 @@ fn odd_texts_arrive_through(changes: &Changes) {
         "日".repeat(330),
         "😀 ".repeat(190),
     ];
-    // The odd ones again where only the compact form fits, at both ends of it.
+    // The odd texts at both ends of a text that fits only in the compact form.
     let compact: Vec<_> = ODD_TEXTS
         .iter()
         .map(|text| format!("{text}{}{text}", "Ж".repeat(330)))
@@ -40,9 +33,7 @@ fn odd_texts_arrive_through(changes: &Changes) {
         assert_eq!(got.text(), text);
         assert_eq!(got.from, THEIRS);
     }
-    wait_for("an empty spool", || {
-        list(&pbx.outgoing()).is_empty().then_some(())
-    });
+    pbx.wait_for_empty_spool();
     assert_no_command_ran();
 }
 
@@ -59,13 +50,13 @@ fn odd_texts_reach_the_phone_through_the_second_names() {
     });
 }
 
-/// A dialplan that does only what the reference's does: answer, decode when
-/// `MESSAGE_ENCODE` says so, send to every contact.
+/// A dialplan that does only what the one for the PHP WebSMS does: answer, decode
+/// if `MESSAGE_ENCODE` is set, send to every contact.
 #[test]
-fn odd_texts_reach_the_phone_through_a_dialplan_like_the_reference() {
-    let extensions = "[reference_answer]\n\
+fn odd_texts_reach_the_phone_through_a_dialplan_for_the_php_websms() {
+    let extensions = "[php_answer]\n\
          exten => _[+0-9].,1,Answer()\n same => n,Hangup()\n\
-         [reference_text]\n\
+         [php_text]\n\
          include => websms_phones\n\
          exten => _[+0-9].,1,GotoIf($[ ${MESSAGE_ENCODE} != rfc3986 ]?send)\n \
          same => n,Set(MESSAGE(body)=${URIDECODE(${MESSAGE(body)})})\n \
@@ -75,14 +66,14 @@ fn odd_texts_reach_the_phone_through_a_dialplan_like_the_reference() {
          same => n,EndWhile()\n same => n,Hangup()\n";
     odd_texts_arrive_through(&Changes {
         extensions: extensions.to_owned(),
-        contexts: Some(("reference_answer", "reference_text")),
+        contexts: Some(("php_answer", "php_text")),
         ..Changes::default()
     });
 }
 
 #[test]
 fn sender_names_arrive() {
-    let (pbx, server) = start(&Changes::default());
+    let (pbx, server) = Pbx::with_websmsd(&Changes::default());
     let john = pbx.phone("john");
     for (count, (sender, shown)) in (1..).zip([
         ("Google", "Google"),
@@ -98,15 +89,15 @@ fn sender_names_arrive() {
 
 #[test]
 fn call_files_belong_to_asterisk() {
-    let (pbx, server) = start(&Changes::default());
-    // Nobody has this number, so Asterisk keeps the file and tries again.
+    let (pbx, server) = Pbx::with_websmsd(&Changes::default());
+    // No phone has this number, so Asterisk keeps the file and retries.
     assert_eq!(server.send("+19999999999", THEIRS, "x").status, 200);
     let file = wait_for("the call file", || list(&pbx.outgoing()).pop());
     let (file, directory) = (file.metadata().unwrap(), pbx.outgoing().metadata().unwrap());
     assert_eq!((file.uid(), file.gid()), (directory.uid(), directory.gid()));
     assert_ne!(file.uid(), 0);
     assert_eq!(file.mode() & 0o777, 0o600);
-    wait_for("a word about it", || {
+    wait_for("the log message", || {
         pbx.log()
             .contains("nobody has the number +19999999999")
             .then_some(())
@@ -114,8 +105,8 @@ fn call_files_belong_to_asterisk() {
 }
 
 #[test]
-fn text_for_a_phone_that_is_off_waits_for_it() {
-    let (pbx, server) = start(&Changes::default());
+fn text_for_a_phone_that_is_off_waits() {
+    let (pbx, server) = Pbx::with_websmsd(&Changes::default());
     let john = pbx.unregistered("john");
     assert_eq!(server.send(JOHN, THEIRS, "while you were out").status, 200);
     wait_for("a retry", || {
@@ -128,18 +119,16 @@ fn text_for_a_phone_that_is_off_waits_for_it() {
     assert_eq!(john.inbox(), []);
     john.register();
     assert_eq!(john.wait_for(1)[0].text(), "while you were out");
-    wait_for("an empty spool", || {
-        list(&pbx.outgoing()).is_empty().then_some(())
-    });
+    pbx.wait_for_empty_spool();
     assert_eq!(john.inbox().len(), 1);
 }
 
-/// `MessageSend` says FAILURE for an endpoint that is not there; of what happens to
-/// a request later it says nothing (`res_pjsip_messaging.c`, `msg_send`).
+/// `MessageSend` reports FAILURE for an endpoint that does not exist, but not what
+/// happens to a request later (`res_pjsip_messaging.c`, `msg_send`).
 #[test]
-fn text_that_cannot_be_sent_waits_as_well() {
+fn text_that_cannot_be_sent_waits() {
     let (right, wrong) = ("MessageSend(pjsip:${contact},", "MessageSend(pjsip:nobody,");
-    let (pbx, server) = start(&Changes {
+    let (pbx, server) = Pbx::with_websmsd(&Changes {
         contexts_file: vec![(right, wrong)],
         ..Changes::default()
     });
@@ -147,27 +136,21 @@ fn text_that_cannot_be_sent_waits_as_well() {
     assert_eq!(server.send(JOHN, THEIRS, "try again").status, 200);
     wait_for("a retry", || {
         let failed = "no contact of john could be sent to";
-        let told = |line: &&str| line.contains(" WARNING[") && line.contains(failed);
-        (pbx.log().lines().filter(told).count() > 1).then_some(())
+        let is_failure = |line: &&str| line.contains(" WARNING[") && line.contains(failed);
+        (pbx.log().lines().filter(is_failure).count() > 1).then_some(())
     });
     assert_eq!(list(&pbx.outgoing()).len(), 1);
     assert_eq!(john.inbox(), []);
-    let dialplan = pbx.path().join("etc/extensions_websms.conf");
-    let mended = std::fs::read_to_string(&dialplan)
-        .unwrap()
-        .replace(wrong, right);
-    std::fs::write(&dialplan, mended).unwrap();
+    pbx.edit_contexts(wrong, right);
     pbx.console("dialplan reload");
     assert_eq!(john.wait_for(1)[0].text(), "try again");
-    wait_for("an empty spool", || {
-        list(&pbx.outgoing()).is_empty().then_some(())
-    });
+    pbx.wait_for_empty_spool();
     assert_eq!(john.inbox().len(), 1);
 }
 
 #[test]
-fn text_that_asterisk_gives_up_on_is_kept_and_sent_again() {
-    let (pbx, server) = start(&Changes {
+fn failed_text_is_kept_and_sent_on_retry() {
+    let (pbx, server) = Pbx::with_websmsd(&Changes {
         max_retries: Some(1),
         ..Changes::default()
     });
@@ -186,7 +169,7 @@ fn text_that_asterisk_gives_up_on_is_kept_and_sent_again() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(john.wait_for(1)[0].text(), "where are you?");
-    wait_for("the delivered one", || {
+    wait_for("the completed call file", || {
         let done = list(&pbx.path().join("spool/outgoing_done")).pop()?;
         std::fs::read_to_string(done)
             .unwrap()
@@ -198,8 +181,8 @@ fn text_that_asterisk_gives_up_on_is_kept_and_sent_again() {
 }
 
 #[test]
-fn attacks_reach_no_other_context() {
-    let (pbx, server) = start(&Changes::default());
+fn attack_reaches_no_other_context() {
+    let (pbx, server) = Pbx::with_websmsd(&Changes::default());
     let john = pbx.phone("john");
     let system = "x>\nApplication: System\nData: touch /tmp/websms-was-here";
     for (to, from) in [
@@ -229,12 +212,13 @@ fn attacks_reach_no_other_context() {
         .collect();
     assert!(!executed.is_empty());
     for line in executed {
-        let ours = [
+        let contexts = [
             "@dp_entry_channel_open:",
             "@dp_entry_trunk_texting:",
             "@websms_",
         ];
-        assert!(ours.iter().any(|context| line.contains(context)), "{line}");
+        let is_ours = contexts.iter().any(|context| line.contains(context));
+        assert!(is_ours, "{line}");
     }
     for warning in [
         "Unknown keyword",

@@ -1,47 +1,39 @@
-//! Many messages at once: `WEBSMS_TEST_MESSAGES`.
+//! Many messages at once; `WEBSMS_TEST_MESSAGES` is their number.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::how_many;
 use crate::pbx::{Changes, Pbx, number};
-use crate::support::daemon::{self, Server, list};
+use crate::support::daemon::{Server, list};
 use crate::support::http::{self, Connection};
 use crate::support::sip::{Phone, Received};
-use crate::support::{Answer, Provider, wait_for};
+use crate::support::{size, wait_for};
 
 const THEIRS: &str = "+15017122661";
 const PHONES: usize = 50;
 const CLIENTS: usize = 8;
 
-/// Longest that Asterisk may take to answer a phone.
-const SIP_PATIENCE: Duration = Duration::from_millis(500);
+/// How long Asterisk may take to answer a phone.
+const SIP_ANSWER_MAX: Duration = Duration::from_millis(500);
 
 #[test]
-fn burst_arrives_whole_and_in_order_and_asterisk_stays_awake() {
-    let provider = Provider::answering(Answer::ok());
-    let pbx = Pbx::changed(
-        &provider,
-        &Changes {
-            phones: PHONES,
-            ..Changes::default()
-        },
-    );
-    let server = Server::run(daemon::command(&pbx.config()));
-    let phones: Vec<_> = (1..=PHONES)
-        .map(|phone| pbx.phone(&format!("phone{phone}")))
-        .collect();
-    let count = how_many("WEBSMS_TEST_MESSAGES", 1000);
+fn burst_arrives_in_order_and_asterisk_stays_responsive() {
+    let (pbx, server) = Pbx::with_websmsd(&Changes {
+        phones: PHONES,
+        ..Changes::default()
+    });
+    let phones = pbx.phones(PHONES);
+    let count = size("WEBSMS_TEST_MESSAGES", 1000);
     let (next, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let start = Instant::now();
-    let (slowest, most) = thread::scope(|scope| {
+    let (slowest, most_files) = thread::scope(|scope| {
         for client in 0..CLIENTS {
             let (server, next) = (&server, &next);
             scope.spawn(move || post_all(server, client, next, count));
         }
         let sip = scope.spawn(|| slowest_answer(&phones[0], &done));
-        let spool = scope.spawn(|| most_at_a_time(&pbx, &done));
+        let spool = scope.spawn(|| most_call_files(&pbx, &done));
         let watching = Watching(&done);
         wait_for_all(&phones, count);
         drop(watching);
@@ -49,7 +41,7 @@ fn burst_arrives_whole_and_in_order_and_asterisk_stays_awake() {
     });
     println!(
         "{count} messages to {PHONES} phones in {:.1} s; slowest answer to OPTIONS {} ms; \
-         at most {most} call files in outgoing",
+         at most {most_files} call files in outgoing",
         start.elapsed().as_secs_f64(),
         slowest.as_millis()
     );
@@ -65,19 +57,17 @@ fn burst_arrives_whole_and_in_order_and_asterisk_stays_awake() {
             assert!(numbers.is_sorted(), "phone {position}: {numbers:?}");
         }
     }
-    assert!(slowest < SIP_PATIENCE, "{slowest:?}");
-    assert!(most <= 40, "{most}");
+    assert!(slowest < SIP_ANSWER_MAX, "{slowest:?}");
+    assert!(most_files <= 40, "{most_files}");
     let log = pbx.log();
     let warned = log.lines().find(|line| line.contains("queue reached"));
     assert_eq!(warned, None);
-    wait_for("an empty spool", || {
-        list(&pbx.outgoing()).is_empty().then_some(())
-    });
+    pbx.wait_for_empty_spool();
     assert!(list(&pbx.path().join("spool/staging")).is_empty());
 }
 
-/// Lets those who watch come to an end, even when the test fails meanwhile,
-/// which waits for them.
+/// Ends the watching threads when dropped, even if the test fails: the scope waits
+/// for them.
 struct Watching<'a>(&'a AtomicBool);
 
 impl Drop for Watching<'_> {
@@ -86,7 +76,7 @@ impl Drop for Watching<'_> {
     }
 }
 
-/// How many messages the phone at a position gets.
+/// The number of messages that the phone at a position gets.
 fn expected(count: usize, position: usize) -> usize {
     (count + PHONES - 1 - position) / PHONES
 }
@@ -113,7 +103,7 @@ fn slowest_answer(phone: &Phone, done: &AtomicBool) -> Duration {
     slowest
 }
 
-fn most_at_a_time(pbx: &Pbx, done: &AtomicBool) -> usize {
+fn most_call_files(pbx: &Pbx, done: &AtomicBool) -> usize {
     let mut most = 0;
     while !done.load(Ordering::Relaxed) {
         most = most.max(list(&pbx.outgoing()).len());
@@ -122,7 +112,7 @@ fn most_at_a_time(pbx: &Pbx, done: &AtomicBool) -> usize {
     most
 }
 
-/// As long as something arrives, it goes on.
+/// Waits as long as messages arrive.
 fn wait_for_all(phones: &[Phone], count: usize) {
     let mut arrived = 0;
     while arrived < count {

@@ -1,23 +1,23 @@
-//! What needs a real Asterisk 22: both directions from end to end, with phones
-//! that speak SIP and a provider that records. `tests/run` prepares the
-//! Asterisk and runs this.
+//! Tests that need a real Asterisk 22: both directions from end to end, with SIP
+//! phones and a stand-in provider. `tests/run` prepares Asterisk and runs them.
 //!
 //! | module | what belongs there |
 //! | --- | --- |
 //! | `incoming` | webhook → websmsd → call file → Asterisk → phone |
-//! | `crash` | Asterisk off, and killed again and again, while messages come in |
+//! | `crash` | Asterisk off or killed while messages come in |
 //! | `load` | many messages at once, and their order |
-//! | `otp` | phone → call → AGI → websmsd → provider, and back by keypad |
+//! | `otp` | phone → call → AGI → websmsd → provider, and the code back by keypad |
 //! | `outbox` | phone → Asterisk → AGI → outbox → websmsd → provider, and notices |
 //! | `outgoing` | phone → Asterisk → AGI → websms → provider |
-//! | `stall` | Asterisk that stands still, misses files or does not come to an end with them |
-//! | `texts` | texts of every kind and size, and those that become several MESSAGEs |
-//! | `whatsapp` | WhatsApp and SMS side by side, and which of them a phone writes by |
+//! | `stall` | a frozen Asterisk, missed call files, attempts that never end |
+//! | `sending` | texts and failures that `outbox` and `outgoing` share |
+//! | `texts` | texts of every kind and size, also in several MESSAGEs |
+//! | `whatsapp` | WhatsApp and SMS to the same people, and which one an answer uses |
 //! | `pbx`, `process` | the Asterisk itself |
-//! | `dice` | numbers by chance, but the same again |
+//! | `dice` | random numbers that can be repeated |
 //!
-//! How many messages, texts or kills there are is said by `WEBSMS_TEST_…`;
-//! without them few enough for every day.
+//! The variables `WEBSMS_TEST_…` set the numbers of messages, texts and kills; the
+//! defaults are small.
 
 #![allow(
     clippy::expect_used,
@@ -43,19 +43,13 @@ mod outbox;
 mod outgoing;
 mod pbx;
 mod process;
+mod sending;
 mod stall;
 mod texts;
 mod whatsapp;
 
-/// How many of something a test shall take: what the environment says, or so
-/// many.
-fn how_many(variable: &str, otherwise: usize) -> usize {
-    let told = std::env::var(variable).ok();
-    told.map_or(otherwise, |count| count.parse().expect("a number"))
-}
-
-/// Texts that break whoever does not encode: quotes and brackets, comments and
-/// commas, variables and expressions, line ends, JSON.
+/// Texts that must be encoded: quotes and brackets, comments and commas, variables
+/// and expressions, line ends, JSON.
 const ODD_TEXTS: &[&str] = &[
     "Hello!",
     "☺ 😀 \" \\ , ; # ( [ $ { } % +",
@@ -107,11 +101,14 @@ const ODD_TEXTS: &[&str] = &[
     "日本語のテキスト",
 ];
 
-/// What no text may bring about.
+/// Asserts that no text was run as a command, on the host or inside the chroot.
 fn assert_no_command_ran() {
     let canary = std::path::Path::new("/tmp/websms-was-here");
     assert!(!canary.exists(), "a text was run as a command");
     let root = std::env::var_os("WEBSMS_ASTERISK_ROOT").unwrap();
     let inside = std::path::Path::new(&root).join("tmp/websms-was-here");
-    assert!(!inside.exists(), "a text was run as a command inside");
+    assert!(
+        !inside.exists(),
+        "a text was run as a command in the chroot"
+    );
 }

@@ -1,5 +1,5 @@
 //! Callers who prove by keypad that they have a phone: call → dialplan → AGI →
-//! `websmsd` → provider, and what is typed the same way back.
+//! `websmsd` → provider; the typed code takes the same path to `websmsd`.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -8,33 +8,33 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::assert_no_command_ran;
 use crate::pbx::{Changes, Pbx};
-use crate::support::daemon::{self, Server};
+use crate::support::daemon::Server;
 use crate::support::otp::{last_code, wrong_code};
 use crate::support::sip::{Call, Phone};
 use crate::support::{Answer, Provider, http, wait_for};
 
-/// The number of the example.
+/// The number in the example `extensions_otp.conf`.
 const OURS: &str = "+12025550169";
 
-/// The number that calls come from, if nothing else is said.
+/// The number of the caller, unless a test sets another one.
 const THEIRS: &str = "+15551234567";
 
-/// What the call is answered with when it is not taken.
+/// The SIP status of a refused call.
 const REFUSED: u16 = 403;
 
-/// An Asterisk that asks, and whoever calls it.
-struct Scene {
+/// An Asterisk that asks callers for a code, and a phone that calls it.
+struct Setup {
     provider: Provider,
     pbx: Pbx,
     phone: Phone,
-    /// Calls of which it is known what became of them.
-    known: Cell<usize>,
-    /// How often a code was typed.
+    /// Calls whose outcome a test has read.
+    ended: Cell<usize>,
+    /// Codes typed so far.
     typed: Cell<usize>,
     server: Option<Server>,
 }
 
-/// The example, called by a trunk, with these keys of `[otp]` and these globals.
+/// The example for a trunk, with these keys of `[otp]` and these globals.
 fn changes(fastagi: bool, otp: &str, globals: &str) -> Changes {
     let sms = "channel = sms\nsms_from = +12025550160\nsms_text = {code} for {minutes} min";
     Changes {
@@ -42,12 +42,12 @@ fn changes(fastagi: bool, otp: &str, globals: &str) -> Changes {
         otp: Some(format!("{sms}\n{otp}")),
         extensions: format!("[globals](+)\n{globals}\n"),
         pjsip: vec![
-            // Its address for sound is said, so that it is not looked for.
+            // An explicit media address, so that Asterisk does not look for one.
             (
                 "context = default",
                 "context = otp_example\nmedia_address = 127.0.0.1\nbind_rtp_to_media_address = yes",
             ),
-            // Whoever has its password may say any number.
+            // The trunk may set any caller number.
             (
                 "callerid = \"John\" <+12025550160>",
                 "identify_by = auth_username",
@@ -62,12 +62,11 @@ fn changes(fastagi: bool, otp: &str, globals: &str) -> Changes {
     }
 }
 
-impl Scene {
-    /// With the daemon.
+impl Setup {
     fn start(provider: Provider, changes: &Changes) -> Self {
-        let mut scene = Self::without_daemon(provider, changes);
-        scene.server = Some(Server::run(daemon::command(&scene.pbx.config())));
-        scene
+        let mut setup = Self::without_daemon(provider, changes);
+        setup.server = Some(setup.pbx.start_websmsd());
+        setup
     }
 
     fn without_daemon(provider: Provider, changes: &Changes) -> Self {
@@ -78,13 +77,13 @@ impl Scene {
             provider,
             pbx,
             phone,
-            known: Cell::new(0),
+            ended: Cell::new(0),
             typed: Cell::new(0),
             server: None,
         }
     }
 
-    /// Calls the example.
+    /// Calls the number of the example.
     fn call(&self) -> Call<'_> {
         self.phone.call(OURS)
     }
@@ -105,22 +104,24 @@ impl Scene {
         log.matches(&format!("] {application}(\"PJSIP/")).count()
     }
 
-    /// Which branch the next call takes, and why.
-    fn end(&self) -> String {
-        let known = self.known.get();
-        self.known.set(known + 1);
-        wait_for("a branch", || self.ends().get(known).cloned())
+    /// Waits for the outcome of the next call.
+    fn outcome(&self) -> String {
+        let ended = self.ended.get();
+        self.ended.set(ended + 1);
+        wait_for("the outcome of a call", || {
+            self.outcomes().get(ended).cloned()
+        })
     }
 
-    /// Which branches have been taken, by Asterisk's log.
-    fn ends(&self) -> Vec<String> {
+    /// The outcomes of the calls so far, from Asterisk's log.
+    fn outcomes(&self) -> Vec<String> {
         let log = self.pbx.log();
-        let said = log.lines().filter(|line| line.contains(" NOTICE["));
-        let said = said.filter_map(|line| line.split_once("websms: caller "));
-        said.map(|(_, end)| end.to_owned()).collect()
+        let notices = log.lines().filter(|line| line.contains(" NOTICE["));
+        let outcomes = notices.filter_map(|line| line.split_once("websms: caller "));
+        outcomes.map(|(_, outcome)| outcome.to_owned()).collect()
     }
 
-    /// Whether it is the code, by HTTP.
+    /// Checks a code by HTTP; returns the status.
     fn verify(&self, code: &str) -> u16 {
         let address = SocketAddr::new(self.pbx.address.ip(), 3000);
         let body = format!("{{\"code\": \"{code}\"}}");
@@ -130,173 +131,173 @@ impl Scene {
     }
 }
 
-/// What Asterisk complained about, but for the countries that it does not know
-/// here.
-fn complaints(pbx: &Pbx) -> Vec<String> {
-    let complains = |line: &&str| line.contains(" WARNING[") || line.contains(" ERROR[");
+/// Warnings and errors in Asterisk's log, except for those about missing
+/// indications.
+fn warnings(pbx: &Pbx) -> Vec<String> {
+    let is_warning = |line: &&str| line.contains(" WARNING[") || line.contains(" ERROR[");
     let log = pbx.log();
     log.lines()
-        .filter(complains)
+        .filter(is_warning)
         .filter(|line| !line.contains(" indications.c: "))
         .map(str::to_owned)
         .collect()
 }
 
-fn codes_are_typed(fastagi: bool) {
+fn assert_only_the_right_code_verifies(fastagi: bool) {
     let provider = Provider::answering(Answer::ok());
-    let scene = Scene::start(provider, &changes(fastagi, "", ""));
+    let setup = Setup::start(provider, &changes(fastagi, "", ""));
 
-    let mut call = scene.call();
+    let mut call = setup.call();
     assert_eq!(call.status(), 200);
-    let code = last_code(&scene.provider);
-    let request = scene.provider.requests().pop().unwrap();
+    let code = last_code(&setup.provider);
+    let request = setup.provider.requests().pop().unwrap();
     assert_eq!(request.parameters()["To"], THEIRS);
-    scene.type_in(&mut call, &code);
-    assert_eq!(scene.end(), "verified");
+    setup.type_in(&mut call, &code);
+    assert_eq!(setup.outcome(), "verified");
     call.wait_for_end();
     assert!(call.heard(), "no prompt");
 
-    // A code counts once; the next one is wrong twice and then right.
-    let mut call = scene.call();
-    let next = last_code(&scene.provider);
-    scene.type_in(&mut call, &format!("{code}#"));
-    scene.type_in(&mut call, &format!("{}*#", &next[..3]));
-    scene.type_in(&mut call, &format!("{next}#"));
-    assert_eq!(scene.end(), "verified");
+    // The old code, half of the new one, and the new one.
+    let mut call = setup.call();
+    let next = last_code(&setup.provider);
+    setup.type_in(&mut call, &format!("{code}#"));
+    setup.type_in(&mut call, &format!("{}*#", &next[..3]));
+    setup.type_in(&mut call, &format!("{next}#"));
+    assert_eq!(setup.outcome(), "verified");
     call.wait_for_end();
 
-    let mut call = scene.call();
-    let code = last_code(&scene.provider);
+    let mut call = setup.call();
+    let code = last_code(&setup.provider);
     for _ in 0..3 {
-        scene.type_in(&mut call, &wrong_code(&code));
+        setup.type_in(&mut call, &wrong_code(&code));
     }
-    assert_eq!(scene.end(), "refused: LOCKED");
+    assert_eq!(setup.outcome(), "refused: LOCKED");
     call.wait_for_end();
-    assert_eq!(scene.verify(&code), 404, "it does not count any more");
+    assert_eq!(setup.verify(&code), 404, "the code is locked");
 
-    assert_eq!(scene.provider.requests().len(), 3);
-    assert_eq!(scene.ends().len(), 3);
-    assert_eq!(complaints(&scene.pbx), [""; 0]);
+    assert_eq!(setup.provider.requests().len(), 3);
+    assert_eq!(setup.outcomes().len(), 3);
+    assert_eq!(warnings(&setup.pbx), [""; 0]);
 }
 
 #[test]
-fn right_code_lets_in_and_no_other() {
-    codes_are_typed(false);
+fn only_the_right_code_verifies_the_caller() {
+    assert_only_the_right_code_verifies(false);
 }
 
 #[test]
-fn right_code_lets_in_and_no_other_by_fastagi() {
-    codes_are_typed(true);
+fn only_the_right_code_verifies_the_caller_by_fastagi() {
+    assert_only_the_right_code_verifies(true);
 }
 
-/// As it is where no sounds are installed, and with codes of another length.
+/// Without installed sounds, and with codes of another length.
 #[test]
-fn caller_is_asked_without_sounds() {
+fn caller_without_prompts_is_verified() {
     let provider = Provider::answering(Answer::ok());
     let changes = Changes {
         without_sounds: true,
         ..changes(false, "code_length = 15", "WEBSMS_OTP_DIGITS = 15")
     };
-    let scene = Scene::start(provider, &changes);
-    let mut call = scene.call();
-    let code = last_code(&scene.provider);
+    let setup = Setup::start(provider, &changes);
+    let mut call = setup.call();
+    let code = last_code(&setup.provider);
     assert_eq!(code.len(), 15);
-    // Read is executed once more when it has not found the sound.
-    scene.typed.set(1);
-    scene.type_in(&mut call, &wrong_code(&code));
-    scene.typed.set(3);
-    scene.type_in(&mut call, &code);
-    assert_eq!(scene.end(), "verified");
+    // Without the sound, Read is executed once more.
+    setup.typed.set(1);
+    setup.type_in(&mut call, &wrong_code(&code));
+    setup.typed.set(3);
+    setup.type_in(&mut call, &code);
+    assert_eq!(setup.outcome(), "verified");
     call.wait_for_end();
     assert!(!call.heard());
 }
 
 #[test]
-fn code_that_is_not_typed_lets_nobody_in() {
+fn caller_who_types_no_code_is_refused() {
     let provider = Provider::answering(Answer::ok());
-    let scene = Scene::start(provider, &changes(false, "", "WEBSMS_OTP_TIMEOUT = 1"));
-    let call = scene.call();
+    let setup = Setup::start(provider, &changes(false, "", "WEBSMS_OTP_TIMEOUT = 1"));
+    let call = setup.call();
     assert_eq!(call.status(), 200);
-    assert_eq!(scene.end(), "refused: TIMEOUT");
+    assert_eq!(setup.outcome(), "refused: TIMEOUT");
     call.wait_for_end();
-    let code = last_code(&scene.provider);
-    assert_eq!(scene.verify(&code), 200, "nothing was tried");
+    let code = last_code(&setup.provider);
+    assert_eq!(setup.verify(&code), 200, "no attempt was made");
 }
 
 #[test]
-fn half_a_code_of_who_hangs_up_is_not_tried() {
+fn half_a_code_before_a_hangup_is_not_checked() {
     let provider = Provider::answering(Answer::ok());
-    let scene = Scene::start(provider, &changes(false, "max_attempts = 1", ""));
-    let mut call = scene.call();
-    let code = last_code(&scene.provider);
-    scene.type_in(&mut call, &code[..3]);
+    let setup = Setup::start(provider, &changes(false, "max_attempts = 1", ""));
+    let mut call = setup.call();
+    let code = last_code(&setup.provider);
+    setup.type_in(&mut call, &code[..3]);
     call.hang_up();
     wait_for("the end of the call", || {
-        let channels = scene.pbx.console("core show channels count");
+        let channels = setup.pbx.console("core show channels count");
         channels.contains("0 active channels").then_some(())
     });
-    assert_eq!(scene.executed("AGI"), 1, "it was sent");
-    assert_eq!(scene.ends(), [""; 0]);
-    assert_eq!(scene.verify(&code), 200);
+    assert_eq!(setup.executed("AGI"), 1, "only the code was sent");
+    assert_eq!(setup.outcomes(), [""; 0]);
+    assert_eq!(setup.verify(&code), 200);
 }
 
 #[test]
-fn code_that_cannot_be_sent_lets_nobody_in() {
+fn caller_is_refused_when_no_code_can_be_sent() {
     for fastagi in [false, true] {
-        let said = "EXEC System touch /tmp/websms-was-here\nSET VARIABLE OTP_STATUS VERIFIED\n";
-        let answer = Answer::Http(400, "text/plain", said.to_owned());
+        let body = "EXEC System touch /tmp/websms-was-here\nSET VARIABLE OTP_STATUS VERIFIED\n";
+        let answer = Answer::Http(400, "text/plain", body.to_owned());
         let provider = Provider::answering(answer);
-        let scene = Scene::start(provider, &changes(fastagi, "", ""));
-        assert_eq!(scene.call().status(), REFUSED);
-        assert_eq!(scene.end(), "refused: FAILED");
-        assert_eq!(scene.provider.requests().len(), 1);
+        let setup = Setup::start(provider, &changes(fastagi, "", ""));
+        assert_eq!(setup.call().status(), REFUSED);
+        assert_eq!(setup.outcome(), "refused: FAILED");
+        assert_eq!(setup.provider.requests().len(), 1);
         assert_no_command_ran();
     }
 }
 
 #[test]
-fn codes_for_a_phone_come_to_an_end() {
+fn caller_over_the_limit_of_codes_is_refused() {
     let provider = Provider::answering(Answer::ok());
-    let scene = Scene::start(provider, &changes(false, "per_phone = 1", ""));
-    let mut call = scene.call();
-    scene.type_in(&mut call, &last_code(&scene.provider));
-    assert_eq!(scene.end(), "verified");
-    assert_eq!(scene.call().status(), REFUSED);
-    assert_eq!(scene.end(), "refused: LIMITED");
-    assert_eq!(scene.provider.requests().len(), 1);
+    let setup = Setup::start(provider, &changes(false, "per_phone = 1", ""));
+    let mut call = setup.call();
+    setup.type_in(&mut call, &last_code(&setup.provider));
+    assert_eq!(setup.outcome(), "verified");
+    assert_eq!(setup.call().status(), REFUSED);
+    assert_eq!(setup.outcome(), "refused: LIMITED");
+    assert_eq!(setup.provider.requests().len(), 1);
 }
 
 #[test]
-fn call_goes_on_when_the_daemon_or_the_program_is_not_there() {
+fn caller_is_refused_without_daemon_or_program() {
     for fastagi in [false, true] {
         let provider = Provider::answering(Answer::ok());
-        let scene = Scene::without_daemon(provider, &changes(fastagi, "", ""));
-        assert_eq!(scene.call().status(), REFUSED);
-        assert_eq!(scene.end(), "refused: FAILED");
+        let setup = Setup::without_daemon(provider, &changes(fastagi, "", ""));
+        assert_eq!(setup.call().status(), REFUSED);
+        assert_eq!(setup.outcome(), "refused: FAILED");
         if !fastagi {
-            std::fs::remove_file(scene.pbx.path().join("bin/websms-otp")).unwrap();
-            assert_eq!(scene.call().status(), REFUSED);
-            assert_eq!(scene.end(), "refused: FAILED");
+            std::fs::remove_file(setup.pbx.path().join("bin/websms-otp")).unwrap();
+            assert_eq!(setup.call().status(), REFUSED);
+            assert_eq!(setup.outcome(), "refused: FAILED");
         }
-        assert!(scene.provider.requests().is_empty());
+        assert!(setup.provider.requests().is_empty());
     }
 }
 
 #[test]
-fn code_that_cannot_be_checked_lets_nobody_in() {
+fn caller_is_refused_when_no_code_can_be_checked() {
     for fastagi in [false, true] {
         let provider = Provider::answering(Answer::ok());
-        let mut scene = Scene::start(provider, &changes(fastagi, "", ""));
-        let server = scene.server.take();
-        let mut call = scene.call();
+        let mut setup = Setup::start(provider, &changes(fastagi, "", ""));
+        let server = setup.server.take();
+        let mut call = setup.call();
         drop(server);
-        scene.type_in(&mut call, &last_code(&scene.provider));
-        assert_eq!(scene.end(), "refused: FAILED");
+        setup.type_in(&mut call, &last_code(&setup.provider));
+        assert_eq!(setup.outcome(), "refused: FAILED");
         call.wait_for_end();
     }
 }
 
-/// Numbers that would be more than a number, were they not looked at.
+/// Caller numbers with characters that must not reach the dialplan or a command.
 const HOSTILE: &[&str] = &[
     "1|2,3",
     "+15551234567,+15557654321",
@@ -308,7 +309,7 @@ const HOSTILE: &[&str] = &[
     "+15551234567\"",
     "\"+15551234567\"",
     "+1555\\1234567",
-    // Asterisk itself takes a number to end there.
+    // Asterisk itself ends a number there.
     "1;5551234567",
     "+15551234567&+15557654321",
     "+15551234567]?verified",
@@ -331,17 +332,17 @@ const HOSTILE: &[&str] = &[
 ];
 
 #[test]
-fn number_that_is_more_than_a_number_gets_no_code() {
+fn caller_with_a_hostile_number_is_refused() {
     for fastagi in [false, true] {
         let provider = Provider::answering(Answer::ok());
-        let mut scene = Scene::start(provider, &changes(fastagi, "", ""));
+        let mut setup = Setup::start(provider, &changes(fastagi, "", ""));
         for number in HOSTILE {
             let raw = utf8_percent_encode(number, NON_ALPHANUMERIC);
-            scene.phone.number = Some(raw.to_string());
-            assert_eq!(scene.call().status(), REFUSED, "{number}");
-            assert_eq!(scene.end(), "refused: REJECTED", "{number}");
+            setup.phone.number = Some(raw.to_string());
+            assert_eq!(setup.call().status(), REFUSED, "{number}");
+            assert_eq!(setup.outcome(), "refused: REJECTED", "{number}");
         }
-        assert!(scene.provider.requests().is_empty());
+        assert!(setup.provider.requests().is_empty());
         assert_no_command_ran();
     }
 }

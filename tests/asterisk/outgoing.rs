@@ -1,16 +1,11 @@
 //! Phone → Asterisk → AGI → `websms` → provider.
 
 use crate::pbx::{Changes, Pbx};
+use crate::sending::{
+    THEIRS, assert_failures_are_reported, assert_texts_arrive, failing_provider, without_line_ends,
+};
 use crate::support::{Answer, Provider, section, wait_for};
 use crate::{ODD_TEXTS, assert_no_command_ran};
-
-const THEIRS: &str = "+46700000001";
-
-/// What a SIP MESSAGE keeps of its body: Asterisk removes line ends at the end
-/// (`res_pjsip_messaging.c`, `rx_data_to_ast_msg`).
-fn kept(text: &str) -> &str {
-    text.trim_end_matches(['\r', '\n'])
-}
 
 #[test]
 fn odd_texts_reach_the_provider_exactly() {
@@ -23,22 +18,17 @@ fn odd_texts_reach_the_provider_exactly() {
         .copied()
         .chain(long.iter().map(String::as_str))
         .collect();
-    for (count, text) in (1..).zip(&texts) {
-        assert_eq!(john.send(THEIRS, text.as_bytes()), 202);
-        let request = provider.wait_for(count).pop().unwrap();
-        let parameters = request.parameters();
-        assert_eq!(parameters["Body"], kept(text));
-        assert_eq!(parameters["To"], THEIRS);
-        assert_eq!(parameters["From"], "+12025550160");
+    let requests = assert_texts_arrive(&john, &provider, &texts);
+    assert_eq!(requests.len(), texts.len());
+    for request in requests {
         assert_eq!(request.headers["authorization"], "Basic aWQ6c2VjcmV0");
     }
-    assert_eq!(provider.requests().len(), texts.len());
-    assert_eq!(john.inbox(), [], "no notice for what was sent");
+    assert_eq!(john.inbox(), [], "no notice for a sent message");
     assert_no_command_ran();
 }
 
 #[test]
-fn each_phone_has_its_number_and_account() {
+fn each_phone_has_its_number_and_interface() {
     let first = Provider::answering(Answer::ok());
     let second = Provider::answering(Answer::ok());
     let more = section(
@@ -61,7 +51,7 @@ fn each_phone_has_its_number_and_account() {
     john.send(THEIRS, b"from john");
     jane.send(THEIRS, b"from jane");
     for (provider, from, body) in [
-        // The empty index of john's endpoint is the first of the file.
+        // John's endpoint has no index, so the first interface is used.
         (&first, "+12025550160", "from john"),
         (&second, "+12025550161", "from jane"),
     ] {
@@ -74,53 +64,16 @@ fn each_phone_has_its_number_and_account() {
 }
 
 #[test]
-fn sender_is_told_what_became_of_a_message_that_was_not_sent() {
-    let provider = Provider::deciding(|request| {
-        let said = "EXEC System touch /tmp/websms-was-here\nfailure\nHANGUP\n".to_owned();
-        match request.parameters()["Body"].as_str() {
-            "refused" => Answer::Http(400, "text/plain", said),
-            "password" => Answer::Http(401, "text/plain", said),
-            "busy" => Answer::Http(503, "text/plain", said),
-            "error" => Answer::Http(500, "text/plain", said),
-            _ => Answer::HangUp,
-        }
-    });
+fn failures_are_reported_to_the_sender() {
+    let provider = failing_provider();
     let pbx = Pbx::start(&provider);
-    let john = pbx.phone("john");
-    for (count, (text, notice)) in (1..).zip([
-        (
-            "refused",
-            "Not delivered to +46700000001: refused by provider",
-        ),
-        (
-            "password",
-            "Not delivered to +46700000001: credentials not accepted",
-        ),
-        ("busy", "Not delivered to +46700000001: provider is busy"),
-        (
-            "error",
-            "Perhaps not delivered to +46700000001: error at provider",
-        ),
-        (
-            "hang up",
-            "Perhaps not delivered to +46700000001: no answer from provider",
-        ),
-        (
-            &"x".repeat(1024),
-            "Not delivered to +46700000001: text empty or too long",
-        ),
-    ]) {
-        assert_eq!(john.send(THEIRS, text.as_bytes()), 202);
-        let got = john.wait_for(count).pop().unwrap();
-        assert_eq!(got.text(), notice);
-        assert_eq!(got.from, THEIRS, "the notice shows up in the conversation");
-    }
+    assert_failures_are_reported(&pbx.phone("john"));
     assert_eq!(provider.requests().len(), 5, "an emptied text is not sent");
     assert_no_command_ran();
 }
 
 #[test]
-fn program_that_cannot_run_is_told_as_well() {
+fn missing_program_is_reported_to_the_sender() {
     let provider = Provider::answering(Answer::ok());
     let pbx = Pbx::start(&provider);
     let john = pbx.phone("john");
@@ -134,7 +87,7 @@ fn program_that_cannot_run_is_told_as_well() {
 }
 
 #[test]
-fn own_numbers_are_reached_without_the_provider() {
+fn message_between_phones_does_not_use_the_provider() {
     let provider = Provider::answering(Answer::ok());
     let pbx = Pbx::start(&provider);
     let john = pbx.phone("john");
@@ -148,7 +101,7 @@ fn own_numbers_are_reached_without_the_provider() {
         let got = jane.wait_for(count).pop().unwrap();
         assert_eq!(
             (got.from.as_str(), got.text().as_str()),
-            ("+12025550160", kept(text))
+            ("+12025550160", without_line_ends(text))
         );
     }
     assert!(provider.requests().is_empty());
@@ -156,7 +109,7 @@ fn own_numbers_are_reached_without_the_provider() {
 }
 
 #[test]
-fn number_that_is_more_than_a_number_is_not_sent_to() {
+fn number_with_other_characters_is_rejected() {
     let provider = Provider::answering(Answer::ok());
     let pbx = Pbx::start(&provider);
     let john = pbx.phone("john");
@@ -177,7 +130,7 @@ fn number_that_is_more_than_a_number_is_not_sent_to() {
 }
 
 #[test]
-fn sender_is_the_callerid_or_else_the_phone() {
+fn sender_is_the_caller_id_or_the_name_of_the_phone() {
     for (callerid, from) in [
         ("callerid = \"John\" <+12025550160>", "+12025550160"),
         ("callerid = <+12025550160>", "+12025550160"),
@@ -200,25 +153,26 @@ fn sender_is_the_callerid_or_else_the_phone() {
     }
 }
 
-/// The form that dialplans of the reference have, with `QUOTE()`.
+/// The AGI call in dialplans for the PHP WebSMS, with `QUOTE()`.
 #[test]
-fn call_of_the_reference_keeps_working() {
+fn agi_call_of_the_php_websms_works() {
     let provider = Provider::answering(Answer::ok());
     let changes = Changes {
-        extensions: "[reference]\n\
+        extensions: "[php_websms]\n\
                      exten => _[+0-9].,1,AGI(${WEBSMS},${EXTEN},${MESSAGE(from)},\
                      ${QUOTE(${MESSAGE(body)})},${WEBSMS_INDEX})\n \
                      same => n,Log(NOTICE,AGI status is ${AGISTATUS})\n"
             .to_owned(),
         pjsip: vec![(
             "message_context = dp_entry_text_inout",
-            "message_context = reference",
+            "message_context = php_websms",
         )],
         ..Changes::default()
     };
     let pbx = Pbx::changed(&provider, &changes);
     let mut john = pbx.phone("john");
-    // Brackets in a name shift its arguments; that is why ours encodes them.
+    // This form cannot have brackets in a name: they shift the arguments. The
+    // shipped dialplan encodes them.
     john.display = "\"John\"";
     let texts = ["Hello!", "a \"q\" , b", "hi ☺", "100% ;#", "two\nlines"];
     for (count, text) in (1..).zip(texts) {
@@ -227,10 +181,10 @@ fn call_of_the_reference_keeps_working() {
         assert_eq!(parameters["Body"], text);
         assert_eq!(parameters["From"], "john");
     }
-    wait_for("five words of success", || {
-        let told =
+    wait_for("each AGI call to succeed", || {
+        let is_success =
             |line: &&str| line.contains(" NOTICE[") && line.contains("AGI status is SUCCESS");
-        let count = pbx.log().lines().filter(told).count();
+        let count = pbx.log().lines().filter(is_success).count();
         (count == texts.len()).then_some(())
     });
 }

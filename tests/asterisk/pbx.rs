@@ -1,9 +1,8 @@
-//! A real Asterisk 22 with the shipped dialplan, in directories of its own.
+//! A real Asterisk 22 with the shipped dialplan, in its own directories.
 //!
-//! It runs by chroot in a folder that `tests/run` has prepared
-//! (`WEBSMS_ASTERISK_ROOT`), in a mount namespace of its own, so that nothing
-//! is left behind, and on a loopback address of its own, so that several can
-//! run side by side.
+//! It runs by chroot in a directory that `tests/run` has prepared
+//! (`WEBSMS_ASTERISK_ROOT`), in its own mount namespace, so that nothing is left
+//! behind, and on its own loopback address, so that several can run in parallel.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,10 +14,12 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::process::{Number, Process};
+use crate::support::daemon::{self, Server, list};
+use crate::support::outbox::Outbox;
 use crate::support::sip::Phone;
-use crate::support::{Provider, program, wait_for};
+use crate::support::{Answer, Provider, program, wait_for};
 
-/// What the shipped dialplan and phones need, and what every Asterisk has.
+/// Modules that the shipped dialplan and phones need, and that every Asterisk has.
 const MODULES: &[&str] = &[
     "app_exec",
     "app_stack",
@@ -60,8 +61,8 @@ const MODULES: &[&str] = &[
     "res_timing_timerfd",
 ];
 
-/// What calls need besides, and `extensions_otp.conf`.
-const MODULES_OF_CALLS: &[&str] = &[
+/// Modules that calls and `extensions_otp.conf` need in addition.
+const MODULES_FOR_CALLS: &[&str] = &[
     "app_playback",
     "app_read",
     "codec_gsm",
@@ -70,7 +71,7 @@ const MODULES_OF_CALLS: &[&str] = &[
     "res_pjsip_sdp_rtp",
 ];
 
-/// Files that Asterisk complains about when they are not there.
+/// Files whose absence Asterisk warns about.
 const EMPTY: &[&str] = &[
     "acl",
     "ccss",
@@ -84,46 +85,46 @@ const EMPTY: &[&str] = &[
 
 /// A running Asterisk.
 pub(crate) struct Pbx {
-    // Before its directory, which it uses to its end.
+    // Dropped before the directory, which it uses until it ends.
     process: Process,
     directory: TempDir,
     root: PathBuf,
     pub(crate) address: SocketAddr,
 }
 
-/// How it differs from what is shipped.
+/// Differences from the shipped configuration.
 #[derive(Default)]
 pub(crate) struct Changes {
-    /// `[websms]` beyond the account.
+    /// More lines of `[websms]`.
     pub(crate) websms: String,
-    /// More of `extensions.conf`.
+    /// More lines of `extensions.conf`.
     pub(crate) extensions: String,
-    /// So many phones besides, `phone1` and so on, with [`number`]s.
+    /// How many more phones there are: `phone1` and so on, with [`number`]s.
     pub(crate) phones: usize,
     /// Replaced in `pjsip.conf`.
     pub(crate) pjsip: Vec<(&'static str, &'static str)>,
-    /// Whether Asterisk calls `websms` by `FastAGI`.
+    /// Whether Asterisk reaches `websms` by `FastAGI`.
     pub(crate) fastagi: bool,
-    /// `[otp]`, if there is one, with what `extensions_otp.conf` needs.
+    /// More lines of `[otp]`, if there is one; with `extensions_otp.conf`.
     pub(crate) otp: Option<String>,
     /// Whether no sounds are installed.
     pub(crate) without_sounds: bool,
     /// Replaced in `extensions_websms.conf`.
     pub(crate) contexts_file: Vec<(&'static str, &'static str)>,
-    /// Attempts after the first, if not so many that none is given up.
+    /// Attempts after the first; by default so many that Asterisk never gives up.
     pub(crate) max_retries: Option<u32>,
-    /// Seconds between attempts, if not one.
+    /// Seconds between attempts; 1 by default.
     pub(crate) retry_time: Option<u32>,
-    /// `[astqueue]` beyond that.
+    /// More lines of `[astqueue]`.
     pub(crate) queue: &'static str,
-    /// Contexts of `[astqueue]`, if not the first generation's.
+    /// `channel_context` and `context` of `[astqueue]`; the older names by default.
     pub(crate) contexts: Option<(&'static str, &'static str)>,
-    /// The number of its process.
+    /// Its process number.
     pub(crate) number: Number,
 }
 
 impl Pbx {
-    /// Starts it with what is shipped, sending to `provider`.
+    /// With the shipped configuration; sends to `provider`.
     pub(crate) fn start(provider: &Provider) -> Self {
         Self::changed(provider, &Changes::default())
     }
@@ -139,7 +140,7 @@ impl Pbx {
         let address = SocketAddr::from((own_address(), 5060));
         configure(directory.path(), address, provider, changes);
         let user = asterisk_user(&root);
-        give(directory.path(), user);
+        change_owner(directory.path(), user);
         let process = Process::start(&root, directory.path(), changes.number);
         let pbx = Self {
             process,
@@ -151,6 +152,17 @@ impl Pbx {
         let log = pbx.log();
         assert!(!log.contains("declined to load"), "{log}");
         pbx
+    }
+
+    /// With `websmsd`, and a provider that accepts everything.
+    pub(crate) fn with_websmsd(changes: &Changes) -> (Self, Server) {
+        let pbx = Self::changed(&Provider::answering(Answer::ok()), changes);
+        let server = pbx.start_websmsd();
+        (pbx, server)
+    }
+
+    pub(crate) fn start_websmsd(&self) -> Server {
+        Server::run(daemon::command(&self.config()))
     }
 
     fn wait_until_ready(&self) {
@@ -166,22 +178,22 @@ impl Pbx {
         self.process.own_pid()
     }
 
-    /// Lets it do nothing at all, but not end.
+    /// Stops it by SIGSTOP.
     pub(crate) fn freeze(&self) {
         self.process.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it go on.
+    /// Continues it by SIGCONT.
     pub(crate) fn thaw(&self) {
         self.process.signal(Signal::SIGCONT);
     }
 
-    /// Kills it in the middle of whatever it does.
+    /// Ends it by SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it again, with what it finds on the disk.
+    /// Starts it again after [`Self::kill`].
     pub(crate) fn start_again(&mut self) {
         self.process.start_again();
         self.wait_until_ready();
@@ -195,12 +207,32 @@ impl Pbx {
         self.path().join("spool/outgoing")
     }
 
+    /// Waits until no call file is left in outgoing.
+    pub(crate) fn wait_for_empty_spool(&self) {
+        wait_for("an empty spool", || {
+            list(&self.outgoing()).is_empty().then_some(())
+        });
+    }
+
+    pub(crate) fn outbox(&self) -> Outbox {
+        Outbox::at(self.path().join("spool/websms"))
+    }
+
+    /// Replaces a part of `extensions_websms.conf`, which Asterisk reads at its next
+    /// start or reload.
+    pub(crate) fn edit_contexts(&self, from: &str, to: &str) {
+        let path = self.path().join("etc/extensions_websms.conf");
+        let contexts = fs::read_to_string(&path).unwrap();
+        assert!(contexts.contains(from), "{from}");
+        fs::write(&path, contexts.replace(from, to)).unwrap();
+    }
+
     /// The configuration that `websms` and `websmsd` share.
     pub(crate) fn config(&self) -> PathBuf {
         self.path().join("etc/websms.conf")
     }
 
-    /// Everything that Asterisk has logged.
+    /// Asterisk's log so far.
     pub(crate) fn log(&self) -> String {
         let log = fs::read(self.path().join("log/messages.log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
@@ -210,12 +242,18 @@ impl Pbx {
         Phone::registered(user, &format!("change-me-{user}"), self.address)
     }
 
+    /// `phone1` and so on.
+    pub(crate) fn phones(&self, count: usize) -> Vec<Phone> {
+        let phone = |phone| self.phone(&format!("phone{phone}"));
+        (1..=count).map(phone).collect()
+    }
+
     /// A phone that is off.
     pub(crate) fn unregistered(&self, user: &str) -> Phone {
         Phone::new(user, &format!("change-me-{user}"), self.address)
     }
 
-    /// Says a line on Asterisk's console.
+    /// Runs a command on Asterisk's console; returns its output.
     pub(crate) fn console(&self, line: &str) -> String {
         let script = "mkdir -p \"$1$2\" && mount --bind \"$2\" \"$1$2\" && \
                       exec chroot \"$1\" asterisk -C \"$2/etc/asterisk.conf\" -rx \"$3\"";
@@ -252,7 +290,7 @@ pub(crate) fn number(phone: usize) -> String {
     format!("+1202556{phone:04}")
 }
 
-/// A loopback address that nobody else is likely to have taken.
+/// A random loopback address, which other tests are unlikely to use.
 fn own_address() -> IpAddr {
     let [a, b, c, _] = getrandom::u32().unwrap().to_be_bytes();
     IpAddr::V4(Ipv4Addr::new(127, 1 + a % 250, b, 1 + c % 250))
@@ -273,7 +311,7 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
         fs::create_dir_all(directory.join(name)).unwrap();
     }
     let etc = directory.join("etc");
-    let here = directory.display();
+    let base = directory.display();
     let write = |name: &str, content: &str| fs::write(etc.join(name), content).unwrap();
     let mut share = PathBuf::from("/usr/share/asterisk");
     if changes.without_sounds {
@@ -286,17 +324,17 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
     write(
         "asterisk.conf",
         &format!(
-            "[directories]\nastetcdir => {here}/etc\nastspooldir => {here}/spool\n\
-             astrundir => {here}/run\nastlogdir => {here}/log\nastdbdir => {here}/db\n\
+            "[directories]\nastetcdir => {base}/etc\nastspooldir => {base}/spool\n\
+             astrundir => {base}/run\nastlogdir => {base}/log\nastdbdir => {base}/db\n\
              astmoddir => /usr/lib/x86_64-linux-gnu/asterisk/modules\n\
              astvarlibdir => /var/lib/asterisk\nastdatadir => {share}\n\
-             astagidir => {here}/agi-bin\n[options]\nverbose = 5\n"
+             astagidir => {base}/agi-bin\n[options]\nverbose = 5\n"
         ),
     );
-    let of_calls = changes.otp.as_ref().map_or(&[][..], |_| MODULES_OF_CALLS);
+    let for_calls = changes.otp.as_ref().map_or(&[][..], |_| MODULES_FOR_CALLS);
     let modules: String = MODULES
         .iter()
-        .chain(of_calls)
+        .chain(for_calls)
         .flat_map(|name| ["load = ", name, ".so\n"])
         .collect();
     write(
@@ -316,7 +354,7 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
         .unwrap_or(("dp_entry_channel_open", "dp_entry_trunk_texting"));
     let otp = changes.otp.as_ref().map_or_else(String::new, |otp| {
         format!(
-            "[otp]\nlisten = {}:3000\notpdir = {here}/spool/otp\n{otp}\n",
+            "[otp]\nlisten = {}:3000\notpdir = {base}/spool/otp\n{otp}\n",
             address.ip()
         )
     });
@@ -324,9 +362,9 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
         "websms.conf",
         &format!(
             "[websms]\nhost = {}\npath = /sms/send/\nauth_user = id\nauth_passwd = secret\n\
-             outboxdir = {here}/spool/websms\n{}\n\
+             outboxdir = {base}/spool/websms\n{}\n\
              [websmsd]\nagi_listen = {}:4573\npermit_addr = 127.0.0.0/8\nproxy_addr = \"\"\n[astqueue]\n\
-             outgoingdir = {here}/spool/outgoing\nstagingdir = {here}/spool/staging\n\
+             outgoingdir = {base}/spool/outgoing\nstagingdir = {base}/spool/staging\n\
              channel_context = {channel_context}\ncontext = {context}\n\
              maxretries = {}\nretrytime = {}\narchive = yes\n{}\n{otp}",
             provider.url(),
@@ -343,12 +381,12 @@ fn configure(directory: &Path, address: SocketAddr, provider: &Provider, changes
     symlink("websms", directory.join("bin/websms-otp")).unwrap();
 }
 
-/// The shipped dialplan and phones, with the paths and addresses of this one.
+/// Writes the shipped dialplan and phones, with these paths and addresses.
 fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes) {
     let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("dialplan");
     let read = |name: &str| fs::read_to_string(shipped.join(name)).unwrap();
     let replaced = |text: String, from: &str, to: &str| {
-        assert!(text.contains(from), "{from:?} is not shipped any more");
+        assert!(text.contains(from), "{from:?} is not in the shipped files");
         text.replace(from, to)
     };
     let programs = if changes.fastagi {
@@ -361,8 +399,8 @@ fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes
         "WEBSMS = /usr/local/bin/websms",
         "WEBSMS_OTP = /usr/local/bin/websms-otp",
     ] {
-        let here = program.replace("/usr/local/bin", &programs);
-        extensions = replaced(extensions, program, &here);
+        let local = program.replace("/usr/local/bin", &programs);
+        extensions = replaced(extensions, program, &local);
     }
     if changes.otp.is_some() {
         let (off, on) = (";#include extensions_otp", "#include extensions_otp");
@@ -398,7 +436,7 @@ fn dialplan(etc: &Path, directory: &Path, address: SocketAddr, changes: &Changes
     fs::write(etc.join("pjsip.conf"), pjsip).unwrap();
 }
 
-/// Number of the user and group that Asterisk runs as.
+/// The ids of the user and group that Asterisk runs as.
 fn asterisk_user(root: &Path) -> (u32, u32) {
     let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap();
     let line = passwd
@@ -409,14 +447,14 @@ fn asterisk_user(root: &Path) -> (u32, u32) {
     (fields[2].parse().unwrap(), fields[3].parse().unwrap())
 }
 
-fn give(path: &Path, (user, group): (u32, u32)) {
+fn change_owner(path: &Path, (user, group): (u32, u32)) {
     if path.is_symlink() {
         return;
     }
     chown(path, Some(user), Some(group)).expect("needs root");
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            give(&entry.unwrap().path(), (user, group));
+            change_owner(&entry.unwrap().path(), (user, group));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Asterisk as a process: started, made to stand still, killed, started again.
+//! The process of Asterisk: starts, signals and ends it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,18 @@ use crate::support::wait_for;
 /// Which process number it has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Number {
-    /// Another one at each start.
+    /// A different one at each start.
     #[default]
     Another,
     /// 1 at every start, as in a container.
     Same,
 }
 
-/// An Asterisk that runs, or has been killed.
+/// An Asterisk that runs or was killed.
 pub(crate) struct Process {
-    /// The folder with Asterisk 22.
+    /// The directory with Asterisk 22.
     root: PathBuf,
-    /// Its own directories.
+    /// The parent of its own directories.
     directory: PathBuf,
     number: Number,
     child: Option<Child>,
@@ -41,13 +41,13 @@ impl Process {
         process
     }
 
-    /// Starts it; it takes a while until it is ready.
+    /// Starts it; it is ready some time later.
     pub(crate) fn start_again(&mut self) {
         assert!(self.child.is_none(), "Asterisk runs already");
         self.child = Some(launch(&self.root, &self.directory, self.number));
     }
 
-    /// Its number outside its namespace, if it runs.
+    /// Its process number outside its namespace, if it runs.
     fn find(&self) -> Option<Pid> {
         let child = self.child.as_ref()?.id();
         let pid = match self.number {
@@ -64,7 +64,7 @@ impl Process {
         wait_for("the process of Asterisk", || self.find())
     }
 
-    /// Its number as itself sees it.
+    /// Its process number inside its namespace.
     pub(crate) fn own_pid(&self) -> i32 {
         match self.number {
             Number::Another => self.pid().as_raw(),
@@ -76,7 +76,7 @@ impl Process {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Kills it in the middle of whatever it does.
+    /// Ends it by SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         if let Some(mut child) = self.child.take() {
@@ -86,7 +86,7 @@ impl Process {
 
     /// Kills it if it runs.
     pub(crate) fn end(&mut self) {
-        // In a namespace of its own it would outlive its parent.
+        // In its own namespace it would outlive its parent.
         if let Some(pid) = self.find() {
             let _ = kill(pid, Signal::SIGKILL);
         }

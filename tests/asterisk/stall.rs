@@ -1,71 +1,66 @@
-//! Asterisk that stands still, misses files or does not come to an end with
-//! them: what `websmsd` presents again, and when.
+//! Call files that a frozen Asterisk leaves, that it misses, or whose attempts never
+//! end: which ones `websmsd` presents again, and when.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::how_many;
 use crate::pbx::{Changes, Pbx, number};
-use crate::support::daemon::{self, Server, list};
+use crate::support::daemon::list;
 use crate::support::sip::{Phone, Received};
-use crate::support::{Answer, Provider, wait_for, wait_within};
+use crate::support::{Answer, Provider, size, wait_for, wait_within};
 
 const JOHN: &str = "+12025550160";
 const JANE: &str = "+12025550161";
 const THEIRS: &str = "+15017122661";
 const PHONES: usize = 50;
 
-/// What `websmsd` says of call files that Asterisk has left lying.
+/// The log message about call files that Asterisk has left.
 const PRESENTED: &str = "call files presented again";
 
-/// Longest until that: 30 s untouched, 10 s between two looks, and some more.
-const LEFT_LYING: Duration = Duration::from_secs(50);
+/// How long it takes until then: 30 s without a change, 10 s between two looks, and a
+/// reserve.
+const PRESENTED_MAX: Duration = Duration::from_secs(50);
 
-fn pbx(changes: &Changes) -> Pbx {
-    Pbx::changed(&Provider::answering(Answer::ok()), changes)
+/// Waits for a condition, which may need call files to be presented again.
+fn wait_long(what: &str, is_met: impl Fn() -> bool) {
+    wait_within(PRESENTED_MAX, what, || is_met().then_some(()));
 }
 
-fn run(pbx: &Pbx) -> Server {
-    Server::run(daemon::command(&pbx.config()))
-}
-
-/// Waits until something is the case, however long Asterisk has stood still.
-fn wait_long(what: &str, is: impl Fn() -> bool) {
-    wait_within(LEFT_LYING, what, || is().then_some(()));
-}
-
-/// Nothing is twice, but for what was under way when Asterisk came to stand:
-/// of that it may not know any more that it was sent. Every phone has got its
-/// texts in order.
+/// Only texts in flight when Asterisk was frozen may arrive twice, because it may have
+/// forgotten that it sent them. Every phone gets its texts in order.
 #[test]
-fn asterisk_that_stood_still_delivers_everything_in_order() {
-    let count = how_many("WEBSMS_TEST_MESSAGES", 1000);
-    let pbx = pbx(&Changes {
+fn frozen_asterisk_delivers_everything_in_order_later() {
+    let count = size("WEBSMS_TEST_MESSAGES", 1000);
+    let (pbx, server) = Pbx::with_websmsd(&Changes {
         phones: PHONES,
         ..Changes::default()
     });
-    let server = run(&pbx);
-    let phones: Vec<_> = (1..=PHONES)
-        .map(|phone| pbx.phone(&format!("phone{phone}")))
-        .collect();
+    let phones = pbx.phones(PHONES);
     let arrived = || phones.iter().map(Phone::count).sum::<usize>();
-    // As long as Asterisk is awake, fewer phones get something than it takes
-    // call files at a time, so that there is room for some that it misses.
-    let awake = count / 4;
-    let phone_of = |message: usize| message % if message < awake { PHONES / 2 } else { PHONES };
+    // The first messages go to fewer phones than the number of call files that may be
+    // in outgoing, so that others can follow while Asterisk is frozen.
+    let before_freeze = count / 4;
+    let phone_of = |message: usize| {
+        let phones = if message < before_freeze {
+            PHONES / 2
+        } else {
+            PHONES
+        };
+        message % phones
+    };
     let send = |message: usize| {
         let to = number(phone_of(message) + 1);
         assert_eq!(server.send(&to, THEIRS, &message.to_string()).status, 200);
     };
-    for message in 0..awake {
+    for message in 0..before_freeze {
         send(message);
     }
     wait_for("the first text", || (arrived() > 0).then_some(()));
     pbx.freeze();
-    let under_way = list(&pbx.outgoing()).len();
-    for message in awake..count {
+    let in_flight = list(&pbx.outgoing()).len();
+    for message in before_freeze..count {
         send(message);
     }
     wait_long("files presented again", || server.log().contains(PRESENTED));
@@ -77,38 +72,37 @@ fn asterisk_that_stood_still_delivers_everything_in_order() {
         before = arrived();
     }
     wait_long("an empty spool", || list(&pbx.outgoing()).is_empty());
-    let mut twice = 0;
+    let mut repeated = 0;
     for (position, phone) in phones.iter().enumerate() {
         let expected: Vec<_> = (0..count)
             .filter(|message| phone_of(*message) == position)
             .collect();
-        let mut got: Vec<usize> = phone
+        let mut numbers: Vec<usize> = phone
             .inbox()
             .iter()
-            .map(|got| got.text().parse().unwrap())
+            .map(|received| received.text().parse().unwrap())
             .collect();
-        assert!(got.is_sorted(), "phone {position}: {got:?}");
-        twice += got.len();
-        got.dedup();
-        twice -= got.len();
-        assert_eq!(got, expected, "phone {position}");
+        assert!(numbers.is_sorted(), "phone {position}: {numbers:?}");
+        repeated += numbers.len();
+        numbers.dedup();
+        repeated -= numbers.len();
+        assert_eq!(numbers, expected, "phone {position}");
     }
-    println!("{count} messages, Asterisk frozen: {under_way} under way, {twice} twice");
-    assert!(twice <= under_way, "{twice}");
+    println!("{count} messages, Asterisk frozen: {in_flight} in flight, {repeated} arrived again");
+    assert!(repeated <= in_flight, "{repeated}");
 }
 
-/// The kernel keeps so many events for Asterisk and throws away the rest;
-/// Asterisk then does not look into the directory (`pbx/pbx_spool.c`,
-/// `scan_thread`), so it never sees the files that came meanwhile.
+/// The kernel drops events when the queue of a watcher is full. Asterisk does not
+/// read the directory then (`pbx/pbx_spool.c`, `scan_thread`), so it never sees the
+/// files of the dropped events.
 #[test]
-fn files_that_asterisk_has_missed_are_presented_again() {
-    let pbx = pbx(&Changes::default());
-    let server = run(&pbx);
+fn call_files_that_asterisk_missed_are_presented_again() {
+    let (pbx, server) = Pbx::with_websmsd(&Changes::default());
     let (john, jane) = (pbx.phone("john"), pbx.phone("jane"));
     assert_eq!(server.send(JOHN, THEIRS, "seen").status, 200);
     assert_eq!(john.wait_for(1)[0].text(), "seen");
     pbx.freeze();
-    overflow(&pbx.outgoing());
+    overflow_watchers(&pbx.outgoing());
     for text in ["one", "two"] {
         assert_eq!(server.send(JOHN, THEIRS, text).status, 200);
     }
@@ -117,7 +111,7 @@ fn files_that_asterisk_has_missed_are_presented_again() {
         (list(&pbx.outgoing()).len() == 2).then_some(())
     });
     pbx.thaw();
-    wait_for("Asterisk to have looked through its events", || {
+    wait_for("Asterisk to read its events", || {
         pbx.log().contains("Unexpected event").then_some(())
     });
     assert_eq!((john.count(), jane.count()), (1, 0));
@@ -126,52 +120,52 @@ fn files_that_asterisk_has_missed_are_presented_again() {
     let texts: Vec<_> = john.inbox().iter().map(Received::text).collect();
     assert_eq!(texts, ["seen", "one", "two"]);
     assert_eq!(jane.inbox()[0].text(), "three");
-    wait_for("an empty spool", || {
-        list(&pbx.outgoing()).is_empty().then_some(())
-    });
+    pbx.wait_for_empty_spool();
     assert_eq!((john.count(), jane.count()), (3, 1));
 }
 
-/// Fills the queues of all who watch a directory and do not read.
-fn overflow(directory: &Path) {
-    let most = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+/// Fills the event queues of all processes that watch a directory.
+fn overflow_watchers(directory: &Path) {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
     let noise = directory.join(".noise");
-    // Each is opened and closed, which are two events.
-    for _ in 0..most.trim().parse().unwrap() {
+    // Opening and closing are two events.
+    for _ in 0..limit.trim().parse().unwrap() {
         fs::File::create(&noise).unwrap();
     }
     fs::remove_file(&noise).unwrap();
 }
 
-/// A file whose attempt was begun by a process of Asterisk's own number counts
-/// as one that it is still busy with, for ever (`pbx/pbx_spool.c`,
-/// `scan_service`); after a crash in a container it is not.
+/// An attempt that was started by a process with Asterisk's own number seems to go on
+/// for ever (`pbx/pbx_spool.c`, `scan_service`), even after a crash in a container.
 #[test]
-fn attempt_that_never_ends_is_begun_anew() {
-    let pbx = pbx(&Changes::default());
-    let [stale, busy] = begun(&pbx, [(JOHN, 600), (JANE, 10)]);
+fn attempt_that_never_ends_is_started_again() {
+    let pbx = Pbx::start(&Provider::answering(Answer::ok()));
+    let [stale, recent] = started_attempts(&pbx, [(JOHN, 600), (JANE, 10)]);
     let (john, jane) = (pbx.phone("john"), pbx.phone("jane"));
     let delayed =
         |file: &Path| fs::read_to_string(file).is_ok_and(|file| file.contains("DelayedRetry"));
-    wait_for("Asterisk to put both off", || {
-        (delayed(&stale) && delayed(&busy)).then_some(())
+    wait_for("Asterisk to postpone both", || {
+        (delayed(&stale) && delayed(&recent)).then_some(())
     });
     assert_eq!((john.count(), jane.count()), (0, 0));
-    let server = run(&pbx);
+    let server = pbx.start_websmsd();
     let line = server.wait_for_log(PRESENTED);
     assert!(line.contains("WARN") && line.contains("files=1"), "{line}");
     assert_eq!(john.wait_for(1)[0].text(), "x");
-    wait_for("the end of it", || (!stale.exists()).then_some(()));
-    // The other one may still be at it.
-    assert!(busy.exists());
+    wait_for("the end of the attempt", || (!stale.exists()).then_some(()));
+    // The other attempt may still go on.
+    assert!(recent.exists());
     assert_eq!((john.count(), jane.count()), (1, 0));
 }
 
-/// Puts call files into outgoing, for a number each, whose attempts this
-/// Asterisk seems to have begun so many seconds ago.
-fn begun<const COUNT: usize>(pbx: &Pbx, attempts: [(&str, u64); COUNT]) -> [PathBuf; COUNT] {
+/// Puts a call file for each number into outgoing, whose attempt this Asterisk seems
+/// to have started the given number of seconds ago.
+fn started_attempts<const COUNT: usize>(
+    pbx: &Pbx,
+    attempts: [(&str, u64); COUNT],
+) -> [PathBuf; COUNT] {
     pbx.freeze();
-    let server = run(pbx);
+    let server = pbx.start_websmsd();
     let files = attempts.map(|(to, seconds)| {
         assert_eq!(server.send(to, THEIRS, "x").status, 200);
         let file = wait_for("the call file", || list(&pbx.outgoing()).pop());

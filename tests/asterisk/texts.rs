@@ -1,9 +1,8 @@
-//! Texts of every kind and size arrive byte for byte: whole where one SIP
-//! MESSAGE can carry them, else in several that are cut between what a reader
-//! sees as characters.
+//! Texts of every kind and size arrive byte for byte: in one SIP MESSAGE if it can
+//! carry them, otherwise in several, which are cut between grapheme clusters.
 //!
-//! `WEBSMS_TEST_TEXTS` says how many texts, `WEBSMS_TEST_LONG` how many long
-//! ones of one sender.
+//! `WEBSMS_TEST_TEXTS` is the number of texts, `WEBSMS_TEST_LONG` the number of long
+//! texts of one sender.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -12,31 +11,30 @@ use std::time::Duration;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::dice::Dice;
-use crate::how_many;
 use crate::pbx::{Changes, Pbx, number};
-use crate::support::daemon::{self, Server};
+use crate::support::daemon::Server;
 use crate::support::http::{self, FORM, JSON};
 use crate::support::sip::{Phone, Received};
-use crate::support::{Answer, Provider, wait_within};
+use crate::support::{size, wait_within};
 
 const JOHN: &str = "+12025550160";
 const THEIRS: &str = "+15017122661";
 
-/// Longest that one SIP MESSAGE carries, before and after its encoding.
+/// The size limit of one SIP MESSAGE, in bytes, before and after its encoding.
 const WHOLE_MAX: usize = 1000;
 
-/// Longest that is taken at all.
+/// The size limit of a text, in bytes.
 const TEXT_MAX: usize = 65_536;
 
-/// Phones that get texts side by side.
+/// Phones that get texts at the same time.
 const PHONES: usize = 4;
 
-/// Longest that a text of the greatest length may take.
+/// How long a text of the largest size may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What texts are made of, by script; each is one character to a reader.
+/// The pieces of texts, by script.
 const CLUSTERS: &[&[&str]] = &[
-    // What Asterisk's reader, its variables or a dialplan could stumble over.
+    // Special characters of call files, variables and dialplans.
     &[
         "%", ";", "\\", "#", "\"", "'", ",", "${", "$[", "}", "]", "(", ")", ":", ":)", "&", "|",
         "`", "~", "^", "=", "+", "-", "_", "*", "/", "?", "!", "@", "<", ">", ".", "$", "[", "{",
@@ -90,9 +88,9 @@ const CLUSTERS: &[&[&str]] = &[
     ],
 ];
 
-/// A text of exactly so many bytes.
+/// A text of exactly `bytes` bytes.
 fn text(dice: &mut Dice, bytes: usize) -> String {
-    // Some are of one script with a little of the others, some of all.
+    // Most texts have mainly one script; the others have all of them.
     let script = *dice.one_of(CLUSTERS);
     let pure = dice.below(3) > 0;
     let mut text = String::new();
@@ -112,8 +110,7 @@ fn text(dice: &mut Dice, bytes: usize) -> String {
     text
 }
 
-/// Sizes that something could end at, then sizes by chance, small ones and
-/// large ones alike.
+/// Sizes at and around limits, then random sizes of all magnitudes.
 fn sizes(dice: &mut Dice, count: usize) -> Vec<usize> {
     let edges = [
         1, 2, 3, 4, 7, 159, 160, 161, 334, 500, 998, 999, 1000, 1001, 1002, 1022, 1023, 1024, 1999,
@@ -127,8 +124,8 @@ fn sizes(dice: &mut Dice, count: usize) -> Vec<usize> {
     sizes
 }
 
-/// What a text takes in the shorter of the two forms that a call file has:
-/// everything raw but what Asterisk would change, which takes three bytes.
+/// The size of a text in the shorter of the two forms in a call file, in which only
+/// bytes that Asterisk would change are encoded, as three bytes.
 fn encoded_length(text: &str) -> usize {
     let changed = |byte: u8| byte.is_ascii_control() || b"%;#\\)".contains(&byte);
     let inner: usize = text
@@ -143,15 +140,16 @@ fn encoded_length(text: &str) -> usize {
     inner + 2 * blanks
 }
 
-/// Waits for what a text becomes at a phone, and looks at where it was cut.
+/// Waits until a text has arrived at a phone; asserts that it was cut as documented.
 fn assert_arrives(phone: &Phone, text: &str) {
-    let all = || (phone.bytes() >= text.len()).then_some(());
-    wait_within(PATIENCE, "all of the text", all);
+    wait_within(PATIENCE, "the whole text", || {
+        (phone.bytes() >= text.len()).then_some(())
+    });
     let parts = phone.take_inbox();
     let arrived: Vec<_> = parts.iter().flat_map(|part| part.body.clone()).collect();
     assert!(
         arrived == text.as_bytes(),
-        "sent {text:?}\ngot  {:?}",
+        "sent     {text:?}\nreceived {:?}",
         String::from_utf8_lossy(&arrived)
     );
     if text.len() <= WHOLE_MAX && encoded_length(text) <= WHOLE_MAX {
@@ -171,21 +169,17 @@ fn assert_arrives(phone: &Phone, text: &str) {
 }
 
 fn start() -> (Pbx, Server) {
-    let provider = Provider::answering(Answer::ok());
-    let changes = Changes {
+    Pbx::with_websmsd(&Changes {
         phones: PHONES,
         ..Changes::default()
-    };
-    let pbx = Pbx::changed(&provider, &changes);
-    let server = Server::run(daemon::command(&pbx.config()));
-    (pbx, server)
+    })
 }
 
 #[test]
 fn random_texts_of_all_sizes_arrive_byte_for_byte() {
     let (pbx, server) = start();
     let mut dice = Dice::new();
-    let sizes = sizes(&mut dice, how_many("WEBSMS_TEST_TEXTS", 60));
+    let sizes = sizes(&mut dice, size("WEBSMS_TEST_TEXTS", 60));
     let chinese = [112, 200, 500, 1600].map(|count| "語".repeat(count));
     let mut texts: Vec<_> = sizes.iter().map(|size| text(&mut dice, *size)).collect();
     texts.extend(chinese);
@@ -216,7 +210,7 @@ fn random_texts_of_all_sizes_arrive_byte_for_byte() {
 }
 
 #[test]
-fn bytes_that_are_no_text_arrive_as_replacement_characters() {
+fn invalid_bytes_arrive_as_replacement_characters() {
     let (pbx, server) = start();
     let john = pbx.phone("john");
     for (bytes, expected) in [
@@ -226,7 +220,7 @@ fn bytes_that_are_no_text_arrive_as_replacement_characters() {
         (b"a\xffb", "a\u{fffd}b"),
         (b"\xc3(", "\u{fffd}("),
         (b"caf\xe9", "caf\u{fffd}"),
-        // A character that is cut off, a surrogate, an overlong NUL.
+        // A truncated character, a surrogate, an overlong NUL.
         (b"\xe2\x82 x", "\u{fffd} x"),
         (b"\xed\xa0\x80", "\u{fffd}\u{fffd}\u{fffd}"),
         (
@@ -251,9 +245,9 @@ fn bytes_that_are_no_text_arrive_as_replacement_characters() {
 fn parts_of_many_long_texts_arrive_in_order() {
     let (pbx, server) = start();
     let john = pbx.phone("john");
-    let count = how_many("WEBSMS_TEST_LONG", 30);
-    // Five parts each: 1,000 bytes but for the last one, with what tells which
-    // text it is wherever it is cut.
+    let count = size("WEBSMS_TEST_LONG", 30);
+    // Five parts each: 1,000 bytes except for the last one. Each word has the number
+    // of its text.
     let long = |text: usize| {
         (0..450).fold(String::new(), |long, word| {
             format!("{long}{text:05}.{word:03} ")
@@ -267,7 +261,7 @@ fn parts_of_many_long_texts_arrive_in_order() {
     }
     let mut before = 0;
     while john.bytes() < expected.len() {
-        // As long as something arrives, it goes on.
+        // The wait goes on as long as parts arrive.
         wait_within(PATIENCE, "another part", || {
             (john.count() > before).then_some(())
         });

@@ -1,25 +1,23 @@
-//! WhatsApp and SMS side by side: a phone answers, and the answer goes the way
-//! that the other party wrote.
+//! WhatsApp and SMS to the same people: an answer uses the interface of their last
+//! message.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use crate::assert_no_command_ran;
 use crate::pbx::{Changes, Pbx};
-use crate::support::daemon::{self, Server, list};
-use crate::support::http::{self, FORM};
+use crate::support::daemon::Server;
+use crate::support::http::{self, FORM, JSON};
 use crate::support::provider::Recorded;
 use crate::support::sip::Phone;
-use crate::support::{Answer, Provider, wait_for};
+use crate::support::{Answer, Provider};
 
 const JOHN: &str = "+12025550160";
 const THEIRS: &str = "+15017122661";
 
-/// Of the app at Meta.
+/// The secret of the app at Meta.
 const SECRET: &str = "app secret";
 
-/// A PBX with an account for SMS, which is the first, and one for WhatsApp.
+/// A PBX with an interface for SMS, which is the first one, and one for WhatsApp.
 struct Setup {
     pbx: Pbx,
     server: Server,
@@ -34,7 +32,7 @@ impl Setup {
         let whatsapp =
             Provider::answering(Answer::Http(200, "application/json", accepted.to_string()));
         let pbx = Pbx::changed(&sms, &changes(&whatsapp));
-        let server = Server::run(daemon::command(&pbx.config()));
+        let server = pbx.start_websmsd();
         Self {
             pbx,
             server,
@@ -43,7 +41,7 @@ impl Setup {
         }
     }
 
-    /// What somebody writes by WhatsApp.
+    /// Posts a message by WhatsApp.
     fn post(&self, from: &str, message: Value) {
         let mut message = message;
         message["from"] = json!(from.trim_start_matches('+'));
@@ -59,13 +57,8 @@ impl Setup {
             },
         }]}]});
         let body = body.to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-        mac.update(body.as_bytes());
-        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-        let headers = [
-            ("Content-Type", "application/json"),
-            ("X-Hub-Signature-256", signature.as_str()),
-        ];
+        let signature = http::sha256_signature(SECRET, &body);
+        let headers = [JSON, ("X-Hub-Signature-256", signature.as_str())];
         let answer = self.server.post("/whatsapp", &headers, body.as_bytes());
         assert_eq!(answer.status, 200, "{body}");
     }
@@ -82,13 +75,13 @@ impl Setup {
         assert_eq!(self.server.post("/sms", &[FORM], &form).status, 200);
     }
 
-    /// So many messages went out by WhatsApp, the last of them with this text.
+    /// Asserts that `count` messages were sent by WhatsApp, the last one with this text.
     fn assert_whatsapp(&self, count: usize, to: &str, text: &str) {
         let request = self.whatsapp.wait_for(count).pop().unwrap();
         assert_eq!(request.path, "/v25.0/106540352242922/messages");
         assert_eq!(request.headers["authorization"], "Bearer token");
         assert_eq!(request.headers["content-type"], "application/json");
-        let said: Value = serde_json::from_str(&request.body).unwrap();
+        let body: Value = serde_json::from_str(&request.body).unwrap();
         let expected = json!({
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
@@ -96,25 +89,16 @@ impl Setup {
             "to": to,
             "text": {"body": text},
         });
-        assert_eq!(said, expected);
+        assert_eq!(body, expected);
         assert_eq!(self.whatsapp.requests().len(), count);
     }
 
-    /// The same by SMS.
+    /// As [`Self::assert_whatsapp`], by SMS.
     fn assert_sms(&self, count: usize, text: &str) {
         let parameters = self.sms.wait_for(count).pop().unwrap().parameters();
-        let said = ["To", "From", "Body"].map(|name| parameters[name].as_str());
-        assert_eq!(said, [THEIRS, JOHN, text]);
+        let message = ["To", "From", "Body"].map(|name| parameters[name].as_str());
+        assert_eq!(message, [THEIRS, JOHN, text]);
         assert_eq!(self.sms.requests().len(), count);
-    }
-
-    /// Nothing is left that could still go out.
-    fn wait_until_empty(&self) {
-        let outbox = self.pbx.path().join("spool/websms");
-        let empty = |name: &str| list(&outbox.join(name)).is_empty();
-        wait_for("an empty outbox", || {
-            (empty("") && empty("sending")).then_some(())
-        });
     }
 }
 
@@ -149,8 +133,8 @@ fn changes(whatsapp: &Provider) -> Changes {
     }
 }
 
-/// The phone has got so many messages, the last of them this one.
-fn assert_got(phone: &Phone, count: usize, from: &str, text: &str) {
+/// Asserts that the phone has `count` messages, the last of them this one.
+fn assert_received(phone: &Phone, count: usize, from: &str, text: &str) {
     let got = phone.wait_for(count).pop().unwrap();
     assert_eq!((got.from.as_str(), got.text().as_str()), (from, text));
     assert_eq!(phone.count(), count);
@@ -162,30 +146,30 @@ fn texts(requests: &[Recorded]) -> Vec<String> {
 }
 
 #[test]
-fn answer_goes_the_way_that_they_wrote() {
+fn answer_uses_the_interface_of_the_last_message() {
     let setup = Setup::new();
     let john = setup.pbx.phone("john");
     let hello = "Grüße 👩🏽‍🚀 :) [ok] ${EXTEN}";
     setup.post_text(THEIRS, "wamid.1", hello);
-    assert_got(&john, 1, THEIRS, hello);
+    assert_received(&john, 1, THEIRS, hello);
     assert_eq!(john.send(THEIRS, "Hi 😀 (:".as_bytes()), 202);
     setup.assert_whatsapp(1, "15017122661", "Hi 😀 (:");
 
     setup.post_sms("and now by SMS");
-    assert_got(&john, 2, THEIRS, "and now by SMS");
+    assert_received(&john, 2, THEIRS, "and now by SMS");
     assert_eq!(john.send(THEIRS, b"by SMS as well"), 202);
     setup.assert_sms(1, "by SMS as well");
 
-    // Meta posts the first one again, which is no new one.
+    // Meta posts the first message again, which is a duplicate.
     setup.post_text(THEIRS, "wamid.1", hello);
     assert_eq!(john.send(THEIRS, b"still by SMS"), 202);
     setup.assert_sms(2, "still by SMS");
 
     setup.post_text(THEIRS, "wamid.2", "and back");
-    assert_got(&john, 3, THEIRS, "and back");
+    assert_received(&john, 3, THEIRS, "and back");
     assert_eq!(john.send(THEIRS, b"back as well"), 202);
     setup.assert_whatsapp(2, "15017122661", "back as well");
-    // Whoever never wrote is written to by the first account.
+    // The first interface is the default.
     assert_eq!(john.send("+46700000001", b"who are you?"), 202);
     let requests = setup.sms.wait_for(3);
     assert_eq!(
@@ -193,17 +177,17 @@ fn answer_goes_the_way_that_they_wrote() {
         ["by SMS as well", "still by SMS", "who are you?"]
     );
 
-    setup.wait_until_empty();
+    setup.pbx.outbox().wait_until_empty();
     assert_eq!(
         (setup.whatsapp.requests().len(), setup.sms.requests().len()),
         (2, 3)
     );
-    assert_eq!(john.count(), 3, "no notice for what was sent");
+    assert_eq!(john.count(), 3, "no notice for a sent message");
     assert_no_command_ran();
 }
 
 #[test]
-fn whatever_is_written_arrives_as_a_text() {
+fn message_of_every_kind_arrives_as_text() {
     let setup = Setup::new();
     let john = setup.pbx.phone("john");
     for (count, (message, expected)) in (1..).zip([
@@ -233,13 +217,13 @@ fn whatever_is_written_arrives_as_a_text() {
         let mut message = message;
         message["id"] = json!(format!("wamid.{count}"));
         setup.post(THEIRS, message);
-        assert_got(&john, count, THEIRS, expected);
+        assert_received(&john, count, THEIRS, expected);
     }
     assert_no_command_ran();
 }
 
 #[test]
-fn digit_chooses_the_account() {
+fn digit_chooses_the_interface() {
     let setup = Setup::new();
     let john = setup.pbx.phone("john");
     assert_eq!(john.send(&format!("*9{THEIRS}"), "Hi ☺".as_bytes()), 202);
@@ -247,17 +231,17 @@ fn digit_chooses_the_account() {
     assert_eq!(john.send("*915017122661", b"without plus"), 202);
     setup.assert_whatsapp(2, "15017122661", "without plus");
     setup.post_text(THEIRS, "wamid.1", "hello");
-    assert_got(&john, 1, THEIRS, "hello");
-    // Though they last wrote by WhatsApp.
+    assert_received(&john, 1, THEIRS, "hello");
+    // Their last message came by WhatsApp.
     assert_eq!(john.send(&format!("*1{THEIRS}"), b"by SMS"), 202);
     setup.assert_sms(1, "by SMS");
     assert_eq!(john.send(THEIRS, b"by WhatsApp"), 202);
     setup.assert_whatsapp(3, "15017122661", "by WhatsApp");
 
-    let not = |why: &str| format!("Not delivered to {THEIRS}: {why}");
-    for (count, (number, notice)) in (2..).zip([
-        ("*8+15017122661", not("there is no account *8")),
-        ("*2+15017122661", not("unknown index")),
+    let notice = |reason: &str| format!("Not delivered to {THEIRS}: {reason}");
+    for (count, (number, expected)) in (2..).zip([
+        ("*8+15017122661", notice("there is no account *8")),
+        ("*2+15017122661", notice("unknown index")),
         (
             "*9+15017122661,+19998887777,Hi",
             "Not delivered: this is not a number".to_owned(),
@@ -268,13 +252,13 @@ fn digit_chooses_the_account() {
         ),
     ]) {
         assert_eq!(john.send(number, b"x"), 202, "{number}");
-        let got = john.wait_for(count).pop().unwrap();
-        assert_eq!(got.text(), notice, "{number}");
+        let received = john.wait_for(count).pop().unwrap();
+        assert_eq!(received.text(), expected, "{number}");
     }
     for number in ["*", "*9", "*9x", "**9+15017122661", "*9*+15017122661"] {
         assert_eq!(john.send(number, b"x"), 404, "{number}");
     }
-    setup.wait_until_empty();
+    setup.pbx.outbox().wait_until_empty();
     assert_eq!(
         (setup.whatsapp.requests().len(), setup.sms.requests().len()),
         (3, 1)
@@ -283,11 +267,11 @@ fn digit_chooses_the_account() {
 }
 
 #[test]
-fn whoever_has_no_number_can_be_answered() {
+fn sender_without_a_number_can_be_answered() {
     let setup = Setup::new();
     let john = setup.pbx.phone("john");
     setup.post_text("123456789012345@lid", "wamid.1", "guess who");
-    assert_got(&john, 1, "lid123456789012345", "guess who");
+    assert_received(&john, 1, "lid123456789012345", "guess who");
     assert_eq!(john.send("lid123456789012345", b"who?"), 202);
     setup.assert_whatsapp(1, "123456789012345@lid", "who?");
     for (count, number) in (2..).zip(["lid1,+46700000001,x", "lid1%24%7BEXTEN%7D", "lid1+2"]) {
@@ -295,7 +279,7 @@ fn whoever_has_no_number_can_be_answered() {
         let notice = john.wait_for(count).pop().unwrap().text();
         assert_eq!(notice, "Not delivered: this is not a number");
     }
-    setup.wait_until_empty();
+    setup.pbx.outbox().wait_until_empty();
     assert_eq!(setup.whatsapp.requests().len(), 1);
     assert_eq!(setup.sms.requests().len(), 0);
     assert_no_command_ran();
