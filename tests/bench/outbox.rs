@@ -1,8 +1,8 @@
-//! How many messages a second leave the outbox, by a provider that takes its
-//! time, and how many requests are made at a time.
+//! Messages per second that leave the outbox, by the latency of the provider and the
+//! number of simultaneous requests.
 //!
-//! Run with `cargo bench --bench outbox`. `WEBSMS_BENCH_MESSAGES` is how many
-//! there are for the quickest provider; the slower ones get fewer.
+//! Run with `cargo bench --bench outbox`. `WEBSMS_BENCH_MESSAGES` is their number for
+//! the fastest provider; the slower ones get fewer.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -23,7 +23,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use support::{Answer, Daemon, Provider, Spool, size, wait_for};
+use support::outbox::Outbox;
+use support::{Answer, Daemon, Provider, Spool, size};
 
 fn main() {
     let messages = size("WEBSMS_BENCH_MESSAGES", 2000);
@@ -52,9 +53,9 @@ fn rate(latency: Duration, concurrency: usize, messages: usize) -> f64 {
         std::thread::sleep(latency);
         Answer::ok()
     });
-    // The folder for temporary files may be in memory.
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let outbox = folder.path().join("outbox");
+    // The directory for temporary files may be in memory.
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let outbox = directory.path().join("outbox");
     fs::create_dir(&outbox).unwrap();
     fill(&outbox, messages);
     let spool = Spool::new();
@@ -67,20 +68,13 @@ fn rate(latency: Duration, concurrency: usize, messages: usize) -> f64 {
     );
     let start = Instant::now();
     let _daemon = Daemon::with(spool, &config);
-    let waiting = |path: &Path| {
-        let names = fs::read_dir(path).unwrap().flatten();
-        names.filter(|entry| entry.path().is_file()).count()
-    };
-    wait_for("an empty outbox", || {
-        (waiting(&outbox) == 0 && waiting(&outbox.join("sending")) == 0).then_some(())
-    });
+    Outbox::at(outbox).wait_until_empty();
     let rate = messages as f64 / start.elapsed().as_secs_f64();
     assert_eq!(provider.requests().len(), messages);
     rate
 }
 
-/// Messages as `websms` queues them, each of a conversation of its own, queued
-/// in this second.
+/// Writes messages as `websms` queues them, each in its own conversation, queued now.
 fn fill(outbox: &Path, messages: usize) {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
     for number in 0..messages {

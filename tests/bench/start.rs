@@ -1,8 +1,8 @@
-//! How long one message takes from exec to exit, beside what a process and
-//! PHP's interpreter take to start; and how large the binary is.
+//! The duration of one message from exec to exit, compared with the start of a
+//! process and of PHP's interpreter; and the size of the binary.
 //!
-//! Run with `cargo bench --bench start`. The commands take turns, so that what
-//! the machine does besides hits all alike; medians of one run are compared.
+//! Run with `cargo bench --bench start`. The commands take turns, so that other load
+//! on the machine affects all of them equally; medians of one run are compared.
 
 #![allow(
     clippy::expect_used,
@@ -25,10 +25,10 @@ use support::{Answer, Provider, Websms, program};
 
 const ROUNDS: usize = 200;
 
-/// Largest the stripped binary may be.
+/// The size limit of the stripped binary, in bytes.
 const SIZE_MAX: u64 = 8 * 1024 * 1024;
 
-/// A name and how to make the command.
+/// A name, and the function that makes the command.
 struct Measured<'a>(&'static str, Box<dyn Fn() -> Command + 'a>);
 
 fn main() {
@@ -38,7 +38,7 @@ fn main() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]);
     let send = || websms.command(&["+12025550183", "+12025550160", "Hello"]);
-    // The folder for temporary files may be in memory.
+    // The directory for temporary files may be in memory.
     let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let outbox = disk.path().join("outbox").display().to_string();
     let queued = Websms::to(&provider, &[("delivery", "queue"), ("outboxdir", &outbox)]);

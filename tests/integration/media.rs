@@ -280,27 +280,27 @@ fn credentials_go_to_the_trusted_host_and_not_along_a_redirect() {
 }
 
 #[test]
-fn stranger_cannot_choose_what_is_fetched_with_credentials() {
-    // From the stranger's URL to the trusted host, and within that once more.
+fn attacker_cannot_choose_what_is_fetched_with_credentials() {
+    // Redirects from the attacker to the trusted host, and then within it.
     let trusted = Provider::deciding(|request| match request.path.as_str() {
         "/one" => redirect("/two"),
         _ => picture("image/gif", b"GIF89a"),
     });
     let host = format!("http://localhost:{}", trusted.address.port());
     let target = format!("{host}/one");
-    let stranger = Provider::deciding(move |_| redirect(&target));
+    let attacker = Provider::deciding(move |_| redirect(&target));
     let mut setup = Setup::new(&format!(
         "{LOOPBACK}\nmedia_hosts = localhost\n[websms]\nhost = {host}\nauth_user = me\n\
          auth_passwd = secret\n"
     ));
     let daemon = setup.start();
-    let url = format!("{}/a.gif", stranger.url());
+    let url = format!("{}/a.gif", attacker.url());
     assert_eq!(send(&daemon, "", "", &[&url]), 200);
     setup.wait_for_kept(1);
     let requests = trusted.requests();
     let paths: Vec<_> = requests.iter().map(|request| &request.path).collect();
     assert_eq!(paths, ["/one", "/two"]);
-    for request in requests.iter().chain(&stranger.requests()) {
+    for request in requests.iter().chain(&attacker.requests()) {
         assert!(
             !request.headers.contains_key("authorization"),
             "{request:?}"
@@ -350,7 +350,7 @@ fn picture_is_fetched_by_https_with_the_ca_of_the_interface() {
         b"HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\nContent-Length: 6\r\n\r\nGIF89a";
     let authority = Authority::new();
     let trusted = TlsProvider::answering(authority.issue(|_| {}), ANSWER);
-    let stranger = TlsProvider::answering(Authority::new().issue(|_| {}), ANSWER);
+    let attacker = TlsProvider::answering(Authority::new().issue(|_| {}), ANSWER);
     let ca_file = tempfile::NamedTempFile::new().unwrap();
     fs::write(ca_file.path(), authority.pem()).unwrap();
     let mut setup = Setup::new(&format!(
@@ -360,9 +360,9 @@ fn picture_is_fetched_by_https_with_the_ca_of_the_interface() {
     ));
     let daemon = setup.start();
     let url = |provider: &TlsProvider| format!("{}/a.gif", provider.url("localhost"));
-    assert_eq!(send(&daemon, "", "", &[&url(&stranger)]), 200);
+    assert_eq!(send(&daemon, "", "", &[&url(&attacker)]), 200);
     daemon.wait_for_log("picture not fetched yet");
-    assert_eq!(stranger.read(), "");
+    assert_eq!(attacker.read(), "");
     assert_eq!(send(&daemon, "", "", &[&url(&trusted)]), 200);
     setup.wait_for_kept(1);
     let read = trusted.read();

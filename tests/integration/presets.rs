@@ -1,19 +1,18 @@
 //! Every preset against the requests, responses and webhooks recorded of its provider:
 //! `tests/presets/NAME.json`, through the real binary.
 //!
-//! The signatures in there are made by `python3 tests/presets/sign.py`;
-//! with `--check` it verifies them.
+//! `python3 tests/presets/sign.py` makes the signatures in these files; with `--check`
+//! it verifies them.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 use std::thread;
 
 use asterisk_websms::config;
 
+use crate::support::cli::{self, ConfigDirectory};
 use crate::support::golden::{Golden, stems};
-use crate::support::program;
 
 mod examples;
 mod incoming;
@@ -21,17 +20,17 @@ mod outgoing;
 mod own;
 mod together;
 
-/// Tests every preset in a thread of its own; all that fail are named.
-fn each(test: impl Fn(&str, &Golden) + Sync) {
+/// Tests every preset in its own thread; names all that fail.
+fn for_each_preset(test: impl Fn(&str, &Golden) + Sync) {
     let test = &test;
     let failed: Vec<_> = thread::scope(|scope| {
         let running: Vec<_> = stems("conf/presets", ".conf")
             .into_iter()
             .map(|name| {
                 let thread = thread::Builder::new().name(name.clone());
-                let given = name.clone();
+                let own_name = name.clone();
                 let running =
-                    thread.spawn_scoped(scope, move || test(&given, &Golden::read(&given)));
+                    thread.spawn_scoped(scope, move || test(&own_name, &Golden::read(&own_name)));
                 (name, running.unwrap())
             })
             .collect();
@@ -42,7 +41,7 @@ fn each(test: impl Fn(&str, &Golden) + Sync) {
             .filter_map(|(name, end)| end.err().map(|_| name))
             .collect()
     });
-    assert!(failed.is_empty(), "these failed, see above: {failed:?}");
+    assert!(failed.is_empty(), "presets that failed: {failed:?}");
 }
 
 #[test]
@@ -54,7 +53,7 @@ fn every_preset_is_in_the_program_and_has_golden_data() {
     assert_eq!(shipped.collect::<BTreeSet<_>>(), files);
     assert_eq!(stems("tests/presets", ".json"), files);
     assert!(!files.is_empty());
-    each(|name, golden| {
+    for_each_preset(|name, golden| {
         assert!(!golden.send.is_empty(), "{name}");
         assert!(
             golden.answers.iter().any(|answer| answer.outcome == "SENT"),
@@ -85,8 +84,8 @@ fn every_preset_is_in_the_program_and_has_golden_data() {
 }
 
 #[test]
-fn preset_is_sound_with_what_the_administrator_adds() {
-    each(|name, golden| {
+fn preset_with_recorded_keys_passes_check() {
+    for_each_preset(|name, golden| {
         let output = check(&golden.config(name));
         assert!(output.starts_with("ok: "), "{name}: {output}");
     });
@@ -95,16 +94,9 @@ fn preset_is_sound_with_what_the_administrator_adds() {
 /// The output of `check` for a configuration in which only the interfaces can be
 /// wrong.
 fn check(config: &str) -> String {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("websms.conf");
     let rest = "[websmsd]\nproxy_addr = \"\"\n[astqueue]\nmaxretries = 4320\narchive = yes\n";
-    std::fs::write(&path, format!("{config}{rest}")).unwrap();
-    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    let output = Command::new(program())
-        .env_clear()
-        .args(["check", "--file-only", "--config"])
-        .arg(&path)
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    let directory = ConfigDirectory::new(&format!("{config}{rest}"));
+    let owner_only = Permissions::from_mode(0o600);
+    std::fs::set_permissions(directory.path("websms.conf"), owner_only).unwrap();
+    cli::run(&mut directory.command(&["check", "--file-only"])).stdout
 }

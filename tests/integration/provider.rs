@@ -113,7 +113,7 @@ fn redirects_are_not_followed() {
 }
 
 #[test]
-fn values_cannot_leave_their_place_in_the_request() {
+fn values_cannot_escape_from_their_field_in_the_request() {
     let provider = Provider::answering(Answer::ok());
     let websms = Websms::to(&provider, &[]);
     let evil = "x\r\nX-Evil: 1\r\n\r\nPOST /evil HTTP/1.1\r\n&To=+9&Body=y#%00?";

@@ -1,23 +1,23 @@
-//! Requests of every shape: what is where, and that no text escapes from its
-//! place.
+//! Requests of every shape: the place of each value, and that no text escapes from
+//! its field.
 
 use serde_json::{Value, json};
 
 use crate::support::provider::Recorded;
 use crate::support::{Answer, Provider, Websms};
 
-/// A text that tries to break out of whatever surrounds it.
+/// A text that tries to escape from its field.
 const NASTY: &str = "\"}],{\"a\":1}\r\nX-Evil: 1\r\n\r\n&to=+1&b=?#%00/../☺";
 
-/// The one request for a text with these keys.
+/// The only request for a text with these keys.
 fn request(text: &str, keys: &str) -> Recorded {
     let provider = Provider::answering(Answer::ok());
-    let none = if keys.contains("auth_method") {
+    let no_auth = if keys.contains("auth_method") {
         ""
     } else {
         "auth_method = none"
     };
-    let config = format!("[websms]\nhost = {}\n{none}\n{keys}\n", provider.url());
+    let config = format!("[websms]\nhost = {}\n{no_auth}\n{keys}\n", provider.url());
     let status = Websms::configured(&config).status(&["+12025550183", "+12025550160", text]);
     assert_eq!(status, 0, "{keys}");
     let [request] = provider.requests().try_into().unwrap();

@@ -1,4 +1,4 @@
-//! The ceilings: a server that stores nothing, and a store that serves nobody.
+//! The ceilings: a server that stores nothing, and a store without a server.
 
 use std::convert::Infallible;
 use std::fs::{File, OpenOptions, Permissions};
@@ -53,9 +53,9 @@ pub(crate) fn store(directory: &Path, batch: usize, lasts: Duration) -> Figures 
     let (start, before) = (Instant::now(), cpu(me));
     let mut latencies = Vec::new();
     while start.elapsed() < lasts {
-        let begun = Instant::now();
+        let start_of_batch = Instant::now();
         store_batch(directory, latencies.len(), batch);
-        latencies.extend(vec![begun.elapsed(); batch]);
+        latencies.extend(vec![start_of_batch.elapsed(); batch]);
     }
     let spent = cpu(me).checked_sub(before).unwrap();
     Figures::new(latencies, start.elapsed(), spent, resident(me))

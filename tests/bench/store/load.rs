@@ -8,7 +8,7 @@ use crate::subject::Server;
 use crate::support::http::{self, Connection};
 use crate::usage::{Figures, cpu, resident};
 
-/// So many connections for so long.
+/// A number of connections that post messages for some time.
 pub(crate) struct Load {
     connections: usize,
     lasts: Duration,
@@ -16,7 +16,7 @@ pub(crate) struct Load {
     pace: Option<Pace>,
 }
 
-/// A rate that does not wait for answers.
+/// A rate that does not depend on responses.
 pub(crate) struct Pace {
     every: Duration,
     next: AtomicU32,
@@ -45,7 +45,7 @@ impl Load {
         }
     }
 
-    /// A connection for each message, for a server that knows nothing else.
+    /// With a connection for each message, for a server without keep-alive.
     pub(crate) fn closing(self) -> Self {
         let keep_alive = false;
         Self { keep_alive, ..self }
@@ -56,7 +56,7 @@ impl Load {
         Self { pace, ..self }
     }
 
-    /// What the server makes of it. Every answer must be 200.
+    /// Posts to a server; returns its figures. Every response must be 200.
     pub(crate) fn on(&self, server: &Server) -> Figures {
         let (start, before) = (Instant::now(), cpu(server.pid()));
         let latencies: Vec<_> = thread::scope(|scope| {
@@ -75,20 +75,20 @@ impl Load {
         let mut connection = Connection::new(server.address);
         let mut latencies = Vec::new();
         while start.elapsed() < self.lasts {
-            // As many conversations as a busy PBX has.
+            // A thousand conversations, as on a busy PBX.
             let to = format!("+1202555{:04}", (client * 97 + latencies.len()) % 1000);
             let text = "Your parcel arrives tomorrow between 9 and 11. Reply 1 to change.";
             let form = http::message(&to, "+15017122661", text);
-            let mut begun = Instant::now();
+            let mut due = Instant::now();
             if let Some(pace) = &self.pace {
-                // A message that had to wait for a client has waited.
-                begun = pace.next(start);
-                thread::sleep(begun.saturating_duration_since(Instant::now()));
+                // The wait for a free client counts.
+                due = pace.next(start);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
             } else if !self.keep_alive {
                 connection = Connection::new(server.address);
             }
             assert_eq!(connection.post(&form), 200);
-            latencies.push(begun.elapsed());
+            latencies.push(due.elapsed());
         }
         latencies
     }

@@ -1,16 +1,16 @@
-//! What durable storing costs: `websmsd` beside the ceilings of this machine.
+//! The cost of durable storage: `websmsd` compared with the ceilings of this machine.
 //!
 //! | subject | what it shows |
 //! | --- | --- |
 //! | disk | the file operations alone, with group commit: the ceiling of this disk |
 //! | hyper | a server that reads the body and answers: the ceiling of HTTP here |
-//! | websmsd | both, and the work in between |
+//! | websmsd | both, and its own work |
 //! | php | PHP's built-in server, one `file_put_contents` and one `rename`, no fsync |
 //!
-//! Run with `cargo bench --bench store`. The subjects take turns, so that what
-//! the machine does besides hits all alike; what counts is the ratios within one
-//! run. `WEBSMS_BENCH_SECONDS` is how long each turn lasts, `WEBSMS_BENCH_ROUNDS`
-//! how many there are, of which the median counts.
+//! Run with `cargo bench --bench store`. The subjects take turns, so that other load
+//! on the machine affects all of them equally; the ratios within one run matter.
+//! `WEBSMS_BENCH_SECONDS` is the length of a turn, `WEBSMS_BENCH_ROUNDS` the number of
+//! turns of each subject, of which the median counts.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -44,11 +44,11 @@ use usage::Figures;
 
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
 
-/// Files that wait already in the two runs that are compared.
+/// The numbers of waiting files in the two runs that are compared.
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
 
-/// Messages per second that a provider's busiest hour may bring.
+/// Messages per second in a provider's busiest hour.
 const STEADY: u32 = 500;
 
 fn main() {
@@ -57,8 +57,8 @@ fn main() {
         return bare::serve();
     }
     let number = |name: &str, default| {
-        let told = std::env::var(name).ok();
-        told.map_or(default, |told| told.parse().expect(name))
+        let value = std::env::var(name).ok();
+        value.map_or(default, |value| value.parse().expect(name))
     };
     let bench = Bench {
         turn: Duration::from_secs(number("WEBSMS_BENCH_SECONDS", 1)),
@@ -66,7 +66,7 @@ fn main() {
         scratch: Scratch::new(),
     };
     println!("{}", usage::machine());
-    bench.beside_the_ceilings();
+    bench.compare_with_ceilings();
     bench.many_waiting();
     bench.steady();
 }
@@ -77,7 +77,7 @@ struct Bench {
     scratch: Scratch,
 }
 
-/// What takes turns at one number of connections.
+/// A server or store that is measured.
 #[derive(Clone, Copy, PartialEq)]
 enum Subject {
     Disk,
@@ -98,7 +98,7 @@ impl Subject {
 }
 
 impl Bench {
-    fn beside_the_ceilings(&self) {
+    fn compare_with_ceilings(&self) {
         let mut subjects = vec![Subject::Disk, Subject::Hyper, Subject::Websmsd];
         if subject::has_php() {
             subjects.push(Subject::Php);
@@ -151,8 +151,8 @@ impl Bench {
         }
     }
 
-    /// Whether a message costs more when many others wait, and what idling
-    /// costs.
+    /// The cost of a message when few and when many others wait, and that of an idle
+    /// daemon.
     fn many_waiting(&self) {
         println!("\n| waiting | messages/s | median | 99 % | CPU per message | resident |");
         println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
@@ -174,7 +174,7 @@ impl Bench {
         );
     }
 
-    /// The latency at a rate that comes from outside, as a provider sees it.
+    /// The latency at a fixed rate, as a provider sees it.
     fn steady(&self) {
         let server = Server::websmsd(&self.scratch.folder(), Waiting(0));
         let pace = Pace::new(STEADY);
@@ -183,12 +183,12 @@ impl Bench {
             "\nat {STEADY} messages/s: {:.0}/s, median {:.1} ms, 99 % {:.1} ms, slowest {:.1} ms",
             figures.rate,
             usage::milliseconds(figures.median),
-            usage::milliseconds(figures.most_of_all),
+            usage::milliseconds(figures.percentile_99),
             usage::milliseconds(figures.slowest)
         );
     }
 
-    /// Lets all take their turns and takes the median of each, by rate.
+    /// Runs all turns; returns the median of each subject, by rate.
     fn turns<S>(&self, subjects: &[S], turn: impl Fn(&S) -> Figures) -> Vec<Figures> {
         let mut all: Vec<Vec<Figures>> = subjects.iter().map(|_| Vec::new()).collect();
         for _ in 0..self.rounds {
@@ -205,17 +205,16 @@ impl Bench {
     }
 }
 
-/// Folders for the turns, all kept until the end: ext4 is slow to make files
-/// where others were removed within the last minutes, which would be charged to
-/// whoever comes next.
+/// Directories for the turns, all kept until the end: on ext4 it is slow to create
+/// files after others were removed within the last minutes, which would slow down the
+/// next turn.
 struct Scratch {
     directory: TempDir,
     count: Cell<usize>,
 }
 
 impl Scratch {
-    /// On the disk that the project is on; the folder for temporary files may
-    /// be in memory.
+    /// On the disk of the project; the directory for temporary files may be in memory.
     fn new() -> Self {
         Self {
             directory: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
@@ -223,7 +222,7 @@ impl Scratch {
         }
     }
 
-    /// An empty folder, on a disk that has nothing left to write.
+    /// An empty directory, after all writes to the disk have ended.
     fn folder(&self) -> PathBuf {
         self.count.set(self.count.get() + 1);
         let folder = self.directory.path().join(self.count.get().to_string());

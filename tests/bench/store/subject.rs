@@ -1,4 +1,4 @@
-//! The servers that are measured, each in a process of its own.
+//! The measured servers, each in its own process.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read};
@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{program, wait_for};
 
-/// Says to this program that it shall be the bare server.
+/// The argument that makes this program the bare server.
 pub(crate) const HYPER: &str = "hyper";
 
-/// What PHP does with a message: the least that stores it, and no fsync.
+/// The PHP script, which does the minimum to store a message, without fsync.
 const PHP: &str = "<?php
 $name = uniqid('', true);
 $text = \"Channel: Local/{$_POST['To']}@x\\nExtension: {$_POST['To']}\\n\"
@@ -53,8 +53,8 @@ impl Server {
         Self::listening(command)
     }
 
-    /// `websmsd` with its spool in `directory`, logging to a file as it would
-    /// under Docker. Nobody takes call files out of outgoing.
+    /// `websmsd` with its spool in `directory`, which logs to a file as under Docker.
+    /// Nothing takes call files out of outgoing.
     pub(crate) fn websmsd(directory: &Path, waiting: Waiting) -> Self {
         for name in ["staging", "outgoing"] {
             fs::create_dir(directory.join(name)).unwrap();
@@ -101,7 +101,7 @@ impl Server {
         Self { child, address }
     }
 
-    /// Starts what says its address in the first line.
+    /// Starts a server that prints its address in the first line.
     fn listening(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -118,8 +118,7 @@ impl Server {
     }
 }
 
-/// Puts call files into staging as an earlier run would have left them, of
-/// 1,000 conversations.
+/// Puts call files of 1,000 conversations into staging, as left by an earlier run.
 fn fill(staging: &Path, Waiting(count): Waiting) {
     for number in 0..count {
         let conversation = number % 1000;

@@ -1,4 +1,4 @@
-//! What a turn has cost, and on which machine.
+//! The cost of a turn, and the machine.
 
 use std::fmt;
 use std::fs;
@@ -12,8 +12,7 @@ pub(crate) struct Figures {
     /// Messages per second.
     pub(crate) rate: f64,
     pub(crate) median: Duration,
-    /// The 99th percentile.
-    pub(crate) most_of_all: Duration,
+    pub(crate) percentile_99: Duration,
     pub(crate) slowest: Duration,
     /// User and system time of the subject, per message.
     pub(crate) cpu: Duration,
@@ -25,7 +24,7 @@ pub(crate) struct Figures {
 pub(crate) struct Resident(u64);
 
 impl Figures {
-    /// What the latencies of a turn and the subject's time come to.
+    /// From the latencies of a turn and the CPU time of the subject.
     pub(crate) fn new(
         mut latencies: Vec<Duration>,
         lasted: Duration,
@@ -34,12 +33,12 @@ impl Figures {
     ) -> Self {
         latencies.sort();
         let messages = latencies.len();
-        assert!(messages > 0, "not one message was stored");
+        assert!(messages > 0, "no message was stored");
         let at = |part: usize| latencies[(messages * part / 100).min(messages - 1)];
         Self {
             rate: messages as f64 / lasted.as_secs_f64(),
             median: at(50),
-            most_of_all: at(99),
+            percentile_99: at(99),
             slowest: at(100),
             cpu: cpu / u32::try_from(messages).unwrap(),
             resident,
@@ -54,7 +53,7 @@ impl fmt::Display for Figures {
             "{:.0} | {:.2} ms | {:.2} ms | {} µs | {}",
             self.rate,
             milliseconds(self.median),
-            milliseconds(self.most_of_all),
+            milliseconds(self.percentile_99),
             self.cpu.as_micros(),
             self.resident
         )
@@ -89,7 +88,7 @@ pub(crate) fn resident(pid: u32) -> Resident {
     Resident(size.parse().unwrap())
 }
 
-/// The machine, in a line.
+/// A line about the machine.
 pub(crate) fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");
@@ -111,7 +110,7 @@ pub(crate) fn machine() -> String {
     )
 }
 
-/// The file system of the disk that is measured.
+/// The file system of the measured disk.
 fn file_system() -> String {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let here = env!("CARGO_TARGET_TMPDIR");

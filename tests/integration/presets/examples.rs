@@ -1,10 +1,11 @@
-//! The lines that the head of a preset tells the administrator to write.
+//! The lines that the comment at the start of a preset tells the administrator to
+//! write.
 
 use std::collections::BTreeSet;
 
 use asterisk_websms::config::syntax::ini;
 
-use super::{check, each};
+use super::{check, for_each_preset};
 use crate::support::golden::directory;
 
 /// A line of an example.
@@ -20,20 +21,20 @@ fn preset(name: &str) -> String {
     std::fs::read_to_string(directory("conf/presets").join(format!("{name}.conf"))).unwrap()
 }
 
-/// The comment that a preset begins with, without the signs of one.
+/// The lines of the comment at the start of a preset, without `;`.
 fn head(preset: &str) -> Vec<&str> {
     let lines = preset.lines().take_while(|line| !line.is_empty());
     lines.map(|line| line.strip_prefix(';').unwrap()).collect()
 }
 
-/// `key [name] = value`, wherever it stands in a line.
+/// `key [name] = value` at the end of a line.
 fn assignment(line: &str, name: &str) -> Option<(String, String)> {
     let (before, value) = line.split_once(&format!(" [{name}] = "))?;
     let key = before.trim_end().rsplit(' ').next()?;
     Some((key.to_owned(), format!("{key} [{name}] = {value}")))
 }
 
-/// What is to be added to `websms.conf`.
+/// The lines to add to `websms.conf`.
 fn example(head: &[&str], name: &str) -> Vec<Line> {
     let lines = head
         .iter()
@@ -66,8 +67,8 @@ fn config(example: &[Line]) -> String {
 }
 
 #[test]
-fn example_is_sound() {
-    each(|name, _| {
+fn example_passes_check() {
+    for_each_preset(|name, _| {
         let text = preset(name);
         let example = example(&head(&text), name);
         for section in ["websms", "websmsd"] {
@@ -85,17 +86,18 @@ fn example_is_sound() {
 }
 
 #[test]
-fn optional_lines_of_the_head_are_sound() {
-    each(|name, _| {
+fn optional_lines_of_the_comment_pass_check() {
+    for_each_preset(|name, _| {
         let text = preset(name);
         let head = head(&text);
         let example = example(&head, name);
         let given: BTreeSet<_> = example.iter().map(|line| line.text.clone()).collect();
-        let beyond = |line: &&str| assignment(line, name).filter(|(_, text)| !given.contains(text));
-        // Lines that follow each other go together.
-        let blocks = head.split(|line| beyond(line).is_none());
+        let optional =
+            |line: &&str| assignment(line, name).filter(|(_, text)| !given.contains(text));
+        // Consecutive lines belong together.
+        let blocks = head.split(|line| optional(line).is_none());
         for block in blocks.filter(|block| !block.is_empty()) {
-            let block: Vec<_> = block.iter().filter_map(beyond).collect();
+            let block: Vec<_> = block.iter().filter_map(optional).collect();
             let reports = ["websms", "websmsd"].map(|section| {
                 let mut example = example.clone();
                 for (key, text) in block.iter().cloned() {
@@ -105,8 +107,8 @@ fn optional_lines_of_the_head_are_sound() {
                 check(&config(&example))
             });
             // There may be warnings: an interface without auth is open.
-            let sound = reports.iter().any(|report| !report.contains("error: "));
-            assert!(sound, "{name}: {block:?}\n{reports:?}");
+            let passes = reports.iter().any(|report| !report.contains("error: "));
+            assert!(passes, "{name}: {block:?}\n{reports:?}");
         }
     });
 }
@@ -120,7 +122,7 @@ fn preset_contains_nothing_of_an_account() {
         "auth_secret",
         "public_url",
     ];
-    each(|name, _| {
+    for_each_preset(|name, _| {
         let (entries, problems) = ini::parse(&preset(name));
         assert!(problems.is_empty(), "{name}: {problems:?}");
         let mut keys = entries.iter().map(|entry| entry.key.as_str());
@@ -130,7 +132,7 @@ fn preset_contains_nothing_of_an_account() {
 
 #[test]
 fn key_that_a_preset_leaves_out_is_in_its_example() {
-    each(|name, _| {
+    for_each_preset(|name, _| {
         let text = preset(name);
         let example = example(&head(&text), name);
         for (section, key) in left_out(&text) {
@@ -162,7 +164,7 @@ fn left_out(preset: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn comments_are_not_too_long_for_a_terminal() {
-    each(|name, _| {
+    for_each_preset(|name, _| {
         let text = preset(name);
         // A value cannot continue on another line; a comment can.
         let mut comments = text.lines().filter(|line| line.starts_with(';'));

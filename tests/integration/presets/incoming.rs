@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::each;
+use super::for_each_preset;
 use super::outgoing::{Queue, http_answer};
 use crate::support::golden::{Incoming, Post, Receipt, Send};
 use crate::support::http::{self, Response};
@@ -10,7 +10,7 @@ use crate::support::{Daemon, callfile};
 
 #[test]
 fn webhook_becomes_messages() {
-    each(|name, golden| {
+    for_each_preset(|name, golden| {
         let daemon = Daemon::start(&golden.websmsd(name));
         let mut expected = 0;
         for webhook in &golden.webhooks {
@@ -21,25 +21,31 @@ fn webhook_becomes_messages() {
             let files = daemon.spool.wait_for(expected);
             daemon.spool.drain();
             let files = &files[before..];
-            let messages: Vec<_> = files.iter().map(|file| parties(file)).collect();
+            let messages: Vec<_> = files.iter().map(|file| callfile::read(file)).collect();
             let expected = webhook.messages.iter();
             let expected: Vec<_> = expected
                 .map(|m| (m.to.clone(), m.from.clone(), m.text.clone()))
                 .collect();
             assert_eq!(messages, expected, "{case}");
-            repeated(&daemon, &webhook.post, &webhook.messages, &case);
+            assert_repeated_request_is_recognized(&daemon, &webhook.post, &webhook.messages, &case);
         }
         let all = daemon.spool.drain();
         assert_eq!(all.len(), expected, "{name}: {all:?}");
     });
 }
 
-/// A repeated request is recognized by the provider's ids, if there are any.
-fn repeated(daemon: &Daemon, again: &Post, messages: &[Incoming], case: &str) {
+/// Posts a request again; asserts that it is recognized by the provider's ids, if its
+/// messages have any.
+fn assert_repeated_request_is_recognized(
+    daemon: &Daemon,
+    repeated: &Post,
+    messages: &[Incoming],
+    case: &str,
+) {
     if messages.is_empty() || messages.iter().any(|message| message.id.is_none()) {
         return;
     }
-    post(daemon, again, case);
+    post(daemon, repeated, case);
     for message in messages {
         let id = message.id.as_deref();
         daemon.wait_for_log(&format!("provider_id={id:?}"));
@@ -76,15 +82,9 @@ pub(super) fn post(daemon: &Daemon, post: &Post, case: &str) {
     }
 }
 
-/// To, from and text of a call file.
-pub(super) fn parties(file: &str) -> (String, String, String) {
-    let (to, from, text) = callfile::message(file.as_bytes()).unwrap();
-    (to, from, String::from_utf8(text).unwrap())
-}
-
 #[test]
 fn receipt_is_recorded_and_the_sender_notified() {
-    each(|name, golden| {
+    for_each_preset(|name, golden| {
         if golden.receipts.is_empty() {
             return;
         }
@@ -92,36 +92,42 @@ fn receipt_is_recorded_and_the_sender_notified() {
         let mut answers = golden.answers.iter();
         let (answer, recorded) = answers
             .find_map(|answer| Some((answer, answer.provider_id.as_ref()?)))
-            .unwrap_or_else(|| panic!("{name}: no answer has an id"));
+            .unwrap_or_else(|| panic!("{name}: no response has an id"));
         for receipt in &golden.receipts {
             let case = format!("{name}, receipt {:?}", receipt.post.about);
             let body = answer.body.replace(recorded, &receipt.receipt.id);
             let sent = queue.send(&golden.send[0], http_answer(answer, body), &case);
-            let sent = sent.unwrap_or_else(|| panic!("{case}: nothing is kept"));
+            let sent = sent.unwrap_or_else(|| panic!("{case}: no record waits for its receipt"));
             assert_eq!(sent["receipt"], Value::Null, "{case}");
-            noted(&queue, &sent, &golden.send[0], receipt, &case);
+            assert_receipt_is_recorded(&queue, &sent, &golden.send[0], receipt, &case);
         }
     });
 }
 
-/// Posts a receipt for a message that was sent.
-fn noted(queue: &Queue, sent: &Value, message: &Send, receipt: &Receipt, case: &str) {
+/// Posts a receipt for a sent message; asserts its state and the notice.
+fn assert_receipt_is_recorded(
+    queue: &Queue,
+    sent: &Value,
+    message: &Send,
+    receipt: &Receipt,
+    case: &str,
+) {
     let before = queue.daemon.spool.drain().len();
     post(&queue.daemon, &receipt.post, case);
     let expected = &receipt.receipt;
     let kept = queue.kept();
-    let noted = kept.iter().find(|kept| kept["id"] == sent["id"]).unwrap();
-    assert_eq!(noted["message"], sent["message"], "{case}");
-    let noted = &noted["receipt"];
+    let record = kept.iter().find(|kept| kept["id"] == sent["id"]).unwrap();
+    assert_eq!(record["message"], sent["message"], "{case}");
+    let record = &record["receipt"];
     let state = match expected.state.as_str() {
         "delivered" => "delivered",
         "failed" => "undelivered",
         "other" => "pending",
         other => panic!("{case}: {other}"),
     };
-    assert_eq!(noted["state"], state, "{case}");
+    assert_eq!(record["state"], state, "{case}");
     assert_eq!(
-        noted["reason"].as_str(),
+        record["reason"].as_str(),
         expected.reason.as_deref(),
         "{case}"
     );
@@ -129,7 +135,7 @@ fn noted(queue: &Queue, sent: &Value, message: &Send, receipt: &Receipt, case: &
     let files = queue.daemon.spool.drain();
     let notices: Vec<_> = files[before..]
         .iter()
-        .map(|(_, file)| parties(file))
+        .map(|(_, file)| callfile::read(file))
         .collect();
     if expected.state != "failed" {
         assert!(notices.is_empty(), "{case}: {notices:?}");
@@ -138,7 +144,7 @@ fn noted(queue: &Queue, sent: &Value, message: &Send, receipt: &Receipt, case: &
     let reason = expected
         .reason
         .as_deref()
-        .or_else(|| noted["status"].as_str())
+        .or_else(|| record["status"].as_str())
         .unwrap();
     let text = format!("Not delivered to {}: {reason}", message.to);
     assert_eq!(

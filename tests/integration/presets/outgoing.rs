@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex};
 use asterisk_websms::config;
 use serde_json::{Map, Value};
 
-use super::each;
-use crate::support::daemon::list;
+use super::for_each_preset;
 use crate::support::golden::{Golden, ProviderResponse, Request, Send};
+use crate::support::outbox::Outbox;
 use crate::support::provider::Recorded;
 use crate::support::websms::variables;
-use crate::support::{Answer, Daemon, Provider, Spool, Websms, wait_for};
+use crate::support::{Answer, Daemon, Provider, Spool, Websms};
 
 /// Headers that the HTTP client sends to every provider.
 const CLIENT_HEADERS: [&str; 4] = ["accept", "content-length", "host", "user-agent"];
 
 #[test]
 fn message_becomes_the_request_that_the_provider_wants() {
-    each(|name, golden| {
+    for_each_preset(|name, golden| {
         for (number, send) in golden.send.iter().enumerate() {
             let case = format!("{name}, send {number}");
             let config = golden.websms(name, &[]);
@@ -122,7 +122,7 @@ fn pairs(fields: &Map<String, Value>) -> Vec<(String, String)> {
 
 #[test]
 fn response_decides_the_status() {
-    each(|name, golden| {
+    for_each_preset(|name, golden| {
         for (number, answer) in golden.answers.iter().enumerate() {
             let case = format!("{name}, answer {number}");
             let provider = Provider::answering(http_answer(answer, answer.body.clone()));
@@ -156,7 +156,7 @@ pub(super) fn http_answer(answer: &ProviderResponse, body: String) -> Answer {
 
 #[test]
 fn id_is_read_from_the_response() {
-    each(|name, golden| {
+    for_each_preset(|name, golden| {
         let queue = Queue::new(name, golden);
         for (number, answer) in golden.answers.iter().enumerate() {
             if answer.outcome == "SENT" {
@@ -198,29 +198,26 @@ impl Queue {
         }
     }
 
-    /// Sends a message, which the provider answers with `answer`. Returns what is
-    /// kept of it for its receipt.
+    fn outbox(&self) -> Outbox {
+        Outbox::at(self.daemon.spool.path().join("outbox"))
+    }
+
+    /// Sends a message, which the provider answers with `answer`. Returns the record
+    /// that waits for its receipt.
     pub(super) fn send(&self, send: &Send, answer: Answer, case: &str) -> Option<Value> {
         *self.answer.lock().unwrap() = answer;
         let output = self.websms.run(&[&send.to, &send.from, &send.text]);
         let variables = variables(&output.stdout);
         assert_eq!(variables["WEBSMS_STATUS"], "QUEUED", "{case}");
-        let outbox = self.daemon.spool.path().join("outbox");
-        wait_for("an empty outbox", || {
-            let states = [outbox.clone(), outbox.join("sending")];
-            states
-                .iter()
-                .all(|state| list(state).is_empty())
-                .then_some(())
-        });
+        self.outbox().wait_until_empty();
         self.kept()
             .into_iter()
             .find(|sent| sent["id"] == *variables["WEBSMS_ID"])
     }
 
-    /// What is kept of messages that were sent.
+    /// The records of sent messages, which wait for their receipts.
     pub(super) fn kept(&self) -> Vec<Value> {
-        let files = list(&self.daemon.spool.path().join("outbox/sent"));
+        let files = self.outbox().files("sent");
         let read = |path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         files.into_iter().map(read).collect()
     }

@@ -1,5 +1,4 @@
-//! Presets as the administrator uses them: listed, shown, overridden, own ones, and
-//! wrong ones.
+//! The administrator's use of presets: list, show, override, own and wrong presets.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -24,7 +23,7 @@ impl Setup {
         Self(directory)
     }
 
-    /// Where the presets are.
+    /// The line of `[websms]` that names the own presets.
     fn presetdir(&self) -> String {
         format!("presetdir = {}", self.0.path().join("own").display())
     }
@@ -110,7 +109,7 @@ fn presets_are_listed_with_their_titles() {
 }
 
 #[test]
-fn preset_is_shown_as_it_is() {
+fn preset_is_shown_unchanged() {
     let own = "; twilio: Twilio, but mine\n[websms]\n";
     let setup = Setup::new(&[("twilio.conf", own)]);
     setup.configure("nonsense [");
@@ -182,7 +181,7 @@ fn key_of_the_file_wins_over_the_preset() {
         ("preset = mine\nurl_path = /file", "", "/file"),
         ("preset [a] = mine", "a", "/preset"),
         ("preset [a] = mine\npath [a] = /a", "a", "/a"),
-        // What has no index holds for all, and is the file's.
+        // A key of the file without an index is for all interfaces.
         ("preset [a] = mine\npath = /file", "a", "/file"),
         ("preset [a] = mine\npath = /file\npath [a] = /a", "a", "/a"),
         (
@@ -195,7 +194,7 @@ fn key_of_the_file_wins_over_the_preset() {
             "b",
             "/preset",
         ),
-        // The preset of one is nothing to the other.
+        // The preset of one interface is not for the other.
         ("preset [a] = mine\nauth_method [b] = none", "b", "/"),
     ] {
         assert_eq!(setup.path(lines, index), expected, "{lines}");

@@ -1,13 +1,13 @@
-//! All presets in one file, as interfaces beside each other.
+//! All presets in one file, each as an interface.
 
 use super::check;
-use super::incoming::{parties, post};
+use super::incoming::post;
 use super::outgoing::compare;
 use crate::support::golden::{Golden, stems};
-use crate::support::{Answer, Daemon, Provider, Websms};
+use crate::support::{Answer, Daemon, Provider, Websms, callfile};
 
-/// A file with every provider, and their recorded data by name.
-fn everyone(provider: &Provider) -> (String, Vec<(String, Golden)>) {
+/// A configuration with every preset, and their recorded data by name.
+fn all_presets(provider: &Provider) -> (String, Vec<(String, Golden)>) {
     let names = stems("conf/presets", ".conf").into_iter();
     let goldens: Vec<_> = names
         .map(|name| (name.clone(), Golden::read(&name)))
@@ -22,16 +22,16 @@ fn everyone(provider: &Provider) -> (String, Vec<(String, Golden)>) {
 }
 
 #[test]
-fn all_are_sound_in_one_file() {
-    let (config, _) = everyone(&Provider::answering(Answer::ok()));
+fn all_presets_in_one_file_pass_check() {
+    let (config, _) = all_presets(&Provider::answering(Answer::ok()));
     let output = check(&config);
     assert!(output.starts_with("ok: "), "{output}");
 }
 
 #[test]
-fn each_sends_by_its_own() {
+fn each_interface_sends_with_its_preset() {
     let provider = Provider::answering(Answer::ok());
-    let (config, goldens) = everyone(&provider);
+    let (config, goldens) = all_presets(&provider);
     let websms = Websms::configured(&config);
     for (number, (name, golden)) in goldens.iter().enumerate() {
         let send = &golden.send[0];
@@ -42,8 +42,8 @@ fn each_sends_by_its_own() {
 }
 
 #[test]
-fn each_receives_by_its_own() {
-    let (config, goldens) = everyone(&Provider::answering(Answer::ok()));
+fn each_interface_receives_with_its_preset() {
+    let (config, goldens) = all_presets(&Provider::answering(Answer::ok()));
     let daemon = Daemon::start(&config);
     let mut expected = Vec::new();
     for (name, golden) in &goldens {
@@ -58,8 +58,8 @@ fn each_receives_by_its_own() {
         }));
     }
     let files = daemon.spool.wait_for(expected.len());
-    let mut messages: Vec<_> = files.iter().map(|file| parties(file)).collect();
-    // Other conversations may overtake.
+    let mut messages: Vec<_> = files.iter().map(|file| callfile::read(file)).collect();
+    // Conversations may overtake each other.
     messages.sort();
     expected.sort();
     assert_eq!(messages, expected);
