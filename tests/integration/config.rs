@@ -1,11 +1,9 @@
 //! One row per mistake, asserting the message: file, line, section, key, and
 //! what is expected. Then the syntax of existing files.
 
-use std::process::Output;
-
 use tempfile::TempDir;
 
-use crate::support::{Answer, Provider, Spool, Websms, section};
+use crate::support::{Answer, Provider, Spool, Websms, daemon, section};
 
 /// A configuration without mistakes that the rows add to.
 const SOUND: &str = "[websms]\nhost=https://h\nauth_user=u\n";
@@ -552,9 +550,7 @@ fn configuration_with_a_mistake_starts_nothing() {
     assert_eq!(websms.status(&["+1", "+2", "x"]), 78);
     assert!(provider.requests().is_empty());
     let path = websms.path().join("websms.conf");
-    let Output { status, stderr, .. } = crate::support::daemon::command(&path).output().unwrap();
-    assert_eq!(status.code(), Some(78));
-    let log = String::from_utf8(stderr).unwrap();
+    let log = daemon::failed_start(&mut daemon::command(&path));
     assert!(
         log.contains("websms.conf:5: [websmsd] permit_addr"),
         "{log}"
@@ -584,10 +580,7 @@ fn missing_secret_of_a_webhook_prevents_the_start() {
         let spool = Spool::new();
         let config = format!("[websmsd]\nauth = {scheme}\nauth_secret [a] = {secret}");
         let path = spool.configure(&config);
-        let output = crate::support::daemon::command(&path).output().unwrap();
-        let log = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(78), "{scheme}: {log}");
-        let log = log
+        let log = daemon::failed_start(&mut daemon::command(&path))
             .replace("auth_secret [a] = \"\"", "auth_secret")
             .replace(" [a]", "");
         assert!(log.contains(expected), "{scheme}: {log}");
@@ -651,13 +644,12 @@ fn check_reports_problems_of_the_spool() {
         output.contains("not a directory (set stagingdir to a directory)"),
         "{output}"
     );
-    // What cannot be checked cannot be started either.
+    // With such a configuration the daemon does not start either.
     let path = spool.path().join("websms.conf");
-    let output = crate::support::daemon::command(&path).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
+    daemon::failed_start(&mut daemon::command(&path));
     // Secrets and certificates are checked as well.
-    let elsewhere = "[websms]\nhost=https://h\nauth_user=u\nauth_passwd=file:/nonexistent\n";
-    let (status, output) = check(elsewhere);
+    let missing_secret = "[websms]\nhost=https://h\nauth_user=u\nauth_passwd=file:/nonexistent\n";
+    let (status, output) = check(missing_secret);
     assert_eq!(status, Some(78));
     assert!(
         output.contains("interface default: failed to read the secret in /nonexistent"),

@@ -2,7 +2,6 @@
 //! with a notice to the phone when they are not available.
 
 use std::fs::{self, File};
-use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,20 +28,6 @@ const LOOPBACK: &str = "media_permit_addr = 127.0.0.1";
 struct Setup {
     pictures: PathBuf,
     installation: Installation,
-}
-
-impl Deref for Setup {
-    type Target = Installation;
-
-    fn deref(&self) -> &Installation {
-        &self.installation
-    }
-}
-
-impl DerefMut for Setup {
-    fn deref_mut(&mut self) -> &mut Installation {
-        &mut self.installation
-    }
 }
 
 impl Setup {
@@ -188,7 +173,7 @@ fn picture_is_stored_unchanged_under_the_linked_name() {
     let body = jpeg(700_001);
     let server = Provider::answering(picture("image/jpeg", &body));
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let url = format!("{}/very/private.JPG?token=hush", server.url());
     assert_eq!(send(&daemon, "id-1", "Look", &[&url]), 200);
     let text = texts(&daemon, 1).remove(0);
@@ -207,7 +192,7 @@ fn picture_is_stored_unchanged_under_the_linked_name() {
     assert_eq!(file.mode() & 0o777, 0o644);
     assert_eq!((file.uid(), file.gid()), (directory.uid(), directory.gid()));
     setup.wait_until_idle();
-    let log = setup.stop(daemon);
+    let log = setup.installation.stop(daemon);
     for private in ["hush", "private.JPG", name.as_str(), JOHN, THEIRS] {
         assert!(!log.contains(private), "{private} in {log}");
     }
@@ -219,7 +204,7 @@ fn picture_is_stored_unchanged_under_the_linked_name() {
 fn picture_of_url_without_extension_is_stored_without_one() {
     let server = Provider::answering(picture("image/png; x=y", b"\x89PNG"));
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let urls = ["/Media/ME1", "/page.html"].map(|path| format!("{}{path}", server.url()));
     assert_eq!(send(&daemon, "", "", &[&urls[0], &urls[1]]), 200);
     let text = texts(&daemon, 1).remove(0);
@@ -259,7 +244,7 @@ fn credentials_go_to_the_trusted_host_and_not_along_a_redirect() {
             "{LOOPBACK}\nmedia_hosts = example.com,127.0.0.1\n[websms]\nhost = {}\n{method}\n",
             server.url()
         ));
-        let daemon = setup.start();
+        let daemon = setup.installation.start();
         let (before, others_before) = (server.requests().len(), other.requests().len());
         let url = format!("{}/account/pictures/1", server.url());
         assert_eq!(send(&daemon, "", "", &[&url]), 200);
@@ -293,7 +278,7 @@ fn attacker_cannot_choose_what_is_fetched_with_credentials() {
         "{LOOPBACK}\nmedia_hosts = localhost\n[websms]\nhost = {host}\nauth_user = me\n\
          auth_passwd = secret\n"
     ));
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let url = format!("{}/a.gif", attacker.url());
     assert_eq!(send(&daemon, "", "", &[&url]), 200);
     setup.wait_for_kept(1);
@@ -316,7 +301,7 @@ fn credentials_go_to_no_other_host() {
          auth_passwd = secret\n",
         server.url()
     ));
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     assert_eq!(
         send(&daemon, "", "", &[&format!("{}/a.gif", server.url())]),
         200
@@ -333,7 +318,7 @@ fn host_name_of_a_permitted_address_gets_credentials() {
         "{LOOPBACK}\nmedia_hosts = localhost\n[websms]\nhost = {host}\nauth_user = me\n\
          auth_passwd = secret\n"
     ));
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     assert_eq!(send(&daemon, "", "", &[&format!("{host}/a.gif")]), 200);
     setup.wait_for_kept(1);
     let request = server.requests().remove(0);
@@ -358,7 +343,7 @@ fn picture_is_fetched_by_https_with_the_ca_of_the_interface() {
          auth_user = me\nauth_passwd = secret\nca_file = {}\n",
         ca_file.path().display()
     ));
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let url = |provider: &TlsProvider| format!("{}/a.gif", provider.url("localhost"));
     assert_eq!(send(&daemon, "", "", &[&url(&attacker)]), 200);
     daemon.wait_for_log("picture not fetched yet");
@@ -381,7 +366,7 @@ fn private_address_is_not_connected_to_and_phone_is_notified() {
         "0x7f000001",
     ] {
         let mut setup = Setup::new("");
-        let daemon = setup.start();
+        let daemon = setup.installation.start();
         let url = format!("http://{host}:{port}/a.gif?x=y");
         assert_eq!(send(&daemon, "", "", &[&url]), 200);
         assert_notified(&daemon, &setup, &url);
@@ -396,7 +381,7 @@ fn redirect_to_a_private_address_is_not_followed() {
     let target = format!("{}/secret", elsewhere.url());
     let server = Provider::deciding(move |_| redirect(&target));
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let url = format!("{}/a.gif", server.url());
     assert_eq!(send(&daemon, "", "", &[&url]), 200);
     assert_notified(&daemon, &setup, &url);
@@ -410,7 +395,7 @@ fn redirect_to_a_private_address_is_not_followed() {
 fn sixth_redirect_is_not_followed() {
     let server = Provider::answering(redirect("/again"));
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let url = format!("{}/a.gif", server.url());
     assert_eq!(send(&daemon, "", "", &[&url]), 200);
     assert_notified(&daemon, &setup, &url);
@@ -456,7 +441,7 @@ fn disallowed_responses_are_not_stored() {
     ] {
         let server = Provider::answering(answer);
         let mut setup = Setup::new(&format!("{LOOPBACK}\nmedia_max = 100000"));
-        let daemon = setup.start();
+        let daemon = setup.installation.start();
         let url = format!("{}/a.gif", server.url());
         assert_eq!(send(&daemon, "", "", &[&url]), 200, "{what}");
         assert_notified(&daemon, &setup, &url);
@@ -468,7 +453,7 @@ fn disallowed_responses_are_not_stored() {
 fn picture_of_the_maximum_size_is_stored() {
     let server = Provider::answering(picture("image/gif", &jpeg(100_000)));
     let mut setup = Setup::new(&format!("{LOOPBACK}\nmedia_max = 100000"));
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     assert_eq!(
         send(&daemon, "", "", &[&format!("{}/a.gif", server.url())]),
         200
@@ -492,19 +477,19 @@ fn truncated_picture_is_not_stored_and_fetched_after_a_restart() {
         Answer::Raw(answer)
     });
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     assert_eq!(
         send(&daemon, "id", "", &[&format!("{}/a.jpg", server.url())]),
         200
     );
     daemon.wait_for_log("picture not fetched yet");
-    setup.stop(daemon);
+    setup.installation.stop(daemon);
     assert_eq!((setup.kept().len(), setup.jobs().len()), (0, 1));
     let job = fs::read_to_string(&setup.jobs()[0]).unwrap();
     assert!(job.contains("\"tries\": 1"), "{job}");
     assert_eq!(setup.jobs()[0].metadata().unwrap().mode() & 0o777, 0o600);
     is_back.store(true, Ordering::SeqCst);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let name = name_in(&texts(&daemon, 1)[0]).to_owned();
     assert_eq!(setup.wait_for_kept(1), [setup.pictures.join(name)]);
     assert_eq!(fs::read(&setup.kept()[0]).unwrap(), body);
@@ -519,7 +504,7 @@ fn picture_is_requested_again_after_503() {
         _ => picture("image/gif", b"GIF89a"),
     });
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     assert_eq!(
         send(&daemon, "", "", &[&format!("{}/a.gif", server.url())]),
         200
@@ -537,7 +522,7 @@ fn picture_is_given_up_after_a_day() {
     // A malformed job stays and blocks no other.
     let broken = job.with_file_name(format!("f{}.json", &DIGITS[1..]));
     fs::write(&broken, "{").unwrap();
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     assert_eq!(
         texts(&daemon, 1),
         [format!("A picture could not be fetched: {url}")]
@@ -556,20 +541,20 @@ fn remains_of_a_crash_are_removed() {
     let kept = setup.pictures.join(format!("{DIGITS}.gif"));
     fs::write(&kept, "GIF89a").unwrap();
     fs::write(job.with_file_name(".abcdef.tmp"), "GIF").unwrap();
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     daemon.wait_for_log("fetching pictures of an earlier run");
     setup.wait_until_idle();
     assert_eq!(setup.kept(), [kept]);
     assert_eq!(server.requests().len(), 0);
-    assert!(setup.stop(daemon).contains("stopped"));
-    assert!(setup.spool().is_untouched());
+    assert!(setup.installation.stop(daemon).contains("stopped"));
+    assert!(setup.installation.spool().is_untouched());
 }
 
 #[test]
 fn message_is_acknowledged_while_its_picture_is_not_answered() {
     let server = Provider::answering(Answer::Silence);
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let url = format!("{}/a.gif", server.url());
     let urls: Vec<_> = (0..7).map(|n| format!("{url}?{n}")).collect();
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
@@ -580,7 +565,7 @@ fn message_is_acknowledged_while_its_picture_is_not_answered() {
     assert_eq!(send(&daemon, "", "next", &[]), 200);
     assert_eq!(texts(&daemon, 2)[1], "next");
     let begun = std::time::Instant::now();
-    setup.stop(daemon);
+    setup.installation.stop(daemon);
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!((setup.jobs().len(), setup.kept().len()), (7, 0));
 }
@@ -597,7 +582,7 @@ fn four_pictures_are_fetched_at_the_same_time() {
         picture("image/gif", b"GIF89a")
     });
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let urls: Vec<_> = (0..12)
         .map(|n| format!("{}/{n}.gif", server.url()))
         .collect();
@@ -611,7 +596,7 @@ fn four_pictures_are_fetched_at_the_same_time() {
 fn duplicate_message_fetches_no_picture_again() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let url = format!("{}/a.gif", server.url());
     for _ in 0..2 {
         assert_eq!(send(&daemon, "id-1", "Look", &[&url]), 200);
@@ -630,7 +615,7 @@ fn duplicate_message_fetches_no_picture_again() {
 fn message_is_not_stored_when_its_pictures_cannot_be_recorded() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(LOOPBACK);
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     let pending = setup.pictures.join(".pending");
     fs::rename(&pending, setup.pictures.join("aside")).unwrap();
     let url = format!("{}/a.gif", server.url());
@@ -650,13 +635,13 @@ fn picture_is_not_fetched_when_its_message_cannot_be_stored() {
     let server = Provider::answering(picture("image/gif", b"GIF89a"));
     let mut setup = Setup::new(LOOPBACK);
     let too_much = format!("min_free = {}", u64::MAX);
-    setup.replace("min_free = 0", &too_much);
-    let daemon = setup.start();
+    setup.installation.replace("min_free = 0", &too_much);
+    let daemon = setup.installation.start();
     let url = format!("{}/a.gif", server.url());
     assert_eq!(send(&daemon, "id", "Look", &[&url]), 503);
     assert_eq!((setup.jobs().len(), server.requests().len()), (0, 0));
-    setup.stop(daemon);
-    assert!(setup.spool().is_untouched());
+    setup.installation.stop(daemon);
+    assert!(setup.installation.spool().is_untouched());
 }
 
 #[test]
@@ -676,7 +661,7 @@ fn only_our_old_pictures_are_removed() {
             file.set_modified(age).unwrap();
         }
     }
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     daemon.wait_for_log("old pictures removed");
     let mut expected: Vec<_> = foreign
         .iter()
@@ -690,7 +675,7 @@ fn only_our_old_pictures_are_removed() {
 #[test]
 fn check_tests_the_directory_for_pictures() {
     let setup = Setup::new("");
-    let config = setup.path("websms.conf");
+    let config = setup.installation.path("websms.conf");
     let check = || {
         let mut command = Command::new(program());
         let output = command

@@ -503,9 +503,7 @@ fn directory_in_use_is_refused() {
     let config = std::fs::read_to_string(otp.config_path()).unwrap();
     let (config, _) = config.split_once("[astqueue]").unwrap();
     let other = Spool::new();
-    let output = daemon::command(&other.configure(config)).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let stderr = daemon::failed_start(&mut daemon::command(&other.configure(config)));
     assert!(
         stderr.contains(
             "another websmsd uses it (stop the other one, or name another directory with otpdir)"

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::daemon::command;
+use crate::support::daemon::{command, failed_start};
 use crate::support::graph::{Graph, NUMBER, TOKEN, info};
 use crate::support::http::JSON;
 use crate::support::otp::{OtpDaemon, PHONE, last_code, received_codes, sms_provider};
@@ -293,9 +293,7 @@ fn daemon_without_an_account_does_not_start() {
         spool.path().display()
     );
     let path = spool.configure(&config);
-    let output = command(&path).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let stderr = failed_start(&mut command(&path));
     assert!(
         stderr.contains("one-time passwords cannot be sent"),
         "{stderr}"

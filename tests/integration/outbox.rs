@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::daemon::{command, failed_start};
 use crate::support::provider::Recorded;
 use crate::support::{Answer, Installation, Provider, Spool, callfile, size, wait_for};
 
@@ -492,11 +493,7 @@ fn two_daemons_do_not_share_an_outbox() {
     let _daemon = setup.start();
     let other = Spool::new();
     let config = setup.config().split("[astqueue]").next().unwrap();
-    let path = other.path().join("websms.conf");
-    std::fs::write(&path, format!("{config}{}", other.section())).unwrap();
-    let output = crate::support::daemon::command(&path).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let log = String::from_utf8(output.stderr).unwrap();
+    let log = failed_start(&mut command(&other.configure(config)));
     assert!(log.contains("another websmsd uses it"), "{log}");
 }
 

@@ -1,7 +1,6 @@
 //! The provider that docs/providers.md configures step by step, and its delivery
 //! receipts.
 
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -37,20 +36,6 @@ struct Example {
     installation: Installation,
 }
 
-impl Deref for Example {
-    type Target = Installation;
-
-    fn deref(&self) -> &Installation {
-        &self.installation
-    }
-}
-
-impl DerefMut for Example {
-    fn deref_mut(&mut self) -> &mut Installation {
-        &mut self.installation
-    }
-}
-
 impl Example {
     fn new() -> Self {
         let answer = Arc::new(Mutex::new(accepted("m-1")));
@@ -81,14 +66,14 @@ impl Example {
     }
 
     fn send(&self, text: &str) {
-        let mut command = self.command(&["websms", THEIRS, JOHN, text]);
+        let mut command = self.installation.command(&["websms", THEIRS, JOHN, text]);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }
 
     /// The records that wait for a receipt.
     fn kept(&self) -> Vec<Value> {
-        let files = self.outbox().files("sent");
+        let files = self.installation.outbox().files("sent");
         let read = |path: &PathBuf| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         files.iter().map(read).collect()
     }
@@ -126,7 +111,7 @@ fn status(id: &str, status: &str, reason: &str) -> String {
 fn documented_provider_works_as_described() {
     let mut example = Example::new();
     let [request, inbound, failed] = blocks("json").try_into().unwrap();
-    let daemon = example.start();
+    let daemon = example.installation.start();
     example.send("Hello");
     let [sent] = example.provider.wait_for(1).try_into().unwrap();
     assert_eq!(
@@ -169,7 +154,7 @@ fn refusal_with_status_200_is_a_failure() {
     let mut example = Example::new();
     let error = json!({"result": "error", "why": "no credit"}).to_string();
     *example.answer.lock().unwrap() = Answer::Http(200, "application/json", error);
-    let daemon = example.start();
+    let daemon = example.installation.start();
     example.send("Hello");
     let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
     let expected = format!("Not delivered to {THEIRS}: no credit");
@@ -181,14 +166,14 @@ fn refusal_with_status_200_is_a_failure() {
 #[test]
 fn receipt_counts_once_and_across_restarts() {
     let mut example = Example::new();
-    let daemon = example.start();
+    let daemon = example.installation.start();
     example.send("Hello");
     wait_for("the message to be kept", || example.kept().pop());
     assert_eq!(post(&daemon, &status("m-1", "sent", "")), 200);
     assert_eq!(example.state().as_deref(), Some("pending"));
-    example.stop(daemon);
+    example.installation.stop(daemon);
 
-    let daemon = example.start();
+    let daemon = example.installation.start();
     for _ in 0..3 {
         assert_eq!(post(&daemon, &status("m-1", "failed", "blocked\r\n")), 200);
     }
@@ -198,7 +183,7 @@ fn receipt_counts_once_and_across_restarts() {
     let notices = daemon.spool.drain();
     assert_eq!(notices.len(), 1, "{notices:?}");
     let id = example.kept()[0]["id"].as_str().unwrap().to_owned();
-    let shown = example.queue(&["show", &id]);
+    let shown = example.installation.queue(&["show", &id]);
     assert!(shown.contains("undelivered (failed, blocked)"), "{shown}");
     assert!(shown.contains("sent as   \"m-1\""), "{shown}");
 }
@@ -206,7 +191,7 @@ fn receipt_counts_once_and_across_restarts() {
 #[test]
 fn delivery_is_recorded_without_a_notice() {
     let mut example = Example::new();
-    let daemon = example.start();
+    let daemon = example.installation.start();
     example.send("Hello");
     wait_for("the message to be kept", || example.kept().pop());
     assert_eq!(post(&daemon, &status("m-1", "DELIVERED", "")), 200);
@@ -218,7 +203,7 @@ fn delivery_is_recorded_without_a_notice() {
 #[test]
 fn receipt_before_its_message_waits_for_it() {
     let mut example = Example::new();
-    let daemon = example.start();
+    let daemon = example.installation.start();
     // Of a message that is not known, or not yet.
     assert_eq!(post(&daemon, &status("m-1", "failed", "too early")), 200);
     assert!(daemon.spool.drain().is_empty());
@@ -233,7 +218,7 @@ fn receipt_before_its_message_waits_for_it() {
 #[test]
 fn simultaneous_receipts_count_once() {
     let mut example = Example::new();
-    let daemon = example.start();
+    let daemon = example.installation.start();
     example.send("Hello");
     wait_for("the message to be kept", || example.kept().pop());
     std::thread::scope(|scope| {
@@ -249,7 +234,7 @@ fn simultaneous_receipts_count_once() {
 #[test]
 fn receipt_during_the_answer_finds_its_message() {
     let mut example = Example::new();
-    let daemon = example.start();
+    let daemon = example.installation.start();
     for number in 0..10 {
         let id = format!("m-{number}");
         *example.answer.lock().unwrap() = accepted(&id);

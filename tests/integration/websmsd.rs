@@ -585,17 +585,13 @@ fn second_daemon_on_the_same_spool_does_not_start() {
     let writing = first.spool.staging().join(".being-written.tmp");
     std::fs::write(&writing, "").unwrap();
     let config = first.spool.path().join("websms.conf");
-    let second = daemon::command(&config).output().unwrap();
-    assert_eq!(second.status.code(), Some(78));
-    let log = String::from_utf8(second.stderr).unwrap();
+    let log = daemon::failed_start(&mut daemon::command(&config));
     assert!(
         log.contains("another websmsd uses it (stop the other one"),
         "{log}"
     );
     let address = first.address.to_string();
-    let second = daemon::listening(&config, &address).output().unwrap();
-    assert_eq!(second.status.code(), Some(78));
-    let log = String::from_utf8(second.stderr).unwrap();
+    let log = daemon::failed_start(&mut daemon::listening(&config, &address));
     assert!(log.contains("cannot listen"), "{log}");
     assert!(writing.exists());
 }

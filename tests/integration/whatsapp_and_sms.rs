@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,20 +21,6 @@ struct Setup {
     sms: Provider,
     chat: Provider,
     installation: Installation,
-}
-
-impl Deref for Setup {
-    type Target = Installation;
-
-    fn deref(&self) -> &Installation {
-        &self.installation
-    }
-}
-
-impl DerefMut for Setup {
-    fn deref_mut(&mut self) -> &mut Installation {
-        &mut self.installation
-    }
 }
 
 impl Setup {
@@ -62,13 +47,13 @@ impl Setup {
     }
 
     fn set_lines(&mut self, lines: &str) {
-        let config = config(self.spool(), lines);
-        self.configure(config);
+        let config = config(self.installation.spool(), lines);
+        self.installation.configure(config);
     }
 
     /// Sends to them from John, successfully.
     fn write(&self, text: &str, index: &str) {
-        let variables = self.send(&[THEIRS, JOHN, text, index]);
+        let variables = self.installation.send(&[THEIRS, JOHN, text, index]);
         let status = variables["WEBSMS_STATUS"].as_str();
         assert!(matches!(status, "SENT" | "QUEUED"), "{text}: {variables:?}");
     }
@@ -133,7 +118,7 @@ fn not_delivered(reason: &str) -> (String, String, String) {
 fn answer_uses_the_interface_of_the_last_message() {
     for delivery in ["direct", "queue"] {
         let mut setup = Setup::new(&format!("reply_index = auto\ndelivery = {delivery}"));
-        let daemon = setup.start();
+        let daemon = setup.installation.start();
         setup.write("nobody wrote", "");
         setup.write("nobody wrote, auto", "auto");
         setup.sms.wait_for(2);
@@ -143,12 +128,18 @@ fn answer_uses_the_interface_of_the_last_message() {
         setup.chat.wait_for(2);
         setup.write("chosen", "sms");
         let national = THEIRS.replace('+', "00");
-        let variables = setup.send(&[&national, "12025550160", "other forms"]);
+        let variables = setup
+            .installation
+            .send(&[&national, "12025550160", "other forms"]);
         assert_ne!(variables["WEBSMS_STATUS"], "FAILED");
         setup.chat.wait_for(3);
         // Other pairs of numbers have no reply route.
-        setup.send(&["+12025550184", JOHN, "somebody else"]);
-        setup.send(&[THEIRS, "+12025550161", "from somebody else"]);
+        setup
+            .installation
+            .send(&["+12025550184", JOHN, "somebody else"]);
+        setup
+            .installation
+            .send(&[THEIRS, "+12025550161", "from somebody else"]);
         setup.sms.wait_for(5);
         post(&daemon, "/sms", THEIRS, "by SMS");
         setup.write("answer by SMS", "");
@@ -169,26 +160,26 @@ fn answer_uses_the_interface_of_the_last_message() {
             "answer by SMS",
         ];
         assert_eq!(sms, expected.map(str::to_owned).into());
-        setup.outbox().wait_until_empty();
+        setup.installation.outbox().wait_until_empty();
     }
 }
 
 #[test]
 fn reply_route_survives_restarts() {
     let mut setup = Setup::new("reply_index = auto\n");
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     post(&daemon, "/chat", THEIRS, "by chat");
-    setup.stop(daemon);
+    setup.installation.stop(daemon);
     // Sending does not need the daemon.
     setup.write("while it is off", "");
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     setup.write("when it is back", "");
     post(&daemon, "/sms", THEIRS, "by SMS");
     setup.write("by SMS", "");
-    setup.stop(daemon);
-    let daemon = setup.start();
+    setup.installation.stop(daemon);
+    let daemon = setup.installation.start();
     post(&daemon, "/chat", THEIRS, "by chat again");
-    setup.stop(daemon);
+    setup.installation.stop(daemon);
     setup.write("again", "");
     assert_eq!(
         texts(&setup.chat.requests()),
@@ -200,7 +191,7 @@ fn reply_route_survives_restarts() {
 #[test]
 fn duplicate_message_does_not_change_the_reply_route() {
     let mut setup = Setup::new("reply_index = auto\n[websmsd]\nkey_id = Id");
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     for (path, id) in [("/chat", "c"), ("/sms", "s"), ("/chat", "c")] {
         let form = http::form(&[
             ("To", JOHN.as_bytes()),
@@ -218,11 +209,11 @@ fn duplicate_message_does_not_change_the_reply_route() {
 #[test]
 fn without_reply_index_the_first_interface_sends_all() {
     let mut setup = Setup::new("reply_index = first");
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     post(&daemon, "/chat", THEIRS, "by chat");
     setup.write("answer", "");
     assert_eq!(texts(&setup.sms.requests()), ["answer"]);
-    let variables = setup.send(&[THEIRS, JOHN, "x", "auto"]);
+    let variables = setup.installation.send(&[THEIRS, JOHN, "x", "auto"]);
     assert_eq!(
         (
             variables["WEBSMS_STATUS"].as_str(),
@@ -232,7 +223,7 @@ fn without_reply_index_the_first_interface_sends_all() {
     );
     assert!(setup.chat.requests().is_empty());
     assert!(
-        !setup.path("outbox/last").exists(),
+        !setup.installation.path("outbox/last").exists(),
         "no reply routes are recorded"
     );
 }
@@ -242,11 +233,11 @@ fn unnamed_interface_is_a_reply_route_too() {
     let mut setup = Setup::new("");
     let one = format!("reply_index = auto\nhost = {}\n", setup.sms.url());
     setup.set_lines(&format!("{one}[websmsd]\nrequest_uri = /sms\n"));
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     post(&daemon, "/sms", THEIRS, "hello");
     setup.write("answer", "");
     setup.write("answer, auto", "auto");
-    setup.stop(daemon);
+    setup.installation.stop(daemon);
     // Later it has a name, and another interface is the first.
     setup.set_lines(&format!(
         "reply_index = auto\nhost [chat] = {}\nhost [sms] = {}\n",
@@ -261,9 +252,9 @@ fn unnamed_interface_is_a_reply_route_too() {
 #[test]
 fn removed_interface_is_no_reply_route() {
     let mut setup = Setup::new("reply_index = auto");
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     post(&daemon, "/chat", THEIRS, "by chat");
-    setup.stop(daemon);
+    setup.installation.stop(daemon);
     let sms = format!("reply_index = auto\nhost [sms] = {}\n", setup.sms.url());
     for lines in [
         sms.clone(),
@@ -275,7 +266,7 @@ fn removed_interface_is_no_reply_route() {
         setup.write("answer", "auto");
     }
     assert_eq!(texts(&setup.sms.requests()), ["answer"; 4]);
-    let variables = setup.send(&[THEIRS, JOHN, "x", "chat"]);
+    let variables = setup.installation.send(&[THEIRS, JOHN, "x", "chat"]);
     assert_eq!(variables["WEBSMS_ERROR"], "unknown index");
 }
 
@@ -293,17 +284,21 @@ fn destination_outside_to_match_is_rejected_unsent() {
             "lid123456789012",
             "+1202555018x",
         ] {
-            let variables = setup.send(&[to, JOHN, "x"]);
+            let variables = setup.installation.send(&[to, JOHN, "x"]);
             assert_eq!(variables["WEBSMS_STATUS"], "REJECTED", "{to}");
             assert_eq!(variables["WEBSMS_ERROR"], "not a number for this provider");
-            let output = setup.command(&["websms", to, JOHN, "x"]).output().unwrap();
+            let output = setup
+                .installation
+                .command(&["websms", to, JOHN, "x"])
+                .output()
+                .unwrap();
             assert_eq!(output.status.code(), Some(76), "{to}");
         }
-        assert!(setup.outbox().files("").is_empty());
+        assert!(setup.installation.outbox().files("").is_empty());
         // Destinations that match are accepted.
-        let daemon = setup.start();
+        let daemon = setup.installation.start();
         for to in [THEIRS, "0012025550183", "12025550183"] {
-            setup.send(&[to, JOHN, to]);
+            setup.installation.send(&[to, JOHN, to]);
         }
         let requests = setup.sms.wait_for(3);
         let to = |request: &Recorded| request.parameters()["To"].clone();
@@ -311,7 +306,7 @@ fn destination_outside_to_match_is_rejected_unsent() {
             requests.iter().map(to).collect::<Vec<_>>(),
             ["12025550183"; 3]
         );
-        setup.outbox().wait_until_empty();
+        setup.installation.outbox().wait_until_empty();
         assert_eq!(daemon.spool.take(), [], "no notice");
         assert_eq!(setup.sms.requests().len(), 3);
         assert!(setup.chat.requests().is_empty());
@@ -326,9 +321,9 @@ fn long_text_is_sent_in_parts_in_order() {
             "delivery = {delivery}\nmax_chars [sms] = 10\nconcurrency = 8\n\
              key_idempotency [sms] = Ref\n"
         ));
-        let _daemon = setup.start();
+        let _daemon = setup.installation.start();
         let text = format!("one two th{astronaut}{astronaut}{astronaut}four five\r\n6");
-        let variables = setup.send(&[THEIRS, JOHN, &text]);
+        let variables = setup.installation.send(&[THEIRS, JOHN, &text]);
         let expected = [
             "one two th".to_owned(),
             format!("{astronaut}{astronaut}"),
@@ -345,7 +340,7 @@ fn long_text_is_sent_in_parts_in_order() {
         assert_eq!(ids.first(), Some(&variables["WEBSMS_ID"]));
         setup.write("just right", "");
         assert_eq!(texts(&setup.sms.wait_for(5))[4], "just right");
-        setup.outbox().wait_until_empty();
+        setup.installation.outbox().wait_until_empty();
         assert_eq!(setup.sms.requests().len(), 5);
     }
 }
@@ -357,7 +352,7 @@ fn refused_part_is_the_last_one() {
         _ => Answer::ok(),
     });
     let setup = Setup::to(chat, "max_chars [chat] = 2");
-    let variables = setup.send(&[THEIRS, JOHN, "aabbcc", "chat"]);
+    let variables = setup.installation.send(&[THEIRS, JOHN, "aabbcc", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
     assert_eq!(texts(&setup.chat.requests()), ["aa", "bb"]);
 }
@@ -367,21 +362,21 @@ fn notice_explains_the_refusal() {
     for (code, words) in [(131_026, "not reachable by WhatsApp"), (131_009, "because")] {
         let chat = Provider::answering(refused(code));
         let mut setup = Setup::to(chat, &format!("delivery = queue\n{ERRORS}"));
-        let daemon = setup.start();
-        let id = setup.send(&[THEIRS, JOHN, "hello", "chat"])["WEBSMS_ID"].clone();
+        let daemon = setup.installation.start();
+        let id = setup.installation.send(&[THEIRS, JOHN, "hello", "chat"])["WEBSMS_ID"].clone();
         let files = daemon.spool.wait_for(1);
         assert_eq!(callfile::read(&files[0]), not_delivered(words));
         let line = daemon.wait_for_log("message not sent");
         assert!(line.contains(words), "{line}");
-        setup.outbox().wait_until_empty();
-        let shown = setup.queue(&["show", &id]);
+        setup.installation.outbox().wait_until_empty();
+        let shown = setup.installation.queue(&["show", &id]);
         assert!(shown.contains(words), "{shown}");
         assert_eq!(setup.chat.requests().len(), 1);
         assert!(setup.sms.requests().is_empty());
     }
     // The dialplan gets fixed words, not the provider's.
     let setup = Setup::to(Provider::answering(refused(131_026)), ERRORS);
-    let variables = setup.send(&[THEIRS, JOHN, "hello", "chat"]);
+    let variables = setup.installation.send(&[THEIRS, JOHN, "hello", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
     assert_eq!(variables["WEBSMS_ERROR"], "refused by provider");
 }
@@ -395,18 +390,19 @@ fn temporary_refusal_is_retried() {
         codes.get(at).map_or_else(Answer::ok, |code| refused(*code))
     });
     let mut setup = Setup::to(chat, &format!("delivery = queue\n{ERRORS}"));
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     setup.write("hello", "chat");
     setup.chat.wait_for(3);
-    setup.outbox().wait_until_empty();
+    setup.installation.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
     assert_eq!(setup.chat.requests().len(), 3);
     assert!(setup.sms.requests().is_empty(), "there is no fallback");
 
     let setup = Setup::to(Provider::answering(refused(4)), ERRORS);
-    let variables = setup.send(&[THEIRS, JOHN, "hello", "chat"]);
+    let variables = setup.installation.send(&[THEIRS, JOHN, "hello", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "FAILED");
     let output = setup
+        .installation
         .command(&["websms", THEIRS, JOHN, "hello", "chat"])
         .output();
     assert_eq!(output.unwrap().status.code(), Some(69));
@@ -420,13 +416,13 @@ fn listed_refusal_goes_to_the_fallback() {
                 Provider::answering(refused(code)),
                 &format!("delivery = {delivery}\nfallback [chat] = sms\n{ERRORS}"),
             );
-            let daemon = setup.start();
-            let variables = setup.send(&[THEIRS, JOHN, "hello", "chat"]);
+            let daemon = setup.installation.start();
+            let variables = setup.installation.send(&[THEIRS, JOHN, "hello", "chat"]);
             setup.chat.wait_for(1);
             if falls_back {
                 assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
                 assert_ne!(variables["WEBSMS_STATUS"], "REJECTED");
-                setup.outbox().wait_until_empty();
+                setup.installation.outbox().wait_until_empty();
                 assert_eq!(daemon.spool.take(), [], "no notice");
             } else if delivery == "queue" {
                 let files = daemon.spool.wait_for(1);
@@ -437,7 +433,7 @@ fn listed_refusal_goes_to_the_fallback() {
             } else {
                 assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
             }
-            setup.outbox().wait_until_empty();
+            setup.installation.outbox().wait_until_empty();
             assert_eq!(setup.chat.requests().len(), 1);
             assert_eq!(setup.sms.requests().len(), usize::from(falls_back));
         }
@@ -453,18 +449,18 @@ fn failure_goes_to_the_fallback_if_configured() {
     });
     let more = format!("delivery = queue\nfallback [chat] = sms\n{ERRORS}");
     let mut setup = Setup::to(chat, &more);
-    let _daemon = setup.start();
+    let _daemon = setup.installation.start();
     setup.write("hello", "chat");
     setup.chat.wait_for(2);
-    setup.outbox().wait_until_empty();
+    setup.installation.outbox().wait_until_empty();
     assert!(setup.sms.requests().is_empty());
 
     let more = more.replace("131047,", "failed,");
     let mut setup = Setup::to(Provider::answering(refused(4)), &more);
-    let _daemon = setup.start();
+    let _daemon = setup.installation.start();
     setup.write("hello", "chat");
     assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
-    setup.outbox().wait_until_empty();
+    setup.installation.outbox().wait_until_empty();
     assert_eq!(setup.chat.requests().len(), 1);
 }
 
@@ -483,10 +479,10 @@ fn busy_fallback_is_retried() {
             sms.url()
         ),
     );
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     setup.write("hello", "chat");
     assert_eq!(texts(&sms.wait_for(2)), ["hello", "hello"]);
-    setup.outbox().wait_until_empty();
+    setup.installation.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
     assert_eq!(sms.requests().len(), 2);
 }
@@ -501,13 +497,13 @@ fn text_is_cut_for_the_fallback_too() {
                  key_idempotency [sms] = Ref\n{ERRORS}"
             ),
         );
-        let daemon = setup.start();
+        let daemon = setup.installation.start();
         setup.write("hello world", "chat");
         let requests = setup.sms.wait_for(3);
         assert_eq!(texts(&requests), ["hello", " worl", "d"]);
         let ids = requests.iter().map(|r| r.parameters()["Ref"].clone());
         assert_eq!(ids.collect::<BTreeSet<_>>().len(), 3);
-        setup.outbox().wait_until_empty();
+        setup.installation.outbox().wait_until_empty();
         assert_eq!(daemon.spool.take(), [], "no notice");
     }
     // After the first part was sent, the text as a whole is neither sent nor not.
@@ -523,7 +519,9 @@ fn text_is_cut_for_the_fallback_too() {
             other.url()
         ),
     );
-    let variables = setup.send(&[THEIRS, JOHN, "hello world", "chat"]);
+    let variables = setup
+        .installation
+        .send(&[THEIRS, JOHN, "hello world", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "UNKNOWN");
     assert_eq!(other.requests().len(), 2);
 }
@@ -540,10 +538,10 @@ fn fallback_has_a_fallback() {
             template.url()
         ),
     );
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     setup.write("hello", "chat");
     assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
-    setup.outbox().wait_until_empty();
+    setup.installation.outbox().wait_until_empty();
     assert_eq!(template.requests().len(), 1);
     assert_eq!(daemon.spool.take(), [], "no notice");
 }
@@ -563,10 +561,10 @@ fn fallback_that_rejects_the_destination_is_skipped() {
             ERRORS.replace("131047,", "failed,")
         ),
     );
-    let daemon = setup.start();
+    let daemon = setup.installation.start();
     setup.write("hello", "chat");
     setup.chat.wait_for(2);
-    setup.outbox().wait_until_empty();
+    setup.installation.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
     assert!(setup.sms.requests().is_empty());
 }
@@ -588,14 +586,16 @@ fn listed_code_in_a_receipt_goes_to_the_fallback() {
     );
     let template = Provider::answering(accepted("wamid.2"));
     let hosts = format!("host [template] = {}\nhost [chat] =", template.url());
-    setup.replace("host [chat] =", &hosts);
-    setup.replace("[astqueue]", &format!("[websmsd]\n{RECEIPTS}[astqueue]"));
-    let daemon = setup.start();
+    setup.installation.replace("host [chat] =", &hosts);
+    setup
+        .installation
+        .replace("[astqueue]", &format!("[websmsd]\n{RECEIPTS}[astqueue]"));
+    let daemon = setup.installation.start();
     setup.write("hello", "chat");
     wait_for("a message to wait for its receipt", || {
-        (setup.outbox().files("sent").len() == 1).then_some(())
+        (setup.installation.outbox().files("sent").len() == 1).then_some(())
     });
-    setup.outbox().wait_until_empty();
+    setup.installation.outbox().wait_until_empty();
     assert_eq!(
         post_json(&daemon, &receipt("wamid.1", "sent", 0)).status,
         200
@@ -611,9 +611,9 @@ fn listed_code_in_a_receipt_goes_to_the_fallback() {
         (THEIRS, "hello")
     );
     wait_for("the new message to wait for its receipt", || {
-        (setup.outbox().files("sent").len() == 2).then_some(())
+        (setup.installation.outbox().files("sent").len() == 2).then_some(())
     });
-    setup.outbox().wait_until_empty();
+    setup.installation.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice so far");
     assert!(
         daemon
@@ -644,10 +644,10 @@ fn notice_explains_the_receipt() {
             Provider::answering(accepted("wamid.1")),
             &format!("delivery = queue\n{ERRORS}[websmsd]\n{RECEIPTS}"),
         );
-        let daemon = setup.start();
+        let daemon = setup.installation.start();
         setup.write("hello", "chat");
         wait_for("a message to wait for its receipt", || {
-            (setup.outbox().files("sent").len() == 1).then_some(())
+            (setup.installation.outbox().files("sent").len() == 1).then_some(())
         });
         let body = receipt("wamid.1", "failed", code);
         assert_eq!(post_json(&daemon, &body).status, 200);
@@ -662,11 +662,11 @@ fn challenge_needs_the_secret() {
     let secret = "[websmsd]\nkey_echo [chat] = hub.challenge\n\
                   key_echo_secret [chat] = hub.verify_token\necho_secret [chat] = file:";
     let mut setup = Setup::new("");
-    let file = setup.path("verify");
+    let file = setup.installation.path("verify");
     fs::write(&file, "s3cret & more\n").unwrap();
     let config = format!("{secret}{}\n[astqueue]", file.display());
-    setup.replace("[astqueue]", &config);
-    let daemon = setup.start();
+    setup.installation.replace("[astqueue]", &config);
+    let daemon = setup.installation.start();
     for (query, status) in [
         (
             "hub.mode=subscribe&hub.verify_token=s3cret+%26+more&hub.challenge=1158201444",
@@ -697,7 +697,7 @@ fn challenge_needs_the_secret() {
         assert_eq!(answer.text() == "1158201444", status == 200, "{query}");
         assert_eq!(daemon.get(&format!("/sms?{query}")).status, 405);
     }
-    let log = setup.stop(daemon);
+    let log = setup.installation.stop(daemon);
     assert!(!log.contains("s3cret"), "{log}");
     assert!(log.contains("hub.verify_token is not echo_secret"), "{log}");
 }
@@ -763,11 +763,13 @@ fn file_with_only_an_id_is_looked_up_and_stored() {
         let chat = gateway(files);
         let lookup = chat.url();
         let mut setup = Setup::to(chat, "auth_method [chat] = bearer");
-        let pictures = setup.path("media");
+        let pictures = setup.installation.path("media");
         fs::create_dir(&pictures).unwrap();
         let keys = picture_keys(&lookup, hosts, pictures.to_str().unwrap());
-        setup.replace("[astqueue]", &format!("{keys}[astqueue]"));
-        let daemon = setup.start();
+        setup
+            .installation
+            .replace("[astqueue]", &format!("{keys}[astqueue]"));
+        let daemon = setup.installation.start();
         post_picture(&daemon, "17");
         let (to, from, text) = callfile::read(&daemon.spool.wait_for(1)[0]);
         assert_eq!((to.as_str(), from.as_str()), (JOHN, THEIRS));
@@ -787,7 +789,7 @@ fn file_with_only_an_id_is_looked_up_and_stored() {
         };
         let seen: Vec<_> = requests.iter().map(credentials).collect();
         assert_eq!(seen, shown, "{files} {hosts}");
-        let log = setup.stop(daemon);
+        let log = setup.installation.stop(daemon);
         assert!(!log.contains("Bearer"), "{log}");
     }
 }
@@ -797,11 +799,13 @@ fn unavailable_file_is_reported() {
     let chat = gateway("127.0.0.1");
     let lookup = chat.url();
     let mut setup = Setup::to(chat, "auth_method [chat] = bearer");
-    let pictures = setup.path("media");
+    let pictures = setup.installation.path("media");
     fs::create_dir(&pictures).unwrap();
     let keys = picture_keys(&lookup, "127.0.0.1", pictures.to_str().unwrap());
-    setup.replace("[astqueue]", &format!("{keys}[astqueue]"));
-    let daemon = setup.start();
+    setup
+        .installation
+        .replace("[astqueue]", &format!("{keys}[astqueue]"));
+    let daemon = setup.installation.start();
     for (count, id) in (1..).zip(["404", "nourl", "private"]) {
         post_picture(&daemon, id);
         let files = daemon.spool.wait_for(2 * count);
@@ -819,12 +823,14 @@ fn file_with_only_an_id_has_no_link() {
     let lookup = chat.url();
     let mut setup = Setup::to(chat, "");
     let keys = picture_keys(&lookup, "127.0.0.1", "/nowhere").replace("= store", "= link");
-    setup.replace("[astqueue]", &format!("{keys}[astqueue]"));
-    let daemon = setup.start();
+    setup
+        .installation
+        .replace("[astqueue]", &format!("{keys}[astqueue]"));
+    let daemon = setup.installation.start();
     post_picture(&daemon, "17");
     let (_, _, text) = callfile::read(&daemon.spool.wait_for(1)[0]);
     assert_eq!(text, "(picture)\nLook");
-    setup.stop(daemon);
+    setup.installation.stop(daemon);
     assert!(setup.chat.requests().is_empty());
 }
 
@@ -835,7 +841,7 @@ fn whatsapp_identities_become_numbers_or_names() {
             "reply_index = auto\nnumber_format [chat] = {format}\n\
              [websmsd]\nnumber_format [chat] = {format}\n"
         ));
-        let daemon = setup.start();
+        let daemon = setup.installation.start();
         for (count, (raw, from, to)) in (1..).zip([
             ("12025550183@c.us", THEIRS, "12025550183"),
             ("12025550184@s.whatsapp.net", "+12025550184", "12025550184"),
@@ -863,7 +869,7 @@ fn whatsapp_identities_become_numbers_or_names() {
                 received,
                 (JOHN.to_owned(), from.to_owned(), "hello".to_owned())
             );
-            let variables = setup.send(&[from, JOHN, "answer"]);
+            let variables = setup.installation.send(&[from, JOHN, "answer"]);
             assert_eq!(variables["WEBSMS_STATUS"], "SENT");
             let parameters = setup.chat.wait_for(count)[count - 1].parameters();
             let to = if to.ends_with("@lid") {

@@ -323,11 +323,8 @@ fn program_for_everyone(spool: &Spool) -> PathBuf {
 fn directories_on_two_file_systems_are_refused() {
     let spool = Spool::new();
     let _outgoing = Mount::new(&spool.outgoing(), "size=64k");
-    let config = spool.path().join("websms.conf");
-    std::fs::write(&config, spool.section()).unwrap();
-    let output = daemon::command(&config).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let log = String::from_utf8(output.stderr).unwrap();
+    let config = spool.configure("");
+    let log = daemon::failed_start(&mut daemon::command(&config));
     assert!(log.contains("they are on different file systems"), "{log}");
     assert!(log.contains("put both under one mount"), "{log}");
     let output = Command::new(program())
@@ -357,11 +354,8 @@ fn one_file_system_under_two_mounts_is_refused() {
         .unwrap();
     assert!(bound.success());
     let _outgoing = Mount(spool.outgoing());
-    let config = spool.path().join("websms.conf");
-    std::fs::write(&config, spool.section()).unwrap();
-    let output = daemon::command(&config).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let log = String::from_utf8(output.stderr).unwrap();
+    let config = spool.configure("");
+    let log = daemon::failed_start(&mut daemon::command(&config));
     assert!(log.contains("they are on different file systems"), "{log}");
 }
 
@@ -375,11 +369,8 @@ fn read_only_disk_prevents_the_start() {
         .status()
         .unwrap();
     assert!(remounted.success());
-    let config = spool.path().join("websms.conf");
-    std::fs::write(&config, spool.section()).unwrap();
-    let output = daemon::command(&config).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let log = String::from_utf8(output.stderr).unwrap();
+    let config = spool.configure("");
+    let log = daemon::failed_start(&mut daemon::command(&config));
     assert!(log.contains("Read-only file system"), "{log}");
 }
 

@@ -322,6 +322,15 @@ pub(crate) fn listening(config: &Path, address: &str) -> Command {
     command
 }
 
+/// Runs `websmsd` and asserts that it does not start (exit status 78); returns its log.
+#[track_caller]
+pub(crate) fn failed_start(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{log}");
+    log
+}
+
 /// Asserts that `websmsd` does not start when the address of this key of `[websmsd]`
 /// is in use.
 pub(crate) fn assert_port_in_use_prevents_start(key: &str) {
@@ -329,9 +338,7 @@ pub(crate) fn assert_port_in_use_prevents_start(key: &str) {
     let address = other.local_addr().unwrap();
     let spool = Spool::new();
     let config = spool.configure(&format!("[websmsd]\n{key} = {address}"));
-    let output = command(&config).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    let log = String::from_utf8(output.stderr).unwrap();
+    let log = failed_start(&mut command(&config));
     assert!(log.contains(&format!("cannot listen at {key}")), "{log}");
 }
 
