@@ -20,7 +20,7 @@ use crate::support::sip::Phone;
 use crate::support::{size, wait_for, wait_within};
 
 const JOHN: &str = "+12025550160";
-const THEIRS: &str = "+15017122661";
+const REMOTE: &str = "+15017122661";
 const PHONES: usize = 50;
 const CLIENTS: usize = 8;
 
@@ -50,7 +50,7 @@ fn killed_in_attempt(halting: &'static str, sent: usize) -> usize {
         ..Changes::default()
     });
     let john = pbx.phone("john");
-    assert_eq!(server.send(JOHN, THEIRS, "once").status, 200);
+    assert_eq!(server.send(JOHN, REMOTE, "once").status, 200);
     wait_for("the middle of an attempt", || {
         let file = fs::read_to_string(list(&pbx.outgoing()).pop()?).ok()?;
         (file.contains("StartRetry: ") && john.count() == sent).then_some(())

@@ -9,7 +9,7 @@ use crate::support::wait_for;
 use crate::{ODD_TEXTS, assert_no_command_ran};
 
 const JOHN: &str = "+12025550160";
-const THEIRS: &str = "+15017122661";
+const REMOTE: &str = "+15017122661";
 
 fn odd_texts_arrive_through(changes: &Changes) {
     let (pbx, server) = Pbx::with_websmsd(changes);
@@ -28,10 +28,10 @@ fn odd_texts_arrive_through(changes: &Changes) {
     let texts = ODD_TEXTS.iter().copied();
     let texts = texts.chain(long.iter().chain(&compact).map(String::as_str));
     for (count, text) in (1..).zip(texts) {
-        assert_eq!(server.send(JOHN, THEIRS, text).status, 200);
+        assert_eq!(server.send(JOHN, REMOTE, text).status, 200);
         let got = john.wait_for(count).pop().unwrap();
         assert_eq!(got.text(), text);
-        assert_eq!(got.from, THEIRS);
+        assert_eq!(got.from, REMOTE);
     }
     pbx.wait_for_empty_spool();
     assert_no_command_ran();
@@ -79,7 +79,7 @@ fn sender_names_arrive() {
         ("Google", "Google"),
         ("My Bank", "My%20Bank"),
         ("A.b-c_d+e", "A.b-c_d+e"),
-        ("+1 (501) 712-2661", THEIRS),
+        ("+1 (501) 712-2661", REMOTE),
         ("72404", "72404"),
     ]) {
         assert_eq!(server.send(JOHN, sender, "x").status, 200);
@@ -91,7 +91,7 @@ fn sender_names_arrive() {
 fn call_files_belong_to_asterisk() {
     let (pbx, server) = Pbx::with_websmsd(&Changes::default());
     // No phone has this number, so Asterisk keeps the file and retries.
-    assert_eq!(server.send("+19999999999", THEIRS, "x").status, 200);
+    assert_eq!(server.send("+19999999999", REMOTE, "x").status, 200);
     let file = wait_for("the call file", || list(&pbx.outgoing()).pop());
     let (file, directory) = (file.metadata().unwrap(), pbx.outgoing().metadata().unwrap());
     assert_eq!((file.uid(), file.gid()), (directory.uid(), directory.gid()));
@@ -108,7 +108,7 @@ fn call_files_belong_to_asterisk() {
 fn text_for_a_phone_that_is_off_waits() {
     let (pbx, server) = Pbx::with_websmsd(&Changes::default());
     let john = pbx.unregistered("john");
-    assert_eq!(server.send(JOHN, THEIRS, "while you were out").status, 200);
+    assert_eq!(server.send(JOHN, REMOTE, "while you were out").status, 200);
     wait_for("a retry", || {
         (pbx.log()
             .matches("is not registered - the text for")
@@ -133,7 +133,7 @@ fn text_that_cannot_be_sent_waits() {
         ..Changes::default()
     });
     let john = pbx.phone("john");
-    assert_eq!(server.send(JOHN, THEIRS, "try again").status, 200);
+    assert_eq!(server.send(JOHN, REMOTE, "try again").status, 200);
     wait_for("a retry", || {
         let failed = "no contact of john could be sent to";
         let is_failure = |line: &&str| line.contains(" WARNING[") && line.contains(failed);
@@ -154,7 +154,7 @@ fn failed_text_is_kept_and_sent_on_retry() {
         max_retries: Some(1),
         ..Changes::default()
     });
-    assert_eq!(server.send(JOHN, THEIRS, "where are you?").status, 200);
+    assert_eq!(server.send(JOHN, REMOTE, "where are you?").status, 200);
     let failed = pbx.path().join("spool/failed");
     let kept = wait_for("the message in failed", || list(&failed).pop());
     let content = std::fs::read_to_string(&kept).unwrap();
@@ -186,12 +186,12 @@ fn attack_reaches_no_other_context() {
     let john = pbx.phone("john");
     let system = "x>\nApplication: System\nData: touch /tmp/websms-was-here";
     for (to, from) in [
-        ("100@default/", THEIRS),
-        ("100/n", THEIRS),
-        ("h", THEIRS),
-        (system, THEIRS),
+        ("100@default/", REMOTE),
+        ("100/n", REMOTE),
+        ("h", REMOTE),
+        (system, REMOTE),
         (JOHN, system),
-        ("+1\r\nSetvar: FILE(/tmp/websms-was-here)=x", THEIRS),
+        ("+1\r\nSetvar: FILE(/tmp/websms-was-here)=x", REMOTE),
     ] {
         assert_eq!(server.send(to, from, "x").status, 400);
         let encoded = http::form(&[
@@ -203,7 +203,7 @@ fn attack_reaches_no_other_context() {
         ]);
         assert_eq!(server.post("/", &[FORM], &encoded).status, 400);
     }
-    assert_eq!(server.send(JOHN, THEIRS, "the last one").status, 200);
+    assert_eq!(server.send(JOHN, REMOTE, "the last one").status, 200);
     assert_eq!(john.wait_for(1)[0].text(), "the last one");
     let log = pbx.log();
     let executed: Vec<_> = log

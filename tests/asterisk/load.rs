@@ -10,7 +10,7 @@ use crate::support::http::{self, Connection};
 use crate::support::sip::{Phone, Received};
 use crate::support::{size, wait_for};
 
-const THEIRS: &str = "+15017122661";
+const REMOTE: &str = "+15017122661";
 const PHONES: usize = 50;
 const CLIENTS: usize = 8;
 
@@ -89,7 +89,7 @@ fn post_all(server: &Server, client: usize, next: &AtomicUsize, count: usize) {
             return;
         }
         let to = number(message % PHONES + 1);
-        let form = http::message(&to, THEIRS, &format!("{client}:{message}"));
+        let form = http::message(&to, REMOTE, &format!("{client}:{message}"));
         assert_eq!(connection.deliver(&form), 200);
     }
 }

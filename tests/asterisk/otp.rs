@@ -17,7 +17,7 @@ use crate::support::{Answer, Provider, http, wait_for};
 const OURS: &str = "+12025550169";
 
 /// The number of the caller, unless a test sets another one.
-const THEIRS: &str = "+15551234567";
+const REMOTE: &str = "+15551234567";
 
 /// The SIP status of a refused call.
 const REFUSED: u16 = 403;
@@ -72,7 +72,7 @@ impl Setup {
     fn without_daemon(provider: Provider, changes: &Changes) -> Self {
         let pbx = Pbx::changed(&provider, changes);
         let mut phone = pbx.unregistered("john");
-        phone.number = Some(THEIRS.to_owned());
+        phone.number = Some(REMOTE.to_owned());
         Self {
             provider,
             pbx,
@@ -125,7 +125,7 @@ impl Setup {
     fn verify(&self, code: &str) -> u16 {
         let address = SocketAddr::new(self.pbx.address.ip(), 3000);
         let body = format!("{{\"code\": \"{code}\"}}");
-        let target = format!("/otp/{THEIRS}/");
+        let target = format!("/otp/{REMOTE}/");
         let raw = http::request("POST", &target, &[http::JSON], body.as_bytes());
         http::send(address, &raw).status
     }
@@ -151,7 +151,7 @@ fn assert_only_the_right_code_verifies(fastagi: bool) {
     assert_eq!(call.status(), 200);
     let code = last_code(&setup.provider);
     let request = setup.provider.requests().pop().unwrap();
-    assert_eq!(request.parameters()["To"], THEIRS);
+    assert_eq!(request.parameters()["To"], REMOTE);
     setup.type_in(&mut call, &code);
     assert_eq!(setup.outcome(), "verified");
     call.wait_for_end();

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::pbx::{Changes, Pbx};
-use crate::sending::{THEIRS, assert_failures_are_reported, assert_texts_arrive, failing_provider};
+use crate::sending::{REMOTE, assert_failures_are_reported, assert_texts_arrive, failing_provider};
 use crate::support::daemon::Server;
 use crate::support::{Answer, Provider};
 use crate::{ODD_TEXTS, assert_no_command_ran};
@@ -75,7 +75,7 @@ fn unreachable_provider_is_reported_to_the_sender() {
     ));
     let (pbx, _server) = start(&provider, &changes);
     let john = pbx.phone("john");
-    john.send(THEIRS, b"x");
+    john.send(REMOTE, b"x");
     let notice = john.wait_for(1).pop().unwrap();
     let expected = "Not delivered to +46700000001: no connection to provider";
     assert_eq!(notice.text(), expected);
@@ -104,7 +104,7 @@ fn slow_provider_delays_no_phone(fastagi: bool) {
     let start = Instant::now();
     std::thread::scope(|scope| {
         for phone in &phones {
-            scope.spawn(|| assert_eq!(phone.send(THEIRS, b"x"), 202));
+            scope.spawn(|| assert_eq!(phone.send(REMOTE, b"x"), 202));
         }
     });
     // A message between phones arrives after all of them.

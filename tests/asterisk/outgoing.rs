@@ -2,7 +2,7 @@
 
 use crate::pbx::{Changes, Pbx};
 use crate::sending::{
-    THEIRS, assert_failures_are_reported, assert_texts_arrive, failing_provider, without_line_ends,
+    REMOTE, assert_failures_are_reported, assert_texts_arrive, failing_provider, without_line_ends,
 };
 use crate::support::{Answer, Provider, section, wait_for};
 use crate::{ODD_TEXTS, assert_no_command_ran};
@@ -48,8 +48,8 @@ fn each_phone_has_its_number_and_interface() {
     };
     let pbx = Pbx::changed(&first, &changes);
     let (john, jane) = (pbx.phone("john"), pbx.phone("jane"));
-    john.send(THEIRS, b"from john");
-    jane.send(THEIRS, b"from jane");
+    john.send(REMOTE, b"from john");
+    jane.send(REMOTE, b"from jane");
     for (provider, from, body) in [
         // John's endpoint has no index, so the first interface is used.
         (&first, "+12025550160", "from john"),
@@ -78,7 +78,7 @@ fn missing_program_is_reported_to_the_sender() {
     let pbx = Pbx::start(&provider);
     let john = pbx.phone("john");
     std::fs::remove_file(pbx.path().join("bin/websms")).unwrap();
-    john.send(THEIRS, b"x");
+    john.send(REMOTE, b"x");
     let notice = john.wait_for(1).pop().unwrap().text();
     assert_eq!(
         notice,
@@ -147,7 +147,7 @@ fn sender_is_the_caller_id_or_the_name_of_the_phone() {
         let pbx = Pbx::changed(&provider, &changes);
         let mut john = pbx.phone("john");
         john.display = "\"Bob :) [: (\"";
-        john.send(THEIRS, b"x");
+        john.send(REMOTE, b"x");
         let parameters = provider.wait_for(1)[0].parameters();
         assert_eq!(parameters["From"], from, "{callerid}");
     }
@@ -176,7 +176,7 @@ fn agi_call_of_the_php_websms_works() {
     john.display = "\"John\"";
     let texts = ["Hello!", "a \"q\" , b", "hi ☺", "100% ;#", "two\nlines"];
     for (count, text) in (1..).zip(texts) {
-        john.send(THEIRS, text.as_bytes());
+        john.send(REMOTE, text.as_bytes());
         let parameters = provider.wait_for(count).pop().unwrap().parameters();
         assert_eq!(parameters["Body"], text);
         assert_eq!(parameters["From"], "john");

@@ -132,7 +132,7 @@ impl Pbx {
     pub(crate) fn changed(provider: &Provider, changes: &Changes) -> Self {
         let root = std::env::var_os("WEBSMS_ASTERISK_ROOT")
             .map(PathBuf::from)
-            .expect("WEBSMS_ASTERISK_ROOT names a folder with Asterisk 22: use tests/run");
+            .expect("WEBSMS_ASTERISK_ROOT names a directory with Asterisk 22: use tests/run");
         let directory = tempfile::Builder::new()
             .prefix("websms-pbx-")
             .tempdir()

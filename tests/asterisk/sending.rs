@@ -6,7 +6,7 @@ use crate::support::sip::Phone;
 use crate::support::{Answer, Provider};
 
 /// A number outside the PBX.
-pub(crate) const THEIRS: &str = "+46700000001";
+pub(crate) const REMOTE: &str = "+46700000001";
 
 /// A text as Asterisk hands it on: it removes line ends at the end of a MESSAGE
 /// (`res_pjsip_messaging.c`, `rx_data_to_ast_msg`).
@@ -22,10 +22,10 @@ pub(crate) fn assert_texts_arrive(
     texts: &[&str],
 ) -> Vec<Recorded> {
     for (count, text) in (1..).zip(texts) {
-        assert_eq!(john.send(THEIRS, text.as_bytes()), 202);
+        assert_eq!(john.send(REMOTE, text.as_bytes()), 202);
         let parameters = provider.wait_for(count).pop().unwrap().parameters();
         assert_eq!(parameters["Body"], without_line_ends(text));
-        assert_eq!(parameters["To"], THEIRS);
+        assert_eq!(parameters["To"], REMOTE);
         assert_eq!(parameters["From"], "+12025550160");
     }
     provider.requests()
@@ -62,9 +62,9 @@ pub(crate) fn assert_failures_are_reported(john: &Phone) {
         ),
         (&long, "Not delivered", "text empty or too long"),
     ]) {
-        assert_eq!(john.send(THEIRS, text.as_bytes()), 202);
+        assert_eq!(john.send(REMOTE, text.as_bytes()), 202);
         let notice = john.wait_for(count).pop().unwrap();
-        assert_eq!(notice.text(), format!("{outcome} to {THEIRS}: {reason}"));
-        assert_eq!(notice.from, THEIRS, "the notice is in the conversation");
+        assert_eq!(notice.text(), format!("{outcome} to {REMOTE}: {reason}"));
+        assert_eq!(notice.from, REMOTE, "the notice is in the conversation");
     }
 }

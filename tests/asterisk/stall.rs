@@ -13,7 +13,7 @@ use crate::support::{Answer, Provider, size, wait_for, wait_within};
 
 const JOHN: &str = "+12025550160";
 const JANE: &str = "+12025550161";
-const THEIRS: &str = "+15017122661";
+const REMOTE: &str = "+15017122661";
 const PHONES: usize = 50;
 
 /// The log message about call files that Asterisk has left.
@@ -52,7 +52,7 @@ fn frozen_asterisk_delivers_everything_in_order_later() {
     };
     let send = |message: usize| {
         let to = number(phone_of(message) + 1);
-        assert_eq!(server.send(&to, THEIRS, &message.to_string()).status, 200);
+        assert_eq!(server.send(&to, REMOTE, &message.to_string()).status, 200);
     };
     for message in 0..before_freeze {
         send(message);
@@ -99,14 +99,14 @@ fn frozen_asterisk_delivers_everything_in_order_later() {
 fn call_files_that_asterisk_missed_are_presented_again() {
     let (pbx, server) = Pbx::with_websmsd(&Changes::default());
     let (john, jane) = (pbx.phone("john"), pbx.phone("jane"));
-    assert_eq!(server.send(JOHN, THEIRS, "seen").status, 200);
+    assert_eq!(server.send(JOHN, REMOTE, "seen").status, 200);
     assert_eq!(john.wait_for(1)[0].text(), "seen");
     pbx.freeze();
     overflow_watchers(&pbx.outgoing());
     for text in ["one", "two"] {
-        assert_eq!(server.send(JOHN, THEIRS, text).status, 200);
+        assert_eq!(server.send(JOHN, REMOTE, text).status, 200);
     }
-    assert_eq!(server.send(JANE, THEIRS, "three").status, 200);
+    assert_eq!(server.send(JANE, REMOTE, "three").status, 200);
     wait_for("the first of each conversation", || {
         (list(&pbx.outgoing()).len() == 2).then_some(())
     });
@@ -167,7 +167,7 @@ fn started_attempts<const COUNT: usize>(
     pbx.freeze();
     let server = pbx.start_websmsd();
     let files = attempts.map(|(to, seconds)| {
-        assert_eq!(server.send(to, THEIRS, "x").status, 200);
+        assert_eq!(server.send(to, REMOTE, "x").status, 200);
         let file = wait_for("the call file", || list(&pbx.outgoing()).pop());
         let aside = pbx.path().join("spool").join(file.file_name().unwrap());
         fs::rename(&file, &aside).unwrap();

@@ -18,7 +18,7 @@ use crate::support::sip::{Phone, Received};
 use crate::support::{size, wait_within};
 
 const JOHN: &str = "+12025550160";
-const THEIRS: &str = "+15017122661";
+const REMOTE: &str = "+15017122661";
 
 /// The size limit of one SIP MESSAGE, in bytes, before and after its encoding.
 const WHOLE_MAX: usize = 1000;
@@ -163,7 +163,7 @@ fn assert_arrives(phone: &Phone, text: &str) {
     for part in &parts {
         assert!(borders.contains(&cut), "cut at {cut}: {text:?}");
         assert!((1..=WHOLE_MAX).contains(&part.body.len()), "{text:?}");
-        assert_eq!(part.from, THEIRS);
+        assert_eq!(part.from, REMOTE);
         cut += part.body.len();
     }
 }
@@ -195,10 +195,10 @@ fn random_texts_of_all_sizes_arrive_byte_for_byte() {
                     let Some(text) = texts.lock().unwrap().pop() else {
                         return;
                     };
-                    let form = http::message(&to, THEIRS, &text);
+                    let form = http::message(&to, REMOTE, &text);
                     assert_eq!(server.post("/", &[FORM], &form).status, 200);
                     assert_arrives(&phone, &text);
-                    let json = serde_json::json!({"To": to, "From": THEIRS, "Body": text});
+                    let json = serde_json::json!({"To": to, "From": REMOTE, "Body": text});
                     let json = json.to_string().into_bytes();
                     assert_eq!(server.post("/", &[JSON], &json).status, 200);
                     assert_arrives(&phone, &text);
@@ -230,7 +230,7 @@ fn invalid_bytes_arrive_as_replacement_characters() {
     ] {
         let form = http::form(&[
             ("To", JOHN.as_bytes()),
-            ("From", THEIRS.as_bytes()),
+            ("From", REMOTE.as_bytes()),
             ("Body", bytes),
         ]);
         assert_eq!(server.post("/", &[FORM], &form).status, 200);
@@ -256,7 +256,7 @@ fn parts_of_many_long_texts_arrive_in_order() {
     let mut expected = String::new();
     for text in 0..count {
         let long = long(text);
-        assert_eq!(server.send(JOHN, THEIRS, &long).status, 200);
+        assert_eq!(server.send(JOHN, REMOTE, &long).status, 200);
         expected.push_str(&long);
     }
     let mut before = 0;

@@ -12,7 +12,7 @@ use crate::support::sip::Phone;
 use crate::support::{Answer, Provider};
 
 const JOHN: &str = "+12025550160";
-const THEIRS: &str = "+15017122661";
+const REMOTE: &str = "+15017122661";
 
 /// The secret of the app at Meta.
 const SECRET: &str = "app secret";
@@ -71,7 +71,7 @@ impl Setup {
     }
 
     fn post_sms(&self, text: &str) {
-        let form = http::message(JOHN, THEIRS, text);
+        let form = http::message(JOHN, REMOTE, text);
         assert_eq!(self.server.post("/sms", &[FORM], &form).status, 200);
     }
 
@@ -97,7 +97,7 @@ impl Setup {
     fn assert_sms(&self, count: usize, text: &str) {
         let parameters = self.sms.wait_for(count).pop().unwrap().parameters();
         let message = ["To", "From", "Body"].map(|name| parameters[name].as_str());
-        assert_eq!(message, [THEIRS, JOHN, text]);
+        assert_eq!(message, [REMOTE, JOHN, text]);
         assert_eq!(self.sms.requests().len(), count);
     }
 }
@@ -150,24 +150,24 @@ fn answer_uses_the_interface_of_the_last_message() {
     let setup = Setup::new();
     let john = setup.pbx.phone("john");
     let hello = "Grüße 👩🏽‍🚀 :) [ok] ${EXTEN}";
-    setup.post_text(THEIRS, "wamid.1", hello);
-    assert_received(&john, 1, THEIRS, hello);
-    assert_eq!(john.send(THEIRS, "Hi 😀 (:".as_bytes()), 202);
+    setup.post_text(REMOTE, "wamid.1", hello);
+    assert_received(&john, 1, REMOTE, hello);
+    assert_eq!(john.send(REMOTE, "Hi 😀 (:".as_bytes()), 202);
     setup.assert_whatsapp(1, "15017122661", "Hi 😀 (:");
 
     setup.post_sms("and now by SMS");
-    assert_received(&john, 2, THEIRS, "and now by SMS");
-    assert_eq!(john.send(THEIRS, b"by SMS as well"), 202);
+    assert_received(&john, 2, REMOTE, "and now by SMS");
+    assert_eq!(john.send(REMOTE, b"by SMS as well"), 202);
     setup.assert_sms(1, "by SMS as well");
 
     // Meta posts the first message again, which is a duplicate.
-    setup.post_text(THEIRS, "wamid.1", hello);
-    assert_eq!(john.send(THEIRS, b"still by SMS"), 202);
+    setup.post_text(REMOTE, "wamid.1", hello);
+    assert_eq!(john.send(REMOTE, b"still by SMS"), 202);
     setup.assert_sms(2, "still by SMS");
 
-    setup.post_text(THEIRS, "wamid.2", "and back");
-    assert_received(&john, 3, THEIRS, "and back");
-    assert_eq!(john.send(THEIRS, b"back as well"), 202);
+    setup.post_text(REMOTE, "wamid.2", "and back");
+    assert_received(&john, 3, REMOTE, "and back");
+    assert_eq!(john.send(REMOTE, b"back as well"), 202);
     setup.assert_whatsapp(2, "15017122661", "back as well");
     // The first interface is the default.
     assert_eq!(john.send("+46700000001", b"who are you?"), 202);
@@ -216,8 +216,8 @@ fn message_of_every_kind_arrives_as_text() {
     ]) {
         let mut message = message;
         message["id"] = json!(format!("wamid.{count}"));
-        setup.post(THEIRS, message);
-        assert_received(&john, count, THEIRS, expected);
+        setup.post(REMOTE, message);
+        assert_received(&john, count, REMOTE, expected);
     }
     assert_no_command_ran();
 }
@@ -226,19 +226,19 @@ fn message_of_every_kind_arrives_as_text() {
 fn digit_chooses_the_interface() {
     let setup = Setup::new();
     let john = setup.pbx.phone("john");
-    assert_eq!(john.send(&format!("*9{THEIRS}"), "Hi ☺".as_bytes()), 202);
+    assert_eq!(john.send(&format!("*9{REMOTE}"), "Hi ☺".as_bytes()), 202);
     setup.assert_whatsapp(1, "15017122661", "Hi ☺");
     assert_eq!(john.send("*915017122661", b"without plus"), 202);
     setup.assert_whatsapp(2, "15017122661", "without plus");
-    setup.post_text(THEIRS, "wamid.1", "hello");
-    assert_received(&john, 1, THEIRS, "hello");
+    setup.post_text(REMOTE, "wamid.1", "hello");
+    assert_received(&john, 1, REMOTE, "hello");
     // Their last message came by WhatsApp.
-    assert_eq!(john.send(&format!("*1{THEIRS}"), b"by SMS"), 202);
+    assert_eq!(john.send(&format!("*1{REMOTE}"), b"by SMS"), 202);
     setup.assert_sms(1, "by SMS");
-    assert_eq!(john.send(THEIRS, b"by WhatsApp"), 202);
+    assert_eq!(john.send(REMOTE, b"by WhatsApp"), 202);
     setup.assert_whatsapp(3, "15017122661", "by WhatsApp");
 
-    let notice = |reason: &str| format!("Not delivered to {THEIRS}: {reason}");
+    let notice = |reason: &str| format!("Not delivered to {REMOTE}: {reason}");
     for (count, (number, expected)) in (2..).zip([
         ("*8+15017122661", notice("there is no account *8")),
         ("*2+15017122661", notice("unknown index")),

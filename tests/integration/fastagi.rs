@@ -12,7 +12,7 @@ use crate::support::daemon::assert_port_in_use_prevents_start;
 use crate::support::websms::variable;
 use crate::support::{Answer, Daemon, PATIENCE, Provider, Spool, wait_for};
 
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
 /// A daemon with an interface to the provider and these keys, and its `FastAGI`
@@ -82,7 +82,7 @@ fn fastagi_sends_and_queues_as_the_program_does() {
         let from = encoded("\"John\" <sip:+12025550160@h>");
         let text = "a \"b\"\r\n\r\nagi_arg_4: x\n";
         let body = encoded(text);
-        let variables = agi_call(address, &[THEIRS, &from, &body, "", "base64"]);
+        let variables = agi_call(address, &[REMOTE, &from, &body, "", "base64"]);
         assert_eq!(variables["WEBSMS_STATUS"], accepted);
         assert_eq!(variables["WEBSMS_ERROR"], "");
         assert_eq!(variables["WEBSMS_SEGMENTS"], "1");
@@ -90,7 +90,7 @@ fn fastagi_sends_and_queues_as_the_program_does() {
         assert_eq!(parameters["Body"], text);
         assert_eq!(parameters["From"], JOHN);
         let body = encoded("refused");
-        let arguments = [THEIRS, &from, &body, "", "base64-percent"];
+        let arguments = [REMOTE, &from, &body, "", "base64-percent"];
         let variables = agi_call(address, &arguments);
         assert_eq!(variables["WEBSMS_STATUS"], refused);
         provider.wait_for(before + 2);
@@ -104,20 +104,20 @@ fn wrong_arguments_set_an_error_and_send_nothing() {
     let (from, body) = (encoded(JOHN), encoded("x"));
     let long = encoded(&"x".repeat(161));
     for (arguments, status, error) in [
-        (vec![THEIRS, JOHN, "x"], "REJECTED", "bad arguments"),
-        (vec![THEIRS, JOHN, "x", "", ""], "REJECTED", "bad arguments"),
+        (vec![REMOTE, JOHN, "x"], "REJECTED", "bad arguments"),
+        (vec![REMOTE, JOHN, "x", "", ""], "REJECTED", "bad arguments"),
         (
-            vec![THEIRS, &from, &body, "nobody", "base64"],
+            vec![REMOTE, &from, &body, "nobody", "base64"],
             "FAILED",
             "unknown index",
         ),
         (
-            vec![THEIRS, &from, "", "", "base64"],
+            vec![REMOTE, &from, "", "", "base64"],
             "REJECTED",
             "text empty or too long",
         ),
         (
-            vec![THEIRS, &from, &long, "", "base64"],
+            vec![REMOTE, &from, &long, "", "base64"],
             "REJECTED",
             "text too long",
         ),
@@ -160,7 +160,7 @@ fn idle_and_endless_clients_do_not_delay_others() {
         endless.write_all(line.as_bytes()).err()
     });
     let (from, body) = (encoded(JOHN), encoded("x"));
-    let variables = agi_call(address, &[THEIRS, &from, &body, "", "base64"]);
+    let variables = agi_call(address, &[REMOTE, &from, &body, "", "base64"]);
     assert_eq!(variables["WEBSMS_STATUS"], "SENT");
     drop(idle);
     daemon.wait_for_log("FastAGI connection ended early");

@@ -15,7 +15,7 @@ use crate::support::http::{self, FORM};
 use crate::support::provider::Recorded;
 use crate::support::{Answer, Daemon, Installation, Provider, callfile, program, wait_for};
 
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
 /// The digits of a random name.
@@ -55,7 +55,7 @@ impl Setup {
         fs::create_dir(&pending).unwrap();
         let job = format!(
             "{{\"url\": \"{url}\", \"name\": \"{DIGITS}.gif\", \"interface\": \"\", \
-             \"to\": \"{JOHN}\", \"from\": \"{THEIRS}\", \"since\": 1, \"tries\": 200}}"
+             \"to\": \"{JOHN}\", \"from\": \"{REMOTE}\", \"since\": 1, \"tries\": 200}}"
         );
         let path = pending.join(format!("{DIGITS}.json"));
         fs::write(&path, job).unwrap();
@@ -93,7 +93,7 @@ fn send(daemon: &Daemon, id: &str, text: &str, pictures: &[&str]) -> u16 {
         .collect();
     let mut pairs: Vec<(&str, &[u8])> = vec![
         ("To", JOHN.as_bytes()),
-        ("From", THEIRS.as_bytes()),
+        ("From", REMOTE.as_bytes()),
         ("Body", text.as_bytes()),
     ];
     if !id.is_empty() {
@@ -110,7 +110,7 @@ fn texts(daemon: &Daemon, count: usize) -> Vec<String> {
     let files = daemon.spool.wait_for(count);
     let text = |file: &String| {
         let (to, from, text) = callfile::message(file.as_bytes()).unwrap();
-        assert_eq!((to.as_str(), from.as_str()), (JOHN, THEIRS));
+        assert_eq!((to.as_str(), from.as_str()), (JOHN, REMOTE));
         String::from_utf8(text).unwrap()
     };
     files.iter().map(text).collect()
@@ -193,7 +193,7 @@ fn picture_is_stored_unchanged_under_the_linked_name() {
     assert_eq!((file.uid(), file.gid()), (directory.uid(), directory.gid()));
     setup.wait_until_idle();
     let log = setup.installation.stop(daemon);
-    for private in ["hush", "private.JPG", name.as_str(), JOHN, THEIRS] {
+    for private in ["hush", "private.JPG", name.as_str(), JOHN, REMOTE] {
         assert!(!log.contains(private), "{private} in {log}");
     }
     assert_eq!(server.requests().len(), 1);
@@ -564,9 +564,9 @@ fn message_is_acknowledged_while_its_picture_is_not_answered() {
     server.wait_for(4);
     assert_eq!(send(&daemon, "", "next", &[]), 200);
     assert_eq!(texts(&daemon, 2)[1], "next");
-    let begun = std::time::Instant::now();
+    let start = std::time::Instant::now();
     setup.installation.stop(daemon);
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(start.elapsed() < Duration::from_secs(10));
     assert_eq!((setup.jobs().len(), setup.kept().len()), (7, 0));
 }
 

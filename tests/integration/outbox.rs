@@ -11,7 +11,7 @@ use crate::support::daemon::{command, failed_start};
 use crate::support::provider::Recorded;
 use crate::support::{Answer, Installation, Provider, Spool, callfile, size, wait_for};
 
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
 /// An installation with an interface at each of these addresses, named `a`, `b` and
@@ -56,7 +56,7 @@ fn recovering(answers: Vec<Answer>) -> Provider {
 fn queued_message_is_sent_once_when_the_daemon_runs() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = install(&[provider.url()], "");
-    let variables = setup.send(&[THEIRS, JOHN, "a \"b\"\r\n\u{1F600}"]);
+    let variables = setup.send(&[REMOTE, JOHN, "a \"b\"\r\n\u{1F600}"]);
     assert_eq!(variables["WEBSMS_STATUS"], "QUEUED");
     assert_eq!(variables["WEBSMS_ERROR"], "");
     assert_eq!(variables["WEBSMS_SEGMENTS"], "1");
@@ -65,7 +65,7 @@ fn queued_message_is_sent_once_when_the_daemon_runs() {
     let daemon = setup.start();
     let request = provider.wait_for(1).remove(0);
     let parameters = request.parameters();
-    assert_eq!(parameters["To"], THEIRS);
+    assert_eq!(parameters["To"], REMOTE);
     assert_eq!(parameters["From"], JOHN);
     assert_eq!(parameters["Body"], "a \"b\"\r\n\u{1F600}");
     assert!(request.headers.contains_key("authorization"));
@@ -73,7 +73,7 @@ fn queued_message_is_sent_once_when_the_daemon_runs() {
     let line = daemon.wait_for_log("message sent");
     assert!(line.contains(&variables["WEBSMS_ID"]), "{line}");
     // And one more while it runs.
-    setup.send(&[THEIRS, JOHN, "second"]);
+    setup.send(&[REMOTE, JOHN, "second"]);
     provider.wait_for(2);
     setup.outbox().wait_until_empty();
     setup.stop(daemon);
@@ -84,8 +84,8 @@ fn queued_message_is_sent_once_when_the_daemon_runs() {
 #[test]
 fn conversations_are_parallel_and_each_in_order() {
     const CONVERSATIONS: usize = 6;
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (counted, highest) = (Arc::clone(&now), Arc::clone(&most));
+    let (in_flight, maximum) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counted, highest) = (Arc::clone(&in_flight), Arc::clone(&maximum));
     let provider = Provider::deciding(move |_| {
         highest.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(30));
@@ -93,10 +93,10 @@ fn conversations_are_parallel_and_each_in_order() {
         Answer::ok()
     });
     let mut setup = install(&[provider.url()], "concurrency = 3");
-    let theirs = |number: usize| format!("+120255501{number:02}");
+    let number_of = |number: usize| format!("+120255501{number:02}");
     for text in 0..4 {
         for number in 0..CONVERSATIONS {
-            setup.send(&[&theirs(number), JOHN, &text.to_string()]);
+            setup.send(&[&number_of(number), JOHN, &text.to_string()]);
         }
     }
     let _daemon = setup.start();
@@ -104,11 +104,11 @@ fn conversations_are_parallel_and_each_in_order() {
     for number in 0..CONVERSATIONS {
         let of = requests
             .iter()
-            .filter(|request| request.parameters()["To"] == theirs(number));
+            .filter(|request| request.parameters()["To"] == number_of(number));
         let of: Vec<_> = of.map(text).collect();
         assert_eq!(of, ["0", "1", "2", "3"]);
     }
-    assert_eq!(most.load(Ordering::SeqCst), 3);
+    assert_eq!(maximum.load(Ordering::SeqCst), 3);
     setup.outbox().wait_until_empty();
 }
 
@@ -134,7 +134,7 @@ fn unreachable_provider_gets_messages_when_it_is_back() {
     let mut setup = install(&[format!("http://{address}")], "");
     let daemon = setup.start();
     for text in ["first", "second"] {
-        setup.send(&[THEIRS, JOHN, text]);
+        setup.send(&[REMOTE, JOHN, text]);
     }
     daemon.wait_for_log("message not sent, will retry");
     let provider = Provider::listening(address, |_| Answer::ok());
@@ -149,7 +149,7 @@ fn busy_provider_gets_no_request_before_retry_after() {
     let provider = recovering(vec![busy("Retry-After: 3\r\n")]);
     let mut setup = install(&[provider.url()], "");
     let _daemon = setup.start();
-    setup.send(&[THEIRS, JOHN, "x"]);
+    setup.send(&[REMOTE, JOHN, "x"]);
     provider.wait_for(1);
     let start = Instant::now();
     provider.wait_for(2);
@@ -169,12 +169,12 @@ fn perhaps_sent_message_is_not_repeated_and_the_sender_notified() {
         let provider = Provider::answering(answer);
         let mut setup = install(&[provider.url()], "");
         let daemon = setup.start();
-        let id = setup.send(&[THEIRS, JOHN, "hello"])["WEBSMS_ID"].clone();
+        let id = setup.send(&[REMOTE, JOHN, "hello"])["WEBSMS_ID"].clone();
         let files = daemon.spool.wait_for(1);
-        let expected = format!("Perhaps not delivered to {THEIRS}: {reason}");
+        let expected = format!("Perhaps not delivered to {REMOTE}: {reason}");
         assert_eq!(
             callfile::read(&files[0]),
-            (JOHN.to_owned(), THEIRS.to_owned(), expected)
+            (JOHN.to_owned(), REMOTE.to_owned(), expected)
         );
         setup.outbox().wait_until_empty();
         assert_eq!(setup.outbox().files("failed").len(), 1);
@@ -199,7 +199,7 @@ fn perhaps_sent_message_is_repeated_where_that_is_safe() {
         ]);
         let mut setup = install(&[provider.url()], key);
         let daemon = setup.start();
-        let id = setup.send(&[THEIRS, JOHN, "x"])["WEBSMS_ID"].clone();
+        let id = setup.send(&[REMOTE, JOHN, "x"])["WEBSMS_ID"].clone();
         let requests = provider.wait_for(3);
         for request in &requests {
             let parameters = request.parameters();
@@ -233,12 +233,12 @@ fn notice_names_the_reason() {
     ] {
         let mut setup = install(&[host], more);
         let daemon = setup.start();
-        setup.send(&[THEIRS, JOHN, "hello"]);
+        setup.send(&[REMOTE, JOHN, "hello"]);
         let files = daemon.spool.wait_for(1);
-        let expected = format!("Not delivered to {THEIRS}: {reason}");
+        let expected = format!("Not delivered to {REMOTE}: {reason}");
         assert_eq!(
             callfile::read(&files[0]),
-            (JOHN.to_owned(), THEIRS.to_owned(), expected),
+            (JOHN.to_owned(), REMOTE.to_owned(), expected),
             "{more}"
         );
         setup.outbox().wait_until_empty();
@@ -250,14 +250,14 @@ fn notice_names_the_reason() {
 fn message_is_not_sent_after_its_lifetime() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = install(&[provider.url()], "queue_lifetime = 1");
-    setup.send(&[THEIRS, JOHN, "hello"]);
+    setup.send(&[REMOTE, JOHN, "hello"]);
     let queued = Instant::now();
     wait_for("two seconds", || {
         (queued.elapsed() > Duration::from_secs(2)).then_some(())
     });
     let daemon = setup.start();
     let files = daemon.spool.wait_for(1);
-    let expected = format!("Not delivered to {THEIRS}: not sent in time");
+    let expected = format!("Not delivered to {REMOTE}: not sent in time");
     assert_eq!(callfile::text(&files[0]), expected);
     assert!(provider.requests().is_empty());
 }
@@ -268,17 +268,17 @@ fn notice_follows_its_template_and_may_be_off() {
     let template = "notice_failed = \"{to} {from} {text} {reason}\"";
     let mut setup = install(&[provider.url()], template);
     let daemon = setup.start();
-    setup.send(&[THEIRS, JOHN, "{to}${EXTEN}"]);
+    setup.send(&[REMOTE, JOHN, "{to}${EXTEN}"]);
     let files = daemon.spool.wait_for(1);
-    let expected = format!("{THEIRS} {JOHN} {{to}}${{EXTEN}} refused by provider");
+    let expected = format!("{REMOTE} {JOHN} {{to}}${{EXTEN}} refused by provider");
     assert_eq!(callfile::text(&files[0]), expected);
     let mut silent = install(&[provider.url()], "notice_failed = \"\"");
     let daemon = silent.start();
-    silent.send(&[THEIRS, JOHN, "hello"]);
+    silent.send(&[REMOTE, JOHN, "hello"]);
     daemon.wait_for_log("sender not notified");
     silent.outbox().wait_until_empty();
     // A name has no phone.
-    silent.send(&[THEIRS, "My Company", "hello"]);
+    silent.send(&[REMOTE, "My Company", "hello"]);
     wait_for("both", || {
         (silent.outbox().files("failed").len() == 2).then_some(())
     });
@@ -298,7 +298,7 @@ fn fallback_is_used_when_that_is_safe() {
         let before = second.requests().len();
         let mut setup = install(&[first.url(), second.url()], "fallback [a] = b");
         let daemon = setup.start();
-        setup.send(&[THEIRS, JOHN, "x", "a"]);
+        setup.send(&[REMOTE, JOHN, "x", "a"]);
         wait_for("the first", || (first.requests().len() == 1).then_some(()));
         setup.outbox().wait_until_empty();
         assert_eq!(second.requests().len() - before, expected);
@@ -314,12 +314,13 @@ fn fallback_is_used_without_the_outbox_too() {
         &[nobody.clone(), nobody, second.url()],
         "delivery [a] = direct\nfallback [a] = b\nfallback [b] = c",
     );
-    let variables = setup.send(&[THEIRS, JOHN, "x", "a"]);
+    let variables = setup.send(&[REMOTE, JOHN, "x", "a"]);
     assert_eq!(variables["WEBSMS_STATUS"], "SENT");
     assert_eq!(second.requests().len(), 1);
 }
 
-/// Killed before the provider answered: nobody knows whether it was sent.
+/// The daemon is killed before the provider answers: it is unknown whether the message
+/// was sent.
 #[test]
 fn message_in_flight_when_the_daemon_is_killed_is_unknown() {
     let provider = Provider::answering(Answer::Silence);
@@ -328,7 +329,7 @@ fn message_in_flight_when_the_daemon_is_killed_is_unknown() {
         let mut setup = install(&[provider.url()], more);
         let daemon = setup.start();
         for text in ["first", "second"] {
-            setup.send(&[THEIRS, JOHN, text]);
+            setup.send(&[REMOTE, JOHN, text]);
         }
         provider.wait_for(before + 1);
         setup.kill(daemon);
@@ -340,7 +341,7 @@ fn message_in_flight_when_the_daemon_is_killed_is_unknown() {
         if !sent_again {
             let files = daemon.spool.wait_for(1);
             let reason = "interrupted while it was sent";
-            let expected = format!("Perhaps not delivered to {THEIRS}: {reason}");
+            let expected = format!("Perhaps not delivered to {REMOTE}: {reason}");
             assert_eq!(callfile::text(&files[0]), expected);
             assert_eq!(setup.outbox().files("failed").len(), 1);
         }
@@ -356,7 +357,7 @@ fn stopping_daemon_waits_for_the_provider() {
     });
     let mut setup = install(&[provider.url()], "");
     let daemon = setup.start();
-    setup.send(&[THEIRS, JOHN, "x"]);
+    setup.send(&[REMOTE, JOHN, "x"]);
     provider.wait_for(1);
     let log = setup.stop(daemon);
     assert!(log.contains("message sent"), "{log}");
@@ -370,16 +371,16 @@ fn queue_command_lists_shows_retries_and_drops() {
         Answer::Http(400, "text/plain", "bad number".into()),
     ]);
     let mut setup = install(&[provider.url()], "");
-    let waiting = setup.send(&[THEIRS, JOHN, "never"])["WEBSMS_ID"].clone();
+    let waiting = setup.send(&[REMOTE, JOHN, "never"])["WEBSMS_ID"].clone();
     let listed = setup.queue(&["list"]);
-    for part in [waiting.as_str(), "queued", THEIRS, JOHN, "1 in all"] {
+    for part in [waiting.as_str(), "queued", REMOTE, JOHN, "1 in all"] {
         assert!(listed.contains(part), "{listed}");
     }
     setup.queue(&["drop", &waiting]);
     assert!(setup.queue(&["list"]).contains("0 in all"));
     let _daemon = setup.start();
-    let first = setup.send(&[THEIRS, JOHN, "first"])["WEBSMS_ID"].clone();
-    let second = setup.send(&[THEIRS, JOHN, "second"])["WEBSMS_ID"].clone();
+    let first = setup.send(&[REMOTE, JOHN, "first"])["WEBSMS_ID"].clone();
+    let second = setup.send(&[REMOTE, JOHN, "second"])["WEBSMS_ID"].clone();
     wait_for("both", || {
         (setup.outbox().files("failed").len() == 2).then_some(())
     });
@@ -408,7 +409,7 @@ fn retried_message_is_due_at_once() {
     let provider = recovering(vec![busy("Retry-After: 3600\r\n")]);
     let mut setup = install(&[provider.url()], "");
     let _daemon = setup.start();
-    let id = setup.send(&[THEIRS, JOHN, "x"])["WEBSMS_ID"].clone();
+    let id = setup.send(&[REMOTE, JOHN, "x"])["WEBSMS_ID"].clone();
     wait_for("an attempt", || {
         setup
             .queue(&["show", &id])
@@ -424,7 +425,7 @@ fn retried_message_is_due_at_once() {
 fn message_of_a_removed_interface_is_reported_and_kept() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = install(&[provider.url(), provider.url()], "");
-    setup.send(&[THEIRS, JOHN, "x", "b"]);
+    setup.send(&[REMOTE, JOHN, "x", "b"]);
     setup.replace("host [b]", ";host [b]");
     let daemon = setup.start();
     let files = daemon.spool.wait_for(1);
@@ -444,7 +445,7 @@ fn message_with_an_invalid_interface_name_is_reported_and_kept() {
     for state in ["", "sending"] {
         let config = format!("host = {}", provider.url());
         let mut setup = install(&[], &config);
-        setup.send(&[THEIRS, JOHN, "x"]);
+        setup.send(&[REMOTE, JOHN, "x"]);
         let file = setup.outbox().files("").remove(0);
         let record = std::fs::read_to_string(&file).unwrap();
         let invalid = "\"interface\": \"a\\nb\"";
@@ -475,7 +476,7 @@ fn message_with_an_invalid_interface_name_is_reported_and_kept() {
 fn invalid_file_is_moved_to_failed() {
     let provider = Provider::answering(Answer::ok());
     let mut setup = install(&[provider.url()], "");
-    setup.send(&[THEIRS, JOHN, "x"]);
+    setup.send(&[REMOTE, JOHN, "x"]);
     let file = setup.outbox().files("").remove(0);
     std::fs::write(&file, "{\"to\": 1").unwrap();
     let daemon = setup.start();
@@ -502,7 +503,7 @@ fn message_fails_when_the_outbox_cannot_be_written() {
     let provider = Provider::answering(Answer::ok());
     let setup = install(&[provider.url()], "");
     std::fs::write(setup.path("outbox"), "a file").unwrap();
-    let variables = setup.send(&[THEIRS, JOHN, "x"]);
+    let variables = setup.send(&[REMOTE, JOHN, "x"]);
     assert_eq!(variables["WEBSMS_STATUS"], "FAILED");
     assert_eq!(variables["WEBSMS_ERROR"], "outbox cannot take it");
 }

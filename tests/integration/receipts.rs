@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::http::{JSON, sha256_signature};
 use crate::support::{Answer, Daemon, Installation, Provider, callfile, wait_for};
 
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
 /// The blocks in a language, of the chapter about a provider without a preset.
@@ -66,7 +66,7 @@ impl Example {
     }
 
     fn send(&self, text: &str) {
-        let mut command = self.installation.command(&["websms", THEIRS, JOHN, text]);
+        let mut command = self.installation.command(&["websms", REMOTE, JOHN, text]);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }
@@ -129,15 +129,15 @@ fn documented_provider_works_as_described() {
     let picture = "Hi\nhttps://cdn.example.com/1.jpg".to_owned();
     assert_eq!(
         callfile::read(&text),
-        (JOHN.to_owned(), THEIRS.to_owned(), picture)
+        (JOHN.to_owned(), REMOTE.to_owned(), picture)
     );
 
     assert_eq!(post(&daemon, &failed), 200);
     let [_, notice] = daemon.spool.wait_for(2).try_into().unwrap();
-    let why = format!("Not delivered to {THEIRS}: unknown subscriber");
+    let why = format!("Not delivered to {REMOTE}: unknown subscriber");
     assert_eq!(
         callfile::read(&notice),
-        (JOHN.to_owned(), THEIRS.to_owned(), why)
+        (JOHN.to_owned(), REMOTE.to_owned(), why)
     );
     assert_eq!(example.state().as_deref(), Some("undelivered"));
 
@@ -157,7 +157,7 @@ fn refusal_with_status_200_is_a_failure() {
     let daemon = example.installation.start();
     example.send("Hello");
     let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
-    let expected = format!("Not delivered to {THEIRS}: no credit");
+    let expected = format!("Not delivered to {REMOTE}: no credit");
     assert_eq!(callfile::read(&notice).2, expected);
     assert!(example.kept().is_empty());
     assert!(daemon.log().contains("no credit"));

@@ -12,7 +12,7 @@ use crate::support::http::{self, FORM, request};
 use crate::support::{Answer, Daemon, Provider, Spool, wait_for};
 
 const OURS: &str = "+12025550160";
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 
 /// Less than webhooks have at most, so that it bounds them, too.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -74,9 +74,9 @@ fn everything_in_progress_shares_one_deadline() {
         let commands = commands(&mut agi_call(agi, to, "queue"));
         assert_eq!(commands[0], "SET VARIABLE WEBSMS_STATUS \"QUEUED\"");
     }
-    let mut direct = agi_call(agi, THEIRS, "direct");
+    let mut direct = agi_call(agi, REMOTE, "direct");
     let mut webhook = http::connect(daemon.address);
-    let raw = request("POST", "/", &[FORM], &http::message(OURS, THEIRS, "half"));
+    let raw = request("POST", "/", &[FORM], &http::message(OURS, REMOTE, "half"));
     webhook.write_all(&raw[..raw.len() - 1]).unwrap();
     provider.wait_for(3);
     let direct = std::thread::spawn(move || commands(&mut direct));
@@ -111,7 +111,7 @@ fn everything_in_progress_shares_one_deadline() {
 fn second_signal_ends_at_once() {
     let provider = Provider::answering(Answer::Silence);
     let (daemon, agi) = daemon(&provider);
-    let _call = agi_call(agi, THEIRS, "direct");
+    let _call = agi_call(agi, REMOTE, "direct");
     provider.wait_for(1);
     daemon.signal(Signal::SIGTERM);
     daemon.wait_for_log("stopping");
@@ -131,7 +131,7 @@ fn hangup_is_logged_and_ignored() {
         line.contains("WARN") && line.contains("restart websmsd"),
         "{line}"
     );
-    assert_eq!(daemon.send(OURS, THEIRS, "x").status, 200);
+    assert_eq!(daemon.send(OURS, REMOTE, "x").status, 200);
     daemon.signal(Signal::SIGTERM);
     daemon.wait_for_log("stopping");
     daemon.signal(Signal::SIGHUP);

@@ -695,11 +695,11 @@ fn invalid_response_is_reported_in_one_line() {
         done.fails(exit, &[part.split(':').next().unwrap()]);
         assert_eq!(gateway.requests().len(), 1, "{part}");
     }
-    let nobody = TcpListener::bind("127.0.0.1:0")
+    let unused = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    Account::at(&format!("http://{nobody}/api/v1"), &[("user_key", "k")])
+    Account::at(&format!("http://{unused}/api/v1"), &[("user_key", "k")])
         .run("session list")
         .fails(Exit::Failed, &["no connection to the gateway", "refused"]);
     // It is unknown whether a session was created.

@@ -13,7 +13,7 @@ use crate::support::http::{self, FORM, JSON, Response};
 use crate::support::provider::Recorded;
 use crate::support::{Answer, Daemon, Installation, Provider, Spool, callfile, wait_for};
 
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
 /// An installation with an interface for SMS, the first one, and one for chats.
@@ -53,7 +53,7 @@ impl Setup {
 
     /// Sends to them from John, successfully.
     fn write(&self, text: &str, index: &str) {
-        let variables = self.installation.send(&[THEIRS, JOHN, text, index]);
+        let variables = self.installation.send(&[REMOTE, JOHN, text, index]);
         let status = variables["WEBSMS_STATUS"].as_str();
         assert!(matches!(status, "SENT" | "QUEUED"), "{text}: {variables:?}");
     }
@@ -94,8 +94,8 @@ const RECEIPTS: &str = "receipt_match [chat] = /statuses\n\
     receipt_error [chat] = /statuses/*/errors/0/code\n\
     receipt_reason [chat] = /statuses/*/errors/0/title\n";
 
-fn post(daemon: &Daemon, path: &str, theirs: &str, text: &str) {
-    let answer = daemon.post(path, &[FORM], &http::message(JOHN, theirs, text));
+fn post(daemon: &Daemon, path: &str, from: &str, text: &str) {
+    let answer = daemon.post(path, &[FORM], &http::message(JOHN, from, text));
     assert_eq!(answer.status, 200, "{text}");
 }
 
@@ -110,8 +110,8 @@ fn texts(requests: &[Recorded]) -> Vec<String> {
 
 /// The notice to John that a message was not delivered.
 fn not_delivered(reason: &str) -> (String, String, String) {
-    let text = format!("Not delivered to {THEIRS}: {reason}");
-    (JOHN.to_owned(), THEIRS.to_owned(), text)
+    let text = format!("Not delivered to {REMOTE}: {reason}");
+    (JOHN.to_owned(), REMOTE.to_owned(), text)
 }
 
 #[test]
@@ -122,12 +122,12 @@ fn answer_uses_the_interface_of_the_last_message() {
         setup.write("nobody wrote", "");
         setup.write("nobody wrote, auto", "auto");
         setup.sms.wait_for(2);
-        post(&daemon, "/chat", THEIRS, "by chat");
+        post(&daemon, "/chat", REMOTE, "by chat");
         setup.write("answer", "");
         setup.write("answer, auto", "auto");
         setup.chat.wait_for(2);
         setup.write("chosen", "sms");
-        let national = THEIRS.replace('+', "00");
+        let national = REMOTE.replace('+', "00");
         let variables = setup
             .installation
             .send(&[&national, "12025550160", "other forms"]);
@@ -139,11 +139,11 @@ fn answer_uses_the_interface_of_the_last_message() {
             .send(&["+12025550184", JOHN, "somebody else"]);
         setup
             .installation
-            .send(&[THEIRS, "+12025550161", "from somebody else"]);
+            .send(&[REMOTE, "+12025550161", "from somebody else"]);
         setup.sms.wait_for(5);
-        post(&daemon, "/sms", THEIRS, "by SMS");
+        post(&daemon, "/sms", REMOTE, "by SMS");
         setup.write("answer by SMS", "");
-        post(&daemon, "/chat", THEIRS, "by chat again");
+        post(&daemon, "/chat", REMOTE, "by chat again");
         setup.write("answer again", "");
         let chats = texts(&setup.chat.wait_for(4));
         assert_eq!(
@@ -168,17 +168,17 @@ fn answer_uses_the_interface_of_the_last_message() {
 fn reply_route_survives_restarts() {
     let mut setup = Setup::new("reply_index = auto\n");
     let daemon = setup.installation.start();
-    post(&daemon, "/chat", THEIRS, "by chat");
+    post(&daemon, "/chat", REMOTE, "by chat");
     setup.installation.stop(daemon);
     // Sending does not need the daemon.
     setup.write("while it is off", "");
     let daemon = setup.installation.start();
     setup.write("when it is back", "");
-    post(&daemon, "/sms", THEIRS, "by SMS");
+    post(&daemon, "/sms", REMOTE, "by SMS");
     setup.write("by SMS", "");
     setup.installation.stop(daemon);
     let daemon = setup.installation.start();
-    post(&daemon, "/chat", THEIRS, "by chat again");
+    post(&daemon, "/chat", REMOTE, "by chat again");
     setup.installation.stop(daemon);
     setup.write("again", "");
     assert_eq!(
@@ -195,7 +195,7 @@ fn duplicate_message_does_not_change_the_reply_route() {
     for (path, id) in [("/chat", "c"), ("/sms", "s"), ("/chat", "c")] {
         let form = http::form(&[
             ("To", JOHN.as_bytes()),
-            ("From", THEIRS.as_bytes()),
+            ("From", REMOTE.as_bytes()),
             ("Body", b"x"),
             ("Id", id.as_bytes()),
         ]);
@@ -210,10 +210,10 @@ fn duplicate_message_does_not_change_the_reply_route() {
 fn without_reply_index_the_first_interface_sends_all() {
     let mut setup = Setup::new("reply_index = first");
     let daemon = setup.installation.start();
-    post(&daemon, "/chat", THEIRS, "by chat");
+    post(&daemon, "/chat", REMOTE, "by chat");
     setup.write("answer", "");
     assert_eq!(texts(&setup.sms.requests()), ["answer"]);
-    let variables = setup.installation.send(&[THEIRS, JOHN, "x", "auto"]);
+    let variables = setup.installation.send(&[REMOTE, JOHN, "x", "auto"]);
     assert_eq!(
         (
             variables["WEBSMS_STATUS"].as_str(),
@@ -234,7 +234,7 @@ fn unnamed_interface_is_a_reply_route_too() {
     let one = format!("reply_index = auto\nhost = {}\n", setup.sms.url());
     setup.set_lines(&format!("{one}[websmsd]\nrequest_uri = /sms\n"));
     let daemon = setup.installation.start();
-    post(&daemon, "/sms", THEIRS, "hello");
+    post(&daemon, "/sms", REMOTE, "hello");
     setup.write("answer", "");
     setup.write("answer, auto", "auto");
     setup.installation.stop(daemon);
@@ -253,7 +253,7 @@ fn unnamed_interface_is_a_reply_route_too() {
 fn removed_interface_is_no_reply_route() {
     let mut setup = Setup::new("reply_index = auto");
     let daemon = setup.installation.start();
-    post(&daemon, "/chat", THEIRS, "by chat");
+    post(&daemon, "/chat", REMOTE, "by chat");
     setup.installation.stop(daemon);
     let sms = format!("reply_index = auto\nhost [sms] = {}\n", setup.sms.url());
     for lines in [
@@ -266,7 +266,7 @@ fn removed_interface_is_no_reply_route() {
         setup.write("answer", "auto");
     }
     assert_eq!(texts(&setup.sms.requests()), ["answer"; 4]);
-    let variables = setup.installation.send(&[THEIRS, JOHN, "x", "chat"]);
+    let variables = setup.installation.send(&[REMOTE, JOHN, "x", "chat"]);
     assert_eq!(variables["WEBSMS_ERROR"], "unknown index");
 }
 
@@ -297,7 +297,7 @@ fn destination_outside_to_match_is_rejected_unsent() {
         assert!(setup.installation.outbox().files("").is_empty());
         // Destinations that match are accepted.
         let daemon = setup.installation.start();
-        for to in [THEIRS, "0012025550183", "12025550183"] {
+        for to in [REMOTE, "0012025550183", "12025550183"] {
             setup.installation.send(&[to, JOHN, to]);
         }
         let requests = setup.sms.wait_for(3);
@@ -323,7 +323,7 @@ fn long_text_is_sent_in_parts_in_order() {
         ));
         let _daemon = setup.installation.start();
         let text = format!("one two th{astronaut}{astronaut}{astronaut}four five\r\n6");
-        let variables = setup.installation.send(&[THEIRS, JOHN, &text]);
+        let variables = setup.installation.send(&[REMOTE, JOHN, &text]);
         let expected = [
             "one two th".to_owned(),
             format!("{astronaut}{astronaut}"),
@@ -352,7 +352,7 @@ fn refused_part_is_the_last_one() {
         _ => Answer::ok(),
     });
     let setup = Setup::to(chat, "max_chars [chat] = 2");
-    let variables = setup.installation.send(&[THEIRS, JOHN, "aabbcc", "chat"]);
+    let variables = setup.installation.send(&[REMOTE, JOHN, "aabbcc", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
     assert_eq!(texts(&setup.chat.requests()), ["aa", "bb"]);
 }
@@ -363,7 +363,7 @@ fn notice_explains_the_refusal() {
         let chat = Provider::answering(refused(code));
         let mut setup = Setup::to(chat, &format!("delivery = queue\n{ERRORS}"));
         let daemon = setup.installation.start();
-        let id = setup.installation.send(&[THEIRS, JOHN, "hello", "chat"])["WEBSMS_ID"].clone();
+        let id = setup.installation.send(&[REMOTE, JOHN, "hello", "chat"])["WEBSMS_ID"].clone();
         let files = daemon.spool.wait_for(1);
         assert_eq!(callfile::read(&files[0]), not_delivered(words));
         let line = daemon.wait_for_log("message not sent");
@@ -376,7 +376,7 @@ fn notice_explains_the_refusal() {
     }
     // The dialplan gets fixed words, not the provider's.
     let setup = Setup::to(Provider::answering(refused(131_026)), ERRORS);
-    let variables = setup.installation.send(&[THEIRS, JOHN, "hello", "chat"]);
+    let variables = setup.installation.send(&[REMOTE, JOHN, "hello", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "REJECTED");
     assert_eq!(variables["WEBSMS_ERROR"], "refused by provider");
 }
@@ -399,11 +399,11 @@ fn temporary_refusal_is_retried() {
     assert!(setup.sms.requests().is_empty(), "there is no fallback");
 
     let setup = Setup::to(Provider::answering(refused(4)), ERRORS);
-    let variables = setup.installation.send(&[THEIRS, JOHN, "hello", "chat"]);
+    let variables = setup.installation.send(&[REMOTE, JOHN, "hello", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "FAILED");
     let output = setup
         .installation
-        .command(&["websms", THEIRS, JOHN, "hello", "chat"])
+        .command(&["websms", REMOTE, JOHN, "hello", "chat"])
         .output();
     assert_eq!(output.unwrap().status.code(), Some(69));
 }
@@ -417,7 +417,7 @@ fn listed_refusal_goes_to_the_fallback() {
                 &format!("delivery = {delivery}\nfallback [chat] = sms\n{ERRORS}"),
             );
             let daemon = setup.installation.start();
-            let variables = setup.installation.send(&[THEIRS, JOHN, "hello", "chat"]);
+            let variables = setup.installation.send(&[REMOTE, JOHN, "hello", "chat"]);
             setup.chat.wait_for(1);
             if falls_back {
                 assert_eq!(texts(&setup.sms.wait_for(1)), ["hello"]);
@@ -521,7 +521,7 @@ fn text_is_cut_for_the_fallback_too() {
     );
     let variables = setup
         .installation
-        .send(&[THEIRS, JOHN, "hello world", "chat"]);
+        .send(&[REMOTE, JOHN, "hello world", "chat"]);
     assert_eq!(variables["WEBSMS_STATUS"], "UNKNOWN");
     assert_eq!(other.requests().len(), 2);
 }
@@ -608,7 +608,7 @@ fn listed_code_in_a_receipt_goes_to_the_fallback() {
     let parameters = template.wait_for(1)[0].parameters();
     assert_eq!(
         (parameters["To"].as_str(), parameters["Body"].as_str()),
-        (THEIRS, "hello")
+        (REMOTE, "hello")
     );
     wait_for("the new message to wait for its receipt", || {
         (setup.installation.outbox().files("sent").len() == 2).then_some(())
@@ -772,7 +772,7 @@ fn file_with_only_an_id_is_looked_up_and_stored() {
         let daemon = setup.installation.start();
         post_picture(&daemon, "17");
         let (to, from, text) = callfile::read(&daemon.spool.wait_for(1)[0]);
-        assert_eq!((to.as_str(), from.as_str()), (JOHN, THEIRS));
+        assert_eq!((to.as_str(), from.as_str()), (JOHN, REMOTE));
         let link = text.strip_prefix("(picture)\nLook\n").unwrap();
         let name = link.strip_prefix("https://sms.example.com/media/").unwrap();
         let (_, extension) = name.rsplit_once('.').unwrap();
@@ -810,7 +810,7 @@ fn unavailable_file_is_reported() {
         post_picture(&daemon, id);
         let files = daemon.spool.wait_for(2 * count);
         let (to, from, text) = callfile::read(&files[2 * count - 1]);
-        assert_eq!((to.as_str(), from.as_str()), (JOHN, THEIRS));
+        assert_eq!((to.as_str(), from.as_str()), (JOHN, REMOTE));
         assert!(text.starts_with("A picture could not be fetched"), "{text}");
     }
     assert_eq!(list(&pictures), [] as [PathBuf; 0]);
@@ -843,7 +843,7 @@ fn whatsapp_identities_become_numbers_or_names() {
         ));
         let daemon = setup.installation.start();
         for (count, (raw, from, to)) in (1..).zip([
-            ("12025550183@c.us", THEIRS, "12025550183"),
+            ("12025550183@c.us", REMOTE, "12025550183"),
             ("12025550184@s.whatsapp.net", "+12025550184", "12025550184"),
             (
                 "12025550185:17@s.whatsapp.net",

@@ -7,7 +7,7 @@ use crate::support::http::{JSON, sha256_signature};
 use crate::support::sak::{Class, Sak};
 use crate::support::{Answer, Daemon, Provider, Websms, callfile};
 
-const THEIRS: &str = "+919876543210";
+const REMOTE: &str = "+919876543210";
 
 /// An interface with the preset, this key and these lines.
 fn interface(sak: &Sak, key: &str, lines: &str) -> Websms {
@@ -35,7 +35,7 @@ fn text_is_sent_with_either_key() {
     let user_key = sak.user_key();
     let with_session = format!("header = x-session-id: {}", session.id);
     for (key, lines) in [(&session.key, ""), (&user_key, with_session.as_str())] {
-        let (commands, _) = send(interface(&sak, key, lines), THEIRS, "Hello \u{1f44b}");
+        let (commands, _) = send(interface(&sak, key, lines), REMOTE, "Hello \u{1f44b}");
         assert!(commands.contains("WEBSMS_STATUS \"SENT\""), "{commands}");
     }
     let sent = ("919876543210".to_owned(), "Hello \u{1f44b}".to_owned());
@@ -60,7 +60,7 @@ fn file_is_sent_by_its_type() {
     for (name, text) in [("a.png", "Look "), ("b.pdf", ""), ("c.mp4", "A film ")] {
         let text = format!("{text}{}/{name}", gallery.url());
         let websms = interface(&sak, &session.key, "media_permit_addr = 127.0.0.1");
-        let (commands, log) = send(websms, THEIRS, &text);
+        let (commands, log) = send(websms, REMOTE, &text);
         assert!(
             commands.contains("WEBSMS_STATUS \"SENT\""),
             "{commands} {log}"
@@ -103,7 +103,7 @@ fn failed_delivery_in_a_successful_response_is_rejected() {
     for (delivery_status, status) in [("failed", "REJECTED"), ("queued", "SENT"), ("sent", "SENT")]
     {
         sak.with(|state| state.delivery_status = delivery_status);
-        let (commands, _) = send(interface(&sak, &session.key, ""), THEIRS, "x");
+        let (commands, _) = send(interface(&sak, &session.key, ""), REMOTE, "x");
         assert!(
             commands.contains(&format!("WEBSMS_STATUS \"{status}\"")),
             "{delivery_status}: {commands}"
@@ -137,7 +137,7 @@ fn refusals_are_explained_in_the_log() {
         if status == "FAILED" {
             sak.with(|state| state.used.insert(Class::Messaging, 1000));
         }
-        let (commands, log) = send(interface(&sak, key, lines), THEIRS, "x");
+        let (commands, log) = send(interface(&sak, key, lines), REMOTE, "x");
         let expected = format!("WEBSMS_STATUS \"{status}\"");
         assert!(commands.contains(&expected), "{words}: {commands}");
         assert!(log.contains(words), "{words}: {log}");

@@ -280,7 +280,7 @@ fn staging_of_other_owner_or_mode_under_load_is_logged_and_recovers() {
         let spool = Spool::new();
         let config = spool.configure("");
         let binary = program_for_everyone(&spool);
-        owned_by(&spool, STRANGER);
+        owned_by(&spool, UNPRIVILEGED);
         let command = || {
             let mut command = Command::new("setpriv");
             command
@@ -303,7 +303,7 @@ fn staging_of_other_owner_or_mode_under_load_is_logged_and_recovers() {
             }
         };
         let repairs = || {
-            owner(&staging, STRANGER);
+            owner(&staging, UNPRIVILEGED);
             mode(&staging, 0o750);
         };
         break_under_load(&spool, command, "Permission denied", breaks, repairs);
@@ -375,7 +375,7 @@ fn read_only_disk_prevents_the_start() {
 }
 
 /// A user and group without files.
-const STRANGER: u32 = 54_321;
+const UNPRIVILEGED: u32 = 54_321;
 
 fn owned_by(spool: &Spool, user: u32) {
     for path in [spool.staging(), spool.outgoing()] {
@@ -386,11 +386,11 @@ fn owned_by(spool: &Spool, user: u32) {
 #[test]
 fn call_files_belong_to_the_owner_of_outgoing() {
     for (more, user) in [
-        ("", STRANGER),
+        ("", UNPRIVILEGED),
         ("fileowner = 54322:54322\nfilemode = 0640\n", 54_322),
     ] {
         let spool = Spool::new();
-        owned_by(&spool, STRANGER);
+        owned_by(&spool, UNPRIVILEGED);
         let config = format!("{}{more}", spool.section());
         let daemon = Daemon::with(spool, &config);
         assert_eq!(daemon.send(TO, FROM, "x").status, 200);
@@ -406,7 +406,7 @@ fn call_files_belong_to_the_owner_of_outgoing() {
 fn user_that_cannot_create_files_for_asterisk_cannot_start() {
     // websmsd as another user, who may write to Asterisk's directories.
     let spool = Spool::new();
-    owned_by(&spool, STRANGER);
+    owned_by(&spool, UNPRIVILEGED);
     let config = spool.path().join("websms.conf");
     std::fs::write(&config, spool.section()).unwrap();
     let binary = program_for_everyone(&spool);

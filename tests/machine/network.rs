@@ -17,7 +17,7 @@ use crate::support::{
     Answer, Daemon, Provider, Spool, Websms, program, section, size, wait_within,
 };
 
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
 /// Never queried outside of the test.
@@ -41,7 +41,7 @@ fn send(host: &str) -> (HashMap<String, String>, Duration) {
     );
     let websms = Websms::configured(&config).under_agi();
     let start = Instant::now();
-    let output = websms.run(&[THEIRS, JOHN, "x"]);
+    let output = websms.run(&[REMOTE, JOHN, "x"]);
     let took = start.elapsed();
     (variables(&output.stdout), took)
 }
@@ -302,7 +302,7 @@ fn cut_cable_delays_messages_and_loses_none() {
 #[test]
 fn picture_is_fetched_from_the_checked_address_only() {
     // A second lookup would return a neighbour's address. The first one returns a
-    // neighbour's address besides the permitted one.
+    // neighbour's address in addition to the permitted one.
     isolated(|| {
         let queries = Mutex::new(0);
         let resolver = Resolver::deciding(move |kind| {
@@ -331,7 +331,7 @@ fn picture_is_fetched_from_the_checked_address_only() {
         let url = format!("http://{NAME}/a.gif");
         let message = [
             ("To", JOHN.as_bytes()),
-            ("From", THEIRS.as_bytes()),
+            ("From", REMOTE.as_bytes()),
             ("Body", b""),
             ("MediaUrl0", url.as_bytes()),
         ];

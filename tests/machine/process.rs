@@ -17,13 +17,13 @@ use tempfile::TempDir;
 use crate::support::daemon::list;
 use crate::support::{Answer, Daemon, Provider, Spool, program, wait_for};
 
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
 
 /// HTTP, forms and JSON each encode it differently.
 const PASSWORD: &str = "pass wörd/\\\"+&=1";
 
-/// A folder with a configuration and an outbox.
+/// A directory with a configuration and an outbox.
 struct Setup {
     directory: TempDir,
 }
@@ -54,7 +54,7 @@ impl Setup {
         let mut command = Command::new(words.next().unwrap());
         command
             .args(words)
-            .args(["websms", THEIRS, JOHN, "hello"])
+            .args(["websms", REMOTE, JOHN, "hello"])
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("WEBSMS_CONF", self.path().join("websms.conf"))
@@ -251,10 +251,10 @@ fn spellings() -> Vec<String> {
     ]
 }
 
-/// Path and content of every file in a folder and below.
-fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+/// Path and content of every file in a directory and below.
+fn files(directory: &Path) -> Vec<(PathBuf, String)> {
     let mut all = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             all.extend(files(&path));
@@ -307,7 +307,7 @@ fn password_is_only_in_the_configuration() {
         let output = Command::new(program())
             .env_clear()
             .env("WEBSMS_CONF", &file)
-            .args(["websms", THEIRS, JOHN, "hello"])
+            .args(["websms", REMOTE, JOHN, "hello"])
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");

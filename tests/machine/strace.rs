@@ -67,10 +67,10 @@ pub(crate) fn thread_that(
     server: &Server,
     call: &str,
     holds: &str,
-    folder: &Path,
+    directory: &Path,
     act: impl FnOnce(),
 ) -> Pid {
-    let trace = folder.join("trace");
+    let trace = directory.join("trace");
     let only = format!("trace={call}");
     let tracer = Tracer::attach(server.pid(), &["-f", "-s", "512", "-e", &only], &trace);
     act();

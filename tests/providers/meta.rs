@@ -16,7 +16,7 @@ const ACCOUNT: &str = "106540352242922";
 /// The secret of the app.
 const SECRET: &str = "614fc2afde15eee07a26b2fe3eaee9b9";
 
-const THEIRS: &str = "+12025550183";
+const REMOTE: &str = "+12025550183";
 
 /// The result of a run of `websms`: its exit status, the statuses that the mock
 /// answered, and the bodies that it got.
@@ -46,7 +46,7 @@ fn send(prism: &Prism, preset: &str, text: &str, more: &[(&str, &str)]) -> Sent 
     pairs.retain(|(key, _)| more.iter().all(|(other, _)| other != key));
     pairs.extend_from_slice(more);
     let websms = Websms::configured(&section("websms", &pairs));
-    let status = websms.status(&[THEIRS, "+12025550160", text]);
+    let status = websms.status(&[REMOTE, "+12025550160", text]);
     let requests = provider.requests();
     Sent {
         status,
@@ -63,7 +63,7 @@ fn send(prism: &Prism, preset: &str, text: &str, more: &[(&str, &str)]) -> Sent 
 fn message(kind: &str, content: &Value) -> Value {
     json!({
         "messaging_product": "whatsapp", "recipient_type": "individual",
-        "to": THEIRS.trim_start_matches('+'), "type": kind, kind: content,
+        "to": REMOTE.trim_start_matches('+'), "type": kind, kind: content,
     })
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct State {
     /// Id, number and name of each.
     pub(crate) numbers: Vec<[String; 3]>,
     pub(crate) templates: Vec<Template>,
-    /// After so many requests for the list, pending templates get this status.
+    /// After this number of requests for the list, pending templates get this status.
     pub(crate) decision: Option<(usize, &'static str)>,
     /// Names of templates that are being deleted.
     pub(crate) deleting: Vec<String>,
@@ -144,7 +144,7 @@ impl Graph {
         self.with(|state| state.codes.clone())
     }
 
-    /// Waits for so many codes; returns all of them.
+    /// Waits for `count` codes; returns all of them.
     pub(crate) fn wait_for_codes(&self, count: usize) -> Vec<(String, String)> {
         wait_for(&format!("{count} codes"), || {
             let codes = self.codes();
