@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use crate::logging::chain;
 use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 use crate::model::message::PhoneNumber;
+use crate::model::unix_time::seconds;
 use crate::storage::durable::Directory;
 
 /// Name of the file, in staging.
@@ -226,12 +227,6 @@ fn read(line: &str) -> Option<(MessageKey, u64)> {
     }
     let key = u128::from_str_radix(key, 16).ok()?;
     Some((MessageKey(key), until.parse().ok()?))
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
 }
 
 #[cfg(test)]

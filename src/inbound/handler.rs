@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use hyper::body::Incoming as Body;
 use hyper::{Method, Request};
@@ -25,6 +25,7 @@ use crate::inbound::request::WebhookRequest;
 use crate::inbound::store::MessageStore;
 use crate::logging::{chain, failed};
 use crate::model::message::{Message, Receipt};
+use crate::model::unix_time;
 use crate::spool::SpoolError;
 use crate::storage::blocking::blocking;
 
@@ -219,8 +220,7 @@ fn authenticate(request: &WebhookRequest, endpoint: &Endpoint) -> Result<TrustSc
     let Some(auth) = &endpoint.auth else {
         return Ok(TrustScope::All);
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let verified = auth::verify(auth, request, now.unwrap_or_default().as_secs());
+    let verified = auth::verify(auth, request, unix_time::seconds(SystemTime::now()));
     verified.map_err(|error| match auth.scheme {
         AuthScheme::Basic { .. } => Refusal::Unauthorized(failed(&error)),
         _ => Refusal::from(error),

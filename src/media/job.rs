@@ -1,7 +1,7 @@
 //! A picture to be fetched, as it is stored in a file.
 
 use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use crate::http::safe_fetch::failure::FetchError;
 use crate::media::filter;
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Message, PhoneNumber, Picture, Sender, Text};
+use crate::model::unix_time::seconds;
 use crate::resilience::backoff::Backoff;
 
 /// Digits of a name: 128 bits, which cannot be guessed.
@@ -186,14 +187,10 @@ impl MediaJob {
     }
 }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]

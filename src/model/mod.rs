@@ -9,3 +9,4 @@ pub mod message;
 pub mod number;
 pub(crate) mod outgoing;
 pub mod segments;
+pub(crate) mod unix_time;

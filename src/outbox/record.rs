@@ -1,7 +1,7 @@
 //! A message in the outbox, as its file holds it: JSON that an administrator
 //! can read.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Conversation, Text};
 use crate::model::outgoing::OutgoingMessage;
+use crate::model::unix_time;
 use crate::outbound::verdict::Verdict;
 use crate::outbox::name::OutboxName;
 
@@ -119,9 +120,8 @@ impl Record {
         wait: Option<Duration>,
         now: SystemTime,
     ) -> Self {
-        let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.attempts += 1;
-        self.not_before = wait.map(|wait| since_1970(now + wait).as_secs());
+        self.attempts = self.attempts.saturating_add(1);
+        self.not_before = wait.map(|wait| unix_time::seconds(now).saturating_add(wait.as_secs()));
         self.last = verdict.reason.map(|reason| LastAttempt {
             outcome: verdict.outcome.as_str().to_owned(),
             reason: reason.text().to_owned(),
@@ -145,7 +145,7 @@ impl Record {
 
     /// How long to wait until the next attempt may be made.
     pub(crate) fn wait(&self, now: SystemTime) -> Duration {
-        let due = UNIX_EPOCH + Duration::from_secs(self.not_before.unwrap_or(0));
+        let due = unix_time::time(self.not_before.unwrap_or(0));
         due.duration_since(now).unwrap_or_default()
     }
 
@@ -168,6 +168,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
     use crate::outbound::verdict::{Outcome, Reason};
 

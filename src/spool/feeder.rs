@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
@@ -27,6 +27,7 @@ use super::name::CallFileName;
 use super::progress::{Progress, progress, without_attempts};
 use crate::config::SpoolSettings;
 use crate::logging::chain;
+use crate::model::unix_time;
 use crate::storage::conversation_queue::ConversationQueue;
 use crate::storage::durable::{Directory, move_to};
 use crate::storage::watch::DirectoryChange;
@@ -321,9 +322,7 @@ impl Feeder {
             Progress::Untouched => metadata
                 .modified()
                 .is_ok_and(|time| time > now || since(time) > PICKUP_TIMEOUT),
-            Progress::Begun(time) => {
-                since(UNIX_EPOCH + Duration::from_secs(time)) > self.attempt_max
-            }
+            Progress::Begun(time) => since(unix_time::time(time)) > self.attempt_max,
             Progress::Completed | Progress::GivenUp | Progress::Waiting => false,
         };
         overdue && self.present_again(name, &content)
