@@ -47,15 +47,7 @@ pub(crate) fn verify(
     let WebhookAuth {
         scheme, secrets, ..
     } = auth;
-    let any = |matches: &dyn Fn(&Secret) -> bool| {
-        // All are compared, so that the time does not reveal which one matched.
-        let matching = secrets.iter().filter(|secret| matches(secret)).count();
-        if matching > 0 {
-            Ok(TrustScope::All)
-        } else {
-            Err(AuthError::Mismatch)
-        }
-    };
+    let any = |matches: &dyn Fn(&Secret) -> bool| match_any(secrets, matches);
     match scheme {
         AuthScheme::Basic { user } => {
             let authorization = request.required_header("authorization")?;
@@ -84,12 +76,9 @@ pub(crate) fn verify(
         AuthScheme::Jwt { location } => {
             let value = request.value_at(location)?;
             let token = value.strip_prefix("Bearer ").unwrap_or(&value);
-            let url = request.url(auth);
-            let matching = secrets
-                .iter()
-                .find_map(|secret| jwt::claims(secret, token))
-                .ok_or(AuthError::Mismatch)?;
-            jwt::check(&matching, auth, request, &url, now)
+            let claims = secrets.iter().find_map(|secret| jwt::claims(secret, token));
+            let claims = claims.ok_or(AuthError::Mismatch)?;
+            jwt::check(&claims, auth, request, &request.url(auth), now)
         }
         AuthScheme::Twilio { location } => {
             let signature = request.value_at(location)?;
@@ -102,6 +91,19 @@ pub(crate) fn verify(
             any(&|secret| vonage::matches(*digest, secret, &signed))?;
             Ok(TrustScope::Content)
         }
+    }
+}
+
+/// All secrets are compared, so that the time does not reveal which one matched.
+fn match_any(
+    secrets: &[Secret],
+    matches: &dyn Fn(&Secret) -> bool,
+) -> Result<TrustScope, AuthError> {
+    let matching = secrets.iter().filter(|secret| matches(secret)).count();
+    if matching > 0 {
+        Ok(TrustScope::All)
+    } else {
+        Err(AuthError::Mismatch)
     }
 }
 

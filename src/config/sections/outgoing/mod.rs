@@ -1,6 +1,7 @@
 //! `[websms]`: how messages are sent to a provider.
 
 use std::num::{NonZeroU8, NonZeroUsize};
+use std::time::Duration;
 
 use regex_lite::Regex;
 
@@ -58,12 +59,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let connect_timeout = reader.read(&keys::CONNECT_TIMEOUT);
     let ca_file = reader.read(&keys::CA_FILE);
     let delivery = delivery::read(reader);
-    if connect_timeout >= timeout && timeout.is_some() {
-        let message = "must be less than timeout: otherwise a slow connection looks like a missing \
-                       response";
-        reader.mistake(&keys::CONNECT_TIMEOUT, message);
-        return None;
-    }
+    check_timeouts(reader, connect_timeout, timeout)?;
     let (host, path) = target?;
     let outgoing = OutgoingInterface {
         interface,
@@ -90,6 +86,20 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     check_body_type(reader, &outgoing)?;
     conflicts::check(reader, &outgoing)?;
     Some(outgoing)
+}
+
+fn check_timeouts(
+    reader: &mut Reader<'_>,
+    connect_timeout: Option<Duration>,
+    timeout: Option<Duration>,
+) -> Option<()> {
+    if timeout.is_none() || connect_timeout < timeout {
+        return Some(());
+    }
+    let message = "must be less than timeout: otherwise a slow connection looks like a missing \
+                   response";
+    reader.mistake(&keys::CONNECT_TIMEOUT, message);
+    None
 }
 
 /// A GET request has no body, and Zadarma's signature needs a form.
