@@ -11,7 +11,7 @@ use asterisk_websms::exit::Exit;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::provider::{Authority, TlsProvider};
+use super::provider::{Authority, TlsProvider, serve};
 use crate::support::cli::{self, ConfigDirectory, Finished};
 use crate::support::graph::{self, Graph, NUMBER, TOKEN, WABA};
 use crate::support::{Answer, section};
@@ -283,26 +283,17 @@ impl MetaProxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = format!("http://{}", listener.local_addr().unwrap());
         let (acceptor, target) = (certified.acceptor(), graph.provider.address);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            runtime.unwrap().block_on(async move {
-                listener.set_nonblocking(true).unwrap();
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                while let Ok((mut stream, _)) = listener.accept().await {
-                    let mut head = Vec::new();
-                    while !head.ends_with(b"\r\n\r\n") {
-                        head.push(stream.read_u8().await.unwrap());
-                    }
-                    assert!(head.starts_with(b"CONNECT graph.facebook.com:443 "));
-                    let connected = b"HTTP/1.1 200 X\r\n\r\n";
-                    stream.write_all(connected).await.unwrap();
-                    let mut stream = acceptor.accept(stream).await.unwrap();
-                    let mut meta = tokio::net::TcpStream::connect(target).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut stream, &mut meta).await;
-                }
-            });
+        serve(listener, async move |mut stream| {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            assert!(head.starts_with(b"CONNECT graph.facebook.com:443 "));
+            let connected = b"HTTP/1.1 200 X\r\n\r\n";
+            stream.write_all(connected).await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut meta = tokio::net::TcpStream::connect(target).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut meta).await;
         });
         Self { proxy }
     }

@@ -208,6 +208,25 @@ impl Certified {
     }
 }
 
+/// Serves connections one after the other, on a thread of its own.
+pub(crate) fn serve(
+    listener: TcpListener,
+    handle: impl AsyncFn(tokio::net::TcpStream) + Send + 'static,
+) {
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async move {
+            listener.set_nonblocking(true).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                handle(stream).await;
+            }
+        });
+    });
+}
+
 /// A provider behind TLS, which records what it can read of requests.
 pub(crate) struct TlsProvider {
     address: SocketAddr,
@@ -225,24 +244,15 @@ impl TlsProvider {
         let address = listener.local_addr().unwrap();
         let read = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&read);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            runtime.unwrap().block_on(async move {
-                listener.set_nonblocking(true).unwrap();
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                while let Ok((stream, _)) = listener.accept().await {
-                    let Ok(mut stream) = acceptor.accept(stream).await else {
-                        continue;
-                    };
-                    let mut request = vec![0; 65_536];
-                    let length = stream.read(&mut request).await.unwrap_or(0);
-                    record.lock().unwrap().extend_from_slice(&request[..length]);
-                    let _ = stream.write_all(answer).await;
-                    let _ = stream.shutdown().await;
-                }
-            });
+        serve(listener, async move |stream| {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            let mut request = vec![0; 65_536];
+            let length = stream.read(&mut request).await.unwrap_or(0);
+            record.lock().unwrap().extend_from_slice(&request[..length]);
+            let _ = stream.write_all(answer).await;
+            let _ = stream.shutdown().await;
         });
         Self { address, read }
     }

@@ -40,6 +40,10 @@ impl Victim {
         // Another owner, so that the owner of call files has to be changed.
         std::os::unix::fs::chown(spool.outgoing(), Some(54_321), Some(54_321)).unwrap();
         let config = spool.configure("");
+        Self::run(spool, config, 0)
+    }
+
+    fn run(spool: Spool, config: PathBuf, sent: usize) -> Self {
         let server = Server::run(daemon::command(&config));
         let writer = writer(&server, &spool);
         Self {
@@ -47,7 +51,7 @@ impl Victim {
             config,
             server,
             writer,
-            sent: 0,
+            sent,
         }
     }
 
@@ -62,15 +66,7 @@ impl Victim {
         } = self;
         let (status, log) = server.stop();
         assert!(status.success(), "{log}");
-        let server = Server::run(daemon::command(&config));
-        let writer = writer(&server, &spool);
-        Self {
-            spool,
-            config,
-            server,
-            writer,
-            sent,
-        }
+        Self::run(spool, config, sent)
     }
 
     /// New messages with texts of these lengths.

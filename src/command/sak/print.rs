@@ -123,6 +123,7 @@ pub(crate) fn deliveries(deliveries: &[WebhookDelivery]) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::syntax::entry::Entry;
     use crate::config::syntax::ini;
 
     #[test]
@@ -144,16 +145,7 @@ mod tests {
         });
         let (entries, problems) = ini::parse(&text);
         assert_eq!(problems, [], "{text}");
-        let read: Vec<_> = entries
-            .iter()
-            .map(|entry| {
-                (
-                    entry.section.as_str(),
-                    entry.key.as_str(),
-                    entry.value.as_str(),
-                )
-            })
-            .collect();
+        let read: Vec<_> = entries.iter().map(Entry::triple).collect();
         let expected = [
             ("whatsapp", "session", "s-1"),
             ("whatsapp", "session_key", "a\"b\\c;d"),

@@ -21,3 +21,11 @@ pub struct Entry {
     /// The preset that it comes from; `None` is the file itself.
     pub preset: Option<String>,
 }
+
+#[cfg(test)]
+impl Entry {
+    /// Section, key and value.
+    pub(crate) fn triple(&self) -> (&str, &str, &str) {
+        (&self.section, &self.key, &self.value)
+    }
+}

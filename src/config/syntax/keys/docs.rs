@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::config::syntax::entry::Entry;
 use crate::config::syntax::ini;
 use crate::config::syntax::keys::key::{Documentation, Key};
 use crate::config::syntax::keys::{astqueue, of, otp, websms, websmsd, whatsapp};
@@ -212,16 +213,7 @@ fn sample_without_its_semicolons_sets_every_key_to_its_default() {
         .collect();
     let (entries, problems) = ini::parse(&uncommented);
     assert_eq!(problems, []);
-    let sample: Vec<_> = entries
-        .iter()
-        .map(|entry| {
-            (
-                entry.section.as_str(),
-                entry.key.as_str(),
-                entry.value.as_str(),
-            )
-        })
-        .collect();
+    let sample: Vec<_> = entries.iter().map(Entry::triple).collect();
     let table: Vec<_> = Section::ALL
         .into_iter()
         .flat_map(of)
