@@ -36,6 +36,7 @@ mod outbox;
 mod sak;
 pub mod spool;
 
+mod accounts;
 mod crypto;
 mod document;
 mod http;

@@ -42,7 +42,7 @@ pub(crate) use sections::outgoing::pictures::PictureSettings;
 pub(crate) use sections::sak::{SakSettings, SessionId};
 pub(crate) use sections::server::HttpSettings;
 pub use sections::spool::CallFileSettings;
-pub(crate) use sections::spool::{Owner, SpoolSettings};
+pub(crate) use sections::spool::SpoolSettings;
 pub(crate) use syntax::problem::{Report, Severity};
 
 /// The file that is read unless `--config` or `WEBSMS_CONF` names another.

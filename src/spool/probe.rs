@@ -14,7 +14,8 @@ use nix::unistd::AccessFlags;
 use tempfile::Builder;
 
 use super::layout::retry_directory;
-use crate::config::{Owner, SpoolSettings};
+use crate::accounts::{Accounts, Ids, UnknownAccount, UnreadableAccounts};
+use crate::config::SpoolSettings;
 use crate::storage::directory_error::DirectoryError;
 use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError};
 
@@ -70,12 +71,12 @@ pub(crate) fn create_directories(
     Ok(retry)
 }
 
-fn directory_metadata(path: &Path, key: &'static str) -> Result<Metadata, ProbeError> {
+fn directory_metadata(path: &Path, key: &'static str) -> Result<Metadata, DirectoryError> {
     let path = path.to_owned();
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(metadata),
-        Ok(_) => Err(ProbeError::NotADirectory { path, key }),
-        Err(source) => Err(ProbeError::Missing { path, key, source }),
+        Ok(_) => Err(DirectoryError::NotADirectory { path, key }),
+        Err(source) => Err(DirectoryError::Missing { path, key, source }),
     }
 }
 
@@ -86,52 +87,18 @@ fn directory_metadata(path: &Path, key: &'static str) -> Result<Metadata, ProbeE
 /// When `outgoingdir` is missing, or the user or group of `fileowner` is unknown.
 pub(crate) fn access(settings: &SpoolSettings) -> Result<Access, ProbeError> {
     let outgoing = directory_metadata(&settings.outgoing, "outgoingdir")?;
-    let (user, group) = match &settings.file_owner {
-        None => (outgoing.uid(), outgoing.gid()),
-        Some(owner) => resolve(owner)?,
+    let Ids { user, group } = match &settings.file_owner {
+        None => Ids {
+            user: outgoing.uid(),
+            group: outgoing.gid(),
+        },
+        Some(owner) => Accounts::read()?.ids(&owner.user, owner.group.as_deref())?,
     };
     Ok(Access {
         mode: settings.file_mode,
         user,
         group,
     })
-}
-
-/// Looks names up in `/etc/passwd` and `/etc/group`. The C library would need its
-/// name service modules, which a static binary does not have.
-fn resolve(owner: &Owner) -> Result<(u32, u32), ProbeError> {
-    let unknown = |what: &'static str, name: &str, file: &'static str| ProbeError::UnknownOwner {
-        what,
-        name: name.to_owned(),
-        file,
-    };
-    let by_name = entry("/etc/passwd", 0, &owner.user);
-    let user = owner
-        .user
-        .parse()
-        .ok()
-        .or_else(|| by_name.as_ref()?.get(2)?.parse().ok());
-    let user = user.ok_or_else(|| unknown("user", &owner.user, "/etc/passwd"))?;
-    let group = match &owner.group {
-        None => by_name
-            .or_else(|| entry("/etc/passwd", 2, &owner.user))
-            .and_then(|entry| entry.get(3)?.parse().ok()),
-        Some(name) => name
-            .parse()
-            .ok()
-            .or_else(|| entry("/etc/group", 0, name)?.get(2)?.parse().ok()),
-    };
-    let name = owner.group.as_deref().unwrap_or(&owner.user);
-    let group = group.ok_or_else(|| unknown("group", name, "/etc/group"))?;
-    Ok((user, group))
-}
-
-/// The fields of the first line whose field at `index` is `value`.
-fn entry(file: &str, index: usize, value: &str) -> Option<Vec<String>> {
-    let text = std::fs::read_to_string(file).ok()?;
-    text.lines()
-        .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
-        .find(|fields| fields.get(index).is_some_and(|field| field == value))
 }
 
 /// Checks that a file can be renamed from one directory to the other. It tries a
@@ -196,27 +163,9 @@ pub(crate) enum ProbeError {
         outgoing = outgoing.display()
     )]
     DifferentFileSystems { staging: PathBuf, outgoing: PathBuf },
-    /// Another process has locked the staging directory.
+    /// A directory is missing, something else, or in use.
     #[error(transparent)]
-    InUse(#[from] DirectoryError),
-    #[error(
-        "find {path} (create it for Asterisk's user: install -d -o asterisk -g asterisk -m 0750 \
-         {path}; or set {key} to another directory)",
-        path = path.display()
-    )]
-    Missing {
-        path: PathBuf,
-        /// The key that names it.
-        key: &'static str,
-        source: io::Error,
-    },
-    /// A path leads to something else.
-    #[error("use {path}: not a directory (set {key} to a directory)", path = path.display())]
-    NotADirectory {
-        path: PathBuf,
-        /// The key that names it.
-        key: &'static str,
-    },
+    Directory(#[from] DirectoryError),
     /// A step that needs no remedy of its own.
     #[error("{step} {path} ({permissions})", path = path.display())]
     Step {
@@ -227,17 +176,11 @@ pub(crate) enum ProbeError {
         permissions: String,
         source: io::Error,
     },
-    /// This system has no such user or group.
-    #[error(
-        "find the {what} {name:?} of fileowner in {file} (name Asterisk's user, or give numbers: \
-         fileowner = 101:101)"
-    )]
-    UnknownOwner {
-        /// `user` or `group`.
-        what: &'static str,
-        name: String,
-        file: &'static str,
-    },
+    /// `fileowner` names nobody of this system.
+    #[error("{0} (name Asterisk's user in fileowner, or give numbers: fileowner = 101:101)")]
+    UnknownOwner(#[from] UnknownAccount),
+    #[error(transparent)]
+    Accounts(#[from] UnreadableAccounts),
     /// No call file can be made.
     #[error(
         "write a call file into {staging} (call files must belong to user {user} (group {group}), \

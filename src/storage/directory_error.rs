@@ -12,6 +12,18 @@ pub(crate) enum DirectoryError {
     )]
     InUse { path: PathBuf, key: &'static str },
     #[error(
+        "find {path} (create it for Asterisk's user: install -d -o asterisk -g asterisk -m 0750 \
+         {path}; or set {key} to another directory)",
+        path = path.display()
+    )]
+    Missing {
+        path: PathBuf,
+        key: &'static str,
+        source: io::Error,
+    },
+    #[error("use {}: not a directory (set {key} to a directory)", path.display())]
+    NotADirectory { path: PathBuf, key: &'static str },
+    #[error(
         "use {0} (create it for Asterisk's user: install -d -o asterisk -g asterisk -m {mode:04o} {0})",
         path.display()
     )]

@@ -628,7 +628,7 @@ fn check_reports_problems_of_the_spool() {
     let (status, output) = check(&unknown);
     assert_eq!(status, Some(78));
     assert!(
-        output.contains("find the user \"nobody-of-that-name\" of fileowner"),
+        output.contains("find the user \"nobody-of-that-name\" in /etc/passwd (name Asterisk's user in fileowner"),
         "{output}"
     );
     std::fs::remove_dir(spool.staging()).unwrap();
