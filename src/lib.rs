@@ -15,7 +15,7 @@
 //!   manages the account at a WhatsApp gateway; `health` answers monitoring.
 //! * At the bottom, `http`, `storage`, `resilience` and `document` know no messages;
 //!   [`model`] has the types of messages; every module uses `crypto`, `secret` and
-//!   `logging`.
+//!   `logging`. `privileges` gives up root, `accounts` knows users and groups.
 //!
 //! A module uses those below it and none above. `inbound` and `outbound` never
 //! use each other. Decisions are pure functions; clock, disk, network and
@@ -42,6 +42,7 @@ mod document;
 mod http;
 mod logging;
 pub mod model;
+mod privileges;
 mod resilience;
 mod secret;
 mod storage;

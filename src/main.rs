@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::process::{ExitCode, Termination as _};
 
 use asterisk_websms::cli::{self, Cli, Command};
-use asterisk_websms::command::{check, demo, otp, presets, queue, sak, websms, websmsd};
+use asterisk_websms::command::{self, check, demo, otp, presets, queue, sak, websms, websmsd};
 use asterisk_websms::exit::Exit;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    command::protect_memory();
     // Asterisk sets this for its AGI programs (res/res_agi.c, launch_script).
     let agi = std::env::var_os("AST_AGI_DIR").is_some();
     let arguments = cli::arguments(std::env::args_os(), agi);

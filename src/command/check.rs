@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use crate::cli::CheckOptions;
+use crate::command::become_owner;
 use crate::config::{
     self, Config, DeliveryMode, LoadError, OutgoingInterface, Report, SakSettings, Severity,
 };
@@ -25,7 +26,8 @@ pub fn run(options: &CheckOptions) -> Exit {
         Ok((config, report)) => {
             findings.report(&report);
             if !options.file_only {
-                check_surroundings(&config, &mut findings);
+                check_directories(options, &config, &mut findings);
+                check_interfaces(&config, &mut findings);
             }
         }
         Err(LoadError::Mistakes(report)) => findings.report(&report),
@@ -47,8 +49,13 @@ pub fn run(options: &CheckOptions) -> Exit {
     }
 }
 
-/// Checks what the file refers to: directories, secrets, certificates.
-fn check_surroundings(config: &Config, findings: &mut Findings) {
+/// Checks the directories as the user who will write into them.
+fn check_directories(options: &CheckOptions, config: &Config, findings: &mut Findings) {
+    match become_owner(&options.configured, config) {
+        Ok(None) => {}
+        Ok(Some(unreadable)) => findings.failure("[astqueue]", &unreadable),
+        Err(error) => return findings.failure("[astqueue]", &error),
+    }
     let spool = probe::probe(&config.spool).map(drop);
     let usable = "call files can be written and handed to Asterisk";
     findings.result("[astqueue]", usable, spool);
@@ -63,6 +70,14 @@ fn check_surroundings(config: &Config, findings: &mut Findings) {
         let media = media::probe(settings);
         findings.result("[websmsd] media_dir", "pictures can be kept", media);
     }
+    if let Some(settings) = &config.otp {
+        let otp = otp::probe(config, settings);
+        findings.result("[otp]", "one-time passwords can be sent and kept", otp);
+    }
+}
+
+/// Checks secrets and certificates of all interfaces.
+fn check_interfaces(config: &Config, findings: &mut Findings) {
     for outgoing in &config.outgoing {
         if let Err(error) = Provider::new(outgoing.clone()) {
             let interface = &outgoing.interface;
@@ -74,10 +89,6 @@ fn check_surroundings(config: &Config, findings: &mut Findings) {
             let interface = &incoming.interface;
             findings.failure(&format!("[websmsd] interface {interface}"), &error);
         }
-    }
-    if let Some(settings) = &config.otp {
-        let otp = otp::probe(config, settings);
-        findings.result("[otp]", "one-time passwords can be sent and kept", otp);
     }
     if let Some(settings) = &config.sak {
         check_sak(settings, findings);

@@ -5,11 +5,13 @@ use std::fmt::{Display, Write as _};
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use tracing::error;
+
 use crate::cli::{QueueAction, QueueOptions};
-use crate::command::{load, terminal};
+use crate::command::{become_owner, load, terminal};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::logging::{self, chain};
+use crate::logging::{self, chain, failed};
 use crate::model::id::Id;
 use crate::outbox::inventory::{self as outbox, OutboxEntry};
 use crate::outbox::record::Record;
@@ -26,6 +28,10 @@ pub fn run(options: &QueueOptions) -> Exit {
     let Some((config, _)) = load(&options.configured) else {
         return Exit::Configuration;
     };
+    if let Err(error) = become_owner(&options.configured, &config) {
+        error!(error = %failed(&error), "root must not use the spool");
+        return Exit::Configuration;
+    }
     let result = match &options.action {
         QueueAction::List => items(&config).map(|items| table(&items)),
         QueueAction::Show { id } => show(&config, *id),

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use nix::sys::signal::{SigSet, Signal};
 use tracing::{error, warn};
 
-use super::{load, log_level};
+use super::{become_owner, load, log_level};
 use crate::agi::commands::commands;
 use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::cli::WebsmsOptions;
@@ -49,10 +49,23 @@ fn submit(options: &WebsmsOptions, id: Id) -> Result<SubmitResult, SubmitResult>
     let unusable = SubmitResult::rejected(Reason::BadConfiguration);
     let (config, _) = load(&options.configured).ok_or(unusable)?;
     let submission = submit::plan(&config, arguments, id)?;
-    Ok(match submission.mode {
-        DeliveryMode::Direct => send(&config, &submission, id)?,
-        DeliveryMode::Queue => submission.queue(&config.outbox),
-    })
+    match submission.mode {
+        DeliveryMode::Direct => send(&config, &submission, id),
+        DeliveryMode::Queue => queue(options, &config, &submission, id),
+    }
+}
+
+fn queue(
+    options: &WebsmsOptions,
+    config: &Config,
+    submission: &Submission,
+    id: Id,
+) -> Result<SubmitResult, SubmitResult> {
+    become_owner(&options.configured, config).map_err(|error| {
+        error!(%id, error = %failed(&error), "message not queued: root must not use the spool");
+        submission.unsent(Reason::BadConfiguration)
+    })?;
+    Ok(submission.queue(&config.outbox))
 }
 
 fn send(config: &Config, submission: &Submission, id: Id) -> Result<SubmitResult, SubmitResult> {

@@ -311,7 +311,7 @@ fn staging_of_other_owner_or_mode_under_load_is_logged_and_recovers() {
 }
 
 /// A copy of the program that every user may run.
-fn program_for_everyone(spool: &Spool) -> PathBuf {
+pub(crate) fn program_for_everyone(spool: &Spool) -> PathBuf {
     let binary = spool.path().join("asterisk-websms");
     std::fs::write(&binary, std::fs::read(program()).unwrap()).unwrap();
     run("chmod", &["-R", "a+rwX"], spool.path());
@@ -375,7 +375,7 @@ fn read_only_disk_prevents_the_start() {
 }
 
 /// A user and group without files.
-const UNPRIVILEGED: u32 = 54_321;
+pub(crate) const UNPRIVILEGED: u32 = 54_321;
 
 fn owned_by(spool: &Spool, user: u32) {
     for path in [spool.staging(), spool.outgoing()] {
@@ -390,7 +390,11 @@ fn call_files_belong_to_the_owner_of_outgoing() {
         ("fileowner = 54322:54322\nfilemode = 0640\n", 54_322),
     ] {
         let spool = Spool::new();
-        owned_by(&spool, UNPRIVILEGED);
+        // Everybody in the group of Asterisk's user may write there.
+        for path in [spool.path(), &spool.staging(), &spool.outgoing()] {
+            chown(path, Some(UNPRIVILEGED), Some(user)).unwrap();
+            std::fs::set_permissions(path, Permissions::from_mode(0o770)).unwrap();
+        }
         let config = format!("{}{more}", spool.section());
         let daemon = Daemon::with(spool, &config);
         assert_eq!(daemon.send(TO, FROM, "x").status, 200);

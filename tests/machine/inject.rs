@@ -4,10 +4,13 @@
 //! feeder. Whichever call fails, the response is 200 for a message that is stored
 //! completely, and nothing is stored of the others.
 
+use std::os::unix::fs::chown;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
 
+use crate::disk::{UNPRIVILEGED, program_for_everyone};
 use crate::strace::{Tracer, thread_that};
 use crate::support::daemon::{self, Server, list};
 use crate::support::http::{FORM, JSON};
@@ -15,6 +18,9 @@ use crate::support::messages::{Message, assemble};
 use crate::support::{Spool, wait_for};
 
 const TO: &str = "+12025550160";
+
+/// A group of [`UNPRIVILEGED`] besides its own.
+const OTHER_GROUP: u32 = 54_322;
 
 /// A daemon whose system calls can be made to fail.
 struct Victim {
@@ -37,14 +43,26 @@ const FILES: usize = 6;
 impl Victim {
     fn new() -> Self {
         let spool = Spool::new();
-        // Another owner, so that the owner of call files has to be changed.
-        std::os::unix::fs::chown(spool.outgoing(), Some(54_321), Some(54_321)).unwrap();
         let config = spool.configure("");
+        program_for_everyone(&spool);
+        // Another group, so that the group of call files has to be changed.
+        for path in [spool.outgoing(), spool.staging()] {
+            chown(path, Some(UNPRIVILEGED), Some(OTHER_GROUP)).unwrap();
+        }
         Self::run(spool, config, 0)
     }
 
     fn run(spool: Spool, config: PathBuf, sent: usize) -> Self {
-        let server = Server::run(daemon::command(&config));
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", "54321", "--regid", "54321", "--groups", "54322"])
+            .arg(spool.path().join("asterisk-websms"))
+            .args(["websmsd", "--listen", "127.0.0.1:0", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let server = Server::run(command);
         let writer = writer(&server, &spool);
         Self {
             spool,

@@ -10,6 +10,7 @@
 //! | `network` | DNS failures, dead addresses, cut cables |
 //! | `order` | the order of system calls |
 //! | `power` | simulated power loss |
+//! | `privileges` | what root does in a spool of somebody else |
 //! | `process` | signals, stdout, child processes, secrets |
 
 #![allow(
@@ -37,5 +38,6 @@ mod namespace;
 mod network;
 mod order;
 mod power;
+mod privileges;
 mod process;
 mod strace;

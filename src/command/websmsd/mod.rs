@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, info, warn};
 
-use super::{load, log, log_level};
+use super::{become_owner, load, log, log_level};
 use crate::agi::fastagi::FastAgiServer;
 use crate::cli::WebsmsdOptions;
 use crate::config::{Config, HttpSettings};
@@ -101,10 +101,15 @@ impl Daemon {
             detail: String::new(),
         })?;
         log(&report);
-        let endpoints = endpoints(&config)?;
-        // The ports first: while another websmsd has them, its files must not be
-        // touched.
+        // The ports first: some need root, and while another websmsd has them, its
+        // files must not be touched.
         let listeners = Listeners::open(options, &config)?;
+        let unreadable = become_owner(&options.configured, &config)
+            .map_err(because("root must not use the spool"))?;
+        if let Some(unreadable) = unreadable {
+            warn!(error = %failed(&unreadable), "configuration unreadable for Asterisk");
+        }
+        let endpoints = endpoints(&config)?;
         let (spool, threads) =
             Spool::open(&config.spool).map_err(because("the spool cannot be used"))?;
         let dedupe = dedupe(&config)?;

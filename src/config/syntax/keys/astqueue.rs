@@ -73,6 +73,6 @@ keys! { Section::Astqueue;
     FILEMODE: "filemode" = "0600", Custom("a file mode, octal, from 0600 to 0666"), "";
 
     /// Owner of call files, by name or number. Not set: the owner of `outgoingdir`, who is Asterisk's
-    /// user.
+    /// user. Programs that are started as root become the owner of call files.
     FILEOWNER: "fileowner" = "", Custom("user or user:group"), "not set: the owner of outgoingdir";
 }
