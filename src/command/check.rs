@@ -16,6 +16,7 @@ use crate::outbound::provider::Provider;
 use crate::sak::client;
 use crate::secret::SecretSource;
 use crate::spool::probe;
+use crate::storage::quarantine;
 use crate::{media, otp, outbox};
 
 /// Prints every finding on stdout; success when none of them is an error.
@@ -73,6 +74,29 @@ fn check_directories(options: &CheckOptions, config: &Config, findings: &mut Fin
     if let Some(settings) = &config.otp {
         let otp = otp::probe(config, settings);
         findings.result("[otp]", "one-time passwords can be sent and kept", otp);
+    }
+    check_quarantines(config, findings);
+}
+
+/// Names the damaged files that were put aside.
+fn check_quarantines(config: &Config, findings: &mut Findings) {
+    let (staging, outbox) = (config.spool.staging.clone(), config.outbox.clone());
+    let mut directories = vec![("[astqueue]", staging), ("[websms]", outbox)];
+    let otp = config.otp.as_ref().map(|otp| otp.directory.clone());
+    directories.extend(otp.map(|directory| ("[otp]", directory)));
+    let media = config.server.media_store.as_ref();
+    directories.extend(media.map(|media| ("[websmsd]", media::jobs_directory(media))));
+    for (section, directory) in directories {
+        if let Some((count, quarantine)) = quarantine::kept(&directory) {
+            let quarantine = quarantine.display();
+            findings.line(
+                "warning",
+                &format!(
+                    "{section}: damaged files in {quarantine}: {count} (look at them, mend or \
+                     remove them)"
+                ),
+            );
+        }
     }
 }
 

@@ -23,9 +23,14 @@ use crate::model::interface::InterfaceName;
 use crate::model::message::PhoneNumber;
 use crate::model::unix_time::seconds;
 use crate::storage::durable::Directory;
+use crate::storage::quarantine;
+use crate::storage::regular_file::{RegularFile, is_damage};
 
 /// Name of the file, in staging.
 const FILE: &str = "dedupe";
+
+/// Bytes of the file at most: some million ids.
+const FILE_MAX: u64 = 256 << 20;
 
 /// Lines that the file may hold beyond those that count, before it is written
 /// anew.
@@ -84,11 +89,7 @@ impl Dedupe {
     /// # Errors
     /// When the file cannot be read or written.
     pub(crate) fn open(directory: Directory) -> io::Result<Self> {
-        let path = directory.path().join(FILE);
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text?,
-        };
+        let text = read_file(&directory)?;
         let now = seconds(SystemTime::now());
         let known: HashMap<_, _> = text
             .lines()
@@ -197,6 +198,20 @@ impl Memory {
         self.file = rewrite(directory, &self.known)?;
         self.lines = self.known.len();
         Ok(())
+    }
+}
+
+/// The lines of the file. Each counts on its own, so damage costs the lines that it
+/// hits; what is not a file at all is put aside.
+fn read_file(directory: &Directory) -> io::Result<String> {
+    match RegularFile::read(directory.path(), OsStr::new(FILE), FILE_MAX) {
+        Ok(file) => Ok(file.text()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) if is_damage(&error) => {
+            quarantine::put_aside(directory, &directory.path().join(FILE), &error);
+            Ok(String::new())
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -27,7 +27,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
@@ -183,6 +183,11 @@ fn warn_about_unknown_types(settings: &MediaStoreSettings) {
         let extensions = unknown.join(",");
         warn!(extensions, "unknown extensions in media_types ignored");
     }
+}
+
+/// Where jobs are kept until their pictures are fetched.
+pub(crate) fn jobs_directory(settings: &MediaStoreSettings) -> PathBuf {
+    MediaStore::jobs_directory(&settings.directory)
 }
 
 /// Why pictures cannot be stored. The administrator must act.

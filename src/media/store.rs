@@ -2,13 +2,15 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::media::job::{MediaJob, RandomName};
 use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError};
+use crate::storage::quarantine;
+use crate::storage::regular_file::RegularFile;
 
 /// The web server must be able to read pictures.
 const PICTURE_MODE: u32 = 0o644;
@@ -20,6 +22,9 @@ const JOB_MODE: u32 = 0o600;
 /// renamed to its picture. Web servers usually hide names with a leading dot, and
 /// the names in it are random.
 const JOBS: &str = ".pending";
+
+/// Bytes of a job's file at most.
+const JOB_MAX: u64 = 1 << 20;
 
 const JOB_EXTENSION: &str = "json";
 
@@ -44,13 +49,18 @@ impl MediaStore {
         };
         Ok(Self {
             pictures: Directory::new(path, access(PICTURE_MODE)),
-            jobs: Directory::new(&path.join(JOBS), access(JOB_MODE)),
+            jobs: Directory::new(&Self::jobs_directory(path), access(JOB_MODE)),
         })
+    }
+
+    /// Where the store in `path` keeps its jobs.
+    pub(crate) fn jobs_directory(path: &Path) -> PathBuf {
+        path.join(JOBS)
     }
 
     /// Whether `path` was ever locked as a store.
     pub(crate) fn has_been_used(path: &Path) -> bool {
-        path.join(JOBS).is_dir()
+        Self::jobs_directory(path).is_dir()
     }
 
     /// Locks the store for the worker of this process.
@@ -132,8 +142,14 @@ impl MediaStore {
     /// # Errors
     /// When its file is missing or malformed.
     pub(crate) fn read(&self, name: &RandomName) -> io::Result<MediaJob> {
-        let json = std::fs::read(self.jobs.path().join(name.as_str()))?;
-        Ok(serde_json::from_slice(&json)?)
+        let directory = self.jobs.path();
+        RegularFile::read(directory, name.as_str().as_ref(), JOB_MAX)?.json()
+    }
+
+    /// Puts a damaged job aside.
+    pub(crate) fn put_aside(&self, name: &RandomName, reason: &io::Error) {
+        let path = self.jobs.path().join(name.as_str());
+        quarantine::put_aside(&self.jobs, &path, reason);
     }
 
     /// Replaces a job.

@@ -19,6 +19,7 @@ use crate::model::interface::InterfaceName;
 use crate::spool::Spool;
 use crate::storage::blocking::blocking;
 use crate::storage::durable::DirectoryLock;
+use crate::storage::regular_file::is_damage;
 
 /// Pictures that are fetched at the same time.
 const CONCURRENCY: usize = 4;
@@ -148,6 +149,9 @@ impl Downloader {
             Ok(job) => job,
             Err(error) => {
                 error!(job = name.start(), error = %chain(&error), "picture job unreadable");
+                if is_damage(&error) {
+                    self.store.put_aside(name, &error);
+                }
                 return JobResult::Done;
             }
         };

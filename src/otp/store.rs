@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard};
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::logging::chain;
 use crate::otp::code::CodeHasher;
@@ -19,6 +19,11 @@ use crate::otp::phone::Phone;
 use crate::otp::phone_state::PhoneState;
 use crate::storage::directory_error::DirectoryError;
 use crate::storage::durable::{Directory, DirectoryLock};
+use crate::storage::quarantine;
+use crate::storage::regular_file::{RegularFile, is_damage};
+
+/// Bytes of a file at most: a code and the times of some thousand sends.
+const FILE_MAX: u64 = 1 << 20;
 
 /// Only the daemon may read the files.
 const MODE: u32 = 0o600;
@@ -122,13 +127,19 @@ impl OtpStore {
     }
 
     fn read(&self, name: &str) -> io::Result<PhoneState> {
-        match std::fs::read(self.directory.path().join(name)) {
-            Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
-                error!(name, error = %chain(&error), "OTP state file unreadable; ignoring it");
-                PhoneState::default()
-            })),
+        let parsed = RegularFile::read(self.directory.path(), OsStr::new(name), FILE_MAX)
+            .and_then(|file| file.json());
+        match parsed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PhoneState::default()),
-            Err(error) => Err(error),
+            Err(error) if is_damage(&error) => {
+                let path = self.directory.path().join(name);
+                if quarantine::put_aside(&self.directory, &path, &error) {
+                    Ok(PhoneState::default())
+                } else {
+                    Err(error)
+                }
+            }
+            state => state,
         }
     }
 

@@ -10,12 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, warn};
 
-use super::layout::call_files_in;
+use super::layout::{self, call_files_in, put_irregular_aside};
 use super::name::CallFileName;
 use super::progress::{Progress, progress};
 use crate::config::SpoolSettings;
 use crate::logging::chain;
-use crate::storage::durable::move_to;
+use crate::storage::durable::{Directory, move_to};
+use crate::storage::quarantine;
+use crate::storage::regular_file::is_damage;
 
 /// Time between searches for old files in `donedir`. Also how long Asterisk may
 /// take to append the result to a file there.
@@ -31,6 +33,8 @@ pub(crate) struct Archive {
     /// `None` with `archive = no`.
     done: Option<PathBuf>,
     failed: PathBuf,
+    /// Where damaged files are put aside.
+    staging: Directory,
     done_lifetime: Duration,
     last_cleanup: Option<SystemTime>,
     /// Files that left outgoing and hold no result yet.
@@ -38,8 +42,9 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    pub(crate) fn new(settings: &SpoolSettings) -> Self {
+    pub(crate) fn new(settings: &SpoolSettings, staging: Directory) -> Self {
         Self {
+            staging,
             done: settings.call_file.archive.then(|| settings.done.clone()),
             failed: settings.failed.clone(),
             done_lifetime: settings.done_lifetime,
@@ -64,10 +69,13 @@ impl Archive {
         };
         let call_file = name.to_os_string();
         let path = done.join(&call_file);
-        match std::fs::read_to_string(&path).map(|content| progress(&content)) {
+        match layout::read(done, name).map(|file| progress(&file.text())) {
             Ok(Progress::Completed) => debug!(?call_file, "message delivered"),
             Ok(Progress::GivenUp) => self.move_to_failed(name, &path, GIVEN_UP),
             Ok(_) => return false,
+            Err(error) if is_damage(&error) => {
+                quarantine::put_aside(&self.staging, &path, &error);
+            }
             // Removed by hand, or Asterisk did not archive it.
             Err(_) => debug!(?call_file, "call file left outgoing"),
         }
@@ -108,30 +116,34 @@ impl Archive {
             return;
         }
         self.last_cleanup = Some(now);
+        put_irregular_aside(&self.staging, &done);
         for name in call_files_in(&done).unwrap_or_default() {
-            self.clean_up(name, &done.join(name.to_os_string()), now);
+            self.clean_up(name, &done, now);
         }
     }
 
-    fn clean_up(&self, name: CallFileName, path: &Path, now: SystemTime) {
-        let progress = std::fs::read_to_string(path).map(|content| progress(&content));
-        let age = path
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .map(|time| now.duration_since(time).unwrap_or_default());
-        match (progress, age) {
-            (Ok(Progress::GivenUp), _) => self.move_to_failed(name, path, GIVEN_UP),
-            (Ok(Progress::Completed), Ok(age)) if age > self.done_lifetime => {
-                if let Err(error) = std::fs::remove_file(path) {
+    fn clean_up(&self, name: CallFileName, done: &Path, now: SystemTime) {
+        let path = done.join(name.to_os_string());
+        let file = match layout::read(done, name) {
+            Ok(file) => file,
+            Err(error) if is_damage(&error) => {
+                quarantine::put_aside(&self.staging, &path, &error);
+                return;
+            }
+            // It is looked at again next time.
+            Err(_) => return,
+        };
+        let age = now.duration_since(file.modified).unwrap_or_default();
+        match progress(&file.text()) {
+            Progress::GivenUp => self.move_to_failed(name, &path, GIVEN_UP),
+            Progress::Completed if age > self.done_lifetime => {
+                if let Err(error) = std::fs::remove_file(&path) {
                     warn!(path = %path.display(), error = %chain(&error), "old call file not removed");
                 }
             }
+            Progress::Completed => {}
             // Asterisk was killed before it appended the result.
-            (Ok(progress), Ok(age))
-                if progress != Progress::Completed && age > CLEANUP_INTERVAL =>
-            {
-                self.move_to_failed(name, path, NO_RESULT);
-            }
+            _ if age > CLEANUP_INTERVAL => self.move_to_failed(name, &path, NO_RESULT),
             _ => {}
         }
     }

@@ -22,7 +22,10 @@ use tracing::{debug, error, info, warn};
 
 use super::archive::Archive;
 use super::health::{Gauges, OUTGOING_REPLACED, Snapshot};
-use super::layout::{DirectoryId, call_files_in, is_mounted, retry_directory};
+use super::layout::{
+    self, CALL_FILE_MAX, DirectoryId, call_files_in, is_mounted, put_irregular_aside,
+    retry_directory,
+};
 use super::name::CallFileName;
 use super::progress::{Progress, progress, without_attempts};
 use crate::config::SpoolSettings;
@@ -30,6 +33,8 @@ use crate::logging::chain;
 use crate::model::unix_time;
 use crate::storage::conversation_queue::ConversationQueue;
 use crate::storage::durable::{Directory, move_to};
+use crate::storage::quarantine;
+use crate::storage::regular_file::{UnusableFile, is_damage};
 use crate::storage::watch::DirectoryChange;
 
 /// Pause before a move that failed is repeated.
@@ -117,9 +122,9 @@ impl Feeder {
         Self {
             first_staging: DirectoryId::of(staging.path()),
             first_outgoing: DirectoryId::of(&settings.outgoing),
-            staging,
             outgoing: settings.outgoing.clone(),
-            archive: Archive::new(settings),
+            archive: Archive::new(settings, staging.clone()),
+            staging,
             queue,
             gauges,
             attempt_max: Duration::from_secs(seconds) + ATTEMPT_TIMEOUT,
@@ -176,6 +181,11 @@ impl Feeder {
                     warn!(?call_file, "call file vanished from staging");
                     self.queue.complete(name);
                 }
+                Err(error) if is_damage(&error) => {
+                    let path = self.staging.path().join(&call_file);
+                    quarantine::put_aside(&self.staging, &path, &error);
+                    self.queue.complete(name);
+                }
                 Err(error) => {
                     self.queue.requeue_front(name);
                     self.log_failure(&call_file, &error);
@@ -198,9 +208,11 @@ impl Feeder {
     fn hand_over(&self, call_file: &OsStr) -> io::Result<()> {
         let from = self.staging.path().join(call_file);
         let to = self.outgoing.join(call_file);
-        if from.metadata()?.modified()? > SystemTime::now() {
+        let metadata = from.symlink_metadata()?;
+        UnusableFile::check(&metadata, CALL_FILE_MAX)?;
+        if metadata.modified()? > SystemTime::now() {
             let now = TimeSpec::UTIME_NOW;
-            utimensat(AT_FDCWD, &from, &now, &now, UtimensatFlags::FollowSymlink)?;
+            utimensat(AT_FDCWD, &from, &now, &now, UtimensatFlags::NoFollowSymlink)?;
         }
         move_to(&from, &to)
     }
@@ -241,8 +253,8 @@ impl Feeder {
         let Some(name) = CallFileName::parse(call_file) else {
             return;
         };
-        if let Ok(content) = std::fs::read_to_string(self.outgoing.join(call_file)) {
-            let deferred = progress(&content) == Progress::Waiting;
+        if let Ok(file) = layout::read(&self.outgoing, name) {
+            let deferred = progress(&file.text()) == Progress::Waiting;
             self.queue.set_deferred(name, deferred);
         }
     }
@@ -251,6 +263,7 @@ impl Feeder {
     /// their conversation's queue.
     fn requeue_retries(&mut self) {
         let retry = retry_directory(self.staging.path());
+        put_irregular_aside(&self.staging, &retry);
         for name in call_files_in(&retry).unwrap_or_default() {
             let call_file = name.to_os_string();
             let from = retry.join(&call_file);
@@ -281,6 +294,7 @@ impl Feeder {
         if !is_mounted(self.first_outgoing, &self.outgoing) {
             return;
         }
+        put_irregular_aside(&self.staging, &self.outgoing);
         let Ok(present) = call_files_in(&self.outgoing) else {
             return;
         };
@@ -309,19 +323,24 @@ impl Feeder {
     /// Reads the progress of a file in outgoing. `true` when Asterisk was overdue
     /// with it and it was presented again.
     fn check_progress(&mut self, name: CallFileName) -> bool {
-        let path = self.outgoing.join(name.to_os_string());
-        let (Ok(content), Ok(metadata)) = (std::fs::read_to_string(&path), path.metadata()) else {
-            return false;
+        let file = match layout::read(&self.outgoing, name) {
+            Ok(file) => file,
+            Err(error) if is_damage(&error) => {
+                let path = self.outgoing.join(name.to_os_string());
+                quarantine::put_aside(&self.staging, &path, &error);
+                return false;
+            }
+            // Asterisk has removed it meanwhile.
+            Err(_) => return false,
         };
+        let (content, modified) = (file.text(), file.modified);
         let now = SystemTime::now();
         let since = |time: SystemTime| now.duration_since(time).unwrap_or_default();
         let progress = progress(&content);
         self.queue.set_deferred(name, progress == Progress::Waiting);
         let overdue = match progress {
             // A time in the future is overdue as well: the clock was set back.
-            Progress::Untouched => metadata
-                .modified()
-                .is_ok_and(|time| time > now || since(time) > PICKUP_TIMEOUT),
+            Progress::Untouched => modified > now || since(modified) > PICKUP_TIMEOUT,
             Progress::Begun(time) => since(unix_time::time(time)) > self.attempt_max,
             Progress::Completed | Progress::GivenUp | Progress::Waiting => false,
         };

@@ -5,11 +5,11 @@
 //! as those of Asterisk.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::callfile::{self, CallFileContent};
-use super::layout::{SpoolState, call_files_in, retry_directory};
+use super::layout::{self, SpoolState, call_files_in, retry_directory};
 use super::name::CallFileName;
 use super::probe::{self, ProbeError};
 use super::progress::{Progress, attempts, progress, without_attempts};
@@ -47,24 +47,26 @@ pub(crate) fn list(settings: &SpoolSettings) -> io::Result<Vec<SpoolEntry>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             names => names?,
         };
-        entries.extend(names.into_iter().filter_map(|name| {
-            let path = directory.join(name.to_os_string());
-            entry(name, state, path).ok()
-        }));
+        entries.extend(
+            names
+                .into_iter()
+                .filter_map(|name| entry(name, state, &directory).ok()),
+        );
     }
     Ok(entries)
 }
 
-fn entry(name: CallFileName, state: SpoolState, path: PathBuf) -> io::Result<SpoolEntry> {
-    let content = std::fs::read_to_string(&path)?;
+fn entry(name: CallFileName, state: SpoolState, directory: &Path) -> io::Result<SpoolEntry> {
+    let file = layout::read(directory, name)?;
+    let content = file.text();
     Ok(SpoolEntry {
         name,
         state,
-        modified: path.metadata()?.modified()?,
+        modified: file.modified,
         message: callfile::read(&content),
         attempts: attempts(&content),
         progress: progress(&content),
-        path,
+        path: directory.join(name.to_os_string()),
         content,
     })
 }

@@ -6,6 +6,13 @@ use std::{fmt, io};
 
 use super::name::CallFileName;
 use crate::config::SpoolSettings;
+use crate::storage::durable::Directory;
+use crate::storage::quarantine;
+use crate::storage::regular_file::{RegularFile, UnusableFile};
+
+/// Bytes of a call file at most, with what Asterisk appends. Texts have fewer than
+/// 2,000 bytes, and each attempt appends some 100.
+pub(super) const CALL_FILE_MAX: u64 = 4 << 20;
 
 /// The state of a call file, which is the directory that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +63,44 @@ pub(crate) fn retry_directory(staging: &Path) -> PathBuf {
 /// # Errors
 /// When the directory cannot be read.
 pub(crate) fn call_files_in(directory: &Path) -> io::Result<Vec<CallFileName>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        names.extend(CallFileName::parse(&entry?.file_name()));
+    Ok(entries(directory)?.0)
+}
+
+/// Puts aside what has the name of a call file in a directory and is something else:
+/// a link, a directory, a FIFO. Asterisk's user may have made it, or a damaged disk.
+pub(super) fn put_irregular_aside(staging: &Directory, directory: &Path) {
+    // The directory is read again at the next scan.
+    let (_, irregular) = entries(directory).unwrap_or_default();
+    for name in irregular {
+        let path = directory.join(name.to_os_string());
+        quarantine::put_aside(staging, &path, &UnusableFile::NotRegular);
     }
-    names.sort();
-    Ok(names)
+}
+
+/// Reads a call file.
+///
+/// # Errors
+/// Those of [`RegularFile::read`].
+pub(super) fn read(directory: &Path, name: CallFileName) -> io::Result<RegularFile> {
+    RegularFile::read(directory, &name.to_os_string(), CALL_FILE_MAX)
+}
+
+/// The names of regular files, and of others, both sorted.
+fn entries(directory: &Path) -> io::Result<(Vec<CallFileName>, Vec<CallFileName>)> {
+    let (mut regular, mut irregular) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let Some(name) = CallFileName::parse(&entry.file_name()) else {
+            continue;
+        };
+        match entry.file_type() {
+            Ok(kind) if !kind.is_file() => irregular.push(name),
+            _ => regular.push(name),
+        }
+    }
+    regular.sort();
+    irregular.sort();
+    Ok((regular, irregular))
 }
 
 /// Which directory a path leads to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::layout::call_files_in;
+use super::layout::{call_files_in, put_irregular_aside};
 use super::name::CallFileName;
 use crate::storage::durable::Directory;
 
@@ -17,6 +17,7 @@ use crate::storage::durable::Directory;
 /// When the directory cannot be read or a file not removed.
 pub(crate) fn recover(staging: &Directory) -> io::Result<Vec<CallFileName>> {
     let temporary = staging.remove_temporary(Duration::ZERO)?;
+    put_irregular_aside(staging, staging.path());
     let names = call_files_in(staging.path())?;
     let (complete, incomplete): (Vec<_>, Vec<_>) = names
         .chunk_by(|one, other| one.id() == other.id())

@@ -8,22 +8,25 @@
 //! leave the temporary file, which [`Directory::remove_temporary`] removes.
 
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{panic, thread};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
-use nix::unistd::{Gid, Uid, fchown};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use nix::unistd::{Gid, Uid, fchown, geteuid};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, mkdirat, openat, renameat_with};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 /// Prefix and suffix of temporary names. Asterisk reads files with any name, so
 /// temporary files are never in its directory.
 const TEMPORARY: (&str, &str) = (".", ".tmp");
+
+/// Mode of directories that are created.
+const DIRECTORY_MODE: u32 = 0o750;
 
 /// Threads that sync files. Concurrent syncs share commits of the file system's
 /// journal and flushes of the disk; more threads than this gain nothing.
@@ -194,15 +197,8 @@ impl Directory {
     }
 
     fn set_access(&self, file: &File) -> Result<(), StoreError> {
-        let Access { mode, user, group } = self.access;
-        let metadata = file
-            .metadata()
-            .map_err(failed("read the metadata of the file"))?;
-        if (metadata.uid(), metadata.gid()) != (user, group) {
-            fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
-                .map_err(|errno| failed("change the owner")(errno.into()))?;
-        }
-        file.set_permissions(Permissions::from_mode(mode))
+        self.set_owner(file).map_err(failed("change the owner"))?;
+        file.set_permissions(Permissions::from_mode(self.access.mode))
             .map_err(failed("change the mode"))
     }
 
@@ -271,15 +267,31 @@ impl Directory {
     /// # Errors
     /// When it cannot be created, or its owner not changed.
     pub(crate) fn create(&self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
+        let Some(name) = path.file_name().filter(|_| !path.is_dir()) else {
+            return Ok(());
+        };
+        // By descriptors: what is at the path may be another one a moment later.
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let parent = path.parent().unwrap_or(path);
+        let parent = openat(CWD, parent, flags | OFlags::PATH, Mode::empty())?;
+        mkdirat(&parent, name, Mode::from_raw_mode(DIRECTORY_MODE))?;
+        let created = openat(&parent, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        self.set_owner(&File::from(created))
+    }
+
+    /// Gives a file or directory that this process has created its owner.
+    fn set_owner(&self, file: &File) -> io::Result<()> {
+        let Access { user, group, .. } = self.access;
+        let metadata = file.metadata()?;
+        if (metadata.uid(), metadata.gid()) == (user, group) {
             return Ok(());
         }
-        DirBuilder::new().mode(0o750).create(path)?;
-        let Access { user, group, .. } = self.access;
-        let metadata = path.metadata()?;
-        if (metadata.uid(), metadata.gid()) != (user, group) {
-            chown(path, Some(user), Some(group))?;
+        if metadata.uid() != geteuid().as_raw() {
+            return Err(io::Error::other(
+                "somebody has put another one in its place",
+            ));
         }
+        fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
         Ok(())
     }
 

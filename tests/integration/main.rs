@@ -17,6 +17,7 @@
 //! | `spool` | the order of call files, clocks, foreign files |
 //! | `injection` | attempts to inject into call files |
 //! | `config` | one test for each mistake, asserting the message |
+//! | `damage` | damaged files of every kind |
 //! | `dedupe` | messages that a provider posts again |
 //! | `docs` | shipped configuration, reference and dialplan are correct |
 //! | `presets` | each preset against recorded data of its provider |
@@ -49,6 +50,7 @@ mod support;
 
 mod clients;
 mod config;
+mod damage;
 mod dedupe;
 mod demo;
 mod docs;
