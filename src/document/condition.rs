@@ -250,10 +250,8 @@ mod tests {
     use super::*;
 
     fn holds(condition: &str, json: &str) -> bool {
-        let document = Document {
-            value: serde_json::from_str(json).unwrap_or_default(),
-            headers: vec![("x-kind".to_owned(), "sms".to_owned())],
-        };
+        let value = serde_json::from_str(json).unwrap_or_default();
+        let document = Document::new(value, vec![("x-kind".to_owned(), "sms".to_owned())]);
         let condition = Condition::parse(condition).unwrap().unwrap();
         condition.holds(&Subject {
             document: &document,

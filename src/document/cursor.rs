@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::document::Document;
+use crate::document::embedded::EmbeddedDocuments;
 use crate::document::path::{JsonPointer, Step};
 
 /// Most values that one pointer finds.
@@ -41,16 +43,35 @@ impl Cursor {
 
 impl JsonPointer {
     /// The values that this pointer leads to, within the element of `cursor`.
-    pub fn find(&self, document: &Value, cursor: &Cursor) -> Vec<Value> {
+    pub fn find(&self, document: &Document, cursor: &Cursor) -> Vec<Value> {
         let mut values = Vec::new();
-        self.walk(document, cursor, &mut |value, _| values.push(value.clone()));
+        self.walk(document, cursor, &mut |value, _| {
+            values.push(value.clone());
+            values.len() < FOUND_MAX
+        });
         values
+    }
+
+    /// What `pick` makes of the first value of which it makes something.
+    pub(super) fn find_first<T>(
+        &self,
+        document: &Document,
+        cursor: &Cursor,
+        pick: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let (mut picked, mut left) = (None, FOUND_MAX);
+        self.walk(document, cursor, &mut |value, _| {
+            left -= 1;
+            picked = pick(value);
+            picked.is_none() && left > 0
+        });
+        picked
     }
 
     /// A cursor for each element that the wildcards of this pointer match,
     /// within the element of `cursor`. Without a wildcard or a match, `cursor`
     /// itself.
-    pub fn elements(&self, document: &Value, cursor: &Cursor) -> Vec<Cursor> {
+    pub fn elements(&self, document: &Document, cursor: &Cursor) -> Vec<Cursor> {
         let Some(last) = self.0.iter().rposition(Step::is_wildcard) else {
             return vec![cursor.clone()];
         };
@@ -58,6 +79,7 @@ impl JsonPointer {
         let mut elements = Vec::new();
         start.walk(document, cursor, &mut |_, element| {
             elements.push(element.clone());
+            elements.len() < FOUND_MAX
         });
         if elements.is_empty() {
             elements.push(cursor.clone());
@@ -65,62 +87,82 @@ impl JsonPointer {
         elements
     }
 
-    /// Calls `visit` with each value that this pointer leads to, and the cursor
-    /// of its element; with [`FOUND_MAX`] of them at most.
-    fn walk(&self, document: &Value, cursor: &Cursor, visit: &mut dyn FnMut(&Value, &Cursor)) {
-        let mut left = FOUND_MAX;
-        descend(document, &self.0, 0, cursor, &mut |value, element| {
-            if left > 0 {
-                left -= 1;
-                visit(value, element);
-            }
-            left > 0
-        });
+    /// Calls `visit` with each value that this pointer leads to, and the cursor of
+    /// its element, until `visit` returns `false`.
+    fn walk(
+        &self,
+        document: &Document,
+        cursor: &Cursor,
+        visit: &mut dyn FnMut(&Value, &Cursor) -> bool,
+    ) {
+        let mut walk = Walk {
+            steps: &self.0,
+            embedded: &document.embedded,
+            location: Vec::new(),
+        };
+        walk.descend(&document.value, 0, cursor, visit);
     }
 }
 
-/// Takes the steps from `depth` on, and calls `visit` at their end. `false` when
-/// `visit` has returned it, which ends the walk.
-fn descend(
-    value: &Value,
-    steps: &[Step],
-    depth: usize,
-    cursor: &Cursor,
-    visit: &mut dyn FnMut(&Value, &Cursor) -> bool,
-) -> bool {
-    let Some(step) = steps.get(depth) else {
-        return visit(value, cursor);
-    };
-    if let Value::String(text) = value {
-        return match parse_embedded(text) {
-            Some(embedded) => descend(&embedded, steps, depth, cursor, visit),
-            None => true,
-        };
-    }
-    let start = steps.get(..=depth).unwrap_or(steps);
-    let fixed = match step {
-        Step::Member(name) => Some(name),
-        Step::Each | Step::Numbered(_) => cursor.choice(start),
-    };
-    if let Some(name) = fixed {
-        return match child(value, name) {
-            Some(member) => descend(member, steps, depth + 1, cursor, visit),
-            None => true,
-        };
-    }
-    matching_names(value, step).into_iter().all(|name| {
-        let mut element = cursor.clone();
-        element.chosen.push((start.to_vec(), name.clone()));
-        child(value, &name)
-            .is_none_or(|member| descend(member, steps, depth + 1, &element, &mut *visit))
-    })
+struct Walk<'a> {
+    steps: &'a [Step],
+    embedded: &'a EmbeddedDocuments,
+    /// The names that lead from the root to the current value.
+    location: Vec<String>,
 }
 
-/// The JSON document inside a string, if it is one.
-fn parse_embedded(text: &str) -> Option<Value> {
-    let text = text.trim_start();
-    text.starts_with(['{', '['])
-        .then(|| serde_json::from_str(text).ok())?
+impl Walk<'_> {
+    /// Takes the steps from `depth` on, and calls `visit` at their end. `false` when
+    /// `visit` has returned it, which ends the walk.
+    fn descend(
+        &mut self,
+        value: &Value,
+        depth: usize,
+        cursor: &Cursor,
+        visit: &mut dyn FnMut(&Value, &Cursor) -> bool,
+    ) -> bool {
+        let steps = self.steps;
+        let Some(step) = steps.get(depth) else {
+            return visit(value, cursor);
+        };
+        if let Value::String(text) = value {
+            return match self.embedded.get(&self.location, text) {
+                Some(embedded) => self.descend(&embedded, depth, cursor, visit),
+                None => true,
+            };
+        }
+        let start = steps.get(..=depth).unwrap_or(steps);
+        let fixed = match step {
+            Step::Member(name) => Some(name),
+            Step::Each | Step::Numbered(_) => cursor.choice(start),
+        };
+        if let Some(name) = fixed {
+            return self.enter(value, name, depth, cursor, visit);
+        }
+        matching_names(value, step).into_iter().all(|name| {
+            let mut element = cursor.clone();
+            element.chosen.push((start.to_vec(), name.clone()));
+            self.enter(value, &name, depth, &element, visit)
+        })
+    }
+
+    /// Goes on in the member with this name, if there is one.
+    fn enter(
+        &mut self,
+        value: &Value,
+        name: &str,
+        depth: usize,
+        cursor: &Cursor,
+        visit: &mut dyn FnMut(&Value, &Cursor) -> bool,
+    ) -> bool {
+        let Some(member) = child(value, name) else {
+            return true;
+        };
+        self.location.push(name.to_owned());
+        let goes_on = self.descend(member, depth + 1, cursor, visit);
+        self.location.pop();
+        goes_on
+    }
 }
 
 fn child<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
@@ -158,7 +200,8 @@ mod tests {
 
     fn found(document: &Value, pointer: &str) -> Vec<Value> {
         let pointer = JsonPointer::parse(pointer).unwrap();
-        pointer.find(document, &Cursor::default())
+        let document = Document::new(document.clone(), Vec::new());
+        pointer.find(&document, &Cursor::default())
     }
 
     #[test]
@@ -206,6 +249,7 @@ mod tests {
     #[test]
     fn pointers_with_same_start_mean_same_element() {
         let document = json!({"r": [{"f": 1, "t": [2, 3]}, {"f": 4, "t": [5]}]});
+        let document = Document::new(document, Vec::new());
         let pointer = |raw: &str| JsonPointer::parse(raw).unwrap();
         let elements = pointer("/r/*/t/*").elements(&document, &Cursor::default());
         let pairs: Vec<_> = elements

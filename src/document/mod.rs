@@ -7,6 +7,7 @@
 
 pub(crate) mod condition;
 pub(crate) mod cursor;
+mod embedded;
 pub(crate) mod path;
 pub(crate) mod percent;
 pub(crate) mod template;
@@ -14,18 +15,32 @@ pub(crate) mod template;
 use serde_json::Value;
 
 use cursor::Cursor;
+use embedded::EmbeddedDocuments;
 use path::FieldPath;
 
 /// A JSON document, and the headers of the request or response that carried it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Document {
-    /// The JSON document; of a form, an object of its fields.
-    pub value: Value,
-    /// Pairs of name, in lower case, and value.
-    pub headers: Vec<(String, String)>,
+    value: Value,
+    headers: Vec<(String, String)>,
+    embedded: EmbeddedDocuments,
 }
 
 impl Document {
+    /// `value` is the JSON document, or of a form an object of its fields; `headers`
+    /// are pairs of name, in lower case, and value.
+    pub fn new(value: Value, headers: Vec<(String, String)>) -> Self {
+        Self {
+            value,
+            headers,
+            embedded: EmbeddedDocuments::default(),
+        }
+    }
+
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// The values at `path`, in the order of the document.
     pub fn find(&self, path: &FieldPath, cursor: &Cursor) -> Vec<Value> {
         match path {
@@ -40,14 +55,18 @@ impl Document {
                 let element = cursor.element.as_ref().unwrap_or(&self.value);
                 members(element, name).into_iter().cloned().collect()
             }
-            FieldPath::Pointer(pointer) => pointer.find(&self.value, cursor),
+            FieldPath::Pointer(pointer) => pointer.find(self, cursor),
         }
     }
 
     /// The first text at the first of `paths` where it is not empty; if it is
     /// empty at all of them, the empty text. `None` when no path leads to text.
     pub fn text(&self, paths: &[FieldPath], cursor: &Cursor) -> Option<String> {
-        let first_text = |path| self.find(path, cursor).iter().find_map(as_text);
+        let first_text = |path: &FieldPath| match path {
+            // It may match many values, and one is enough.
+            FieldPath::Pointer(pointer) => pointer.find_first(self, cursor, as_text),
+            _ => self.find(path, cursor).iter().find_map(as_text),
+        };
         let mut texts = paths.iter().filter_map(first_text);
         let first = texts.next()?;
         if first.is_empty() {

@@ -282,10 +282,8 @@ mod tests {
     }
 
     fn extracted(value: &Value, lines: &str) -> Extracted {
-        let document = Document {
-            value: value.clone(),
-            headers: vec![("x-guid".to_owned(), "G1".to_owned())],
-        };
+        let headers = vec![("x-guid".to_owned(), "G1".to_owned())];
+        let document = Document::new(value.clone(), headers);
         extract(&document, &incoming(lines))
     }
 

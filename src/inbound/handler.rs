@@ -240,7 +240,7 @@ pub(super) fn document(request: WebhookRequest, scope: TrustScope) -> Result<Doc
         let fields = value.as_object_mut().ok_or(neither)?;
         fields.retain(|name, _| names.contains(name));
     }
-    Ok(Document { value, headers })
+    Ok(Document::new(value, headers))
 }
 
 /// A path as it may be logged: a long part of it could be a token in the wrong place.

@@ -22,7 +22,7 @@ pub(crate) const RECORDS_MAX: usize = 1000;
 pub(crate) fn find(document: &Document, incoming: &IncomingInterface) -> Vec<Cursor> {
     let keys = &incoming.keys;
     if let Some(names) = names(incoming) {
-        return named(&document.value, &names);
+        return named(document.value(), &names);
     }
     bound(document, &[&keys.from, &keys.to, &keys.body, &keys.id])
 }
@@ -115,10 +115,10 @@ fn choices(document: &Document, paths: &[FieldPath], record: &Cursor) -> Vec<Cur
         .iter()
         .filter_map(|path| match path {
             FieldPath::Pointer(pointer) if pointer.has_wildcard() => {
-                Some(pointer.elements(&document.value, record))
+                Some(pointer.elements(document, record))
             }
             FieldPath::Pointer(pointer) => {
-                let found = pointer.find(&document.value, record);
+                let found = pointer.find(document, record);
                 (!found.is_empty()).then(|| vec![record.clone()])
             }
             FieldPath::Constant(_) | FieldPath::Header(_) | FieldPath::Name(_) => None,

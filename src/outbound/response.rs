@@ -146,10 +146,8 @@ fn passes(check: &Condition, status: u16, body: &[u8]) -> bool {
 
 /// A body as JSON; one that is not JSON has no fields.
 fn document(body: &[u8]) -> Document {
-    Document {
-        value: serde_json::from_slice(body).unwrap_or(Value::Null),
-        headers: Vec::new(),
-    }
+    let value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    Document::new(value, Vec::new())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ fn believed(recorded: &Recorded) -> Option<Value> {
     let endpoint = Endpoint::new(recorded.incoming(&[&recorded.secret])).unwrap();
     let request = recorded.request(&endpoint);
     let document = crate::inbound::handler::document(request, scope).ok()?;
-    Some(document.value)
+    Some(document.value().clone())
 }
 
 #[test]
