@@ -11,6 +11,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
@@ -22,7 +23,7 @@ use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 use crate::model::message::PhoneNumber;
 use crate::model::unix_time::seconds;
-use crate::storage::durable::Directory;
+use crate::storage::durable::{Directory, is_disk_full};
 use crate::storage::quarantine;
 use crate::storage::regular_file::{RegularFile, is_damage};
 
@@ -97,7 +98,11 @@ impl Dedupe {
             .filter(|(_, until)| *until > now)
             .map(|(key, until)| (key, KeyState::Stored(until)))
             .collect();
-        let file = rewrite(&directory, &known)?;
+        let file = match rewrite(&directory, &known) {
+            // It is written anew when it has grown.
+            Err(error) if is_disk_full(&error) => append(&directory)?,
+            file => file?,
+        };
         let lines = known.len();
         let memory = Mutex::new(Memory { known, file, lines });
         Ok(Self { directory, memory })
@@ -224,8 +229,15 @@ fn rewrite(directory: &Directory, known: &HashMap<MessageKey, KeyState>) -> io::
         }
     }
     directory.replace(text.as_bytes(), OsStr::new(FILE))?;
+    append(directory)
+}
+
+/// Opens the file for more lines.
+fn append(directory: &Directory) -> io::Result<File> {
     OpenOptions::new()
         .append(true)
+        .create(true)
+        .mode(0o600)
         .open(directory.path().join(FILE))
 }
 

@@ -24,6 +24,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
+use tracing::error;
 
 pub(crate) mod archive;
 pub mod callfile;
@@ -39,6 +40,7 @@ mod recovery;
 pub(crate) mod writer;
 
 use crate::config::SpoolSettings;
+use crate::logging::failed;
 use crate::model::id::Id;
 use crate::model::message::Message;
 use crate::storage::durable::DirectoryLock;
@@ -83,7 +85,16 @@ impl Spool {
     /// # Errors
     /// When the directories cannot be used.
     pub(crate) fn open(settings: &SpoolSettings) -> Result<(Self, SpoolThreads), ProbeError> {
-        let staging = probe::probe(settings)?;
+        let staging = match probe::probe(settings) {
+            Err(error) if error.is_disk_full() => {
+                error!(
+                    error = %failed(&error), hint = "free some space",
+                    "disk full: messages to phones get 503 until there is space"
+                );
+                probe::staging(settings)?
+            }
+            staging => staging?,
+        };
         let lock = probe::lock(&staging)?;
         let retry = probe::create_directories(settings, &staging)?;
         let recovered = recovery::recover(&staging)

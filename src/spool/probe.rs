@@ -17,16 +17,25 @@ use super::layout::retry_directory;
 use crate::accounts::{Accounts, Ids, UnknownAccount, UnreadableAccounts};
 use crate::config::SpoolSettings;
 use crate::storage::directory_error::DirectoryError;
-use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError};
+use crate::storage::durable::{Access, Directory, DirectoryLock, StoreError, is_disk_full};
+
+/// The staging directory, if it is one.
+///
+/// # Errors
+/// When it or `outgoingdir` is missing, or an owner unknown.
+pub(crate) fn staging(settings: &SpoolSettings) -> Result<Directory, ProbeError> {
+    let access = access(settings)?;
+    directory_metadata(&settings.staging, "stagingdir")?;
+    Ok(Directory::new(&settings.staging, access))
+}
 
 /// Does everything that a call file needs, and returns the staging directory.
 ///
 /// # Errors
 /// The first step that fails, with its remedy.
 pub(crate) fn probe(settings: &SpoolSettings) -> Result<Directory, ProbeError> {
-    let access = access(settings)?;
-    directory_metadata(&settings.staging, "stagingdir")?;
-    let staging = Directory::new(&settings.staging, access);
+    let staging = staging(settings)?;
+    let access = staging.access();
     staging.probe().map_err(|source| ProbeError::Write {
         staging: settings.staging.clone(),
         access,
@@ -201,6 +210,15 @@ pub(crate) enum ProbeError {
 }
 
 impl ProbeError {
+    /// Whether space or quota is used up, so that it may work later.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Write { source, .. } => source.is_disk_full(),
+            Self::Step { source, .. } => is_disk_full(source),
+            _ => false,
+        }
+    }
+
     pub(super) fn step(step: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Step {
             step,

@@ -115,6 +115,11 @@ impl Directory {
         &self.path
     }
 
+    /// Owner and mode of its files.
+    pub(crate) fn access(&self) -> Access {
+        self.access
+    }
+
     /// Writes and syncs a file under a temporary name; [`Self::publish`] gives it
     /// its name.
     ///
@@ -343,15 +348,35 @@ pub(crate) struct StoreError {
     source: io::Error,
 }
 
+impl StoreError {
+    /// Whether space or quota is used up, so that it may work later.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        is_disk_full(&self.source)
+    }
+}
+
+/// Whether space or quota is used up.
+pub(crate) fn is_disk_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 fn failed(step: &'static str) -> impl FnOnce(io::Error) -> StoreError {
     move |source| StoreError { step, source }
 }
 
 impl From<StoreError> for io::Error {
-    /// The kind is always [`io::ErrorKind::Other`]: callers must not take a missing
-    /// directory for a missing file.
+    /// The kind is [`io::ErrorKind::Other`] unless the disk is full: callers must not
+    /// take a missing directory for a missing file.
     fn from(error: StoreError) -> Self {
-        Self::other(error)
+        let kind = if error.is_disk_full() {
+            error.source.kind()
+        } else {
+            io::ErrorKind::Other
+        };
+        Self::new(kind, error)
     }
 }
 

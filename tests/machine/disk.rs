@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::support::daemon::{self, Server, list};
 use crate::support::messages::assemble;
-use crate::support::{Daemon, Spool, callfile, program, wait_for};
+use crate::support::{Answer, Daemon, Installation, Provider, Spool, callfile, program, wait_for};
 
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
@@ -72,6 +72,47 @@ fn full_disk_is_503_and_recovers() {
         .collect();
     assert_eq!(texts, [b"before".to_vec(), b"after".to_vec()]);
     drop(daemon);
+    drop(mount);
+}
+
+/// Messages to phones wait at the provider; those of phones are sent meanwhile.
+#[test]
+fn daemon_starts_on_a_full_disk() {
+    let provider = Provider::answering(Answer::ok());
+    let mut installation = Installation::new(|spool| {
+        format!(
+            "[websms]\nhost = {}\nauth_user = id\nauth_passwd = secret\ndelivery = queue\n\
+             outboxdir = {}\n{}",
+            provider.url(),
+            spool.path().join("outbox").display(),
+            spool.section()
+        )
+    });
+    let mount = Mount::new(installation.spool().path(), "size=128k");
+    installation.spool().create_directories();
+    installation.configure(installation.config().to_owned());
+    // Directories are made, and a message waits.
+    let daemon = installation.start();
+    installation.stop(daemon);
+    assert_eq!(
+        installation.send(&[FROM, TO, "x"])["WEBSMS_STATUS"],
+        "QUEUED"
+    );
+    let filler = installation.path("filler");
+    let fill = || std::fs::write(&filler, vec![0; 256 << 10]).expect_err("the disk is full");
+    fill();
+    let daemon = installation.start();
+    daemon.wait_for_log("disk full: messages to phones get 503");
+    provider.wait_for(1);
+    installation.outbox().wait_until_empty();
+    // Its file has left some space.
+    fill();
+    assert_eq!(daemon.send(TO, FROM, "x").status, 503);
+    std::fs::remove_file(&filler).unwrap();
+    assert_eq!(daemon.send(TO, FROM, "after").status, 200);
+    daemon.spool.wait_for(1);
+    installation.stop(daemon);
+    drop(installation);
     drop(mount);
 }
 
