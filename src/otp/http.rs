@@ -2,7 +2,7 @@
 //! `POST /otp/PHONE/` checks one. [`crate::otp::outcome`] has the responses.
 //!
 //! A GET costs money, so a client must have an address in `permit_addr`, and the
-//! `client_token` if one is configured.
+//! `client_token` if one is configured, and must not be a web page of another site.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use crate::http::server::reply::{self, Reply};
 use crate::http::server::{self, Handler};
 use crate::logging::failed;
 use crate::otp::outcome::{OTP_STATUS, OtpOutcome};
+use crate::otp::own_host::{ForeignRequest, OwnHosts};
 use crate::otp::service::OtpService;
 use crate::secret::Secret;
 
@@ -53,6 +54,7 @@ pub(crate) struct OtpHandler {
     service: Arc<OtpService>,
     token: Option<Secret>,
     proxies: TrustedProxies,
+    own_hosts: OwnHosts,
     log_limit: LogLimit,
 }
 
@@ -66,7 +68,12 @@ impl OtpHandler {
         settings: &HttpSettings,
     ) -> Self {
         let networks = settings.proxies_named.then(|| settings.proxies.clone());
+        let own_hosts = OwnHosts {
+            listen: service.settings().listen.ip(),
+            names: service.settings().hosts.clone(),
+        };
         Self {
+            own_hosts,
             service,
             token,
             proxies: TrustedProxies {
@@ -84,6 +91,8 @@ impl OtpHandler {
     async fn respond(&self, peer: IpAddr, request: Request<Body>) -> Result<OtpReply, OtpRefusal> {
         let client = self.client(peer, request.headers())?;
         self.authorize(client, request.headers())?;
+        let own = self.own_hosts.check(peer, request.uri(), request.headers());
+        own?;
         let phone = read_phone(request.uri().path()).ok_or(OtpRefusal::NotFound)?;
         let outcome = match *request.method() {
             Method::GET => self.service.send(client, &phone).await,
@@ -210,6 +219,9 @@ enum OtpRefusal {
     /// 403.
     #[error("{0}")]
     Forbidden(String),
+    /// 403.
+    #[error(transparent)]
+    Foreign(#[from] ForeignRequest),
     /// 405.
     #[error("neither GET nor POST")]
     Method,
@@ -230,7 +242,7 @@ impl OtpRefusal {
             Self::Body(server::BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(server::BodyError::TimedOut) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(server::BodyError::Incomplete(_)) | Self::NotJson => StatusCode::BAD_REQUEST,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Foreign(_) => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,

@@ -1,8 +1,9 @@
 //! One-time passwords: a code is sent to a phone by `WhatsApp` or SMS, and a user
 //! who types it has shown that the phone is theirs.
 //!
-//! [`http`] takes requests by HTTP as Meta's sample server does, [`agi`] those of
-//! the dialplan. Both use the [`service`], which limits the codes ([`client_limit`],
+//! [`http`] takes requests by HTTP as Meta's sample server does, unless a web page
+//! caused them ([`own_host`]), [`agi`] those of
+//! the dialplan. Both use the [`service`], which limits the codes ([`hourly_limits`],
 //! and [`phone_state`] for each phone), generates one ([`code`]), sends it
 //! ([`channels`]) and stores its hash ([`store`]). [`phone_state`] decides whether a
 //! typed code is right, [`outcome`] how that is answered. [`meta`] is the API of
@@ -14,12 +15,13 @@
 pub(crate) mod agi;
 pub(crate) mod channels;
 pub(crate) mod client;
-pub(crate) mod client_limit;
 pub(crate) mod code;
 pub(crate) mod counters;
+pub(crate) mod hourly_limits;
 pub(crate) mod http;
 pub(crate) mod meta;
 pub(crate) mod outcome;
+pub(crate) mod own_host;
 pub(crate) mod phone;
 pub(crate) mod phone_state;
 pub(crate) mod service;

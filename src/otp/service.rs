@@ -19,9 +19,9 @@ use crate::config::OtpSettings;
 use crate::logging::chain;
 use crate::model::message::{Receipt, ReceiptState};
 use crate::otp::channels::{self, CodeChannel, SentCode};
-use crate::otp::client_limit::ClientLimit;
 use crate::otp::code::{Code, CodeHasher};
 use crate::otp::counters::Counters;
+use crate::otp::hourly_limits::{HourlyLimits, HourlyMax, LimitReached};
 use crate::otp::outcome::OtpOutcome;
 use crate::otp::phone::Phone;
 use crate::otp::phone_state::{ActiveCode, PhoneState};
@@ -43,7 +43,7 @@ pub(crate) struct OtpService {
     hasher: CodeHasher,
     store: OtpStore,
     channels: Vec<CodeChannel>,
-    client_limit: ClientLimit,
+    hourly_limits: HourlyLimits,
     /// A lock for each phone: one code is sent at a time, so that the last one to
     /// arrive is the valid one.
     sending: Mutex<HashMap<Phone, Arc<tokio::sync::Mutex<()>>>>,
@@ -97,7 +97,7 @@ impl OtpService {
             hasher,
             store,
             channels,
-            client_limit: ClientLimit::default(),
+            hourly_limits: HourlyLimits::default(),
             sending: Mutex::default(),
             awaited: Mutex::default(),
             counters: Counters::default(),
@@ -128,9 +128,21 @@ impl OtpService {
     }
 
     async fn send_within_limits(self: &Arc<Self>, client: IpAddr, phone: &Phone) -> OtpOutcome {
-        let per_client = self.settings.per_client;
-        if let Err(wait) = self.client_limit.count(client, per_client, Instant::now()) {
-            warn!(%phone, %client, "client has reached per_client");
+        let max = HourlyMax {
+            per_client: self.settings.per_client,
+            in_all: self.settings.per_hour,
+        };
+        if let Err(reached) = self.hourly_limits.count(client, max, Instant::now()) {
+            let wait = match reached {
+                LimitReached::PerClient(wait) => {
+                    warn!(%phone, %client, "client has reached per_client");
+                    wait
+                }
+                LimitReached::InAll(wait) => {
+                    warn!(%phone, %client, "all clients have reached per_hour");
+                    wait
+                }
+            };
             return OtpOutcome::Limited(wait.as_secs() + 1);
         }
         match self.send_exclusively(phone).await {
@@ -141,7 +153,7 @@ impl OtpService {
             }) => {
                 // What was perhaps charged for stays counted.
                 if !maybe_sent {
-                    self.client_limit.uncount(client);
+                    self.hourly_limits.uncount(client);
                 }
                 outcome
             }

@@ -126,7 +126,7 @@ impl Setup {
         let address = SocketAddr::new(self.pbx.address.ip(), 3000);
         let body = format!("{{\"code\": \"{code}\"}}");
         let target = format!("/otp/{REMOTE}/");
-        let raw = http::request("POST", &target, &[http::JSON], body.as_bytes());
+        let raw = http::request_to(address, "POST", &target, &[http::JSON], body.as_bytes());
         http::send(address, &raw).status
     }
 }

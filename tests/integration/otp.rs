@@ -240,6 +240,92 @@ fn client_needs_permitted_address_and_token() {
     assert_eq!(received_codes(&provider).len(), 2);
 }
 
+/// A page in a browser of this machine must not have codes sent, and no program must
+/// notice.
+#[test]
+fn request_of_a_web_page_or_for_another_host_is_refused() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "per_phone = 0\notp_host = otp.example.com\n");
+    let port = otp.address.port();
+    let own = format!("http://127.0.0.1:{port}");
+    for (name, value, remedy) in [
+        ("Host", "evil.example", "otp_host of [otp]"),
+        ("Host", "192.0.2.9", "otp_host of [otp]"),
+        ("Origin", "http://evil.example", "otp_host of [otp]"),
+        ("Origin", "null", "otp_host of [otp]"),
+        ("Sec-Fetch-Site", "cross-site", "have your own server ask"),
+        ("Sec-Fetch-Site", "same-site", "have your own server ask"),
+    ] {
+        let target = format!("/otp/{PHONE}/");
+        let refused = otp.request("GET", &target, &[(name, value)], "");
+        assert_eq!(refused.status, 403, "{name}: {value}");
+        let log = otp.daemon.wait_for_log(value);
+        assert!(
+            log.contains("OTP request refused") && log.contains(remedy),
+            "{log}"
+        );
+    }
+    let foreign = [("Host", "evil.example"), JSON];
+    let check = otp.request("POST", &format!("/otp/{PHONE}/"), &foreign, "{}");
+    assert_eq!(check.status, 403);
+    assert!(received_codes(&provider).is_empty());
+    for (name, value) in [
+        ("Host", "127.0.0.1"),
+        ("Host", "localhost:8080"),
+        ("Host", "otp.example.com"),
+        ("Origin", own.as_str()),
+        ("Origin", "https://otp.example.com"),
+        ("Sec-Fetch-Site", "none"),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("User-Agent", "curl"),
+    ] {
+        let response = otp.request("GET", &format!("/otp/{PHONE}/"), &[(name, value)], "");
+        assert_eq!(response.status, 200, "{name}: {value}");
+    }
+    let old = format!("GET /otp/{PHONE}/ HTTP/1.0\r\n\r\n");
+    assert_eq!(http::send(otp.address, old.as_bytes()).status, 200);
+}
+
+/// Each program of this machine has 2^24 addresses, and there are more clients.
+#[test]
+fn codes_of_this_machine_and_of_all_clients_are_limited() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "per_client = 3\n");
+    let target = |phone: u32| format!("/otp/1555123{phone:04}/");
+    let from = |client: u8, phone: u32| {
+        let raw = http::request_to(otp.address, "GET", &target(phone), &[], b"");
+        http::send_from([127, 0, 0, client].into(), otp.address, &raw)
+    };
+    let statuses: Vec<_> = (1..=5)
+        .map(|client| from(client, client.into()).status)
+        .collect();
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    let otp = otp.restart_with("per_client = 3", "per_client = 0\nper_hour = 2");
+    let send = |phone| otp.request("GET", &target(phone), &[], "");
+    assert_eq!((send(11).status, send(12).status), (200, 200));
+    let limited = send(13);
+    assert_eq!(limited.status, 429);
+    assert!(limited.headers["otp-status"].starts_with("LIMITED;seconds="));
+    assert!(
+        otp.daemon
+            .wait_for_log("all clients have reached per_hour")
+            .contains("client")
+    );
+    assert_eq!(received_codes(&provider).len(), 5);
+}
+
+/// A phone book's zero in parentheses makes no other phone.
+#[test]
+fn phone_with_trunk_zero_is_the_same_phone() {
+    let provider = sms_provider();
+    let otp = OtpDaemon::with_sms(&provider, "per_phone = 1\n");
+    assert_eq!(otp.send("447911123456").0, 200);
+    assert_eq!(otp.send("+44(0)7911123456").0, 429);
+    let code = last_code(&provider);
+    assert_eq!(otp.verify("+44%20(0)7911%20123456", &code), answer(200, ""));
+    assert_eq!(received_codes(&provider).len(), 1);
+}
+
 /// Through a reverse proxy on this machine every client would seem to be this
 /// machine.
 #[test]
@@ -268,6 +354,14 @@ fn request_through_an_unknown_proxy_is_refused() {
         assert_eq!(response.status, status, "{client}");
     }
     assert_eq!(received_codes(&provider).len(), 1);
+    // The proxy may pass on the name that the client has asked for.
+    let public = [
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("Host", "otp.example.com"),
+    ];
+    assert_eq!(otp.request("GET", &target, &public, "").status, 403);
+    let otp = otp.restart_with("per_phone = 0", "per_phone = 0\notp_host = otp.example.com");
+    assert_eq!(otp.request("GET", &target, &public, "").status, 200);
 }
 
 #[test]
@@ -482,7 +576,8 @@ fn webhook_and_otp_request_share_one_deadline() {
     let part = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nTo=";
     message.write_all(part).unwrap();
     let mut asked = http::connect(otp.address);
-    let get = http::request("GET", &format!("/otp/{PHONE}/"), &[], b"");
+    let target = format!("/otp/{PHONE}/");
+    let get = http::request_to(otp.address, "GET", &target, &[], b"");
     asked.write_all(&get).unwrap();
     provider.wait_for(1);
     let start = Instant::now();

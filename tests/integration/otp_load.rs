@@ -44,7 +44,7 @@ fn recording_provider() -> (Provider, Codes) {
 }
 
 fn start(provider: &Provider) -> OtpDaemon {
-    let limits = format!("per_phone = 0\nper_client = 0\nlifetime = {LIFETIME}\n");
+    let limits = format!("per_phone = 0\nper_client = 0\nper_hour = 0\nlifetime = {LIFETIME}\n");
     OtpDaemon::with_sms(provider, &limits)
 }
 
@@ -53,7 +53,7 @@ fn request(address: SocketAddr, method: &str, phone: &str, body: &str) -> (u16, 
     use std::io::Write as _;
 
     let target = format!("/otp/{phone}/");
-    let raw = http::request(method, &target, &[JSON], body.as_bytes());
+    let raw = http::request_to(address, method, &target, &[JSON], body.as_bytes());
     let Ok(mut stream) = std::net::TcpStream::connect(address) else {
         return (0, String::new());
     };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -29,6 +29,24 @@ impl Response {
 pub(crate) fn send(address: SocketAddr, raw: &[u8]) -> Response {
     let mut stream = connect(address);
     // The daemon may close the connection before it has read everything.
+    let _ = stream.write_all(raw);
+    read_response(&mut BufReader::new(stream))
+}
+
+/// The same from this address of the machine.
+pub(crate) fn send_from(client: IpAddr, server: SocketAddr, raw: &[u8]) -> Response {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let connected = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(client, 0)).unwrap();
+        socket.connect(server).await.expect("connect")
+    });
+    let mut stream = connected.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let _ = stream.write_all(raw);
     read_response(&mut BufReader::new(stream))
 }
@@ -89,7 +107,27 @@ pub(crate) fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Vec<u8> {
-    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+    let host = [("Host", "test")];
+    request_with(method, target, &[&host, headers].concat(), body)
+}
+
+/// The same with the address of the server as `Host`, unless the headers have one.
+pub(crate) fn request_to(
+    server: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
+    let server = server.to_string();
+    let host = [("Host", server.as_str())];
+    let has_host = headers.iter().any(|(name, _)| *name == "Host");
+    let host = if has_host { &[][..] } else { &host };
+    request_with(method, target, &[host, headers].concat(), body)
+}
+
+fn request_with(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -118,7 +118,7 @@ impl OtpDaemon {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Response {
-        let raw = http::request(method, target, headers, body.as_bytes());
+        let raw = http::request_to(self.address, method, target, headers, body.as_bytes());
         http::send(self.address, &raw)
     }
 

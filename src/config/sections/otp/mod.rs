@@ -37,6 +37,9 @@ pub struct OtpSettings {
     pub listen: SocketAddr,
     /// Addresses of clients that may ask.
     pub permitted: Vec<IpNet>,
+    /// Names and addresses, besides those of `listen`, that clients may ask for; in
+    /// lower case.
+    pub hosts: Vec<String>,
     /// The bearer token that clients must send; `None` needs none.
     pub client_token: Option<SecretSource>,
     /// Channels that send a code, in the order in which they are tried; at least one.
@@ -51,6 +54,8 @@ pub struct OtpSettings {
     pub per_phone: Option<u32>,
     /// Codes that one client may ask for in an hour; `None` sets no limit.
     pub per_client: Option<u32>,
+    /// Codes for all clients and phones together in an hour; `None` sets no limit.
+    pub per_hour: Option<u32>,
     /// Directory with the state of codes.
     pub directory: PathBuf,
     /// Key with which codes are hashed; `None` is the access token of the account.
@@ -107,12 +112,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> O
         .read(&keys::LISTEN)
         .and_then(|listen| reader.required(&keys::LISTEN, "must not be empty", listen));
     let permitted = reader.read(&keys::PERMIT_ADDR);
+    let hosts = reader.read(&keys::OTP_HOST);
     let client_token = reader.read(&keys::CLIENT_TOKEN);
     let code_length = reader.read(&keys::CODE_LENGTH);
     let lifetime = reader.read(&keys::LIFETIME);
     let max_attempts = reader.read(&keys::MAX_ATTEMPTS);
     let per_phone = reader.read(&keys::PER_PHONE);
     let per_client = reader.read(&keys::PER_CLIENT);
+    let per_hour = reader.read(&keys::PER_HOUR);
     let directory = reader.read(&keys::OTPDIR);
     let hash_key = reader.read(&keys::HASH_KEY);
     let channels = read_channels(reader, outgoing);
@@ -121,12 +128,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, outgoing: &[OutgoingInterface]) -> O
         listen: listen?,
         // An empty value permits no client.
         permitted: permitted?.unwrap_or_default(),
+        hosts: hosts?,
         client_token: client_token?,
         code_length: code_length?,
         lifetime: lifetime?,
         max_attempts: max_attempts?,
         per_phone: per_phone?,
         per_client: per_client?,
+        per_hour: per_hour?,
         directory: directory?,
         hash_key: resolve_hash_key(reader, hash_key?, &channels, outgoing)?,
         channels,

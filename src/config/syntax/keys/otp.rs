@@ -3,8 +3,8 @@
 use crate::config::syntax::keys::key::{self, keys};
 use crate::config::syntax::section::Section;
 use crate::config::syntax::value::{
-    AbsolutePath, BaseUrl, Custom, Limit, ListenAddress, NetworkList, Number, OptionalPath,
-    OptionalText, Seconds, SecretText,
+    AbsolutePath, BaseUrl, Custom, HostList, Limit, ListenAddress, NetworkList, Number,
+    OptionalPath, OptionalText, Seconds, SecretText,
 };
 
 keys! { Section::Otp;
@@ -18,6 +18,13 @@ keys! { Section::Otp;
     /// such header, like nginx and HAProxy by default, makes every client look like this machine: have
     /// it set `proxy_header`, or set `client_token`. By FastAGI neither address nor token is checked.
     PERMIT_ADDR: "permit_addr" = "127.0.0.0/8,::1", NetworkList, "who may have codes sent";
+
+    /// Names and addresses by which clients reach this server, if not by an address of `listen` or as
+    /// `localhost`: `otp.example.com` of a reverse proxy that passes the Host header on. Without ports. A
+    /// request for another host is refused with 403, and so is one that a web page of another site causes
+    /// (`Sec-Fetch-Site`, `Origin`): a browser on a permitted machine must not have codes sent. A request
+    /// without Host is taken from this machine alone. A `listen` at all addresses has every address.
+    OTP_HOST: "otp_host" = "", HostList, "names of this server, e.g. otp.example.com";
 
     /// What clients must show as well: `Authorization: Bearer …`. `file:` and `env:` as in `[websms]`.
     CLIENT_TOKEN: "client_token" = "", SecretText, secret, "what clients must show, or file:/path";
@@ -41,9 +48,13 @@ keys! { Section::Otp;
     PER_PHONE: "per_phone" = "5", Limit<u32>(1_000_000), "an hour, 0 is no limit";
 
     /// Codes that one client (an address; with IPv6 a network of 64 bits) may ask for within an hour.
-    /// Forgotten at a restart. Codes that were certainly not sent do not count. Asterisk is one client
-    /// too.
+    /// Forgotten at a restart. Codes that were certainly not sent do not count. This machine, with
+    /// Asterisk and all that asks from 127.0.0.0/8 or `::1`, is one client.
     PER_CLIENT: "per_client" = "100", Limit<u32>(1_000_000), "an hour, 0 is no limit";
+
+    /// Codes for all clients and phones together within an hour: the most that can be spent if somebody
+    /// finds a way to ask. Counted as `per_client`.
+    PER_HOUR: "per_hour" = "1000", Limit<u32>(1_000_000), "an hour in all, 0 is no limit";
 
     /// Directory with the state of codes: a file for each phone, under a name that does not show its
     /// number.

@@ -16,7 +16,7 @@ mod url;
 pub(crate) use choice::{Choice, Custom, NumberForm};
 pub(crate) use document::{OptionalCondition, Places, RequiredPlaces};
 pub(crate) use kind::{Describe, Kind, expected};
-pub(crate) use network::{HeaderName, ListenAddress, NetworkList, header};
+pub(crate) use network::{HeaderName, HostList, ListenAddress, NetworkList, header};
 pub(crate) use number::{Limit, Number, Seconds, YesOrNo};
 pub(crate) use path::{AbsolutePath, ContextName, ExtensionList, OptionalPath};
 pub(crate) use text::{

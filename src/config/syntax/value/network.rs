@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::config::syntax::value::kind::{Describe, Kind, expected};
-use crate::config::syntax::value::text::{items, optional};
+use crate::config::syntax::value::text::{items, optional, words};
 
 /// Addresses and networks in CIDR form, separated by commas; an address is a
 /// network of one. Empty is `None`.
@@ -15,6 +15,10 @@ pub(crate) struct NetworkList;
 /// An address with a port to listen on; empty is `None`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ListenAddress;
+
+/// Names of hosts and addresses, without ports, separated by commas.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct HostList;
 
 /// The name of an HTTP header, also in CGI's spelling: `HTTP_X_FORWARDED_FOR` is
 /// `X-Forwarded-For`.
@@ -82,6 +86,41 @@ impl Kind for ListenAddress {
             .transpose()
             .map_err(|_| format!("{}, e.g. 127.0.0.1:8081", expected(self)))
     }
+}
+
+impl Describe for HostList {
+    fn describe(&self) -> String {
+        "names without scheme and port, e.g. otp.example.com".to_owned()
+    }
+}
+
+impl Kind for HostList {
+    /// In lower case, IPv6 without brackets.
+    type Value = Vec<String>;
+
+    fn parse(&self, raw: &str) -> Result<Vec<String>, String> {
+        let host = |item: String| {
+            host(&item).ok_or_else(|| format!("{item:?} is not a host ({})", expected(self)))
+        };
+        words(raw)?.into_iter().map(host).collect()
+    }
+}
+
+fn host(item: &str) -> Option<String> {
+    let inside = item
+        .strip_prefix('[')
+        .and_then(|item| item.strip_suffix(']'));
+    if let Ok(address) = inside.unwrap_or(item).parse::<IpAddr>() {
+        return Some(address.to_string());
+    }
+    let item = item.strip_suffix('.').unwrap_or(item);
+    let is_label = |label: &str| {
+        let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !label.is_empty() && label.bytes().all(valid)
+    };
+    item.split('.')
+        .all(is_label)
+        .then(|| item.to_ascii_lowercase())
 }
 
 impl Describe for HeaderName {
@@ -166,6 +205,29 @@ mod tests {
         }
         assert!(NetworkList.parse(",").is_err());
         assert_eq!(NetworkList.parse("").unwrap(), None);
+    }
+
+    #[test]
+    fn host_list_takes_names_and_addresses_without_ports() {
+        let hosts = HostList.parse("OTP.example.com., [2001:DB8::1],192.0.2.1,a_b");
+        assert_eq!(
+            hosts.unwrap(),
+            ["otp.example.com", "2001:db8::1", "192.0.2.1", "a_b"]
+        );
+        for bad in [
+            "https://a.example",
+            "a.example:80",
+            "a/b",
+            "*.a.example",
+            "ä.example",
+        ] {
+            let message = HostList.parse(bad).unwrap_err();
+            assert!(
+                message.contains("is not a host (expected names"),
+                "{message}"
+            );
+        }
+        assert!(HostList.parse("").unwrap().is_empty());
     }
 
     #[test]
