@@ -26,6 +26,7 @@ use crate::agi::commands::commands;
 use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::config::{Config, DeliveryMode, OutgoingInterface};
 use crate::http::server::listener;
+use crate::http::server::log_limit::LogLimit;
 use crate::logging::{chain, failed};
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
@@ -60,6 +61,7 @@ pub(crate) struct FastAgiServer {
     providers: HashMap<InterfaceName, ProviderChain>,
     /// Sends and checks one-time passwords, if `[otp]` is configured.
     otp: Option<Arc<OtpService>>,
+    log_limit: LogLimit,
 }
 
 impl FastAgiServer {
@@ -77,6 +79,7 @@ impl FastAgiServer {
             providers: providers.collect::<Result<_, _>>()?,
             config: Arc::new(config),
             otp,
+            log_limit: LogLimit::default(),
         })
     }
 
@@ -86,12 +89,27 @@ impl FastAgiServer {
         let serve = |stream, peer| {
             let (server, shutdown) = (Arc::clone(&server), shutdown.clone());
             async move {
+                if !server.permits(peer) {
+                    return;
+                }
                 if let Err(error) = server.serve(stream, peer, &shutdown).await {
                     warn!(%peer, error = %chain(&error), "FastAGI connection ended early");
                 }
             }
         };
         listener::accept(listener, MAX_CONNECTIONS, shutdown.clone(), serve).await;
+    }
+
+    /// Whether the peer may be Asterisk; others are not answered.
+    fn permits(&self, peer: SocketAddr) -> bool {
+        let address = peer.ip().to_canonical();
+        let networks = &self.config.server.agi_permitted;
+        let permitted = networks.iter().any(|network| network.contains(&address));
+        if !permitted && let Some(suppressed) = self.log_limit.allow() {
+            let remedy = "add the address to agi_permit_addr of [websmsd] if it is Asterisk's";
+            warn!(%peer, remedy, suppressed, "FastAGI connection refused");
+        }
+        permitted
     }
 
     async fn serve(

@@ -185,3 +185,31 @@ fn slow_client_is_disconnected() {
 fn port_in_use_prevents_the_start() {
     assert_port_in_use_prevents_start("agi_listen");
 }
+
+#[test]
+fn address_that_is_not_permitted_is_not_answered() {
+    let provider = Provider::answering(Answer::ok());
+    for (permitted, answered) in [("192.0.2.1", false), ("\"\"", false), ("127.0.0.1", true)] {
+        let spool = Spool::new();
+        let config = format!(
+            "[websms]\nhost = {}\nauth_user = id\n\
+             [websmsd]\nagi_listen = 127.0.0.1:0\nagi_permit_addr = {permitted}\n{}",
+            provider.url(),
+            spool.section()
+        );
+        let daemon = Daemon::with(spool, &config);
+        let address = daemon.logged_address("FastAGI listening");
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let call = "agi_network: yes\nagi_network_script: websms\n\n";
+        let _ = stream.write_all(call.as_bytes());
+        let mut answer = String::new();
+        let _ = BufReader::new(stream).read_line(&mut answer);
+        assert_eq!(answer.starts_with("SET VARIABLE"), answered, "{answer}");
+        if !answered {
+            let line = daemon.wait_for_log("FastAGI connection refused");
+            assert!(line.contains("agi_permit_addr of [websmsd]"), "{line}");
+        }
+    }
+    assert!(provider.requests().is_empty());
+}

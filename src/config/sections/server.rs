@@ -18,6 +18,8 @@ pub struct ServerSettings {
     pub health: Option<SocketAddr>,
     /// Where Asterisk calls `websms` by `FastAGI`; `None` is nowhere.
     pub agi: Option<SocketAddr>,
+    /// From where Asterisk may call it.
+    pub agi_permitted: Vec<IpNet>,
     /// From the signal to the end, for all parts of the daemon together.
     pub shutdown_timeout: Duration,
     /// Where pictures are stored; `None` stores none.
@@ -43,15 +45,32 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerSettings> {
     let http = read_http(reader);
     let health = reader.read(&keys::HEALTH_LISTEN);
     let agi = reader.read(&keys::AGI_LISTEN);
+    let agi_permitted = agi.and_then(|agi| read_agi_permitted(reader, agi));
     let shutdown_timeout = reader.read(&keys::SHUTDOWN_TIMEOUT);
     let media_store = media_store::read(reader);
     Some(ServerSettings {
         http: http?,
         health: health?,
         agi: agi?,
+        agi_permitted: agi_permitted?,
         shutdown_timeout: shutdown_timeout?,
         media_store: media_store?,
     })
+}
+
+/// The default is this machine, and applies only if nobody else can reach the listener.
+/// An empty value permits nobody.
+fn read_agi_permitted(reader: &mut Reader<'_>, agi: Option<SocketAddr>) -> Option<Vec<IpNet>> {
+    let permitted = reader.read(&keys::AGI_PERMIT_ADDR)?;
+    let beyond = agi.is_some_and(|agi| !agi.ip().to_canonical().is_loopback());
+    let named = permitted.is_some() && reader.is_set(&keys::AGI_PERMIT_ADDR);
+    if beyond && !named {
+        let message = "is beyond loopback, where anyone who reaches it can send texts at your \
+                       cost: set agi_permit_addr to the addresses of Asterisk, e.g. 192.0.2.10";
+        reader.mistake(&keys::AGI_LISTEN, message);
+        return None;
+    }
+    Some(permitted.unwrap_or_default())
 }
 
 fn read_http(reader: &mut Reader<'_>) -> Option<HttpSettings> {

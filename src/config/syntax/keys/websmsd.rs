@@ -207,9 +207,14 @@ keys! { Section::Websmsd;
 
     /// Where `websmsd` serves FastAGI, e.g. `127.0.0.1:4573`: `AGI(agi://127.0.0.1/websms,…)` does what
     /// `AGI(websms,…)` does, without a process for each message. FROM and BODY must be encoded (ENCODING
-    /// `base64` or `base64-percent`). Anyone who reaches it can send texts and, with `[otp]`, have codes
+    /// `base64` or `base64-percent`). Whoever may connect can send texts and, with `[otp]`, have codes
     /// sent and checked. Not set means nowhere.
     AGI_LISTEN: "agi_listen" = "", ListenAddress, process, "e.g. 127.0.0.1:4573";
+
+    /// Addresses of Asterisk, which may connect to `agi_listen`; nobody else is answered. It must be set
+    /// if `agi_listen` is beyond loopback.
+    AGI_PERMIT_ADDR: "agi_permit_addr" = "127.0.0.0/8,::1", NetworkList, process,
+        "addresses of Asterisk";
 
     /// Seconds from SIGTERM to the end: webhooks, FastAGI and messages on their way to a provider share them.
     /// What is not finished by then is cut off and logged; a message of the outbox counts as "perhaps sent".
