@@ -79,6 +79,14 @@ impl SecretSource {
         matches!(self, Self::Inline(secret) if !secret.expose().is_empty())
     }
 
+    /// The file that has the secret, if one has.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => in_credentials(path, |name| std::env::var_os(name)).ok(),
+            Self::Environment(_) | Self::Inline(_) => None,
+        }
+    }
+
     /// Gets the secret, from the environment of this process or from a file if
     /// need be.
     ///

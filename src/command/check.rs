@@ -28,6 +28,8 @@ pub fn run(options: &CheckOptions) -> Exit {
             findings.report(&report);
             if !options.file_only {
                 check_directories(options, &config, &mut findings);
+                let path = &options.configured.config;
+                findings.report(&config::stored_secrets(&config.secrets, path));
                 check_interfaces(&config, &mut findings);
             }
         }

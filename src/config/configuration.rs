@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::config::secrets::PlacedSecret;
 use crate::config::sections::incoming::auth::WebhookAuth;
 use crate::config::sections::incoming::interface::IncomingInterface;
 use crate::config::sections::otp::OtpSettings;
@@ -35,6 +36,8 @@ pub struct Config {
     pub sak: Option<SakSettings>,
     /// One-time passwords; `None` if `[otp]` is empty.
     pub otp: Option<OtpSettings>,
+    /// The secrets of all sections.
+    pub(crate) secrets: Vec<PlacedSecret>,
 }
 
 impl Config {

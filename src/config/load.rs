@@ -2,21 +2,20 @@
 //! to a configuration and a report of everything that is wrong.
 
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::config::advice;
 use crate::config::configuration::Config;
-use crate::config::sections::otp::OtpDraft;
+use crate::config::sections::otp::{OtpChannel, OtpDraft, OtpSettings};
 use crate::config::sections::outgoing::{self, delivery, fallbacks};
 use crate::config::sections::{incoming, otp, sak, server, spool};
 use crate::config::syntax::entry::Entry;
 use crate::config::syntax::problem::{Problem, Report, Severity};
 use crate::config::syntax::reader::{self, Reader};
 use crate::config::syntax::section::Section;
-use crate::config::syntax::{ini, preset};
+use crate::config::syntax::{ini, keys, preset};
+use crate::config::{advice, secret_places, secrets};
 use crate::model::interface::InterfaceName;
 
 /// Why there is no configuration. The administrator must act.
@@ -40,7 +39,7 @@ pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
     let text = read(path)?;
     let (config, mut report) =
         parse(path, &text, &preset::from_file).map_err(LoadError::Mistakes)?;
-    if config.holds_secrets() && is_world_readable(path) {
+    if config.holds_secrets() && secrets::is_world_readable(path) {
         report.problems.push(Problem {
             severity: Severity::Advice,
             line: None,
@@ -73,8 +72,9 @@ pub fn parse(
     own: preset::PresetLoader<'_>,
 ) -> Result<(Config, Report), Report> {
     let (entries, mut problems) = read_entries(text, own);
-    let config = assemble(&entries, &mut problems);
-    if let Some(config) = &config {
+    let mut config = assemble(&entries, &mut problems);
+    if let Some(config) = &mut config {
+        config.secrets = secret_places::placed(config, &entries);
         problems.extend(advice::advice(config, &entries));
         problems.extend(reader::comments_without_blank(&entries));
     }
@@ -106,12 +106,6 @@ fn read(path: &Path) -> Result<String, LoadError> {
         Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
         Err(source) => Err(LoadError::Unreadable(path.to_owned(), source)),
     }
-}
-
-fn is_world_readable(path: &Path) -> bool {
-    const OTHERS_READ: u32 = 0o004;
-    path.metadata()
-        .is_ok_and(|metadata| metadata.mode() & OTHERS_READ != 0)
 }
 
 /// The entries of a text and of the presets that it names, and what is wrong with
@@ -150,7 +144,7 @@ fn assemble(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Config> {
     let unnamed = InterfaceName::unnamed();
     let is_given = |section: Section| entries.iter().any(|entry| entry.section == section.name());
     let mut outgoing = Some(Vec::new());
-    if is_given(Section::Websms) {
+    if has_interface(entries) {
         outgoing = each(entries, Section::Websms, problems, outgoing::read);
     }
     if let Some(outgoing) = &outgoing {
@@ -176,6 +170,10 @@ fn assemble(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Config> {
     if is_given(Section::Otp) {
         let mut reader = Reader::new(entries, Section::Otp, &unnamed, problems);
         otp = otp::read(&mut reader, outgoing.as_deref().unwrap_or_default()).map(Some);
+        let needs_no_sms = |otp: &OtpSettings| !otp.channels.iter().any(OtpChannel::is_sms);
+        if outgoing.is_none() && otp.iter().flatten().any(needs_no_sms) {
+            problems.extend(unneeded(entries));
+        }
     }
     Some(Config {
         outgoing: outgoing?,
@@ -186,6 +184,31 @@ fn assemble(entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Config> {
         reply_auto: reply_auto?,
         sak: sak?,
         otp: otp?,
+        secrets: Vec::new(),
+    })
+}
+
+/// Whether `[websms]` describes an interface. Keys of the whole section alone, such as
+/// `outboxdir`, do not.
+fn has_interface(entries: &[Entry]) -> bool {
+    let is_of_interface = |entry: &Entry| {
+        entry.section == Section::Websms.name()
+            && keys::find(Section::Websms, &entry.key).is_none_or(|key| key.per_interface)
+    };
+    entries.iter().any(is_of_interface)
+}
+
+/// Advice about mistakes in `[websms]` when all codes go by WhatsApp.
+fn unneeded(entries: &[Entry]) -> Option<Problem> {
+    let mut given = entries.iter();
+    let first = given.find(|entry| entry.section == Section::Websms.name())?;
+    Some(Problem {
+        severity: Severity::Advice,
+        line: first.preset.is_none().then_some(first.line),
+        location: format!("[{}]", Section::Websms.name()),
+        message: "is not complete, and one-time passwords do not need it, because channel is \
+                  whatsapp: complete it, or remove the whole section if no texts are to be sent"
+            .to_owned(),
     })
 }
 

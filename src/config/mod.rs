@@ -9,6 +9,8 @@
 mod advice;
 mod configuration;
 mod load;
+mod secret_places;
+mod secrets;
 mod sections;
 pub mod syntax;
 
@@ -16,6 +18,7 @@ pub use configuration::Config;
 pub(crate) use configuration::UnknownInterface;
 pub(crate) use load::load_draft;
 pub use load::{LoadError, load, parse};
+pub(crate) use secrets::stored as stored_secrets;
 pub(crate) use sections::incoming::auth::{
     AuthLocation, AuthScheme, DigestEncoding, HmacDigest, HmacScheme, VonageDigest, WebhookAuth,
 };

@@ -416,7 +416,7 @@ fn unsafe_default_is_a_warning_and_works() {
         check("[websms]\nhost = api.example.com\nauth_user = user\n");
     assert_eq!(status, Some(0));
     for warning in [
-        "[websms] host: is http, so texts and password are sent unencrypted",
+        "[websms] host = \"api.example.com\": is http, so texts and password are sent unencrypted",
         "[websmsd] permit_addr: is not set, so anyone who reaches the port",
         "[websmsd] proxy_addr: is not set, so any machine with an address in 172.16.0.0/12",
         "[astqueue] maxretries: is 0, so Asterisk tries once",

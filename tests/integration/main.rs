@@ -17,6 +17,7 @@
 //! | `spool` | the order of call files, clocks, foreign files |
 //! | `injection` | attempts to inject into call files |
 //! | `config` | one test for each mistake, asserting the message |
+//! | `config_access` | one test for each setting that lets in too many |
 //! | `damage` | damaged files of every kind |
 //! | `dedupe` | messages that a provider posts again |
 //! | `docs` | shipped configuration, reference and dialplan are correct |
@@ -50,6 +51,7 @@ mod support;
 
 mod clients;
 mod config;
+mod config_access;
 mod damage;
 mod dedupe;
 mod demo;

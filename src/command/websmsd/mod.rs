@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::{become_owner, load, log, log_level};
 use crate::agi::fastagi::FastAgiServer;
 use crate::cli::WebsmsdOptions;
-use crate::config::{Config, HttpSettings};
+use crate::config::{self, Config, HttpSettings};
 use crate::exit::Exit;
 use crate::health::HealthHandler;
 use crate::http::server;
@@ -109,6 +109,8 @@ impl Daemon {
         if let Some(unreadable) = unreadable {
             warn!(error = %failed(&unreadable), "configuration unreadable for Asterisk");
         }
+        let path = &options.configured.config;
+        log(&config::stored_secrets(&config.secrets, path));
         let endpoints = endpoints(&config)?;
         let (spool, threads) =
             Spool::open(&config.spool).map_err(because("the spool cannot be used"))?;
@@ -258,7 +260,7 @@ impl Servers {
 /// Resolves the secrets of all interfaces: nothing is served without them.
 fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailure> {
     let interfaces = config.incoming.iter().cloned();
-    let endpoint = |settings: crate::config::IncomingInterface| {
+    let endpoint = |settings: config::IncomingInterface| {
         let interface = settings.interface.clone();
         Endpoint::new(settings).map_err(|error| StartFailure {
             problem: "a secret cannot be read",

@@ -177,6 +177,27 @@ pub(crate) fn holding<'a>(
     lines.into_iter()
 }
 
+/// A warning about a key, at the line that applies if the file sets it.
+pub(crate) fn advice(entries: &[Entry], key: &Key, index: Option<&str>, message: &str) -> Problem {
+    let severity = Severity::Advice;
+    let message = message.to_owned();
+    match holding(entries, key, index).next() {
+        Some(entry) => Problem::at(entry, severity, !key.secret, message),
+        None => Problem {
+            severity,
+            line: None,
+            location: location(key.section.name(), key.name, index),
+            message,
+        },
+    }
+}
+
+/// Whether the file sets a key, of any interface.
+pub(crate) fn is_set(entries: &[Entry], key: &Key) -> bool {
+    let is_of = |entry: &Entry| entry.section == key.section.name() && key.is_called(&entry.key);
+    entries.iter().any(is_of)
+}
+
 /// The interfaces of a section in the order in which the file first names them; one
 /// without a name if no key has an index.
 pub(crate) fn interfaces(entries: &[Entry], section: Section) -> Vec<InterfaceName> {

@@ -71,6 +71,12 @@ pub enum OtpChannel {
     Whatsapp(WhatsappCodes),
 }
 
+impl OtpChannel {
+    pub(crate) fn is_sms(&self) -> bool {
+        matches!(self, Self::Sms(_))
+    }
+}
+
 /// How a code is sent by SMS.
 #[derive(Debug, Clone)]
 pub struct SmsSettings {
