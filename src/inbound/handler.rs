@@ -20,6 +20,7 @@ use crate::inbound::decode::{self, Content};
 use crate::inbound::endpoint::{self, Endpoint, NoEndpoint};
 use crate::inbound::extract::{self, Extracted};
 use crate::inbound::observer::Observer;
+use crate::inbound::path_template;
 use crate::inbound::reply::{self, Refusal};
 use crate::inbound::request::WebhookRequest;
 use crate::inbound::store::MessageStore;
@@ -87,7 +88,11 @@ impl WebhookHandler {
 
     fn endpoint(&self, client: IpAddr, path: &str) -> Result<&Endpoint, Refusal> {
         endpoint::find(client, path, &self.endpoints).map_err(|error| {
-            let path = loggable_path(path);
+            let paths = self
+                .endpoints
+                .iter()
+                .filter_map(|it| it.settings.paths.as_ref());
+            let path = path_template::loggable(path, paths.flatten().map(String::as_str));
             match error {
                 NoEndpoint::Address => Refusal::Forbidden(format!(
                     "address {client} is not in permit_addr of an interface for path {path:?}"
@@ -241,16 +246,6 @@ pub(super) fn document(request: WebhookRequest, scope: TrustScope) -> Result<Doc
         fields.retain(|name, _| names.contains(name));
     }
     Ok(Document::new(value, headers))
-}
-
-/// A path as it may be logged: a long part of it could be a token in the wrong place.
-fn loggable_path(path: &str) -> String {
-    const LONG: usize = 16;
-    let part = |part: &str| match part.get(..3) {
-        Some(start) if part.len() >= LONG => format!("{start}…"),
-        _ => part.to_owned(),
-    };
-    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 /// The value of an echo challenge, by which a provider checks that the URL is

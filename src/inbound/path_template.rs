@@ -30,9 +30,57 @@ pub(crate) fn matched<'a>(template: &str, path: &'a str) -> Option<PathMatch<'a>
     Some(PathMatch { token })
 }
 
+/// A path as it may be logged. Parts that stand in a configured path are shown. Any other
+/// could be a token in the wrong place, or of a client that is not permitted: it is masked
+/// if a token is configured in a path, else if it is long.
+pub(crate) fn loggable<'a>(path: &str, templates: impl Iterator<Item = &'a str>) -> String {
+    const LONG: usize = 16;
+    let known: Vec<_> = templates.flat_map(|template| template.split('/')).collect();
+    let has_token = known.contains(&TOKEN);
+    let part = |part: &str| {
+        if part.is_empty() || known.contains(&part) && part != TOKEN {
+            part.to_owned()
+        } else if has_token {
+            "…".to_owned()
+        } else {
+            match part.get(..3) {
+                Some(start) if part.len() >= LONG => format!("{start}…"),
+                _ => part.to_owned(),
+            }
+        }
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_token_is_logged_whatever_its_length() {
+        let with_token = ["/hook/{token}/in", "/other/1"];
+        for (path, logged) in [
+            ("/hook/s/in", "/hook/…/in"),
+            ("/hook/hunter2/in", "/hook/…/in"),
+            ("/hook/0123456789abcdef0123/in", "/hook/…/in"),
+            ("/hook/hunter2", "/hook/…"),
+            ("/hok/hunter2/in/", "/…/…/in/"),
+            ("/hunter2", "/…"),
+            ("/other/1", "/other/1"),
+            ("/hook/{token}/in", "/hook/…/in"),
+            ("/", "/"),
+            ("", ""),
+        ] {
+            assert_eq!(loggable(path, with_token.into_iter()), logged, "{path}");
+        }
+        for (path, logged) in [
+            ("/hook/1", "/hook/1"),
+            ("/wrong/1", "/wrong/1"),
+            ("/hook/0123456789abcdef0123", "/hook/012…"),
+        ] {
+            assert_eq!(loggable(path, ["/hook/1"].into_iter()), logged, "{path}");
+        }
+    }
 
     #[test]
     fn path_without_token_is_compared_byte_for_byte() {
