@@ -81,6 +81,38 @@ pub(crate) fn masked(party: &str) -> String {
         .collect()
 }
 
+/// A text of several lines for a terminal, with what could control it escaped as in
+/// `\u{1b}`.
+pub(crate) fn escaped(text: &str) -> String {
+    escaped_unless(text, |character| character == '\n')
+}
+
+/// The same in one line.
+pub(crate) fn escaped_line(text: &str) -> String {
+    escaped_unless(text, |_| false)
+}
+
+fn escaped_unless(text: &str, is_kept: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_control(character) && !is_kept(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+/// Whether a character controls a terminal, or ends or turns around a line: C0, DEL and
+/// C1, the separators of lines, and the marks of the bidirectional algorithm
+/// (Unicode Standard Annex 9, section 2).
+fn is_control(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The start of a text in one line of at most `max` characters: control
 /// characters become blanks, and `…` ends a text that was cut.
 pub(crate) fn excerpt(text: &str, max: usize) -> String {
@@ -89,7 +121,7 @@ pub(crate) fn excerpt(text: &str, max: usize) -> String {
     let shown = if is_cut { max.saturating_sub(1) } else { max };
     text.chars()
         .take(shown)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_control(c) { ' ' } else { c })
         .chain(is_cut.then_some('…'))
         .collect()
 }
@@ -158,12 +190,10 @@ fn severity(level: Level) -> u8 {
 /// The event without its line end, and with each control character replaced by
 /// `?`, so that no input can forge a line or control the terminal.
 fn printable(event: &[u8]) -> Vec<u8> {
-    event
-        .strip_suffix(b"\n")
-        .unwrap_or(event)
-        .iter()
-        .map(|byte| if byte.is_ascii_control() { b'?' } else { *byte })
-        .collect()
+    let event = event.strip_suffix(b"\n").unwrap_or(event);
+    let text = String::from_utf8_lossy(event);
+    let printable = text.chars().map(|c| if is_control(c) { '?' } else { c });
+    printable.collect::<String>().into_bytes()
 }
 
 #[cfg(test)]
@@ -205,6 +235,29 @@ mod tests {
     #[test]
     fn line_has_no_control_characters() {
         assert_eq!(printable(b"a\n\x1b[31mb\r\x7f\n"), b"a??[31mb??");
+        let event = "ä\u{9b}31m\u{202e}☺\n";
+        assert_eq!(printable(event.as_bytes()), "ä?31m?☺".as_bytes());
+    }
+
+    #[test]
+    fn what_controls_a_terminal_is_escaped() {
+        let controls = [0..=0x1f, 0x7f..=0x9f, 0x202a..=0x202e, 0x2066..=0x2069];
+        let marks = [0x61c, 0x200e, 0x200f, 0x2028, 0x2029];
+        for code in controls.into_iter().flatten().chain(marks) {
+            let character = char::from_u32(code).unwrap();
+            let text = format!("a{character}b");
+            let line = escaped_line(&text);
+            assert!(
+                line.starts_with("a\\") && !line.contains(character),
+                "{line}"
+            );
+            let kept = character == '\n';
+            assert_eq!(escaped(&text), if kept { text } else { line });
+        }
+        assert_eq!(escaped("\u{1b}[31m \u{202e}"), "\\u{1b}[31m \\u{202e}");
+        for plain in ["", "ä ☺ \u{5d0}\u{627} 👩\u{200d}💻 \\u{1b}"] {
+            assert_eq!(escaped_line(plain), plain);
+        }
     }
 
     #[test]

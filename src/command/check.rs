@@ -2,16 +2,15 @@
 //! in one run, each with its remedy.
 
 use std::error::Error;
-use std::io::{self, Write};
 
 use crate::cli::CheckOptions;
-use crate::command::become_owner;
+use crate::command::{become_owner, terminal};
 use crate::config::{
     self, Config, DeliveryMode, LoadError, OutgoingInterface, Report, SakSettings, Severity,
 };
 use crate::exit::Exit;
 use crate::inbound::endpoint::Endpoint;
-use crate::logging::failed;
+use crate::logging::{escaped_line, failed};
 use crate::outbound::provider::Provider;
 use crate::sak::client;
 use crate::secret::SecretSource;
@@ -43,8 +42,7 @@ pub fn run(options: &CheckOptions) -> Exit {
         1 => "1 error\n".to_owned(),
         _ => format!("{errors} errors\n"),
     };
-    // A closed stdout does not change the result.
-    let _ = io::stdout().write_all(format!("{lines}{summary}").as_bytes());
+    terminal::print(&format!("{lines}{summary}"));
     if errors == 0 {
         Exit::Success
     } else {
@@ -173,7 +171,7 @@ impl Findings {
     fn line(&mut self, kind: &str, line: &str) {
         self.lines.push_str(kind);
         self.lines.push_str(": ");
-        self.lines.push_str(line);
+        self.lines.push_str(&escaped_line(line));
         self.lines.push('\n');
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::{QueueAction, QueueOptions};
 use crate::command::{become_owner, load, terminal};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::logging::{self, chain, failed};
+use crate::logging::{self, chain, escaped_line, failed};
 use crate::model::id::Id;
 use crate::outbox::inventory::{self as outbox, OutboxEntry};
 use crate::outbox::record::Record;
@@ -89,17 +89,18 @@ impl QueueItem {
     }
 
     /// To, from and text, if the file is readable.
-    fn message(&self) -> Option<(&str, &str, &str)> {
-        match self {
+    fn message(&self) -> Option<(String, String, &str)> {
+        let (to, from, text) = match self {
             Self::ToPhone(entry) => {
                 let message = entry.message.as_ref()?;
-                Some((&message.to, &message.from, &message.text))
+                (&message.to, &message.from, &message.text)
             }
             Self::ToProvider(entry) => {
                 let record = entry.record.as_ref()?;
-                Some((&record.to, &record.from, &record.text))
+                (&record.to, &record.from, &record.text)
             }
-        }
+        };
+        Some((escaped_line(to), escaped_line(from), text))
     }
 
     fn progress(&self, now: SystemTime) -> String {
@@ -128,6 +129,7 @@ impl QueueItem {
                 };
                 let response = record.last.as_ref().map_or("", |last| &last.detail);
                 let interface = record.interface.as_str();
+                let response = escaped_line(response);
                 format!("interface {interface:?}\nresponse  {response}\n")
             }
         }
@@ -184,6 +186,7 @@ fn show(config: &Config, id: Id) -> Result<String, QueueError> {
 
 fn show_sent(id: Id, sent: &SentMessage) -> String {
     let Record { to, from, text, .. } = &sent.message;
+    let (to, from) = (escaped_line(to), escaped_line(from));
     let progress = match &sent.receipt {
         None => "no receipt yet".to_owned(),
         Some(RecordedReceipt {
@@ -192,7 +195,8 @@ fn show_sent(id: Id, sent: &SentMessage) -> String {
             reason,
         }) => {
             let reason = reason.as_ref().map(|reason| format!(", {reason}"));
-            format!("{state} ({status}{})", reason.unwrap_or_default())
+            let reason = reason.unwrap_or_default();
+            escaped_line(&format!("{state} ({status}{reason})"))
         }
     };
     format!(
@@ -235,7 +239,8 @@ fn table(items: &[QueueItem]) -> String {
         "MESSAGE", "PART", "STATE", "AGE", "TRIED", "TO", "FROM", "BYTES"
     );
     for item in items {
-        let (to, from, text) = item.message().unwrap_or(("?", "?", ""));
+        let unknown = || ("?".to_owned(), "?".to_owned(), "");
+        let (to, from, text) = item.message().unwrap_or_else(unknown);
         // Writing to a String cannot fail.
         let _ = writeln!(
             table,

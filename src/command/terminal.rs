@@ -1,6 +1,7 @@
 //! What commands print, how they fail, and the files that they write.
 //!
-//! Results go to stdout, everything else to stderr.
+//! Results go to stdout, everything else to stderr. Control characters are escaped here,
+//! whoever wrote them.
 
 use std::fmt::{Display, Write as _};
 use std::fs::Metadata;
@@ -12,7 +13,7 @@ use nix::unistd::{Gid, Uid};
 
 use crate::exit::Exit;
 use crate::http::client::api_error::ApiError;
-use crate::logging::chain;
+use crate::logging::{chain, escaped};
 use crate::storage::durable::{Access, Directory, StoreError};
 
 /// Runs a command to its end and prints the error, if there is one.
@@ -53,8 +54,14 @@ pub(super) fn print_result<E: Display>(result: Result<String, E>) -> Exit {
     }
 }
 
-/// Prints to stdout. A closed stdout is not an error.
+/// Prints to stdout. What a file or a peer has written cannot control the terminal.
 pub(super) fn print(text: &str) {
+    print_raw(&escaped(text));
+}
+
+/// Prints what controls the terminal, and has nothing in it that others have written.
+/// A closed stdout is not an error.
+pub(super) fn print_raw(text: &str) {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(text.as_bytes());
     let _ = stdout.flush();
@@ -62,7 +69,7 @@ pub(super) fn print(text: &str) {
 
 /// Prints a line to stderr, for the administrator and not for programs.
 pub(super) fn hint(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", escaped(line));
 }
 
 /// Rows in aligned columns under their headings, and the number of rows.

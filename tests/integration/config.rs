@@ -656,3 +656,31 @@ fn check_reports_problems_of_the_spool() {
         "{output}"
     );
 }
+
+/// A file may come from elsewhere, and a terminal obeys what it contains.
+#[test]
+fn control_characters_of_a_file_are_escaped() {
+    let controls = "\u{1b}[2J\u{7}\u{9b}31m\u{7f}\u{202e}\u{2069}\u{200e}\u{61c}\r";
+    for line in [
+        format!("ke{controls}y = x"),
+        format!("timeout = 1{controls}0"),
+        format!("timeout [{controls}] = 10"),
+        format!("[web{controls}sms]\nhost = x"),
+        format!("preset = {controls}x"),
+        format!("ca_file = {controls}"),
+        controls.to_owned(),
+    ] {
+        let (status, output, _directory) = check(&format!("{SOUND}{line}\n"));
+        assert_eq!(status, Some(78), "{output:?}");
+        let raw = |character: &char| {
+            character.is_control() && *character != '\n'
+                || "\u{202e}\u{2069}\u{200e}\u{61c}".contains(*character)
+        };
+        assert_eq!(output.chars().find(raw), None, "{output:?}");
+    }
+    let (_, output, _directory) = check(&format!("{SOUND}k\u{1b}\u{202e} = x\n"));
+    assert!(
+        output.contains("[websms] k\\u{1b}\\u{202e}: unknown key"),
+        "{output}"
+    );
+}

@@ -215,3 +215,37 @@ fn message_without_result_is_kept() {
     let left = list(&done);
     assert_eq!(left, [done.join(name(2)), done.join(name(3))]);
 }
+
+/// What a phone or a provider has written must not control the administrator's
+/// terminal.
+#[test]
+fn output_has_no_control_characters() {
+    const CONTROLS: &str = "\u{1b}]0;x\u{7}\u{9b}31m\u{202e}\u{2066}\u{200f}\u{61c}";
+    let is_control = |character: &char| {
+        character.is_control() && *character != '\n'
+            || "\u{202e}\u{2066}\u{200f}\u{61c}".contains(*character)
+    };
+    let daemon = Daemon::start("");
+    // So long that it stands in the call file as it is, where that is possible.
+    let text = format!("{}{CONTROLS}", "☺".repeat(200));
+    assert_eq!(daemon.send(TO, FROM, &text).status, 200);
+    wait_for("the call file", || daemon.spool.call_files().pop());
+    let id = ids(&daemon, 1).remove(0);
+    let shown = stdout(queue(&daemon, &["show", &id]));
+    assert_eq!(shown.chars().find(is_control), None, "{shown:?}");
+    let body = shown.lines().find(|line| line.contains("MESSAGE(body)"));
+    let body = body.unwrap_or_default();
+    assert!(
+        body.contains("\\u{9b}31m\\u{202e}\\u{2066}\\u{200f}"),
+        "{body}"
+    );
+    // A file that somebody has edited.
+    let other = "1795304460000000-0000000a-0001of0001-00000000000000aa.call";
+    let path = daemon.spool.call_files().pop().unwrap();
+    let content = std::fs::read_to_string(&path).unwrap();
+    let content = content.replace(FROM, &format!("{FROM}\u{9b}\u{202e}"));
+    let failed = daemon.spool.path().join("failed");
+    std::fs::write(failed.join(other), content).unwrap();
+    let listed = stdout(queue(&daemon, &["list"]));
+    assert_eq!(listed.chars().find(is_control), None, "{listed:?}");
+}

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cli::SessionQr;
 use crate::command::sak::gateway::Gateway;
-use crate::command::terminal::{CommandError, hint, print, store};
+use crate::command::terminal::{CommandError, hint, print, print_raw, store};
 use crate::config::SessionId;
 use crate::exit::Exit;
 use crate::http::client::api_error::ApiError;
@@ -163,31 +163,31 @@ fn show_new(new: &NewCode, options: &SessionQr) -> Result<(), CommandError> {
     if let Some(path) = &options.svg {
         store(path, image.svg().as_bytes())?;
     }
-    print(&describe(new, options, &image));
+    show_code(options, new, &image);
     Ok(())
 }
 
-/// The drawn code, or the files that it was written to.
-fn describe(new: &NewCode, options: &SessionQr, image: &QrImage) -> String {
-    let start = if new.is_replacement {
+/// Prints the drawn code, or the files that it was written to.
+fn show_code(options: &SessionQr, new: &NewCode, image: &QrImage) {
+    print(if new.is_replacement {
         "The code has changed; only this one is valid now.\n"
     } else {
         "On the phone: WhatsApp, Settings, Linked devices, Link a device; scan this.\n"
-    };
+    });
     let files: Vec<_> = [&options.png, &options.svg]
         .into_iter()
         .flatten()
         .map(|path| format!("The code is in {}\n", path.display()))
         .collect();
-    if files.is_empty() {
-        let (drawn, side) = (image.terminal(), image.side());
-        let rows = side.div_ceil(2);
-        let hint = format!(
-            "If it does not fit ({side} columns, {rows} lines): use a smaller font, or --png FILE.\n"
-        );
-        return format!("{start}{drawn}{hint}");
+    if !files.is_empty() {
+        return print(&files.concat());
     }
-    format!("{start}{}", files.concat())
+    print_raw(&image.terminal());
+    let side = image.side();
+    let rows = side.div_ceil(2);
+    print(&format!(
+        "If it does not fit ({side} columns, {rows} lines): use a smaller font, or --png FILE.\n"
+    ));
 }
 
 /// The number is additional, so its absence is not an error.
