@@ -76,6 +76,20 @@ impl Condition {
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
         self.0.iter().all(|clause| clause.holds(subject))
     }
+
+    /// Whether all clauses hold, when the body of the subject could not be read to
+    /// its end; `None` when what is missing decides.
+    pub fn holds_in_part(&self, subject: &Subject<'_>) -> Option<bool> {
+        let mut all = Some(true);
+        for clause in &self.0 {
+            match clause.holds_in_part(subject) {
+                Some(false) => return Some(false),
+                Some(true) => {}
+                None => all = None,
+            }
+        }
+        all
+    }
 }
 
 fn clause(raw: &str) -> Result<Clause, String> {
@@ -225,6 +239,16 @@ impl Clause {
             }
         }
     }
+
+    fn holds_in_part(&self, subject: &Subject<'_>) -> Option<bool> {
+        match self {
+            Self::Not(clause) => clause.holds_in_part(subject).map(|holds| !holds),
+            // What was found stays found, whatever follows.
+            Self::Pattern(_) => self.holds(subject).then_some(true),
+            Self::Status(_) => Some(self.holds(subject)),
+            Self::Value(..) => None,
+        }
+    }
 }
 
 fn has_status(wanted: &str, status: &str) -> bool {
@@ -259,6 +283,32 @@ mod tests {
             text: json,
             status: Some(202),
         })
+    }
+
+    #[test]
+    fn part_of_a_body_decides_only_what_it_shows() {
+        for (condition, expected) in [
+            ("http_status=202", Some(true)),
+            ("http_status=200", Some(false)),
+            ("status=ok", None),
+            ("!status=ok", None),
+            ("status!=ok", None),
+            ("/^Succ/", Some(true)),
+            ("/^Error/", None),
+            ("!/^Succ/", Some(false)),
+            ("!/^Error/", None),
+            ("http_status=202 & status=ok", None),
+            ("status=ok & http_status=200", Some(false)),
+        ] {
+            let parsed = Condition::parse(condition).unwrap().unwrap();
+            let holds = parsed.holds_in_part(&Subject {
+                document: &Document::default(),
+                cursor: &Cursor::default(),
+                text: "Succ",
+                status: Some(202),
+            });
+            assert_eq!(holds, expected, "{condition}");
+        }
     }
 
     #[test]

@@ -2,19 +2,21 @@
 
 use std::time::SystemTime;
 
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder, Response};
 
 use crate::config::{Auth, OutgoingInterface, RequestMethod};
 use crate::http::client::tls::{self, TrustError};
-use crate::http::client::{self, TransportError};
+use crate::http::client::{self, BoundedBody, TransportError};
 use crate::http::safe_fetch::SafeClient;
 use crate::model::id::Id;
 use crate::model::outgoing::OutgoingMessage;
 use crate::outbound::redaction::Redaction;
 use crate::outbound::request::{self, ProviderRequest, RequestBody};
+use crate::outbound::response::{self, Answer};
+use crate::outbound::upload;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
-use crate::outbound::{response, upload};
 use crate::secret::{Secret, SecretError};
 
 /// Bytes of a response that are read; the response to one message is shorter.
@@ -86,23 +88,36 @@ impl Provider {
         let settings = &self.settings;
         let status = response.status().as_u16();
         let retry_after = client::retry_after(response.headers(), SystemTime::now());
+        let is_encoded = is_encoded(response.headers());
         let check = settings.response_check.as_ref();
         let verdict = match read(&mut response).await {
-            Ok(body) => {
-                let verdict = response::verdict(check, status, &body);
-                let verdict = response::with_explanation(verdict, &settings.errors, &body);
+            Ok(BoundedBody { bytes, is_complete }) => {
+                let body = bytes.as_slice();
+                let answer = Answer {
+                    status,
+                    body,
+                    is_complete: is_complete && !is_encoded,
+                };
+                let verdict = response::verdict(check, answer);
+                let verdict = response::with_explanation(verdict, &settings.errors, body);
                 let location = settings.response_id.as_ref();
                 let provider_id =
-                    location.and_then(|location| response::provider_id(location, &body));
+                    location.and_then(|location| response::provider_id(location, body));
                 let verdict = Verdict {
                     provider_id: provider_id.filter(|_| verdict.outcome == Outcome::Sent),
                     ..verdict
                 };
-                self.redaction(message).verdict(verdict, status, &body)
+                self.redaction(message).verdict(verdict, status, body)
             }
             // Without a check the status alone decides, and it has arrived.
             Err(_) if check.is_none() || !response.status().is_success() => {
-                response::verdict(None, status, b"")
+                let (body, is_complete) = (&b""[..], false);
+                let answer = Answer {
+                    status,
+                    body,
+                    is_complete,
+                };
+                response::verdict(None, answer)
             }
             Err(error) => transport_verdict(&error),
         };
@@ -134,7 +149,7 @@ impl Provider {
         let sent = self.prepare(request).await?.send().await;
         let mut response = sent.map_err(lost)?;
         let status = response.status().as_u16();
-        let body = read(&mut response).await.map_err(lost)?;
+        let body = read(&mut response).await.map_err(lost)?.bytes;
         response::uploaded_id(&upload.id, &settings.errors, status, &body)
             .map(Some)
             .map_err(|verdict| self.redaction(message).verdict(verdict, status, &body))
@@ -179,9 +194,14 @@ fn form(fields: Vec<(String, String)>) -> Form {
     fields.into_iter().fold(Form::new(), add)
 }
 
-async fn read(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
-    let body = client::read_bounded(response, RESPONSE_MAX).await?;
-    Ok(body.bytes)
+async fn read(response: &mut Response) -> Result<BoundedBody, reqwest::Error> {
+    client::read_bounded(response, RESPONSE_MAX).await
+}
+
+/// Whether a body is compressed, although the request did not ask for that.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// The verdict on a message that got no response. Without a connection nothing

@@ -1,5 +1,6 @@
 //! Response of a provider to verdict. Pure.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::config::{ErrorCodes, ResponseId};
@@ -19,17 +20,31 @@ const EXPLANATION_MAX: usize = 160;
 /// As much of a response as the log shows, in characters.
 const DETAIL_MAX: usize = 200;
 
+/// First bytes of a body that is compressed, whatever its headers say (RFC 1952,
+/// section 2.3.1). We ask for no compression.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// A response, as far as it was read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer<'a> {
+    pub status: u16,
+    pub body: &'a [u8],
+    /// Whether this is the body as the provider wrote it, to its end.
+    pub is_complete: bool,
+}
+
 /// The verdict on a message: the HTTP status decides, then the check.
 ///
 /// A server error is [`Outcome::Unknown`], because it does not say what was done
-/// before it; 503 and 429 say that nothing was.
-pub(crate) fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
+/// before it; 503 and 429 say that nothing was. So is a success whose body cannot be
+/// read and would have decided: the provider may have sent the message.
+pub(crate) fn verdict(check: Option<&Condition>, answer: Answer<'_>) -> Verdict {
+    let Answer { status, body, .. } = answer;
     let (outcome, reason) = match status {
-        200..=299 => match check {
-            Some(check) if !passes(check, status, body) => {
-                (Outcome::Rejected, Reason::UnexpectedAnswer)
-            }
-            _ => return Verdict::sent(format!("HTTP status {status}")),
+        200..=299 => match check.map_or(Some(true), |check| passes(check, answer)) {
+            Some(true) => return Verdict::sent(format!("HTTP status {status}")),
+            Some(false) => (Outcome::Rejected, Reason::UnexpectedAnswer),
+            None => (Outcome::Unknown, Reason::UnreadableAnswer),
         },
         300..=399 => (Outcome::Rejected, Reason::Redirected),
         401 => (Outcome::Rejected, Reason::Credentials),
@@ -87,7 +102,15 @@ pub(crate) fn uploaded_id(
     status: u16,
     body: &[u8],
 ) -> Result<String, Verdict> {
-    let verdict = verdict(None, status, body);
+    let is_complete = true;
+    let verdict = verdict(
+        None,
+        Answer {
+            status,
+            body,
+            is_complete,
+        },
+    );
     let refused = match (verdict.outcome, id_at(paths, body)) {
         (Outcome::Sent, Some(id)) => return Ok(id),
         (Outcome::Sent, None) => {
@@ -135,13 +158,38 @@ pub(crate) fn detail(status: u16, text: &str) -> String {
     format!("HTTP status {status}: {:?}", excerpt(text, DETAIL_MAX))
 }
 
-fn passes(check: &Condition, status: u16, body: &[u8]) -> bool {
-    check.holds(&Subject {
-        document: &document(body),
+/// Whether the check holds; `None` when that cannot be seen.
+fn passes(check: &Condition, answer: Answer<'_>) -> Option<bool> {
+    let subject = Subject {
+        document: &document(answer.body),
         cursor: &Cursor::default(),
-        text: &String::from_utf8_lossy(body),
-        status: Some(status),
-    })
+        text: &String::from_utf8_lossy(answer.body),
+        status: Some(answer.status),
+    };
+    if is_readable(answer) {
+        Some(check.holds(&subject))
+    } else {
+        check.holds_in_part(&subject)
+    }
+}
+
+/// Whether a body is all that the provider had to say. A `Content-Length` that is
+/// too small cuts a body off without an error: one that is empty or ends inside of
+/// its JSON is taken for cut off.
+fn is_readable(answer: Answer<'_>) -> bool {
+    let Answer {
+        body, is_complete, ..
+    } = answer;
+    let start = body.trim_ascii_start().first();
+    let is_cut_off = match start {
+        None => true,
+        Some(b'{' | b'[') => {
+            let parsed = serde_json::from_slice::<IgnoredAny>(body);
+            parsed.is_err_and(|error| error.is_eof())
+        }
+        Some(_) => false,
+    };
+    is_complete && !is_cut_off && !body.starts_with(GZIP)
 }
 
 /// A body as JSON; one that is not JSON has no fields.
@@ -154,6 +202,16 @@ fn document(body: &[u8]) -> Document {
 mod tests {
     use super::*;
     use regex_lite::Regex;
+
+    fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
+        let is_complete = true;
+        let answer = Answer {
+            status,
+            body,
+            is_complete,
+        };
+        super::verdict(check, answer)
+    }
 
     fn check(raw: &str) -> Condition {
         Condition::parse(raw).unwrap().unwrap()
@@ -225,11 +283,50 @@ mod tests {
                 Outcome::Sent,
             ),
             ("/^Success/", "Error \"x\"", Outcome::Rejected),
-            ("status=success", "", Outcome::Rejected),
+            ("status=success", "no JSON", Outcome::Rejected),
+            ("http_status=200", "", Outcome::Sent),
+            ("http_status=202", "", Outcome::Rejected),
         ] {
             let verdict = verdict(Some(&check(raw)), 200, body.as_bytes());
             assert_eq!(verdict.outcome, outcome, "{raw} {body}");
         }
+    }
+
+    #[test]
+    fn success_with_an_unreadable_body_is_unknown() {
+        let sent = br#"{"status":"success"}"#;
+        let whole = true;
+        for (raw, body, is_complete, outcome) in [
+            ("status=success", &sent[..], whole, Outcome::Sent),
+            ("status=success", &sent[..12], whole, Outcome::Unknown),
+            ("status!=error", &sent[..12], whole, Outcome::Unknown),
+            ("status=success", b"[", whole, Outcome::Unknown),
+            ("status=success", b"", whole, Outcome::Unknown),
+            ("/^Success/", b" \r\n", whole, Outcome::Unknown),
+            ("status=success", sent, false, Outcome::Unknown),
+            ("/success/", sent, false, Outcome::Sent),
+            ("!/error/", sent, false, Outcome::Unknown),
+            ("!/success/", sent, false, Outcome::Rejected),
+            ("status=success", b"\x1f\x8b\x08", whole, Outcome::Unknown),
+            ("http_status=200", b"\x1f\x8b\x08", whole, Outcome::Sent),
+        ] {
+            let answer = Answer {
+                status: 200,
+                body,
+                is_complete,
+            };
+            let verdict = super::verdict(Some(&check(raw)), answer);
+            assert_eq!(verdict.outcome, outcome, "{raw} {body:?}");
+            let unreadable = verdict.reason == Some(Reason::UnreadableAnswer);
+            assert_eq!(unreadable, outcome == Outcome::Unknown, "{raw} {body:?}");
+        }
+        let cut = Answer {
+            status: 400,
+            body: b"",
+            is_complete: false,
+        };
+        let refused = super::verdict(Some(&check("status=success")), cut);
+        assert_eq!(refused.outcome, Outcome::Rejected, "the status decides");
     }
 
     #[test]

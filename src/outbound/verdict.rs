@@ -75,10 +75,13 @@ pub(crate) enum Reason {
     UnexpectedAnswer,
     /// No interface has this index.
     UnknownIndex,
+    /// 2xx, but `response_check` cannot be applied: the body is too long, cut off or
+    /// compressed.
+    UnreadableAnswer,
 }
 
 impl Reason {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::BadArguments,
         Self::BadConfiguration,
         Self::BadNumber,
@@ -98,6 +101,7 @@ impl Reason {
         Self::TextTooLong,
         Self::UnexpectedAnswer,
         Self::UnknownIndex,
+        Self::UnreadableAnswer,
     ];
 
     /// The reason whose text this is.
@@ -137,6 +141,7 @@ impl Reason {
             Self::TextTooLong => "text too long",
             Self::UnexpectedAnswer => "not accepted by provider",
             Self::UnknownIndex => "unknown index",
+            Self::UnreadableAnswer => "unreadable answer from provider",
         }
     }
 }

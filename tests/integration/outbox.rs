@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::provider::unreadable_answers;
 use crate::support::daemon::{command, failed_start};
 use crate::support::provider::Recorded;
 use crate::support::{Answer, Installation, Provider, Spool, callfile, size, wait_for};
@@ -183,6 +184,22 @@ fn perhaps_sent_message_is_not_repeated_and_the_sender_notified() {
         for part in ["state     unsent", "UNKNOWN", reason, "\"hello\""] {
             assert!(shown.contains(part), "{shown}");
         }
+    }
+}
+
+#[test]
+fn success_that_cannot_be_read_is_perhaps_delivered() {
+    for (case, answer) in unreadable_answers() {
+        let provider = Provider::answering(Answer::Raw(answer));
+        let mut setup = install(&[provider.url()], "response_check = status=success");
+        let daemon = setup.start();
+        setup.send(&[REMOTE, JOHN, "hello"]);
+        let files = daemon.spool.wait_for(1);
+        let notice = callfile::text(&files[0]);
+        let expected = format!("Perhaps not delivered to {REMOTE}: ");
+        assert!(notice.starts_with(&expected), "{case}: {notice}");
+        setup.outbox().wait_until_empty();
+        assert_eq!(provider.requests().len(), 1, "{case}");
     }
 }
 

@@ -51,8 +51,55 @@ fn endless_body_does_not_hide_the_status() {
     let checked = [SHORT[0], SHORT[1], ("response_check", "status=success")];
     assert_eq!(
         Websms::to(&head(200), &checked).status(&["+1", "+2", "x"]),
-        76
+        75
     );
+}
+
+/// Answers with status 200 that do not show whether the provider accepted a message.
+pub(crate) fn unreadable_answers() -> Vec<(&'static str, Vec<u8>)> {
+    let answer = |headers: &str, body: &[u8]| {
+        let mut bytes = format!("HTTP/1.1 200 OK\r\n{headers}\r\n").into_bytes();
+        bytes.extend(body);
+        bytes
+    };
+    let length = |bytes: usize| format!("Content-Length: {bytes}\r\n");
+    let body = br#"{"status":"success"}"#;
+    // `gzip -n` of an empty file.
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
+    let large = format!(
+        "{{\"x\":\"{}\",\"status\":\"success\"}}",
+        "x".repeat(70_000)
+    );
+    let encoded = format!("Content-Encoding: gzip\r\n{}", length(gzip.len()));
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    vec![
+        ("too large", answer(&length(large.len()), large.as_bytes())),
+        ("compressed", answer(&encoded, gzip)),
+        ("compressed in secret", answer(&length(gzip.len()), gzip)),
+        ("too short a length", answer(&length(12), body)),
+        ("no length", answer(&length(0), body)),
+        ("too long a length", answer(&length(100), body)),
+        ("cut off in a chunk", answer(chunked, b"14\r\n{\"sta")),
+        ("without a last chunk", answer(chunked, b"3\r\n{\"s\r\n")),
+        (
+            "cut off at the end of the connection",
+            answer("", b"{\"sta"),
+        ),
+    ]
+}
+
+#[test]
+fn success_that_cannot_be_read_is_unknown() {
+    for (case, answer) in unreadable_answers() {
+        let provider = Provider::answering(Answer::Raw(answer));
+        let checked = [SHORT[0], SHORT[1], ("response_check", "status=success")];
+        let status = Websms::to(&provider, &checked).status(&["+1", "+2", "x"]);
+        assert_eq!(status, 75, "{case}");
+        assert_eq!(provider.requests().len(), 1, "{case}");
+        // Without a check the status decides.
+        let status = Websms::to(&provider, &SHORT).status(&["+1", "+2", "x"]);
+        assert_eq!(status, 0, "{case}");
+    }
 }
 
 #[test]
