@@ -103,7 +103,7 @@ impl QueueItem {
         Some((escaped_line(to), escaped_line(from), text))
     }
 
-    fn progress(&self, now: SystemTime) -> String {
+    fn progress(&self, config: &Config, now: SystemTime) -> String {
         match self {
             Self::ToPhone(entry) => match entry.progress {
                 Progress::Untouched => "not tried yet".to_owned(),
@@ -115,7 +115,13 @@ impl QueueItem {
                 Progress::Completed => "delivered".to_owned(),
                 Progress::GivenUp => "given up".to_owned(),
             },
-            Self::ToProvider(entry) => entry.progress(now),
+            Self::ToProvider(entry) => {
+                let interface = entry.record.as_ref().map(|record| &record.interface);
+                let outgoing =
+                    interface.and_then(|interface| config.outgoing(interface.as_str()).ok());
+                let delivery = outgoing.map(|outgoing| outgoing.delivery.clone());
+                entry.progress(now, &delivery.unwrap_or_default().retry)
+            }
         }
     }
 
@@ -180,7 +186,7 @@ fn show(config: &Config, id: Id) -> Result<String, QueueError> {
             sent.map(|sent| show_sent(id, &sent))
                 .ok_or(QueueError::Unknown(id))
         }
-        items => Ok(show_items(&items?)),
+        items => Ok(show_items(config, &items?)),
     }
 }
 
@@ -208,7 +214,7 @@ fn show_sent(id: Id, sent: &SentMessage) -> String {
     )
 }
 
-fn show_items(items: &[QueueItem]) -> String {
+fn show_items(config: &Config, items: &[QueueItem]) -> String {
     let now = SystemTime::now();
     let mut shown = String::new();
     for item in items {
@@ -220,7 +226,7 @@ fn show_items(items: &[QueueItem]) -> String {
             item.part(),
             item.state(),
             age(item.id()),
-            item.progress(now),
+            item.progress(config, now),
         );
         if let Some((to, from, text)) = item.message() {
             let _ = writeln!(

@@ -33,9 +33,10 @@ pub(crate) use sections::otp::{
     WhatsappCodes, sender,
 };
 pub(crate) use sections::outgoing::auth::Auth;
-pub(crate) use sections::outgoing::delivery::{DeliveryMode, DeliverySettings};
 #[cfg(test)]
-pub(crate) use sections::outgoing::delivery::{IdempotencySettings, RetrySettings};
+pub(crate) use sections::outgoing::delivery::IdempotencySettings;
+pub use sections::outgoing::delivery::RetrySettings;
+pub(crate) use sections::outgoing::delivery::{DeliveryMode, DeliverySettings};
 pub(crate) use sections::outgoing::error_codes::ErrorCodes;
 pub(crate) use sections::outgoing::interface::{
     Charset, OutgoingInterface, RequestMethod, ResponseId,

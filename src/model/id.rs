@@ -39,7 +39,7 @@ impl Id {
             .unwrap_or_default()
             .as_micros();
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
-        let earliest = last.map_or(0, |last| last.micros + 1);
+        let earliest = last.map_or(0, |last| last.micros.saturating_add(1));
         Self {
             micros: micros.max(earliest),
             random,

@@ -3,11 +3,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{error, warn};
 
-use crate::config::DeliverySettings;
+use crate::config::{DeliverySettings, RetrySettings};
 use crate::logging::chain;
 use crate::model::interface::InterfaceName;
 use crate::model::outgoing::OutgoingMessage;
@@ -15,6 +15,7 @@ use crate::model::segments::TextSize;
 use crate::outbound::fallback::{Attempt, ProviderChain};
 use crate::outbound::report::MessageReport;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::outbox::age::Age;
 use crate::outbox::name::OutboxName;
 use crate::outbox::notifier::Notifier;
 use crate::outbox::receipts::Tracker;
@@ -36,6 +37,15 @@ pub(crate) struct Delivery {
     settings: DeliverySettings,
     notifier: Notifier,
     receipts: Arc<Tracker>,
+}
+
+/// A message whose turn it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    pub age: Age,
+    /// Whether it has waited for this attempt in this process. Then it is due,
+    /// whatever the clock and its file say.
+    pub has_waited: bool,
 }
 
 /// What the scheduler is to do with a message.
@@ -64,9 +74,13 @@ impl Delivery {
         }
     }
 
+    pub(crate) fn retry_settings(&self) -> &RetrySettings {
+        &self.settings.retry
+    }
+
     /// Sends a message, if it is due, and settles it.
-    pub(crate) async fn deliver(&self, name: OutboxName) -> Disposition {
-        let record = match self.claim(name).await {
+    pub(crate) async fn deliver(&self, name: OutboxName, turn: Turn) -> Disposition {
+        let record = match self.claim(name, turn).await {
             Ok(record) => record,
             Err(disposition) => return disposition,
         };
@@ -85,19 +99,27 @@ impl Delivery {
             return self.give_up(name, record, &verdict).await;
         };
         let verdict = match &self.providers {
-            _ if age(name) > self.settings.retry.lifetime => expired(&record),
+            _ if turn.age.at(Instant::now()) > self.settings.retry.lifetime => expired(&record),
             None => rejected(Reason::UnknownIndex),
             Some(providers) => {
                 let attempt = providers.send(name.id(), &message).await;
-                return self.settle(name, record, &message, attempt).await;
+                return self.settle(name, turn.age, record, &message, attempt).await;
             }
         };
         self.report(name, &interface, &message).verdict(&verdict);
         self.give_up(name, record, &verdict).await
     }
 
-    async fn claim(&self, name: OutboxName) -> Result<Record, Disposition> {
-        let claimed = self.on_disk(move |outbox| outbox.claim(name, SystemTime::now()));
+    async fn claim(&self, name: OutboxName, turn: Turn) -> Result<Record, Disposition> {
+        let retry = self.settings.retry.clone();
+        let wait = move |record: &Record| {
+            if turn.has_waited {
+                Duration::ZERO
+            } else {
+                record.remaining_wait(SystemTime::now(), &retry)
+            }
+        };
+        let claimed = self.on_disk(move |outbox| outbox.claim(name, wait));
         match claimed.await {
             Ok(Claimed::Ready(record)) => Ok(record),
             Ok(Claimed::NotYet(wait)) => Err(Disposition::Retry(wait)),
@@ -113,7 +135,7 @@ impl Delivery {
     }
 
     /// Settles a message that was being sent when an earlier run ended.
-    pub(crate) async fn recover(&self, name: OutboxName) -> Disposition {
+    pub(crate) async fn recover(&self, name: OutboxName, age: Age) -> Disposition {
         let read = self.on_disk(move |outbox| outbox.read_interrupted(name));
         let (record, message) = match read.await.map(|record| (record.message(), record)) {
             Ok((Ok(message), record)) => (record, message),
@@ -127,7 +149,7 @@ impl Delivery {
             return self.give_up(name, record, &verdict).await;
         };
         let attempt = Attempt { interface, verdict };
-        self.settle(name, record, &message, attempt).await
+        self.settle(name, age, record, &message, attempt).await
     }
 
     fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Disposition {
@@ -142,6 +164,7 @@ impl Delivery {
     async fn settle(
         &self,
         name: OutboxName,
+        age: Age,
         record: Record,
         message: &OutgoingMessage,
         attempt: Attempt,
@@ -149,7 +172,7 @@ impl Delivery {
         let Attempt { interface, verdict } = attempt;
         let report = self.report(name, &interface, message);
         let attempts = record.attempts.saturating_add(1);
-        let (settings, age) = (&self.settings, age(name));
+        let (settings, age) = (&self.settings, age.at(Instant::now()));
         match next_step(&verdict, settings, attempts, age, random_fraction()) {
             NextStep::Sent => {
                 report.verdict(&verdict);
@@ -243,11 +266,6 @@ impl Delivery {
         let outbox = self.outbox.clone();
         blocking(move || action(&outbox)).await
     }
-}
-
-/// Time since the message was queued.
-fn age(name: OutboxName) -> Duration {
-    name.id().time().elapsed().unwrap_or_default()
 }
 
 fn rejected(reason: Reason) -> Verdict {

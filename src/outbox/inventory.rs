@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
+use crate::config::RetrySettings;
 use crate::model::id::Id;
 use crate::outbox::name::OutboxName;
 use crate::outbox::record::Record;
@@ -59,7 +60,7 @@ impl OutboxEntry {
     }
 
     /// Attempts so far and the next one, in words.
-    pub(crate) fn progress(&self, now: SystemTime) -> String {
+    pub(crate) fn progress(&self, now: SystemTime, retry: &RetrySettings) -> String {
         let Some(record) = &self.record else {
             return "cannot be read".to_owned();
         };
@@ -68,7 +69,7 @@ impl OutboxEntry {
         let last = last.map_or("not tried yet".to_owned(), |last| {
             format!("{}: {}", last.outcome, last.reason)
         });
-        match (self.state, record.wait(now)) {
+        match (self.state, record.remaining_wait(now, retry)) {
             (OutboxState::Queued, Duration::ZERO)
             | (OutboxState::Sending | OutboxState::Failed, _) => {
                 format!("tried {tried} times, {last}")

@@ -17,7 +17,7 @@
 //!
 //! [`store`] keeps messages, each in a file ([`name`]) with a [`record`];
 //! [`scheduler`] decides which one is delivered when, [`delivery`] delivers it,
-//! [`retry`] decides what follows an attempt. The [`notifier`] sends a [`notice`]
+//! [`retry`] decides what follows an attempt, also by the [`age`] of a message. The [`notifier`] sends a [`notice`]
 //! to the sender. [`receipts`] are recorded with the messages in [`sent`], those
 //! that come before wait in [`early_receipts`]. [`reply_route`] knows by which
 //! interface an answer goes. [`inventory`] serves the administrator.
@@ -30,6 +30,7 @@ use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 
+mod age;
 pub(crate) mod delivery;
 mod early_receipts;
 pub(crate) mod inventory;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::RetrySettings;
 use crate::model::address::{Address, InvalidAddress};
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
@@ -28,6 +29,10 @@ pub(crate) struct Record {
     /// No attempt before this second since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<u64>,
+    /// The seconds until `not_before` when that was decided: it is never longer,
+    /// whatever the clock shows by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastAttempt>,
 }
@@ -90,6 +95,7 @@ impl Record {
             text: message.text.as_str().to_owned(),
             attempts: 0,
             not_before: None,
+            wait: None,
             last: None,
         }
     }
@@ -121,7 +127,10 @@ impl Record {
         now: SystemTime,
     ) -> Self {
         self.attempts = self.attempts.saturating_add(1);
-        self.not_before = wait.map(|wait| unix_time::seconds(now).saturating_add(wait.as_secs()));
+        self.wait = wait.map(|wait| wait.as_secs());
+        self.not_before = self
+            .wait
+            .map(|wait| unix_time::seconds(now).saturating_add(wait));
         self.last = verdict.reason.map(|reason| LastAttempt {
             outcome: verdict.outcome.as_str().to_owned(),
             reason: reason.text().to_owned(),
@@ -140,13 +149,18 @@ impl Record {
     pub(crate) fn reset(mut self) -> Self {
         self.attempts = 0;
         self.not_before = None;
+        self.wait = None;
         self
     }
 
-    /// How long to wait until the next attempt may be made.
-    pub(crate) fn wait(&self, now: SystemTime) -> Duration {
+    /// How long to wait until the next attempt may be made. A time far in the future
+    /// was written while the clock was ahead: the wait is never longer than it was
+    /// when it began, or than `retry_max` when the file does not say.
+    pub(crate) fn remaining_wait(&self, now: SystemTime, retry: &RetrySettings) -> Duration {
         let due = unix_time::time(self.not_before.unwrap_or(0));
-        due.duration_since(now).unwrap_or_default()
+        let wait = self.wait.map(Duration::from_secs);
+        let longest = wait.map_or(retry.max, |wait| wait.min(retry.lifetime));
+        due.duration_since(now).unwrap_or_default().min(longest)
     }
 
     /// The content of the message's file.
@@ -171,6 +185,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::config::DeliverySettings;
     use crate::outbound::verdict::{Outcome, Reason};
 
     fn record() -> Record {
@@ -184,6 +199,34 @@ mod tests {
         )
     }
 
+    fn retry() -> RetrySettings {
+        DeliverySettings::default().retry
+    }
+
+    #[test]
+    fn time_in_the_future_is_waited_for_no_longer_than_was_decided() {
+        let now = unix_time::time(1_795_304_460);
+        let retry = retry();
+        for (not_before, wait, expected) in [
+            (None, None, 0),
+            (Some(1_795_304_400), Some(600), 0),
+            (Some(1_795_304_470), Some(600), 10),
+            (Some(1_795_304_470), None, 10),
+            (Some(2_082_758_400), Some(600), 600),
+            (Some(2_082_758_400), None, 300),
+            (Some(u64::MAX), None, 300),
+            (Some(u64::MAX), Some(u64::MAX), 14_400),
+        ] {
+            let record = Record {
+                not_before,
+                wait,
+                ..record()
+            };
+            let wait = record.remaining_wait(now, &retry);
+            assert_eq!(wait, Duration::from_secs(expected), "{record:?}");
+        }
+    }
+
     #[test]
     fn record_is_read_back() {
         let untried = record();
@@ -193,13 +236,15 @@ mod tests {
         let tried = untried.after_attempt(&verdict, Some(Duration::from_secs(5)), now);
         assert_eq!(Record::from_json(&tried.to_json()).unwrap(), tried);
         assert_eq!((tried.attempts, tried.not_before), (1, Some(1005)));
-        assert_eq!(tried.wait(now), Duration::from_secs(5));
-        assert_eq!(tried.wait(now + Duration::from_secs(9)), Duration::ZERO);
+        let remaining = |record: &Record, now| record.remaining_wait(now, &retry());
+        assert_eq!(remaining(&tried, now), Duration::from_secs(5));
+        let later = now + Duration::from_secs(9);
+        assert_eq!(remaining(&tried, later), Duration::ZERO);
         assert_eq!(
             tried.message().unwrap().text,
             record().message().unwrap().text
         );
-        assert_eq!(tried.reset().wait(now), Duration::ZERO);
+        assert_eq!(remaining(&tried.reset(), now), Duration::ZERO);
     }
 
     #[test]

@@ -43,7 +43,9 @@ pub(crate) fn next_step(
         return NextStep::GiveUp;
     }
     let backoff = Backoff::new(retry.min, retry.max);
-    let wait = backoff.after(attempts).mul_f64(0.75 + chance / 2.0);
+    let wait = backoff.after(attempts);
+    let spread = (wait / 2).mul_f64(chance);
+    let wait = wait.saturating_sub(wait / 4).saturating_add(spread);
     // The last attempt is made when the lifetime ends, not one wait before.
     NextStep::Retry(wait.max(wanted).min(left))
 }

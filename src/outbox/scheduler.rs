@@ -18,11 +18,13 @@ use tracing::{error, info, warn};
 
 use crate::logging::chain;
 use crate::model::interface::InterfaceName;
-use crate::outbox::delivery::{Delivery, Disposition};
+use crate::outbox::age::Age;
+use crate::outbox::delivery::{Delivery, Disposition, Turn};
 use crate::outbox::name::OutboxName;
 use crate::outbox::receipts::Tracker;
 use crate::outbox::record::Record;
 use crate::outbox::store::Outbox;
+use crate::resilience::deadline;
 use crate::storage::conversation_queue::ConversationQueue;
 use crate::storage::watch::DirectoryChange;
 
@@ -82,8 +84,11 @@ impl InterfaceQueue {
 struct TrackedMessage {
     /// `None` when its file names no valid interface, or cannot be read.
     interface: Option<InterfaceName>,
+    age: Age,
     /// The time of its next attempt, while it waits for that.
     due: Option<Instant>,
+    /// Whether that time has come once.
+    has_waited: bool,
 }
 
 /// Decides which message is delivered when.
@@ -178,7 +183,8 @@ impl Scheduler {
             let interface = self.interface(name);
             interface.queue.mark_in_flight(name);
             let delivery = Arc::clone(&interface.delivery);
-            self.spawn(name, async move { delivery.recover(name).await });
+            let age = self.turn(name).age;
+            self.spawn(name, async move { delivery.recover(name, age).await });
         }
     }
 
@@ -215,14 +221,29 @@ impl Scheduler {
     /// Delivery logs what is wrong with a file.
     fn track(&mut self, name: OutboxName, record: io::Result<Record>) {
         let interface = record.ok().and_then(|record| record.interface.into_name());
-        let due = None;
-        self.tracked.insert(name, TrackedMessage { interface, due });
+        let message = TrackedMessage {
+            interface,
+            age: age_now(name),
+            due: None,
+            has_waited: false,
+        };
+        self.tracked.insert(name, message);
+    }
+
+    fn turn(&self, name: OutboxName) -> Turn {
+        let tracked = self.tracked.get(&name);
+        Turn {
+            age: tracked.map_or_else(|| age_now(name), |message| message.age),
+            has_waited: tracked.is_some_and(|message| message.has_waited),
+        }
     }
 
     /// Reschedules a message if its file now names an earlier time.
     fn reschedule_earlier(&mut self, name: OutboxName, due: Instant) {
         if let Ok(record) = self.outbox.read(name) {
-            let sooner = Instant::now() + record.wait(SystemTime::now());
+            let retry = self.interface(name).delivery.retry_settings();
+            let wait = record.remaining_wait(SystemTime::now(), retry);
+            let sooner = deadline::after(Instant::now(), wait);
             if sooner < due {
                 self.schedule(name, sooner);
             }
@@ -254,6 +275,7 @@ impl Scheduler {
             self.due.pop_first();
             if let Some(message) = self.tracked.get_mut(&name) {
                 message.due = None;
+                message.has_waited = true;
             }
             self.interface(name).queue.requeue_front(name);
         }
@@ -280,7 +302,8 @@ impl Scheduler {
             }
         }
         for (name, delivery) in started {
-            self.spawn(name, async move { delivery.deliver(name).await });
+            let turn = self.turn(name);
+            self.spawn(name, async move { delivery.deliver(name, turn).await });
         }
         wake
     }
@@ -308,7 +331,7 @@ impl Scheduler {
             }
             Disposition::Retry(wait) => {
                 self.interface(name).queue.set_deferred(name, true);
-                self.schedule(name, Instant::now() + wait);
+                self.schedule(name, deadline::after(Instant::now(), wait));
             }
         }
     }
@@ -342,4 +365,9 @@ impl Scheduler {
         let tracked = self.tracked.get(&name);
         tracked.is_some_and(|message| message.due.is_none())
     }
+}
+
+/// The age of a message that is seen now.
+fn age_now(name: OutboxName) -> Age {
+    Age::at_first_sight(name.id().time(), SystemTime::now(), Instant::now())
 }

@@ -1,7 +1,7 @@
 //! Messages that were sent, in files until their receipts have come.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, File};
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
@@ -124,15 +124,19 @@ impl SentMessages {
         Ok(parsed.into_iter().find(|sent: &SentMessage| sent.id == id))
     }
 
-    /// Removes files that were last written more than `lifetime` before `now`.
+    /// Removes files that were last written more than `lifetime` before `now`. A
+    /// file of the future was written while the clock was ahead: it is kept for that
+    /// time from now on.
     pub(super) fn remove_expired(&self, lifetime: Duration, now: SystemTime) {
-        let is_expired = |entry: &DirEntry| {
+        for entry in self.entries().into_iter().flatten() {
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            modified.is_ok_and(|time| now.duration_since(time).unwrap_or_default() > lifetime)
-        };
-        for entry in self.entries().into_iter().flatten().filter(is_expired) {
-            // What cannot be removed now is tried again next time.
-            let _ = fs::remove_file(entry.path());
+            let age = modified.map(|time| now.duration_since(time));
+            // What cannot be changed now is tried again next time.
+            let _ = match age {
+                Ok(Ok(age)) if age > lifetime => fs::remove_file(entry.path()),
+                Ok(Err(_)) => File::open(entry.path()).and_then(|file| file.set_modified(now)),
+                Ok(Ok(_)) | Err(_) => Ok(()),
+            };
         }
     }
 
@@ -172,6 +176,25 @@ mod tests {
             let word = serde_json::to_value(state).unwrap();
             assert_eq!(word, state.to_string());
         }
+    }
+
+    #[test]
+    fn file_is_kept_for_its_lifetime_whatever_the_clock_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::with_owner_of(folder.path(), 0o600).unwrap();
+        let sent = SentMessages::new(directory);
+        let path = folder.path().join(format!("{}.json", "a".repeat(40)));
+        fs::write(&path, "{}").unwrap();
+        let hour = Duration::from_secs(3600);
+        let now = SystemTime::now();
+        let modify = |time| File::open(&path).unwrap().set_modified(time).unwrap();
+        modify(now + 100_000 * hour);
+        sent.remove_expired(hour, now);
+        assert!(path.exists());
+        sent.remove_expired(hour, now + hour);
+        assert!(path.exists());
+        sent.remove_expired(hour, now + 2 * hour);
+        assert!(!path.exists(), "it counts from when it was seen");
     }
 
     #[test]

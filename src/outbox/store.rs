@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::outbox::name::OutboxName;
 use crate::outbox::record::Record;
@@ -170,17 +170,21 @@ impl Outbox {
     }
 
     /// Marks a message as being sent, durably: after a crash it is known that
-    /// its request may have been made.
+    /// its request may have been made. Its record says how long to `wait` before.
     ///
     /// # Errors
     /// When its file is invalid ([`io::ErrorKind::InvalidData`]), or the disk refuses;
     /// it stays queued.
-    pub(crate) fn claim(&self, name: OutboxName, now: SystemTime) -> io::Result<Claimed> {
+    pub(crate) fn claim(
+        &self,
+        name: OutboxName,
+        wait: impl FnOnce(&Record) -> Duration,
+    ) -> io::Result<Claimed> {
         let record = match self.read(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Claimed::Missing),
             record => record?,
         };
-        let wait = record.wait(now);
+        let wait = wait(&record);
         if !wait.is_zero() {
             return Ok(Claimed::NotYet(wait));
         }
@@ -348,6 +352,7 @@ mod tests {
             text: "x".to_owned(),
             attempts: 3,
             not_before: None,
+            wait: None,
             last: None,
         };
         let name = record.name(Id::generate(None));
@@ -369,7 +374,7 @@ mod tests {
     #[test]
     fn message_in_flight_is_not_queued_again() {
         let (_folder, outbox, name) = outbox();
-        let claimed = outbox.claim(name, SystemTime::now()).unwrap();
+        let claimed = outbox.claim(name, |_| Duration::ZERO).unwrap();
         assert!(matches!(claimed, Claimed::Ready(_)));
         assert!(!outbox.retry(name).unwrap());
         assert_eq!(outbox.queued().unwrap(), []);

@@ -279,6 +279,76 @@ fn message_is_not_sent_after_its_lifetime() {
     assert!(provider.requests().is_empty());
 }
 
+/// Queues a message while no daemon runs, and changes its file as another clock would
+/// have written it: the time in its name, in microseconds, and more in its record.
+fn queue_by_another_clock(setup: &Installation, micros: Option<u64>, more: &str) {
+    setup.send(&[REMOTE, JOHN, "hello"]);
+    let file = setup.outbox().files("").remove(0);
+    let record = std::fs::read_to_string(&file).unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let name = match micros {
+        Some(micros) => format!("{micros:016}{}", name.split_at(16).1),
+        None => name.to_owned(),
+    };
+    std::fs::remove_file(&file).unwrap();
+    let record = record.replacen('{', &format!("{{{more}"), 1);
+    std::fs::write(setup.path("outbox").join(name), record).unwrap();
+}
+
+/// 2036-01-01, in seconds.
+const FAR_AHEAD: u64 = 2_082_758_400;
+
+#[test]
+fn message_waits_no_longer_than_was_decided_when_the_clock_was_ahead() {
+    let provider = Provider::answering(Answer::ok());
+    for (count, more) in [
+        format!("\"not_before\": {FAR_AHEAD},"),
+        format!("\"not_before\": {FAR_AHEAD}, \"wait\": 2,"),
+        format!("\"not_before\": {},", u64::MAX),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut setup = install(&[provider.url()], "");
+        queue_by_another_clock(&setup, Some(FAR_AHEAD * 1_000_000), more);
+        let id = setup.queue(&["list"]);
+        let id = id.lines().nth(1).unwrap().split(' ').next().unwrap();
+        let shown = setup.queue(&["show", id]);
+        let seconds = if more.contains("wait") { 2 } else { 1 };
+        assert!(shown.contains(&format!("again in {seconds} s")), "{shown}");
+        let _daemon = setup.start();
+        provider.wait_for(count + 1);
+        setup.outbox().wait_until_empty();
+    }
+}
+
+#[test]
+fn message_of_the_future_has_a_lifetime() {
+    for micros in [FAR_AHEAD * 1_000_000, 9_999_999_999_999_999] {
+        let nobody = "http://127.0.0.1:1".to_owned();
+        let mut setup = install(&[nobody], "queue_lifetime = 2");
+        queue_by_another_clock(&setup, Some(micros), "");
+        let daemon = setup.start();
+        let files = daemon.spool.wait_for(1);
+        let expected = format!("Not delivered to {REMOTE}: no connection to provider");
+        assert_eq!(callfile::text(&files[0]), expected);
+        setup.outbox().wait_until_empty();
+        let log = daemon.wait_for_log("will retry");
+        assert!(log.contains("message not sent"), "{log}");
+    }
+}
+
+#[test]
+fn message_from_before_the_clock_was_set_is_sent() {
+    let provider = Provider::answering(Answer::ok());
+    let mut setup = install(&[provider.url()], "queue_lifetime = 60");
+    // A minute after the start of a host without a battery.
+    queue_by_another_clock(&setup, Some(60_000_000), "");
+    let _daemon = setup.start();
+    provider.wait_for(1);
+    setup.outbox().wait_until_empty();
+}
+
 #[test]
 fn notice_follows_its_template_and_may_be_off() {
     let provider = Provider::answering(Answer::Http(400, "text/plain", String::new()));
