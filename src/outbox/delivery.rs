@@ -19,7 +19,7 @@ use crate::outbox::age::Age;
 use crate::outbox::name::OutboxName;
 use crate::outbox::notifier::Notifier;
 use crate::outbox::receipts::Tracker;
-use crate::outbox::record::Record;
+use crate::outbox::record::{NoticeKind, Record};
 use crate::outbox::retry::{NextStep, next_step};
 use crate::outbox::sent::SentMessage;
 use crate::outbox::store::{Claimed, Outbox};
@@ -35,7 +35,7 @@ pub(crate) struct Delivery {
     /// `None` when the interface is not configured, or no longer.
     providers: Option<ProviderChain>,
     settings: DeliverySettings,
-    notifier: Notifier,
+    notifier: Arc<Notifier>,
     receipts: Arc<Tracker>,
 }
 
@@ -62,7 +62,7 @@ impl Delivery {
         outbox: Outbox,
         providers: Option<ProviderChain>,
         settings: DeliverySettings,
-        notifier: Notifier,
+        notifier: Arc<Notifier>,
         receipts: Arc<Tracker>,
     ) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl Delivery {
         };
         let claimed = self.on_disk(move |outbox| outbox.claim(name, wait));
         match claimed.await {
-            Ok(Claimed::Ready(record)) => Ok(record),
+            Ok(Claimed::Ready(record)) => Ok(*record),
             Ok(Claimed::NotYet(wait)) => Err(Disposition::Retry(wait)),
             Ok(Claimed::Missing) => Err(Disposition::Done),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -153,7 +153,7 @@ impl Delivery {
     }
 
     fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Disposition {
-        let [_, (_, directory), _] = self.outbox.directories();
+        let [_, (_, directory), ..] = self.outbox.directories();
         error!(
             id = %name.id(), directory = %directory.display(), error = %chain(error),
             "interrupted message unreadable"
@@ -213,6 +213,7 @@ impl Delivery {
             interface: interface.clone(),
             message: record,
             receipt: None,
+            next: None,
         };
         let receipts = Arc::clone(&self.receipts);
         if let Err(error) = blocking(move || receipts.track(&sent)).await {
@@ -222,17 +223,14 @@ impl Delivery {
 
     /// Notifies the sender and keeps the message for the administrator.
     async fn give_up(&self, name: OutboxName, record: Record, verdict: &Verdict) -> Disposition {
-        let template = match verdict.outcome {
-            Outcome::Unknown => &self.settings.notice_unknown,
-            _ => &self.settings.notice_failed,
+        let kind = match verdict.outcome {
+            Outcome::Unknown => NoticeKind::Unknown,
+            _ => NoticeKind::Failed,
         };
-        let id = name.id().to_string();
-        self.notifier
-            .notify(&id, &record, template, verdict.reason_for_sender())
-            .await;
-        let record = record.after_attempt(verdict, None, SystemTime::now());
-        let kept = self.on_disk(move |outbox| outbox.fail(name, &record)).await;
-        log_unsettled(name, kept);
+        let record = record
+            .after_attempt(verdict, None, SystemTime::now())
+            .with_notice(kind, verdict.reason_for_sender());
+        log_unsettled(name, self.notifier.give_up(name, record).await);
         Disposition::Done
     }
 

@@ -8,7 +8,7 @@ use std::{fmt, io};
 use crate::config::RetrySettings;
 use crate::model::id::Id;
 use crate::outbox::name::OutboxName;
-use crate::outbox::record::Record;
+use crate::outbox::record::{NoticeKind, Record};
 use crate::outbox::sent::SentMessage;
 use crate::outbox::store::{Outbox, OutboxState, names, read};
 
@@ -40,6 +40,8 @@ pub(crate) fn list(path: &Path) -> io::Result<Vec<OutboxEntry>> {
             record: read(&directory, name).ok(),
         }));
     }
+    // Those were sent; only their notices wait.
+    entries.retain(|entry| entry.notice() != Some(NoticeKind::Undelivered));
     Ok(entries)
 }
 
@@ -59,6 +61,11 @@ impl OutboxEntry {
         self.name.id()
     }
 
+    fn notice(&self) -> Option<NoticeKind> {
+        let record = self.record.as_ref()?;
+        record.notice.as_ref().map(|notice| notice.kind)
+    }
+
     /// Attempts so far and the next one, in words.
     pub(crate) fn progress(&self, now: SystemTime, retry: &RetrySettings) -> String {
         let Some(record) = &self.record else {
@@ -70,6 +77,9 @@ impl OutboxEntry {
             format!("{}: {}", last.outcome, last.reason)
         });
         match (self.state, record.remaining_wait(now, retry)) {
+            _ if self.notice().is_some() => {
+                format!("tried {tried} times, {last}, sender not notified yet")
+            }
             (OutboxState::Queued, Duration::ZERO)
             | (OutboxState::Sending | OutboxState::Failed, _) => {
                 format!("tried {tried} times, {last}")

@@ -6,6 +6,7 @@
 //! | queued | `outboxdir/….json` | [`scheduler`], when it is due | queued at start |
 //! | sending | `outboxdir/sending/….json` | the provider | perhaps sent: sent again only where that is safe, else its sender is notified |
 //! | sent | gone | – | – |
+//! | sender to be notified | `outboxdir/notices/….json` | [`notifier`], when the spool takes a notice | its sender is notified |
 //! | failed | `outboxdir/failed/….json` | the administrator | kept |
 //!
 //! A message that was sent and has a provider's id is also in `outboxdir/sent`,
@@ -18,7 +19,7 @@
 //! [`store`] keeps messages, each in a file ([`name`]) with a [`record`];
 //! [`scheduler`] decides which one is delivered when, [`delivery`] delivers it,
 //! [`retry`] decides what follows an attempt, also by the [`age`] of a message. The [`notifier`] sends a [`notice`]
-//! to the sender. [`receipts`] are recorded with the messages in [`sent`], those
+//! to the sender, at most as many as [`notice_limit`] allows. [`receipts`] are recorded with the messages in [`sent`], those
 //! that come before wait in [`early_receipts`]. [`reply_route`] knows by which
 //! interface an answer goes. [`inventory`] serves the administrator.
 
@@ -36,6 +37,7 @@ mod early_receipts;
 pub(crate) mod inventory;
 pub(crate) mod name;
 pub(crate) mod notice;
+mod notice_limit;
 pub(crate) mod notifier;
 pub(crate) mod receipts;
 pub(crate) mod record;
@@ -140,11 +142,16 @@ impl RunningOutbox {
         let watched = [(outbox.path(), watch::APPEARED)];
         watch::watch(&watched, events.clone(), OutboxEvent::from).map_err(&unusable)?;
         let reply_routes = config.reply_auto.then(|| outbox.reply_routes());
-        let notifier = Notifier::new(spool);
-        let receipts = Tracker::new(outbox.clone(), config, notifier.clone(), runtime.clone());
+        let notifier = Arc::new(Notifier::new(spool, outbox.clone(), config));
+        let receipts = Tracker::new(
+            outbox.clone(),
+            config,
+            Arc::clone(&notifier),
+            runtime.clone(),
+        );
         let receipts = Arc::new(receipts);
         let interface_queue = |providers, settings: &DeliverySettings| {
-            let (notifier, receipts) = (notifier.clone(), Arc::clone(&receipts));
+            let (notifier, receipts) = (Arc::clone(&notifier), Arc::clone(&receipts));
             let (concurrency, rate) = (settings.concurrency, settings.rate);
             let settings = settings.clone();
             let delivery = Delivery::new(outbox.clone(), providers, settings, notifier, receipts);
@@ -157,6 +164,7 @@ impl RunningOutbox {
             interfaces.insert(outgoing.interface.clone(), queue);
         }
         let unconfigured = interface_queue(None, &DeliverySettings::default());
+        runtime.spawn(Arc::clone(&notifier).run(shutdown.clone()));
         let stop = events.clone();
         runtime.spawn(async move {
             let deadline = shutdown.started().await;

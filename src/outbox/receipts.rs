@@ -5,9 +5,19 @@
 //! that the message was not delivered, the message goes to the fallback or its
 //! sender is notified. A receipt that comes before the message is known to be sent
 //! waits a minute for it.
+//!
+//! What follows a receipt happens once, although the provider repeats a receipt that
+//! could not be recorded:
+//!
+//! | step | file in `outboxdir/sent` | after a crash |
+//! | --- | --- | --- |
+//! | the follow-up is written | `KEY.json` without the receipt, `KEY.next` | `KEY.next` is removed; the provider repeats the receipt |
+//! | the receipt is recorded | `KEY.json` with receipt and follow-up, `KEY.next` | the next step |
+//! | the follow-up is moved on | `KEY.json`; `KEY.next` is in `outboxdir` for the fallback, or in `outboxdir/notices` | – |
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
@@ -15,13 +25,16 @@ use tokio::runtime::Handle;
 use tracing::{debug, error, info, warn};
 
 use crate::config::{Config, OutgoingInterface};
-use crate::logging::masked;
+use crate::logging::{chain, masked};
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Receipt, ReceiptState};
 use crate::outbox::early_receipts::EarlyReceipts;
 use crate::outbox::notifier::Notifier;
-use crate::outbox::sent::{ReceiptKey, RecordedReceipt, RecordedState, SentMessage, SentMessages};
+use crate::outbox::record::{NoticeKind, Record};
+use crate::outbox::sent::{
+    FollowUp, ReceiptKey, RecordedReceipt, RecordedState, SentMessage, SentMessages,
+};
 use crate::outbox::store::Outbox;
 
 /// Tracks sent messages until their receipts have come.
@@ -33,7 +46,7 @@ pub(crate) struct Tracker {
     /// Interfaces that receive nothing: receipts for their messages come in on
     /// others.
     send_only: Vec<InterfaceName>,
-    notifier: Notifier,
+    notifier: Arc<Notifier>,
     /// Runs the notifier, while the recording thread waits.
     runtime: Handle,
     /// Locked while a message or a receipt is recorded: what was read must still
@@ -45,7 +58,7 @@ impl Tracker {
     pub(crate) fn new(
         outbox: Outbox,
         config: &Config,
-        notifier: Notifier,
+        notifier: Arc<Notifier>,
         runtime: Handle,
     ) -> Self {
         let names = config.outgoing.iter().map(|outgoing| &outgoing.interface);
@@ -121,12 +134,13 @@ impl Tracker {
         if last.is_some_and(|last| last != RecordedState::Pending) {
             let status = &receipt.status;
             debug!(id = sent.id, status, "receipt after the final one");
-            return Ok(());
+            // The disk may have refused that when the final one came.
+            return self.follow(key, &sent);
         }
         let reason = self.reason(&sent, receipt);
-        match self.fallback(&sent, receipt) {
-            Some(fallback) => self.requeue_on(fallback, &sent, &reason)?,
-            None => self.report(&sent, receipt, &reason),
+        let next = self.follow_up(&sent, receipt, &reason);
+        if let Some((_, record)) = &next {
+            self.sent.prepare_next(key, record)?;
         }
         sent.receipt = Some(RecordedReceipt {
             state: match receipt.state {
@@ -135,9 +149,56 @@ impl Tracker {
                 ReceiptState::Pending => RecordedState::Pending,
             },
             status: receipt.status.clone(),
-            reason: receipt.reason.is_some().then_some(reason),
+            reason: receipt.reason.is_some().then(|| reason.clone()),
         });
-        self.sent.write(key, &sent)
+        sent.next = next.as_ref().map(|(next, _)| next.clone());
+        self.sent.write(key, &sent)?;
+        if next.is_some() {
+            self.sent.sync()?;
+        }
+        log(&sent, receipt, &reason);
+        self.follow(key, &sent)
+    }
+
+    /// What follows a receipt: the message once more, under a new id, for its
+    /// fallback, or with the notice that its sender gets.
+    fn follow_up(
+        &self,
+        sent: &SentMessage,
+        receipt: &Receipt,
+        reason: &str,
+    ) -> Option<(FollowUp, Record)> {
+        if receipt.state != ReceiptState::Failed {
+            return None;
+        }
+        let message = sent.message.clone().reset();
+        if let Some(fallback) = self.fallback(sent, receipt) {
+            let record = message.with_interface(fallback);
+            let name = record.name(Id::generate(None));
+            return Some((FollowUp::Fallback(name.to_string()), record));
+        }
+        let id = sent.id.parse().unwrap_or_else(|_| Id::generate(None));
+        let record = message.with_notice(NoticeKind::Undelivered, reason);
+        Some((FollowUp::Notice(record.name(id).to_string()), record))
+    }
+
+    /// Moves what follows a recorded receipt on, unless that is done.
+    fn follow(&self, key: &ReceiptKey, sent: &SentMessage) -> io::Result<()> {
+        let Some(next) = &sent.next else {
+            return Ok(());
+        };
+        let Some(name) = next.name() else {
+            let error = "the name of the follow-up is invalid";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        };
+        let moved = match next {
+            FollowUp::Fallback(_) => self.outbox.queue_next(&self.sent, key, name)?,
+            FollowUp::Notice(_) => self.outbox.notice_next(&self.sent, key, name)?,
+        };
+        if moved && matches!(next, FollowUp::Notice(_)) {
+            self.runtime.block_on(self.notifier.send_new(name));
+        }
+        Ok(())
     }
 
     /// The configured words for the code of a receipt, else the receipt's own.
@@ -158,49 +219,44 @@ impl Tracker {
         interface.delivery.fallback.as_ref().filter(|_| listed)
     }
 
-    /// Queues a message once more, under a new id, for its fallback.
-    fn requeue_on(
-        &self,
-        fallback: &InterfaceName,
-        sent: &SentMessage,
-        reason: &str,
-    ) -> io::Result<()> {
-        let record = sent.message.clone().reset().with_interface(fallback);
-        let name = record.name(Id::generate(None));
-        let SentMessage { id, interface, .. } = sent;
-        warn!(
-            id, failed = %interface, reason, %fallback, new_id = %name.id(),
-            "using fallback interface after a receipt"
-        );
-        Ok(self.outbox.put(name, &record)?)
-    }
-
-    /// Logs a receipt, and notifies the sender of a message that was not delivered.
-    fn report(&self, sent: &SentMessage, receipt: &Receipt, reason: &str) {
-        let SentMessage { id, interface, .. } = sent;
-        let to = masked(&sent.message.to);
-        let status = &receipt.status;
-        match receipt.state {
-            ReceiptState::Delivered => info!(id, %interface, to, status, "message delivered"),
-            ReceiptState::Pending => {
-                info!(id, %interface, to, status, "message pending at provider");
-            }
-            ReceiptState::Failed => {
-                error!(id, %interface, to, status, reason, "message not delivered");
-                let settings = self.interfaces.get(interface);
-                let template =
-                    settings.map_or("", |settings| &settings.delivery.notice_undelivered);
-                let notified = self.notifier.notify(id, &sent.message, template, reason);
-                self.runtime.block_on(notified);
+    /// Does what an earlier run, or a disk that refused, has left to do, and removes
+    /// messages whose receipts are no longer waited for. Blocks; not to be called on
+    /// a thread of the runtime.
+    pub(crate) fn clean_up(&self) {
+        let _recording = self.early.lock();
+        for key in self.sent.with_next() {
+            let followed = match self.sent.read(&key) {
+                Ok(Some(sent)) if sent.next.is_some() => self.follow(&key, &sent),
+                // The receipt was not recorded: the provider repeats it.
+                Ok(_) => self.sent.remove_next(&key),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = followed {
+                error!(error = %chain(&error), "receipt not followed up, will retry");
             }
         }
-    }
-
-    /// Removes messages whose receipts are no longer waited for.
-    pub(crate) fn remove_expired(&self) {
         let interfaces = self.interfaces.values();
         let lifetimes = interfaces.map(|interface| interface.delivery.receipt_lifetime);
         let lifetime = lifetimes.max().unwrap_or_default();
         self.sent.remove_expired(lifetime, SystemTime::now());
+    }
+}
+
+fn log(sent: &SentMessage, receipt: &Receipt, reason: &str) {
+    let SentMessage { id, interface, .. } = sent;
+    let to = masked(&sent.message.to);
+    let status = &receipt.status;
+    match (receipt.state, &sent.next) {
+        (ReceiptState::Delivered, _) => info!(id, %interface, to, status, "message delivered"),
+        (ReceiptState::Pending, _) => {
+            info!(id, %interface, to, status, "message pending at provider");
+        }
+        (ReceiptState::Failed, Some(next @ FollowUp::Fallback(_))) => {
+            let new_id = next.name().map(|name| name.id().to_string());
+            warn!(id, failed = %interface, reason, new_id, "using fallback interface after a receipt");
+        }
+        (ReceiptState::Failed, _) => {
+            error!(id, %interface, to, status, reason, "message not delivered");
+        }
     }
 }

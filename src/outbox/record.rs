@@ -35,6 +35,29 @@ pub(crate) struct Record {
     pub wait: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastAttempt>,
+    /// The notice that the sender is still to get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<DueNotice>,
+}
+
+/// A notice for the sender of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DueNotice {
+    pub kind: NoticeKind,
+    /// Why, in words for the sender.
+    pub reason: String,
+}
+
+/// What a notice says. Each kind has its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NoticeKind {
+    /// Not sent.
+    Failed,
+    /// Sent, and not delivered.
+    Undelivered,
+    /// Perhaps sent.
+    Unknown,
 }
 
 /// The interface that sends a message: in the file its name, empty for the
@@ -97,6 +120,7 @@ impl Record {
             not_before: None,
             wait: None,
             last: None,
+            notice: None,
         }
     }
 
@@ -150,6 +174,20 @@ impl Record {
         self.attempts = 0;
         self.not_before = None;
         self.wait = None;
+        self.notice = None;
+        self
+    }
+
+    /// The record whose sender is to be notified.
+    pub(crate) fn with_notice(mut self, kind: NoticeKind, reason: &str) -> Self {
+        let reason = reason.to_owned();
+        self.notice = Some(DueNotice { kind, reason });
+        self
+    }
+
+    /// The record whose sender is notified.
+    pub(crate) fn notified(mut self) -> Self {
+        self.notice = None;
         self
     }
 

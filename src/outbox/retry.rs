@@ -74,6 +74,7 @@ mod tests {
             notice_failed: String::new(),
             notice_unknown: String::new(),
             notice_undelivered: String::new(),
+            notice_more: String::new(),
             receipt_lifetime: Duration::ZERO,
         }
     }

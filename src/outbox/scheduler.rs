@@ -140,7 +140,7 @@ impl Scheduler {
         loop {
             let now = Instant::now();
             if now >= next_cleanup {
-                self.receipts.remove_expired();
+                self.receipts.clean_up();
                 next_cleanup = now + CLEANUP_INTERVAL;
             }
             if now >= next_scan {

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, File};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
@@ -12,8 +13,9 @@ use crate::logging::chain;
 use crate::model::digest::digest;
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
+use crate::outbox::name::OutboxName;
 use crate::outbox::record::Record;
-use crate::storage::durable::Directory;
+use crate::storage::durable::{Directory, move_to};
 
 /// A message that a provider accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,27 @@ pub(crate) struct SentMessage {
     /// The last receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<RecordedReceipt>,
+    /// What follows that, under the name of its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<FollowUp>,
+}
+
+/// What follows a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FollowUp {
+    /// The message is queued for the fallback.
+    Fallback(String),
+    /// The sender is notified.
+    Notice(String),
+}
+
+impl FollowUp {
+    /// The name of its file.
+    pub(super) fn name(&self) -> Option<OutboxName> {
+        let (Self::Fallback(name) | Self::Notice(name)) = self;
+        OutboxName::parse(name.as_ref())
+    }
 }
 
 /// A receipt, as the file of its message holds it.
@@ -59,6 +82,10 @@ impl fmt::Display for RecordedState {
     }
 }
 
+/// Endings of the files of a sent message, and of what follows its receipt.
+const SENT: &str = ".json";
+const NEXT: &str = ".next";
+
 /// A sent message, by a digest of its interface and its provider's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ReceiptKey(String);
@@ -70,7 +97,19 @@ impl ReceiptKey {
     }
 
     fn file(&self) -> OsString {
-        format!("{}.json", self.0).into()
+        format!("{}{SENT}", self.0).into()
+    }
+
+    /// The file of what follows a receipt of the message.
+    fn next_file(&self) -> OsString {
+        format!("{}{NEXT}", self.0).into()
+    }
+
+    /// The key whose file has this name and ending.
+    fn of_file(name: &OsStr, ending: &str) -> Option<Self> {
+        let name = name.to_str()?.strip_suffix(ending)?;
+        let is_key = name.len() == 40 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        is_key.then(|| Self(name.to_owned()))
     }
 }
 
@@ -111,6 +150,57 @@ impl SentMessages {
         Ok(self.0.replace(&json, &key.file())?)
     }
 
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        Ok(self.0.sync()?)
+    }
+
+    /// Writes what is to follow a receipt of the message, before that is recorded.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn prepare_next(&self, key: &ReceiptKey, record: &Record) -> io::Result<()> {
+        Ok(self.0.replace(&record.to_json(), &key.next_file())?)
+    }
+
+    /// The messages whose receipts are still to be followed up.
+    pub(super) fn with_next(&self) -> Vec<ReceiptKey> {
+        let keys = self
+            .files()
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| ReceiptKey::of_file(&entry.file_name(), NEXT));
+        keys.collect()
+    }
+
+    /// Moves what follows a receipt to a file of another directory. `false` when that
+    /// is done.
+    ///
+    /// # Errors
+    /// When the disk refuses; it can be repeated.
+    pub(super) fn move_next(&self, key: &ReceiptKey, to: &Path) -> io::Result<bool> {
+        let from = self.0.path().join(key.next_file());
+        match move_to(&from, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // A power failure has undone half of the move.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.remove_next(key).map(|()| false)
+            }
+            moved => moved.map(|()| true),
+        }
+    }
+
+    /// Removes what would have followed a receipt.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn remove_next(&self, key: &ReceiptKey) -> io::Result<()> {
+        self.0.remove(&key.next_file())
+    }
+
     /// The message with our id.
     ///
     /// # Errors
@@ -141,18 +231,17 @@ impl SentMessages {
     }
 
     fn entries(&self) -> io::Result<impl Iterator<Item = DirEntry> + use<>> {
+        let is_sent = |entry: &DirEntry| ReceiptKey::of_file(&entry.file_name(), SENT).is_some();
+        Ok(self.files()?.filter(is_sent))
+    }
+
+    fn files(&self) -> io::Result<impl Iterator<Item = DirEntry> + use<>> {
         let entries = match fs::read_dir(self.0.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             entries => Some(entries?),
         };
-        let entries = entries.into_iter().flatten().flatten();
-        Ok(entries.filter(|entry| is_sent_message(&entry.file_name())))
+        Ok(entries.into_iter().flatten().flatten())
     }
-}
-
-fn is_sent_message(name: &OsStr) -> bool {
-    let name = name.to_str().and_then(|name| name.strip_suffix(".json"));
-    name.is_some_and(|name| name.len() == 40 && name.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -204,6 +293,6 @@ mod tests {
         assert_eq!(key, ReceiptKey::new(&name("a"), "1"));
         assert_ne!(key, ReceiptKey::new(&name("b"), "1"));
         assert_ne!(key, ReceiptKey::new(&name("a"), "2"));
-        assert!(is_sent_message(&key.file()));
+        assert_eq!(ReceiptKey::of_file(&key.file(), SENT), Some(key));
     }
 }

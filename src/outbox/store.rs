@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::outbox::name::OutboxName;
 use crate::outbox::record::Record;
 use crate::outbox::reply_route::{self, ReplyRoutes};
-use crate::outbox::sent::SentMessages;
+use crate::outbox::sent::{ReceiptKey, SentMessages};
 use crate::storage::durable::{Directory, DirectoryLock, StoreError};
 
 /// Only Asterisk's user may read texts.
@@ -23,6 +23,7 @@ pub(crate) struct Outbox {
     queued: Directory,
     sending: Directory,
     failed: Directory,
+    notices: Directory,
     awaiting_receipt: Directory,
     reply_routes: Directory,
 }
@@ -33,7 +34,7 @@ pub(crate) enum Claimed {
     /// Somebody has removed it.
     Missing,
     /// It may be sent, and is marked as being sent.
-    Ready(Record),
+    Ready(Box<Record>),
     /// It is due after this time.
     NotYet(Duration),
 }
@@ -53,6 +54,7 @@ impl Outbox {
         Ok(Self {
             sending: inner("sending"),
             failed: inner("failed"),
+            notices: inner("notices"),
             awaiting_receipt: inner("sent"),
             reply_routes: queued.at(&reply_route::directory(path)),
             queued,
@@ -70,6 +72,7 @@ impl Outbox {
         for inner in [
             &self.sending,
             &self.failed,
+            &self.notices,
             &self.awaiting_receipt,
             &self.reply_routes,
         ] {
@@ -78,6 +81,7 @@ impl Outbox {
         // Only the process with the lock writes into the others.
         self.queued.remove_temporary(TEMPORARY_LIFETIME)?;
         self.failed.remove_temporary(Duration::ZERO)?;
+        self.notices.remove_temporary(Duration::ZERO)?;
         self.awaiting_receipt.remove_temporary(Duration::ZERO)?;
         self.reply_routes.remove_temporary(Duration::ZERO)?;
         Ok(lock)
@@ -124,6 +128,32 @@ impl Outbox {
         }
     }
 
+    /// Queues what follows a receipt, once. `false` when that is done.
+    ///
+    /// # Errors
+    /// When the disk refuses; it can be repeated.
+    pub(super) fn queue_next(
+        &self,
+        sent: &SentMessages,
+        key: &ReceiptKey,
+        name: OutboxName,
+    ) -> io::Result<bool> {
+        move_next(sent, key, &self.queued, name)
+    }
+
+    /// Makes a notice wait that follows a receipt, once. `false` when that is done.
+    ///
+    /// # Errors
+    /// When the disk refuses; it can be repeated.
+    pub(super) fn notice_next(
+        &self,
+        sent: &SentMessages,
+        key: &ReceiptKey,
+        name: OutboxName,
+    ) -> io::Result<bool> {
+        move_next(sent, key, &self.notices, name)
+    }
+
     /// The queued messages, in order.
     ///
     /// # Errors
@@ -141,7 +171,7 @@ impl Outbox {
         let mut names = names(self.sending.path())?;
         names.retain(|name| {
             let file = name.to_os_string();
-            let settled = [&self.queued, &self.failed]
+            let settled = [&self.queued, &self.failed, &self.notices]
                 .iter()
                 .any(|directory| directory.path().join(&file).exists());
             if settled {
@@ -197,7 +227,7 @@ impl Outbox {
             self.sending.move_file_to(self.queued.path(), &file)?;
             return Err(error.into());
         }
-        Ok(Claimed::Ready(record))
+        Ok(Claimed::Ready(Box::new(record)))
     }
 
     /// Removes a message that was sent.
@@ -215,7 +245,7 @@ impl Outbox {
     /// When the disk refuses: the next start takes it for one that may have been
     /// sent.
     pub(crate) fn requeue(&self, name: OutboxName, record: &Record) -> io::Result<()> {
-        self.settle(&self.queued, name, record)
+        settle(&self.sending, &self.queued, name, record).map(drop)
     }
 
     /// Keeps a message that is given up for the administrator.
@@ -224,23 +254,69 @@ impl Outbox {
     /// When the disk refuses: the next start takes it for one that may have been
     /// sent.
     pub(crate) fn fail(&self, name: OutboxName, record: &Record) -> io::Result<()> {
-        self.settle(&self.failed, name, record)
+        settle(&self.sending, &self.failed, name, record).map(drop)
     }
 
-    /// Moves a message on from `sending`: with its new record, or as it was when
-    /// the disk has no space for that.
-    fn settle(&self, to: &Directory, name: OutboxName, record: &Record) -> io::Result<()> {
-        let file = name.to_os_string();
-        let written = to
-            .prepare(&record.to_json())
-            .and_then(|prepared| to.publish(prepared, &file))
-            .and_then(|()| to.sync());
-        if written.is_err() {
-            return self.sending.move_file_to(to.path(), &file);
+    /// Keeps a message that is given up until its sender is notified. `false` when
+    /// the disk has no space for its record, and it is kept as it was.
+    ///
+    /// # Errors
+    /// When the disk refuses: the next start takes it for one that may have been
+    /// sent.
+    pub(crate) fn await_notice(&self, name: OutboxName, record: &Record) -> io::Result<bool> {
+        settle(&self.sending, &self.notices, name, record)
+    }
+
+    /// The messages whose senders are still to be notified, in order.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(crate) fn awaiting_notice(&self) -> io::Result<Vec<OutboxName>> {
+        let mut names = names(self.notices.path())?;
+        names.retain(|name| {
+            let file = name.to_os_string();
+            let notified = self.failed.path().join(&file).exists();
+            if notified {
+                // The last step of settling.
+                let _ = self.notices.remove(&file);
+            }
+            !notified
+        });
+        Ok(names)
+    }
+
+    /// Reads a message whose sender is still to be notified. An invalid file is moved
+    /// to where the administrator sees it.
+    ///
+    /// # Errors
+    /// When its file is missing or invalid ([`io::ErrorKind::InvalidData`]).
+    pub(crate) fn read_awaiting_notice(&self, name: OutboxName) -> io::Result<Record> {
+        let record = read(self.notices.path(), name);
+        if let Err(error) = &record
+            && error.kind() == io::ErrorKind::InvalidData
+        {
+            let file = name.to_os_string();
+            self.notices.move_file_to(self.failed.path(), &file)?;
         }
-        // If this fails, the next start does it.
-        let _ = self.sending.remove(&file);
-        Ok(())
+        record
+    }
+
+    /// Keeps a message whose sender is notified for the administrator.
+    ///
+    /// # Errors
+    /// When it is gone, or the disk refuses.
+    pub(crate) fn fail_notified(&self, name: OutboxName, record: &Record) -> io::Result<()> {
+        settle(&self.notices, &self.failed, name, record).map(drop)
+    }
+
+    /// Removes a message that was sent, and whose sender is notified that it was not
+    /// delivered.
+    ///
+    /// # Errors
+    /// When it is gone, or the disk refuses.
+    pub(crate) fn remove_notice(&self, name: OutboxName) -> io::Result<()> {
+        self.notices.remove(&name.to_os_string())?;
+        Ok(self.notices.sync()?)
     }
 
     /// Moves an invalid file to where the administrator sees it.
@@ -262,9 +338,11 @@ impl Outbox {
         self.queued.create(self.failed.path())?;
         // Out of the scheduler's reach first: a message that is claimed while it is
         // written anew would be sent twice.
-        match self.queued.move_file_to(self.failed.path(), &file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            moved => moved?,
+        for directory in [&self.queued, &self.notices] {
+            match directory.move_file_to(self.failed.path(), &file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                moved => moved?,
+            }
         }
         let record = match read(self.failed.path(), name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -287,18 +365,22 @@ impl Outbox {
     /// When it is gone, or being sent.
     pub(crate) fn remove(&self, name: OutboxName) -> io::Result<()> {
         let file = name.to_os_string();
-        match self.queued.remove(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.failed.remove(&file),
-            removed => removed,
+        for directory in [&self.queued, &self.notices] {
+            match directory.remove(&file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => return removed,
+            }
         }
+        self.failed.remove(&file)
     }
 
-    /// The directory of each state.
-    pub(crate) fn directories(&self) -> [(OutboxState, PathBuf); 3] {
+    /// The directories of each state.
+    pub(crate) fn directories(&self) -> [(OutboxState, PathBuf); 4] {
         [
             (OutboxState::Queued, self.queued.path().to_owned()),
             (OutboxState::Sending, self.sending.path().to_owned()),
             (OutboxState::Failed, self.failed.path().to_owned()),
+            (OutboxState::Failed, self.notices.path().to_owned()),
         ]
     }
 }
@@ -312,6 +394,33 @@ pub(crate) enum OutboxState {
     Queued,
     /// Its request is in flight.
     Sending,
+}
+
+fn move_next(
+    sent: &SentMessages,
+    key: &ReceiptKey,
+    to: &Directory,
+    name: OutboxName,
+) -> io::Result<bool> {
+    let moved = sent.move_next(key, &to.path().join(name.to_os_string()))?;
+    to.sync()?;
+    Ok(moved)
+}
+
+/// Moves a message on: with its new record, or as it was when the disk has no space
+/// for that. Returns whether its record was written.
+fn settle(from: &Directory, to: &Directory, name: OutboxName, record: &Record) -> io::Result<bool> {
+    let file = name.to_os_string();
+    let written = to
+        .prepare(&record.to_json())
+        .and_then(|prepared| to.publish(prepared, &file))
+        .and_then(|()| to.sync());
+    if written.is_err() {
+        return from.move_file_to(to.path(), &file).map(|()| false);
+    }
+    // If this fails, the next start does it.
+    let _ = from.remove(&file);
+    Ok(true)
 }
 
 /// The messages in a directory, in order; none when the directory is missing.
@@ -354,6 +463,7 @@ mod tests {
             not_before: None,
             wait: None,
             last: None,
+            notice: None,
         };
         let name = record.name(Id::generate(None));
         outbox.put(name, &record).unwrap();

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::provider::unreadable_answers;
-use crate::support::daemon::{command, failed_start};
+use crate::support::daemon::{self, command, failed_start};
 use crate::support::provider::Recorded;
-use crate::support::{Answer, Installation, Provider, Spool, callfile, size, wait_for};
+use crate::support::{
+    Answer, Daemon, Installation, Provider, Spool, callfile, size, wait_for, wait_within,
+};
 
 const REMOTE: &str = "+12025550183";
 const JOHN: &str = "+12025550160";
@@ -370,6 +372,118 @@ fn notice_follows_its_template_and_may_be_off() {
         (silent.outbox().files("failed").len() == 2).then_some(())
     });
     assert!(daemon.spool.call_files().is_empty());
+}
+
+/// A daemon whose spool takes no more: one call file is with Asterisk, another waits.
+fn start_with_full_spool(setup: &mut Installation) -> Daemon {
+    let daemon = setup.start();
+    for text in ["with Asterisk", "waiting"] {
+        assert_eq!(daemon.send(JOHN, REMOTE, text).status, 200);
+    }
+    wait_for("one of each", || {
+        let waiting = daemon::list(&daemon.spool.staging()).len();
+        (daemon.spool.call_files().len() == 1 && waiting == 1).then_some(())
+    });
+    assert_eq!(daemon.send(JOHN, REMOTE, "too many").status, 503);
+    daemon
+}
+
+#[test]
+fn notice_that_the_spool_does_not_take_is_sent_later_and_once() {
+    for restart in [false, true] {
+        let provider = Provider::answering(Answer::Http(400, "text/plain", String::new()));
+        let mut setup = install(&[provider.url()], "");
+        setup.configure(setup.config().to_owned() + "max_outgoing = 1\nmax_waiting = 1\n");
+        let mut daemon = start_with_full_spool(&mut setup);
+        let id = setup.send(&[REMOTE, JOHN, "hello"])["WEBSMS_ID"].clone();
+        daemon.wait_for_log("sender not notified, will retry");
+        wait_for("a notice that waits", || {
+            (setup.outbox().files("notices").len() == 1).then_some(())
+        });
+        let shown = setup.queue(&["show", &id]);
+        for part in ["state     unsent", "sender not notified yet"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+        if restart {
+            setup.kill(daemon);
+            daemon = setup.start();
+            daemon.wait_for_log("notices not sent, will retry");
+        }
+        // Asterisk takes them.
+        let texts = daemon.spool.wait_for(3);
+        let expected = format!("Not delivered to {REMOTE}: refused by provider");
+        assert_eq!(callfile::text(&texts[2]), expected);
+        wait_for("the message in failed", || {
+            let [notices, failed] = ["notices", "failed"].map(|state| setup.outbox().files(state));
+            (notices.is_empty() && failed.len() == 1).then_some(())
+        });
+        let log = setup.stop(daemon);
+        assert_eq!(log.matches("sender notified").count(), 1, "{log}");
+        let daemon = setup.start();
+        assert_eq!(daemon.spool.drain().len(), 3);
+        assert_eq!(provider.requests().len(), 1);
+    }
+}
+
+#[test]
+fn message_whose_notice_waits_can_be_retried_and_dropped() {
+    let provider = recovering(vec![Answer::Http(400, "text/plain", String::new()); 2]);
+    let mut setup = install(&[provider.url()], "");
+    setup.configure(setup.config().to_owned() + "max_outgoing = 1\nmax_waiting = 1\n");
+    let daemon = start_with_full_spool(&mut setup);
+    let ids = ["first", "second"].map(|text| {
+        let id = setup.send(&[REMOTE, JOHN, text])["WEBSMS_ID"].clone();
+        wait_for("a notice that waits", || {
+            let waiting = setup.outbox().files("notices");
+            let mut names = waiting.iter().map(|path| path.display().to_string());
+            names.any(|name| name.contains(&id)).then_some(())
+        });
+        id
+    });
+    setup.queue(&["drop", &ids[0]]);
+    setup.queue(&["retry", &ids[1]]);
+    let requests = provider.wait_for(3);
+    assert_eq!(text(&requests[2]), "second");
+    setup.outbox().wait_until_empty();
+    for state in ["notices", "failed"] {
+        assert!(setup.outbox().files(state).is_empty(), "{state}");
+    }
+    // Nothing is left to say.
+    assert_eq!(daemon.spool.drain().len(), 2);
+}
+
+#[test]
+fn notices_above_the_limit_become_one() {
+    let provider = Provider::answering(Answer::Http(400, "text/plain", String::new()));
+    let mut setup = install(&[provider.url()], "concurrency = 8");
+    for number in 0..30 {
+        setup.send(&[&format!("+120255501{number:02}"), JOHN, "hello"]);
+    }
+    let daemon = setup.start();
+    wait_for("notices that wait", || {
+        (setup.outbox().files("notices").len() == 10).then_some(())
+    });
+    assert_eq!(setup.outbox().files("failed").len(), 20);
+    let single = daemon.spool.wait_for(20);
+    assert!(single.iter().all(|file| {
+        let text = callfile::text(file);
+        text.starts_with("Not delivered to +120255501")
+    }));
+    let minutes = Duration::from_secs(120);
+    let all = wait_within(minutes, "the notice for the others", || {
+        let all = daemon.spool.take();
+        (all.len() > 20).then_some(all)
+    });
+    let (to, _, text) = callfile::read(&all[20].1);
+    assert_eq!(to, JOHN);
+    let expected = "... and 10 more messages not delivered, or perhaps not";
+    assert_eq!(text, expected);
+    wait_for("all in failed", || {
+        let [notices, failed] = ["notices", "failed"].map(|state| setup.outbox().files(state));
+        (notices.is_empty() && failed.len() == 30).then_some(())
+    });
+    assert_eq!(daemon.spool.drain().len(), 21);
+    assert_eq!(provider.requests().len(), 30);
 }
 
 #[test]

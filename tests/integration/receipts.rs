@@ -188,6 +188,88 @@ fn receipt_counts_once_and_across_restarts() {
     assert!(shown.contains("sent as   \"m-1\""), "{shown}");
 }
 
+/// A daemon is killed between two steps of what follows a receipt: its follow-up is
+/// written, and the receipt is recorded or not.
+#[test]
+fn interrupted_follow_up_happens_once() {
+    let mut example = Example::new();
+    let daemon = example.installation.start();
+    example.send("Hello");
+    wait_for("the message to be kept", || example.kept().pop());
+    let not_recorded = example.kept().remove(0);
+    assert_eq!(post(&daemon, &status("m-1", "failed", "why")), 200);
+    assert_eq!(daemon.spool.drain().len(), 1);
+    let recorded = example.kept().remove(0);
+    let name = recorded.pointer("/next/notice").unwrap().as_str().unwrap();
+    let mut next = not_recorded["message"].clone();
+    next["notice"] = json!({"kind": "undelivered", "reason": "why"});
+    example.installation.stop(daemon);
+
+    let file = example.installation.outbox().files("sent").remove(0);
+    let write = |recorded: &Value| {
+        std::fs::write(&file, recorded.to_string()).unwrap();
+        std::fs::write(file.with_extension("next"), next.to_string()).unwrap();
+    };
+    // Recorded: the next start goes on.
+    write(&recorded);
+    let daemon = example.installation.start();
+    let notices = daemon.spool.wait_for(2);
+    assert!(callfile::read(&notices[1]).2.ends_with(": why"));
+    wait_for("the end", || {
+        let waiting = example.installation.outbox().files("notices");
+        let ended = waiting.is_empty() && !file.with_extension("next").exists();
+        ended.then_some(())
+    });
+    assert_eq!(post(&daemon, &status("m-1", "failed", "why")), 200);
+    assert_eq!(daemon.spool.drain().len(), 2, "{name}");
+    example.installation.stop(daemon);
+    // Not recorded: it is as if the receipt had not come, and the provider repeats it.
+    write(&not_recorded);
+    let daemon = example.installation.start();
+    wait_for("the follow-up to be removed", || {
+        (!file.with_extension("next").exists()).then_some(())
+    });
+    assert_eq!(daemon.spool.drain().len(), 2);
+    for _ in 0..2 {
+        assert_eq!(post(&daemon, &status("m-1", "failed", "again")), 200);
+    }
+    assert_eq!(daemon.spool.drain().len(), 3);
+    assert_eq!(example.provider.requests().len(), 1);
+}
+
+#[test]
+fn notice_after_a_receipt_that_the_spool_does_not_take_is_sent_later() {
+    let mut example = Example::new();
+    let limits = "\n[astqueue]\nmax_outgoing = 1\nmax_waiting = 1\n";
+    let config = example.installation.config().to_owned() + limits;
+    example.installation.configure(config);
+    let daemon = example.installation.start();
+    example.send("Hello");
+    wait_for("the message to be kept", || example.kept().pop());
+    let inbound = blocks("json").remove(1);
+    let inbound: Value = serde_json::from_str(&inbound).unwrap();
+    for number in 0..2 {
+        let mut inbound = inbound.clone();
+        inbound["messages"][0]["uuid"] = json!(format!("in-{number}"));
+        assert_eq!(post(&daemon, &inbound.to_string()), 200);
+        wait_for("it to be with Asterisk", || daemon.spool.call_files().pop());
+    }
+    for _ in 0..3 {
+        assert_eq!(post(&daemon, &status("m-1", "failed", "why")), 200);
+    }
+    daemon.wait_for_log("sender not notified, will retry");
+    assert_eq!(example.state().as_deref(), Some("undelivered"));
+    assert!(example.installation.queue(&["list"]).contains("2 in all"));
+    let texts = daemon.spool.wait_for(3);
+    let expected = format!("Not delivered to {REMOTE}: why");
+    assert_eq!(callfile::read(&texts[2]).2, expected);
+    wait_for("the end", || {
+        let waiting = example.installation.outbox().files("notices");
+        waiting.is_empty().then_some(())
+    });
+    assert_eq!(daemon.spool.drain().len(), 3);
+}
+
 #[test]
 fn delivery_is_recorded_without_a_notice() {
     let mut example = Example::new();

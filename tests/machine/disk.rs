@@ -5,11 +5,12 @@ use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::support::daemon::{self, Server, list};
+use crate::support::http::JSON;
 use crate::support::messages::assemble;
 use crate::support::{Answer, Daemon, Installation, Provider, Spool, callfile, program, wait_for};
 
@@ -184,6 +185,137 @@ fn call_files_of_an_unmounted_spool_wait_until_it_is_mounted_again() {
     assert!(!daemon.log().contains("vanished"), "{}", daemon.log());
     drop(daemon);
     drop(mounted);
+}
+
+/// Writes into a file until the disk is full.
+fn fill(filler: &Path) {
+    let full = Command::new("dd")
+        .args(["if=/dev/zero", "bs=1k"])
+        .arg(format!("of={}", filler.display()))
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!full.success(), "the disk is full");
+}
+
+/// An installation with an outbox on a small disk of its own, and an interface at each
+/// of these addresses.
+fn install_on_small_disk(hosts: &[String], more: &str) -> (Installation, Mount) {
+    let mut mount = None;
+    let setup = Installation::new(|spool| {
+        mount = Some(Mount::new(spool.path(), "size=512k"));
+        spool.create_directories();
+        let mut config = format!(
+            "[websms]\noutboxdir = {}\ndelivery = queue\nauth_user = id\nauth_passwd = secret\n\
+             path = /send/\n{more}\n",
+            spool.path().join("outbox").display()
+        );
+        for (host, index) in hosts.iter().zip(["a", "b"]) {
+            config.push_str(&format!("host [{index}] = {host}\n"));
+        }
+        config + &spool.section()
+    });
+    (setup, mount.unwrap())
+}
+
+/// The disk is full when the provider refuses a message: neither a notice nor a record
+/// of the refusal can be stored.
+#[test]
+fn notice_on_a_full_disk_is_sent_once_there_is_space() {
+    for restart in [false, true] {
+        let filler = Arc::new(Mutex::new(PathBuf::new()));
+        let at = Arc::clone(&filler);
+        let provider = Provider::deciding(move |_| {
+            fill(&at.lock().unwrap());
+            Answer::Http(400, "text/plain", String::new())
+        });
+        let (mut setup, mount) = install_on_small_disk(&[provider.url()], "");
+        let filler = {
+            let mut path = filler.lock().unwrap();
+            *path = setup.path("filler");
+            path.clone()
+        };
+        let mut daemon = setup.start();
+        setup.send(&[TO, FROM, "hello"]);
+        daemon.wait_for_log("sender not notified, will retry");
+        wait_for("a notice that waits", || {
+            (setup.outbox().files("notices").len() == 1).then_some(())
+        });
+        assert!(setup.outbox().files("sending").is_empty());
+        let expected = if restart {
+            setup.kill(daemon);
+            std::fs::remove_file(&filler).unwrap();
+            daemon = setup.start();
+            format!("Perhaps not delivered to {TO}: interrupted while it was sent")
+        } else {
+            std::fs::remove_file(&filler).unwrap();
+            format!("Not delivered to {TO}: refused by provider")
+        };
+        let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
+        assert_eq!(callfile::text(&notice), expected);
+        wait_for("the message in failed", || {
+            let [notices, failed] = ["notices", "failed"].map(|state| setup.outbox().files(state));
+            (notices.is_empty() && failed.len() == 1).then_some(())
+        });
+        setup.stop(daemon);
+        let daemon = setup.start();
+        assert_eq!(daemon.spool.drain().len(), 1);
+        assert_eq!(provider.requests().len(), 1);
+        drop(daemon);
+        drop(mount);
+    }
+}
+
+/// A provider's receipt cannot be recorded, and it repeats the receipt.
+#[test]
+fn receipt_that_cannot_be_recorded_is_followed_once() {
+    for fallback in [true, false] {
+        let accepting = || {
+            let body = r#"{"id":"m-1"}"#.to_owned();
+            Provider::answering(Answer::Http(200, "application/json", body))
+        };
+        let (first, second) = (accepting(), accepting());
+        let code = if fallback { "7" } else { "8" };
+        let more = "resp_id = /id\nfallback [a] = b\nfallback_on [a] = 7";
+        let (mut setup, mount) = install_on_small_disk(&[first.url(), second.url()], more);
+        let receipt = "\n[websmsd]\nreceipt_match = /state\nreceipt_id = /id\nreceipt_status = /state\n\
+                       receipt_error = /code\nreceipt_failed = failed\n";
+        setup.configure(setup.config().to_owned() + receipt);
+        let daemon = setup.start();
+        setup.send(&[TO, FROM, "hello", "a"]);
+        wait_for("the message to be kept", || {
+            setup.outbox().files("sent").pop()
+        });
+        let post = || {
+            let body = format!(r#"{{"id":"m-1","state":"failed","code":"{code}"}}"#);
+            daemon.post("/", &[JSON], body.as_bytes()).status
+        };
+        let sent = setup.path("outbox/sent");
+        run("mount", &["--bind", &sent.display().to_string()], &sent);
+        let read_only = Mount(sent.clone());
+        run("mount", &["-o", "remount,bind,ro"], &sent);
+        for _ in 0..5 {
+            assert_eq!(post(), 503);
+        }
+        drop(read_only);
+        assert!(daemon.spool.drain().is_empty());
+        assert!(second.requests().is_empty());
+        for _ in 0..3 {
+            assert_eq!(post(), 200);
+        }
+        if fallback {
+            second.wait_for(1);
+        } else {
+            daemon.spool.wait_for(1);
+        }
+        setup.outbox().wait_until_empty();
+        let notices = daemon.spool.drain().len();
+        let expected = if fallback { (1, 0) } else { (0, 1) };
+        assert_eq!((second.requests().len(), notices), expected);
+        assert_eq!(first.requests().len(), 1);
+        drop(daemon);
+        drop(mount);
+    }
 }
 
 /// Posts from four clients while staging breaks and is repaired. Asserts that

@@ -27,6 +27,8 @@ pub struct DeliverySettings {
     pub notice_unknown: String,
     /// Notice about a message that the provider could not deliver.
     pub notice_undelivered: String,
+    /// Notice about several messages that were not delivered.
+    pub notice_more: String,
     /// How long a sent message is kept for its receipt; zero keeps none.
     pub receipt_lifetime: Duration,
 }
@@ -88,6 +90,7 @@ impl Default for DeliverySettings {
             notice_failed: keys::NOTICE_FAILED.default.to_owned(),
             notice_unknown: keys::NOTICE_UNKNOWN.default.to_owned(),
             notice_undelivered: keys::NOTICE_UNDELIVERED.default.to_owned(),
+            notice_more: keys::NOTICE_MORE.default.to_owned(),
             receipt_lifetime: Duration::ZERO,
         }
     }
@@ -127,6 +130,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
     let notice_failed = reader.read(&keys::NOTICE_FAILED);
     let notice_unknown = reader.read(&keys::NOTICE_UNKNOWN);
     let notice_undelivered = reader.read(&keys::NOTICE_UNDELIVERED);
+    let notice_more = reader.read(&keys::NOTICE_MORE);
     let receipt_lifetime = reader.read(&keys::RECEIPT_TTL);
     if min > max && max.is_some() {
         reader.mistake(&keys::RETRY_MIN, "must not be more than retry_max");
@@ -151,6 +155,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<DeliverySettings> {
         notice_failed: notice_failed?.unwrap_or_default(),
         notice_unknown: notice_unknown?.unwrap_or_default(),
         notice_undelivered: notice_undelivered?.unwrap_or_default(),
+        notice_more: notice_more?.unwrap_or_default(),
         receipt_lifetime: receipt_lifetime?,
     })
 }

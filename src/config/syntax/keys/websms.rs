@@ -273,7 +273,7 @@ keys! { Section::Websms;
 
     /// What the sender's phone gets, from the number that they wrote to, when a message from the outbox
     /// was not sent. `{to}`, `{from}`, `{text}` and `{reason}` are filled in; `""` sends nothing. One
-    /// sender gets at most 20 a minute.
+    /// sender gets at most 20 a minute, and `notice_more` for the others.
     NOTICE_FAILED: "notice_failed" = "Not delivered to {to}: {reason}", OptionalText, "";
 
     /// The same when the message may have been sent.
@@ -282,6 +282,10 @@ keys! { Section::Websms;
     /// The same when the provider accepted the message and a receipt says later that it was not
     /// delivered; `{reason}` is in the provider's words.
     NOTICE_UNDELIVERED: "notice_undelivered" = "Not delivered to {to}: {reason}", OptionalText, "";
+
+    /// What a sender's phone gets a minute after 20 notices, for all further messages that were not
+    /// delivered, or perhaps not. `{count}` is filled in; `""` sends nothing.
+    NOTICE_MORE: "notice_more" = "... and {count} more messages not delivered, or perhaps not", OptionalText, "";
 
     /// How long a message that was sent from the outbox is kept for its receipt, in `outboxdir/sent`;
     /// 0 keeps none. `asterisk-websms queue show` shows it.
