@@ -58,6 +58,12 @@ impl ProviderChain {
         })
     }
 
+    /// The interfaces that a message may be sent by.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = &InterfaceName> {
+        let providers = [&self.primary].into_iter().chain(&self.fallbacks);
+        providers.map(|provider| &provider.settings.interface)
+    }
+
     /// The size of a message's text, as the first provider gets it.
     pub(crate) fn size(&self, message: &OutgoingMessage) -> TextSize {
         request::size(&self.primary.settings, message)

@@ -102,6 +102,7 @@ impl Delivery {
             _ if turn.age.at(Instant::now()) > self.settings.retry.lifetime => expired(&record),
             None => rejected(Reason::UnknownIndex),
             Some(providers) => {
+                let _in_flight = self.receipts.in_flight(providers.interfaces());
                 let attempt = providers.send(name.id(), &message).await;
                 return self.settle(name, turn.age, record, &message, attempt).await;
             }

@@ -4,7 +4,7 @@
 //! until its `receipt_ttl` is over. Its receipts are recorded there. When one reports
 //! that the message was not delivered, the message goes to the fallback or its
 //! sender is notified. A receipt that comes before the message is known to be sent
-//! waits a minute for it.
+//! waits for it in [`EarlyReceipts`], as long as its request is in flight.
 //!
 //! What follows a receipt happens once, although the provider repeats a receipt that
 //! could not be recorded:
@@ -18,7 +18,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -51,7 +51,23 @@ pub(crate) struct Tracker {
     runtime: Handle,
     /// Locked while a message or a receipt is recorded: what was read must still
     /// hold when it is written, and a message must not miss its early receipt.
+    recording: Mutex<()>,
+    /// Never locked for long.
     early: Mutex<EarlyReceipts>,
+}
+
+/// A request in flight, for whose message early receipts are kept. It ends when this
+/// is dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    tracker: Arc<Tracker>,
+    number: u64,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.tracker.early.lock().end(self.number);
+    }
 }
 
 impl Tracker {
@@ -77,8 +93,26 @@ impl Tracker {
                 .collect(),
             notifier,
             runtime,
+            recording: Mutex::default(),
             early: Mutex::default(),
         }
+    }
+
+    /// Counts a request that is about to be made for a message, by one of the
+    /// interfaces. It is to be kept until [`Self::track`] has returned.
+    pub(crate) fn in_flight<'a>(
+        self: &Arc<Self>,
+        interfaces: impl Iterator<Item = &'a InterfaceName>,
+    ) -> InFlight {
+        let awaiting = interfaces.filter(|name| self.awaits_receipts(name));
+        let number = self.early.lock().begin(awaiting.cloned().collect());
+        let tracker = Arc::clone(self);
+        InFlight { tracker, number }
+    }
+
+    fn awaits_receipts(&self, interface: &InterfaceName) -> bool {
+        let interface = self.interfaces.get(interface);
+        interface.is_some_and(|interface| !interface.delivery.receipt_lifetime.is_zero())
     }
 
     /// Keeps a message that was sent, if its interface waits for receipts, and
@@ -88,14 +122,14 @@ impl Tracker {
     /// # Errors
     /// When the disk refuses.
     pub(crate) fn track(&self, sent: &SentMessage) -> io::Result<()> {
-        let interface = self.interfaces.get(&sent.interface);
-        if interface.is_none_or(|interface| interface.delivery.receipt_lifetime.is_zero()) {
+        if !self.awaits_receipts(&sent.interface) {
             return Ok(());
         }
         let key = ReceiptKey::new(&sent.interface, &sent.provider_id);
-        let mut early = self.early.lock();
+        let _recording = self.recording.lock();
         self.sent.write(&key, sent)?;
-        match early.take(&key) {
+        let early = self.early.lock().take(&sent.interface, &sent.provider_id);
+        match early {
             Some(receipt) => self.apply(&key, sent.clone(), &receipt),
             None => Ok(()),
         }
@@ -106,27 +140,24 @@ impl Tracker {
     /// # Errors
     /// When the disk refuses.
     pub(crate) fn record(&self, receipt: &Receipt) -> io::Result<()> {
-        let keys = self.candidates(receipt);
-        let mut early = self.early.lock();
-        for key in &keys {
-            if let Some(sent) = self.sent.read(key)? {
-                return self.apply(key, sent, receipt);
+        let _recording = self.recording.lock();
+        for interface in self.candidates(receipt) {
+            let key = ReceiptKey::new(interface, &receipt.provider_id);
+            if let Some(sent) = self.sent.read(&key)? {
+                return self.apply(&key, sent, receipt);
             }
         }
         let (interface, status) = (&receipt.interface, &receipt.status);
         debug!(%interface, status, "receipt for unknown message");
-        early.add(keys, receipt, Instant::now());
-        Ok(())
+        let mut early = self.early.lock();
+        let kept = early.add(self.candidates(receipt), receipt);
+        kept.map_err(io::Error::other)
     }
 
-    /// The messages that a receipt could be for: one of the interface that it came
-    /// in on, or of an interface that receives nothing itself.
-    fn candidates(&self, receipt: &Receipt) -> Vec<ReceiptKey> {
-        [&receipt.interface]
-            .into_iter()
-            .chain(&self.send_only)
-            .map(|interface| ReceiptKey::new(interface, &receipt.provider_id))
-            .collect()
+    /// The interfaces whose message a receipt could be for: the one that it came in
+    /// on, and those that receive nothing themselves.
+    fn candidates<'a>(&'a self, receipt: &'a Receipt) -> impl Iterator<Item = &'a InterfaceName> {
+        [&receipt.interface].into_iter().chain(&self.send_only)
     }
 
     fn apply(&self, key: &ReceiptKey, mut sent: SentMessage, receipt: &Receipt) -> io::Result<()> {
@@ -223,7 +254,7 @@ impl Tracker {
     /// messages whose receipts are no longer waited for. Blocks; not to be called on
     /// a thread of the runtime.
     pub(crate) fn clean_up(&self) {
-        let _recording = self.early.lock();
+        let _recording = self.recording.lock();
         for key in self.sent.with_next() {
             let followed = match self.sent.read(&key) {
                 Ok(Some(sent)) if sent.next.is_some() => self.follow(&key, &sent),

@@ -87,7 +87,7 @@ const SENT: &str = ".json";
 const NEXT: &str = ".next";
 
 /// A sent message, by a digest of its interface and its provider's id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReceiptKey(String);
 
 impl ReceiptKey {

@@ -286,15 +286,29 @@ fn delivery_is_recorded_without_a_notice() {
 fn receipt_before_its_message_waits_for_it() {
     let mut example = Example::new();
     let daemon = example.installation.start();
-    // Of a message that is not known, or not yet.
-    assert_eq!(post(&daemon, &status("m-1", "failed", "too early")), 200);
-    assert!(daemon.spool.drain().is_empty());
+    // The provider reports before it answers, and others send by the same account.
+    let strangers = |count: usize, name: &str| {
+        for number in 0..count {
+            let id = format!("{name}-{number}");
+            assert_eq!(post(&daemon, &status(&id, "failed", "of a stranger")), 200);
+        }
+    };
+    strangers(10, "before");
+    let provider_is_slow = example.answer.lock().unwrap();
     example.send("Hello");
+    example.provider.wait_for(1);
+    strangers(1000, "x");
+    assert_eq!(post(&daemon, &status("m-1", "failed", "too early")), 200);
+    assert_eq!(post(&daemon, &status("m-1", "sent", "")), 200);
+    strangers(1000, "y");
+    assert!(daemon.spool.drain().is_empty());
+    drop(provider_is_slow);
     let [notice] = daemon.spool.wait_for(1).try_into().unwrap();
     assert!(callfile::read(&notice).2.ends_with("too early"));
-    wait_for("the receipt to be noted", || {
+    wait_for("the receipt to be recorded", || {
         example.state().filter(|state| state == "undelivered")
     });
+    assert_eq!(daemon.spool.drain().len(), 1);
 }
 
 #[test]
