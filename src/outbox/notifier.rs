@@ -76,6 +76,14 @@ fn not_stored(name: OutboxName, error: &SpoolError) {
     error!(id = %name.id(), error = %failed(error), "sender not notified, will retry");
 }
 
+impl InMemory {
+    /// A message that begins to wait, perhaps not for the first time.
+    fn waits(&mut self, name: OutboxName, record: Record) {
+        self.notified.remove(&name);
+        self.unwritten.insert(name, record);
+    }
+}
+
 /// What became of a notice.
 #[derive(Debug)]
 enum Sent {
@@ -119,8 +127,7 @@ impl Notifier {
             Sent::NotStored(error) => not_stored(name, &error),
         }
         // Before its file appears without the reason.
-        let unwritten = record.clone();
-        self.in_memory.lock().unwritten.insert(name, unwritten);
+        self.in_memory.lock().waits(name, record.clone());
         let written = self.on_disk(move |outbox| outbox.await_notice(name, &record));
         let written = written.await;
         if !matches!(written, Ok(false)) {

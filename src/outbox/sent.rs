@@ -163,7 +163,9 @@ impl SentMessages {
     /// # Errors
     /// When the disk refuses.
     pub(super) fn prepare_next(&self, key: &ReceiptKey, record: &Record) -> io::Result<()> {
-        Ok(self.0.replace(&record.to_json(), &key.next_file())?)
+        self.0.replace(&record.to_json(), &key.next_file())?;
+        // Before the receipt is, which names it.
+        Ok(self.0.sync()?)
     }
 
     /// The messages whose receipts are still to be followed up.

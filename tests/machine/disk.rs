@@ -190,7 +190,7 @@ fn call_files_of_an_unmounted_spool_wait_until_it_is_mounted_again() {
 /// Writes into a file until the disk is full.
 fn fill(filler: &Path) {
     let full = Command::new("dd")
-        .args(["if=/dev/zero", "bs=1k"])
+        .args(["if=/dev/zero", "bs=1k", "count=4096"])
         .arg(format!("of={}", filler.display()))
         .stderr(Stdio::null())
         .status()
