@@ -61,7 +61,9 @@ pub(crate) struct FastAgiServer {
     providers: HashMap<InterfaceName, ProviderChain>,
     /// Sends and checks one-time passwords, if `[otp]` is configured.
     otp: Option<Arc<OtpService>>,
-    log_limit: LogLimit,
+    refused: LogLimit,
+    ended: LogLimit,
+    rejected: LogLimit,
 }
 
 impl FastAgiServer {
@@ -79,7 +81,9 @@ impl FastAgiServer {
             providers: providers.collect::<Result<_, _>>()?,
             config: Arc::new(config),
             otp,
-            log_limit: LogLimit::default(),
+            refused: LogLimit::default(),
+            ended: LogLimit::default(),
+            rejected: LogLimit::default(),
         })
     }
 
@@ -92,8 +96,11 @@ impl FastAgiServer {
                 if !server.permits(peer) {
                     return;
                 }
-                if let Err(error) = server.serve(stream, peer, &shutdown).await {
-                    warn!(%peer, error = %chain(&error), "FastAGI connection ended early");
+                if let Err(error) = server.serve(stream, peer, &shutdown).await
+                    && let Some(suppressed) = server.ended.allow()
+                {
+                    let error = chain(&error);
+                    warn!(%peer, %error, suppressed, "FastAGI connection ended early");
                 }
             }
         };
@@ -105,7 +112,7 @@ impl FastAgiServer {
         let address = peer.ip().to_canonical();
         let networks = &self.config.server.agi_permitted;
         let permitted = networks.iter().any(|network| network.contains(&address));
-        if !permitted && let Some(suppressed) = self.log_limit.allow() {
+        if !permitted && let Some(suppressed) = self.refused.allow() {
             let remedy = "add the address to agi_permit_addr of [websmsd] if it is Asterisk's";
             warn!(%peer, remedy, suppressed, "FastAGI connection refused");
         }
@@ -157,7 +164,10 @@ impl FastAgiServer {
                 }
             },
             Err(error) => {
-                error!(%id, error = %chain(&error), "message not sent: not an AGI call of websms");
+                if let Some(suppressed) = self.rejected.allow() {
+                    let error = chain(&error);
+                    error!(%id, %error, suppressed, "message not sent: not an AGI call of websms");
+                }
                 SubmitResult::rejected(Reason::BadArguments)
             }
         };

@@ -1,6 +1,7 @@
 //! Takes a webhook through all steps: judged, read, stored, answered.
 
 use std::fmt;
+use std::mem::{Discriminant, discriminant};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,7 +13,7 @@ use tracing::{error, info, warn};
 use crate::config::{AllowedMethod, AuthScheme, IncomingInterface};
 use crate::document::Document;
 use crate::http::server::client_address::TrustedProxies;
-use crate::http::server::log_limit::LogLimit;
+use crate::http::server::log_limit::{KeyedLogLimit, LogLimit};
 use crate::http::server::reply::Reply;
 use crate::http::server::{Handler, read_body};
 use crate::inbound::auth::{self, AuthError, TrustScope};
@@ -40,7 +41,9 @@ pub(crate) struct WebhookHandler {
     /// Shared with the tasks that store messages, which outlive a request that
     /// was cut off.
     store: Arc<MessageStore>,
-    log_limit: LogLimit,
+    refusals: KeyedLogLimit<Discriminant<Refusal>>,
+    challenges: LogLimit,
+    ignored: LogLimit,
 }
 
 impl WebhookHandler {
@@ -57,7 +60,9 @@ impl WebhookHandler {
             max_body,
             observer,
             store: Arc::new(store),
-            log_limit: LogLimit::default(),
+            refusals: KeyedLogLimit::default(),
+            challenges: LogLimit::default(),
+            ignored: LogLimit::default(),
         }
     }
 
@@ -68,7 +73,7 @@ impl WebhookHandler {
             && let Some(value) = challenge(&request, endpoint)?
         {
             let response = reply::echo(&value)?;
-            if let Some(suppressed) = self.log_limit.allow() {
+            if let Some(suppressed) = self.challenges.allow() {
                 let interface = &endpoint.settings.interface;
                 info!(%client, %interface, suppressed, "echo challenge answered");
             }
@@ -94,7 +99,7 @@ impl WebhookHandler {
                 .filter_map(|it| it.settings.paths.as_ref());
             let path = path_template::loggable(path, paths.flatten().map(String::as_str));
             match error {
-                NoEndpoint::Address => Refusal::Forbidden(format!(
+                NoEndpoint::Address => Refusal::Address(format!(
                     "address {client} is not in permit_addr of an interface for path {path:?}"
                 )),
                 NoEndpoint::Path => Refusal::NotFound(format!(
@@ -121,7 +126,7 @@ impl WebhookHandler {
         } = extracted;
         let none = messages.is_empty() && receipts.is_empty();
         if none && rejected.is_empty() && ignored > 0 {
-            if let Some(suppressed) = self.log_limit.allow() {
+            if let Some(suppressed) = self.ignored.allow() {
                 let interface = &interface.interface;
                 info!(%client, %interface, ignored, suppressed, "event ignored by match/ignore rules");
             }
@@ -171,10 +176,13 @@ impl WebhookHandler {
     }
 
     fn log_refusal(&self, peer: IpAddr, refusal: &Refusal) {
+        let Some(suppressed) = self.refusals.allow(discriminant(refusal)) else {
+            return;
+        };
         let status = refusal.status().as_u16();
         if let Refusal::Unavailable(reason) = refusal {
-            error!(%peer, status, %reason, "message not stored");
-        } else if let Some(suppressed) = self.log_limit.allow() {
+            error!(%peer, status, %reason, suppressed, "message not stored");
+        } else {
             warn!(%peer, status, reason = %refusal, suppressed, "request refused");
         }
     }

@@ -22,10 +22,13 @@ const RETRY_SECONDS: &str = "30";
 /// Why a request is refused. The text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
+    /// 403: the address is not permitted.
+    #[error("{0}")]
+    Address(String),
     /// 400: no message can be read from it.
     #[error("{0}")]
     BadRequest(String),
-    /// 403: the address, signature or token is wrong.
+    /// 403: the signature, the token or a proxy's header is wrong.
     #[error("{0}")]
     Forbidden(String),
     /// 405, with the methods that are allowed.
@@ -55,7 +58,7 @@ impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Address(_) | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -21,7 +21,7 @@ use tracing::warn;
 
 use crate::config::HttpSettings;
 use crate::http::server::client_address::TrustedProxies;
-use crate::http::server::log_limit::LogLimit;
+use crate::http::server::log_limit::KeyedLogLimit;
 use crate::http::server::reply::{self, Reply};
 use crate::http::server::{self, Handler};
 use crate::logging::failed;
@@ -55,7 +55,7 @@ pub(crate) struct OtpHandler {
     token: Option<Secret>,
     proxies: TrustedProxies,
     own_hosts: OwnHosts,
-    log_limit: LogLimit,
+    refusals: KeyedLogLimit<StatusCode>,
 }
 
 impl OtpHandler {
@@ -80,7 +80,7 @@ impl OtpHandler {
                 networks: networks.unwrap_or_default(),
                 header: settings.proxy_header.clone(),
             },
-            log_limit: LogLimit::default(),
+            refusals: KeyedLogLimit::default(),
         }
     }
 
@@ -152,8 +152,9 @@ impl Handler for OtpHandler {
         match self.respond(peer, request).await {
             Ok(reply) => reply.response(),
             Err(refusal) => {
-                if let Some(suppressed) = self.log_limit.allow() {
-                    let status = refusal.status().as_u16();
+                let status = refusal.status();
+                if let Some(suppressed) = self.refusals.allow(status) {
+                    let status = status.as_u16();
                     warn!(%peer, status, reason = %refusal, suppressed, "OTP request refused");
                 }
                 refusal.response()

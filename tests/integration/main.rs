@@ -13,6 +13,7 @@
 //! | `queue` | the command `queue` |
 //! | `websmsd` | requests and responses: statuses, paths, methods |
 //! | `clients` | clients that disconnect, and connections that must be closed |
+//! | `connections` | what a stranger can write to the log |
 //! | `shutdown` | signals, and one deadline for everything in progress |
 //! | `spool` | the order of call files, clocks, foreign files |
 //! | `injection` | attempts to inject into call files |
@@ -52,6 +53,7 @@ mod support;
 mod clients;
 mod config;
 mod config_access;
+mod connections;
 mod damage;
 mod dedupe;
 mod demo;
