@@ -28,7 +28,7 @@ use crate::outbox::RunningOutbox;
 use crate::resilience::shutdown::{self, Shutdown, ShutdownTrigger};
 use crate::spool::{Spool, SpoolThreads, probe};
 use crate::storage::durable::Directory;
-use listeners::Listeners;
+use listeners::{Listeners, raise_descriptor_limit};
 use observer::Observers;
 use otp_service::OtpListener;
 use signals::Signals;
@@ -101,6 +101,7 @@ impl Daemon {
             detail: String::new(),
         })?;
         log(&report);
+        raise_descriptor_limit();
         // The ports first: some need root, and while another websmsd has them, its
         // files must not be touched.
         let listeners = Listeners::open(options, &config)?;
