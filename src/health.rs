@@ -8,12 +8,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming as Body;
 use hyper::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::http::server::Handler;
-use crate::http::server::reply::{self, Reply};
+use crate::http::server::admission::Admission;
+use crate::http::server::body::Body;
+use crate::http::server::reply::{self, Answer};
 use crate::otp::service::OtpService;
 use crate::spool::{Spool, SpoolHealth};
 
@@ -36,17 +37,23 @@ impl Handler for HealthHandler {
 
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-    async fn handle(&self, _peer: IpAddr, _request: Request<Body>) -> Reply {
+    fn admission(&self) -> Admission {
+        Admission::open()
+    }
+
+    async fn handle(&self, _peer: IpAddr, _request: Request<Body>) -> Answer {
         let spool = self.spool.clone();
         let otp = self.otp.as_ref().map(|otp| otp.counters().to_json());
-        match tokio::task::spawn_blocking(move || spool.health()).await {
-            Ok(health) => {
-                let (status, body) = report(&health, otp);
-                reply::json(status, body)
-            }
-            // The program is ending.
-            Err(_) => reply::json(StatusCode::SERVICE_UNAVAILABLE, "{}"),
-        }
+        Answer::Plain(
+            match tokio::task::spawn_blocking(move || spool.health()).await {
+                Ok(health) => {
+                    let (status, body) = report(&health, otp);
+                    reply::json(status, body)
+                }
+                // The program is ending.
+                Err(_) => reply::json(StatusCode::SERVICE_UNAVAILABLE, "{}"),
+            },
+        )
     }
 }
 

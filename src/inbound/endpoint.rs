@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::config::{EchoSecret, IncomingInterface, WebhookAuth};
 use crate::inbound::path_template;
 use crate::secret::{Secret, SecretError, SecretSource};
@@ -41,8 +43,13 @@ impl Endpoint {
         templates.find_map(|template| path_template::matched(template, path)?.token)
     }
 
+    /// The networks that may post; `None` is everybody.
+    pub(crate) fn permitted(&self) -> Option<&Vec<IpNet>> {
+        self.settings.permitted.as_ref()
+    }
+
     fn permits(&self, client: IpAddr) -> bool {
-        let permitted = self.settings.permitted.as_ref();
+        let permitted = self.permitted();
         permitted.is_none_or(|networks| networks.iter().any(|network| network.contains(&client)))
     }
 
@@ -96,6 +103,8 @@ pub(crate) fn find<'a>(
 mod tests {
     use super::*;
     use crate::config::{self, TOKEN};
+    use crate::http::server::admission::{Admission, PeerClass};
+    use crate::http::server::client_address::TrustedProxies;
 
     fn endpoint(name: &str, permitted: &[&str], paths: &[&str]) -> Endpoint {
         let token = if paths.iter().any(|path| path.contains(TOKEN)) {
@@ -155,6 +164,37 @@ mod tests {
         ] {
             let expected = expected.map(str::to_owned);
             assert_eq!(found(&endpoints, client, path), expected, "{client} {path}");
+        }
+    }
+
+    /// Who is turned away before a request is read would be refused for any path.
+    #[test]
+    fn stranger_is_whom_no_interface_permits() {
+        let lists: [&[&[&str]]; 4] = [
+            &[],
+            &[&[]],
+            &[&["192.0.2.0/24"], &["198.51.100.0/24", "2001:db8::/32"]],
+            &[&["192.0.2.0/24"], &[]],
+        ];
+        for lists in lists {
+            let endpoints: Vec<_> = lists.iter().map(|list| endpoint("a", list, &[])).collect();
+            let proxies = TrustedProxies {
+                networks: Vec::new(),
+                header: String::new(),
+            };
+            let admission = Admission::new(proxies, endpoints.iter().map(Endpoint::permitted));
+            for client in [
+                "192.0.2.1",
+                "198.51.100.1",
+                "2001:db8::1",
+                "203.0.113.1",
+                "::1",
+            ] {
+                let client: IpAddr = client.parse().unwrap();
+                let refused = find(client, "/", &endpoints).is_err();
+                let stranger = admission.classify(client) == PeerClass::Stranger;
+                assert_eq!(stranger, refused, "{client} {lists:?}");
+            }
         }
     }
 

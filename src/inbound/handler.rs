@@ -6,16 +6,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hyper::body::Incoming as Body;
 use hyper::{Method, Request};
 use tracing::{error, info, warn};
 
 use crate::config::{AllowedMethod, AuthScheme, IncomingInterface};
 use crate::document::Document;
+use crate::http::server::Handler;
+use crate::http::server::admission::Admission;
+use crate::http::server::body::{Body, read_body};
 use crate::http::server::client_address::TrustedProxies;
 use crate::http::server::log_limit::{KeyedLogLimit, LogLimit};
-use crate::http::server::reply::Reply;
-use crate::http::server::{Handler, read_body};
+use crate::http::server::reply::{Answer, Reply};
 use crate::inbound::auth::{self, AuthError, TrustScope};
 use crate::inbound::decode::{self, Content};
 use crate::inbound::endpoint::{self, Endpoint, NoEndpoint};
@@ -203,12 +204,17 @@ impl Handler for WebhookHandler {
     /// A provider whose request is not answered by then sends it again.
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
-    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Reply {
+    fn admission(&self) -> Admission {
+        let lists = self.endpoints.iter().map(Endpoint::permitted);
+        Admission::new(self.proxies.clone(), lists)
+    }
+
+    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Answer {
         match self.respond(peer, request).await {
-            Ok(response) => response,
+            Ok(response) => Answer::Plain(response),
             Err(refusal) => {
                 self.log_refusal(peer, &refusal);
-                refusal.response()
+                Answer::Refused(refusal.response())
             }
         }
     }

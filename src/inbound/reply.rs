@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::config::Acknowledgement;
-use crate::http::server::BodyError;
+use crate::http::server::body::BodyError;
 use crate::http::server::client_address::MalformedProxyHeader;
 use crate::http::server::reply::{self, Reply};
 use crate::inbound::auth::AuthError;

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming as Body;
 use hyper::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, SERVER,
     WWW_AUTHENTICATE,
@@ -20,10 +19,12 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::config::HttpSettings;
+use crate::http::server::Handler;
+use crate::http::server::admission::Admission;
+use crate::http::server::body::{Body, BodyError, read_body};
 use crate::http::server::client_address::TrustedProxies;
 use crate::http::server::log_limit::KeyedLogLimit;
-use crate::http::server::reply::{self, Reply};
-use crate::http::server::{self, Handler};
+use crate::http::server::reply::{self, Answer, Reply};
 use crate::logging::failed;
 use crate::otp::outcome::{OTP_STATUS, OtpOutcome};
 use crate::otp::own_host::{ForeignRequest, OwnHosts};
@@ -97,7 +98,7 @@ impl OtpHandler {
         let outcome = match *request.method() {
             Method::GET => self.service.send(client, &phone).await,
             Method::POST => {
-                let body = server::read_body(request.into_body(), BODY_MAX).await?;
+                let body = read_body(request.into_body(), BODY_MAX).await?;
                 self.service.verify(&phone, read_code(&body)?).await
             }
             _ => return Err(OtpRefusal::Method),
@@ -148,16 +149,21 @@ impl Handler for OtpHandler {
     /// A provider may take its time; the shutdown's deadline bounds it.
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Reply {
+    fn admission(&self) -> Admission {
+        let permitted = &self.service.settings().permitted;
+        Admission::new(self.proxies.clone(), [Some(permitted)])
+    }
+
+    async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Answer {
         match self.respond(peer, request).await {
-            Ok(reply) => reply.response(),
+            Ok(reply) => Answer::Plain(reply.response()),
             Err(refusal) => {
                 let status = refusal.status();
                 if let Some(suppressed) = self.refusals.allow(status) {
                     let status = status.as_u16();
                     warn!(%peer, status, reason = %refusal, suppressed, "OTP request refused");
                 }
-                refusal.response()
+                Answer::Refused(refusal.response())
             }
         }
     }
@@ -216,7 +222,7 @@ fn text(status: StatusCode, text: String) -> Reply {
 enum OtpRefusal {
     /// 400, 408 or 413.
     #[error("failed to {0}")]
-    Body(#[from] server::BodyError),
+    Body(#[from] BodyError),
     /// 403.
     #[error("{0}")]
     Forbidden(String),
@@ -240,9 +246,9 @@ enum OtpRefusal {
 impl OtpRefusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Body(server::BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(server::BodyError::TimedOut) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(server::BodyError::Incomplete(_)) | Self::NotJson => StatusCode::BAD_REQUEST,
+            Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TimedOut) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::Incomplete(_)) | Self::NotJson => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) | Self::Foreign(_) => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,

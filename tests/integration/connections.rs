@@ -1,8 +1,12 @@
-//! How many lines a stranger can write to the log.
+//! How a refusal ends a connection, and how many lines a stranger can write to the
+//! log.
 
-use std::time::Instant;
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use crate::support::daemon::Server;
+use crate::support::http::{self, FORM, JSON, Response, kept_request};
 use crate::support::{Daemon, Spool, wait_for};
 
 const TO: &str = "+12025550160";
@@ -11,8 +15,130 @@ const FROM: &str = "+15017122661";
 /// Lines of the same kind that a refusal may write, of one moment and the next.
 const LINES_MAX: usize = 20;
 
+fn message() -> Vec<u8> {
+    http::message(TO, FROM, "x")
+}
+
+/// Sends all of a request, reads one response, and whether the connection ends
+/// behind it. A reset fails.
+fn exchange(address: SocketAddr, raw: &[u8]) -> (Response, bool) {
+    let mut stream = http::connect(address);
+    stream.write_all(raw).expect("all of the request is read");
+    let mut reader = BufReader::new(stream);
+    let response = http::read_response(&mut reader);
+    let timeout = Duration::from_millis(500);
+    reader.get_ref().set_read_timeout(Some(timeout)).unwrap();
+    let ended = match reader.read(&mut [0]) {
+        Ok(0) => true,
+        Ok(_) => panic!("bytes behind the response"),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => false,
+        Err(error) => panic!("{error}"),
+    };
+    (response, ended)
+}
+
 fn lines(log: &str, message: &str) -> usize {
     log.lines().filter(|line| line.contains(message)).count()
+}
+
+#[test]
+fn refusal_ends_the_connection() {
+    let daemon = Daemon::start(
+        "[websmsd]\nrequest_uri [t] = /token\nauth [t] = token\nauth_place [t] = query:k\n\
+         auth_secret [t] = secret\n\
+         request_uri [b] = /basic\nauth [b] = basic\nauth_user [b] = u\nauth_secret [b] = s\n\
+         request_uri [p] = /plain\nmax_body = 2000\n",
+    );
+    let message = message();
+    let post =
+        |target: &str, headers: &[_], body: &[u8]| kept_request("POST", target, headers, body);
+    let large = http::message(TO, FROM, &"x".repeat(2000));
+    let long = ("X-Long", "x".repeat(20_000));
+    for (raw, status) in [
+        (post("/plain", &[JSON], b"{"), 400),
+        (post("/plain", &[FORM], b"To=1&From=2"), 400),
+        (post("/basic", &[FORM], &message), 401),
+        (post("/token?k=wrong", &[FORM], &message), 403),
+        (post("/other", &[FORM], &message), 404),
+        (kept_request("GET", "/plain", &[], b""), 405),
+        (post("/plain", &[FORM], &large), 413),
+        (post("/plain", &[("Content-Type", "x/y")], &message), 415),
+        (post("/plain", &[(long.0, &long.1), FORM], b""), 431),
+        (b"garbage\r\n\r\n".to_vec(), 400),
+    ] {
+        let (response, ended) = exchange(daemon.address, &raw);
+        assert_eq!(response.status, status);
+        assert_eq!(response.headers["connection"], "close", "{status}");
+        assert!(ended, "{status}");
+    }
+    let (response, ended) = exchange(daemon.address, &post("/plain", &[FORM], &message));
+    assert_eq!(response.status, 200);
+    assert!(!ended && !response.headers.contains_key("connection"));
+}
+
+#[test]
+fn connection_of_a_proxy_survives_a_refusal_that_has_read_everything() {
+    let daemon = Daemon::start(
+        "[websmsd]\nproxy_addr = 127.0.0.1\npermit_addr = 192.0.2.0/24\nrequest_uri = /hook\n",
+    );
+    let message = message();
+    let client = |address| ("X-Forwarded-For", address);
+    let stream = http::connect(daemon.address);
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    for (headers, body, status) in [
+        (vec![client("198.51.100.1")], &b""[..], 403),
+        (vec![client("192.0.2.1"), JSON], b"{", 400),
+        (vec![client("192.0.2.1"), FORM], &message, 200),
+    ] {
+        let raw = kept_request("POST", "/hook", &headers, body);
+        writer.write_all(&raw).unwrap();
+        let response = http::read_response(&mut reader);
+        assert_eq!(response.status, status);
+        assert!(!response.headers.contains_key("connection"), "{status}");
+    }
+    // The rest of this body would stand before the next request.
+    let raw = kept_request("POST", "/hook", &[client("198.51.100.1"), FORM], &message);
+    let (response, ended) = exchange(daemon.address, &raw);
+    assert_eq!((response.status, ended), (403, true));
+    assert_eq!(response.headers["connection"], "close");
+}
+
+/// A client, or a proxy, that sends everything before it reads gets the answer.
+#[test]
+fn refusal_of_a_large_body_is_readable() {
+    let body = vec![b'x'; 1_000_000];
+    for (config, target, status) in [
+        ("[websmsd]\n", "/", 413),
+        ("[websmsd]\nrequest_uri = /hook\n", "/other", 404),
+        ("[websmsd]\npermit_addr = 192.0.2.1\n", "/", 403),
+        (
+            "[websmsd]\nproxy_addr = 127.0.0.1\npermit_addr = 192.0.2.1\n",
+            "/",
+            403,
+        ),
+    ] {
+        let daemon = Daemon::start(config);
+        let raw = kept_request("POST", target, &[FORM], &body);
+        let (response, ended) = exchange(daemon.address, &raw);
+        assert_eq!((response.status, ended), (status, true), "{config}");
+        assert_eq!(response.headers["connection"], "close", "{config}");
+    }
+}
+
+#[test]
+fn unreadable_requests_are_logged_within_bounds() {
+    let daemon = Daemon::start("");
+    let raw = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nPOST / HTTP/1.1\r\n\r\n";
+    for _ in 0..500 {
+        assert_eq!(daemon.request(raw).status, 400);
+    }
+    let line = daemon.wait_for_log("unreadable request refused");
+    for part in ["WARN", "peer=127.0.0.1", "PROXY protocol"] {
+        assert!(line.contains(part), "{line}");
+    }
+    let lines = lines(&daemon.log(), "unreadable request refused");
+    assert!(lines <= LINES_MAX, "{lines}");
 }
 
 /// Posts this many, all of which are refused.

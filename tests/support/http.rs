@@ -138,6 +138,21 @@ fn request_with(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8
     [request.as_bytes(), body].concat()
 }
 
+/// The same without `Connection: close`: the connection may be used again.
+pub(crate) fn kept_request(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
+    const CLOSE: &[u8] = b"Connection: close\r\n";
+    let mut raw = request(method, target, headers, body);
+    let found = raw.windows(CLOSE.len()).position(|part| part == CLOSE);
+    let start = found.expect("every request has it");
+    raw.drain(start..start + CLOSE.len());
+    raw
+}
+
 pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
 

@@ -1,4 +1,5 @@
-//! Responses: a status, a body and a type that no browser guesses anew.
+//! Responses: a status, a body and a type that no browser guesses anew; and whether
+//! they refuse a request.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -6,6 +7,14 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
 
 pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Plain(Reply),
+    /// The client gets nothing.
+    Refused(Reply),
+}
 
 pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
