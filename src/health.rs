@@ -10,30 +10,50 @@ use std::time::Duration;
 
 use hyper::{Request, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::http::server::Handler;
 use crate::http::server::admission::Admission;
 use crate::http::server::body::Body;
+use crate::http::server::connection_table::ConnectionLimits;
 use crate::http::server::reply::{self, Answer};
 use crate::otp::service::OtpService;
 use crate::spool::{Spool, SpoolHealth};
+
+/// Looks at the spool at the same time: each one writes to the disk.
+const LOOKS_MAX: usize = 4;
 
 /// Answers requests of monitoring.
 #[derive(Debug)]
 pub(crate) struct HealthHandler {
     spool: Spool,
     otp: Option<Arc<OtpService>>,
+    looks: Semaphore,
 }
 
 impl HealthHandler {
     pub(crate) fn new(spool: Spool, otp: Option<Arc<OtpService>>) -> Self {
-        Self { spool, otp }
+        Self {
+            spool,
+            otp,
+            looks: Semaphore::new(LOOKS_MAX),
+        }
     }
 }
 
 impl Handler for HealthHandler {
-    /// Few: each response costs a write to the disk.
-    const MAX_CONNECTIONS: usize = 4;
+    /// A few monitors, none of which shuts out the others.
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        max: 32,
+        reserved: 0,
+        per_address: 8,
+        per_recent_address: 8,
+        waiting: 8,
+        refused: 8,
+    };
+
+    /// Monitoring asks at once.
+    const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -42,6 +62,7 @@ impl Handler for HealthHandler {
     }
 
     async fn handle(&self, _peer: IpAddr, _request: Request<Body>) -> Answer {
+        let _look = self.looks.acquire().await;
         let spool = self.spool.clone();
         let otp = self.otp.as_ref().map(|otp| otp.counters().to_json());
         Answer::Plain(

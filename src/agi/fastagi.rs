@@ -25,7 +25,9 @@ use tracing::{error, warn};
 use crate::agi::commands::commands;
 use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::config::{Config, DeliveryMode, OutgoingInterface};
-use crate::http::server::listener;
+use crate::http::server::admission::Admission;
+use crate::http::server::connection_table::{ConnectionLimits, ConnectionTable, Place};
+use crate::http::server::listener::{self, Entrance};
 use crate::http::server::log_limit::LogLimit;
 use crate::logging::{chain, failed};
 use crate::model::id::Id;
@@ -38,12 +40,22 @@ use crate::outbound::provider::ProviderError;
 use crate::outbound::verdict::{Outcome, Reason};
 use crate::resilience::shutdown::Shutdown;
 
-/// Connections at a time. Asterisk makes one after another for messages
-/// (`main/message.c`, `ast_msg_queue`); AGI on other channels may add a few.
-const MAX_CONNECTIONS: usize = 64;
+/// Asterisk makes one connection after another for messages (`main/message.c`,
+/// `ast_msg_queue`); AGI on other channels may add a few. One that says nothing gives
+/// its place to the next, so that who can connect cannot shut out Asterisk.
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    max: 64,
+    reserved: 0,
+    per_address: 48,
+    per_recent_address: 48,
+    waiting: 32,
+    refused: 16,
+};
 
-/// For what Asterisk sends, which is complete when it connects, and for its answer
-/// to each command.
+/// For what Asterisk sends, which is complete when it connects.
+const ENVIRONMENT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For its answer to each command.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// As much as Asterisk can send: an argument has at most 8,192 bytes
@@ -89,14 +101,21 @@ impl FastAgiServer {
 
     /// Serves until the shutdown starts, then finishes the AGI calls in progress.
     pub(crate) async fn run(self, listener: TcpListener, shutdown: Shutdown) {
+        let entrance = Entrance {
+            admission: Admission::open(),
+            table: ConnectionTable::new(LIMITS),
+            // Asterisk reads commands, none of which says this.
+            farewell: |_| String::new(),
+        };
         let server = Arc::new(self);
-        let serve = |stream, peer| {
-            let (server, shutdown) = (Arc::clone(&server), shutdown.clone());
+        let ending = shutdown.clone();
+        let serve = move |stream, peer, place: Place| {
+            let (server, shutdown) = (Arc::clone(&server), ending.clone());
             async move {
                 if !server.permits(peer) {
                     return;
                 }
-                if let Err(error) = server.serve(stream, peer, &shutdown).await
+                if let Err(error) = server.serve(stream, peer, &place, &shutdown).await
                     && let Some(suppressed) = server.ended.allow()
                 {
                     let error = chain(&error);
@@ -104,7 +123,7 @@ impl FastAgiServer {
                 }
             }
         };
-        listener::accept(listener, MAX_CONNECTIONS, shutdown.clone(), serve).await;
+        listener::accept(listener, entrance, shutdown, serve).await;
     }
 
     /// Whether the peer may be Asterisk; others are not answered.
@@ -123,13 +142,20 @@ impl FastAgiServer {
         &self,
         mut stream: TcpStream,
         peer: SocketAddr,
+        place: &Place,
         shutdown: &Shutdown,
     ) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let (reader, writer) = stream.split();
         let mut reader = BufReader::new(reader);
         let mut bounded = (&mut reader).take(ENVIRONMENT_MAX);
-        let environment = timeout(READ_TIMEOUT, environment(&mut bounded)).await??;
+        let environment = tokio::select! {
+            environment = timeout(ENVIRONMENT_TIMEOUT, environment(&mut bounded)) => environment??,
+            () = place.evicted() => {
+                return Err(io::Error::other("another connection needs its place"));
+            }
+        };
+        place.begin();
         let commands = self.commands(&environment, peer, shutdown).await;
         execute(&commands, reader.take(ENVIRONMENT_MAX), writer).await
     }

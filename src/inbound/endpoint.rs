@@ -182,7 +182,11 @@ mod tests {
                 networks: Vec::new(),
                 header: String::new(),
             };
-            let admission = Admission::new(proxies, endpoints.iter().map(Endpoint::permitted));
+            let admission = Admission::new(
+                "[websmsd]",
+                proxies,
+                endpoints.iter().map(Endpoint::permitted),
+            );
             for client in [
                 "192.0.2.1",
                 "198.51.100.1",

@@ -15,8 +15,9 @@ use crate::http::server::Handler;
 use crate::http::server::admission::Admission;
 use crate::http::server::body::{Body, read_body};
 use crate::http::server::client_address::TrustedProxies;
+use crate::http::server::connection_table::ConnectionLimits;
 use crate::http::server::log_limit::{KeyedLogLimit, LogLimit};
-use crate::http::server::reply::{Answer, Reply};
+use crate::http::server::reply::Answer;
 use crate::inbound::auth::{self, AuthError, TrustScope};
 use crate::inbound::decode::{self, Content};
 use crate::inbound::endpoint::{self, Endpoint, NoEndpoint};
@@ -67,7 +68,7 @@ impl WebhookHandler {
         }
     }
 
-    async fn respond(&self, peer: IpAddr, request: Request<Body>) -> Result<Reply, Refusal> {
+    async fn respond(&self, peer: IpAddr, request: Request<Body>) -> Result<Answer, Refusal> {
         let client = self.proxies.client(peer, request.headers())?;
         let endpoint = self.endpoint(client, request.uri().path())?;
         if request.method() == Method::GET
@@ -78,7 +79,8 @@ impl WebhookHandler {
                 let interface = &endpoint.settings.interface;
                 info!(%client, %interface, suppressed, "echo challenge answered");
             }
-            return Ok(response);
+            // Anybody may ask for it where no secret is needed.
+            return Ok(Answer::Plain(response));
         }
         check_method(request.method(), &endpoint.settings)?;
         let (head, body) = request.into_parts();
@@ -89,7 +91,8 @@ impl WebhookHandler {
         let extracted = extract::extract(&document, &endpoint.settings);
         self.store(peer, client, &endpoint.settings, extracted)
             .await?;
-        Ok(reply::accepted(&endpoint.settings.acknowledgement))
+        let acknowledgement = &endpoint.settings.acknowledgement;
+        Ok(Answer::Accepted(reply::accepted(acknowledgement)))
     }
 
     fn endpoint(&self, client: IpAddr, path: &str) -> Result<&Endpoint, Refusal> {
@@ -198,20 +201,28 @@ impl fmt::Debug for WebhookHandler {
 }
 
 impl Handler for WebhookHandler {
-    /// Providers use a handful.
-    const MAX_CONNECTIONS: usize = 512;
+    /// Providers use a handful. One address has the share of a busy one at most, and
+    /// a dozen addresses cannot take all places from those that messages came from.
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        max: 512,
+        reserved: 128,
+        per_address: 32,
+        per_recent_address: 128,
+        waiting: 128,
+        refused: 256,
+    };
 
     /// A provider whose request is not answered by then sends it again.
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
     fn admission(&self) -> Admission {
         let lists = self.endpoints.iter().map(Endpoint::permitted);
-        Admission::new(self.proxies.clone(), lists)
+        Admission::new("[websmsd]", self.proxies.clone(), lists)
     }
 
     async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Answer {
         match self.respond(peer, request).await {
-            Ok(response) => Answer::Plain(response),
+            Ok(answer) => answer,
             Err(refusal) => {
                 self.log_refusal(peer, &refusal);
                 Answer::Refused(refusal.response())

@@ -23,6 +23,8 @@ use crate::http::server::Handler;
 use crate::http::server::admission::Admission;
 use crate::http::server::body::{Body, BodyError, read_body};
 use crate::http::server::client_address::TrustedProxies;
+use crate::http::server::closing;
+use crate::http::server::connection_table::ConnectionLimits;
 use crate::http::server::log_limit::KeyedLogLimit;
 use crate::http::server::reply::{self, Answer, Reply};
 use crate::logging::failed;
@@ -144,19 +146,31 @@ impl OtpHandler {
 
 impl Handler for OtpHandler {
     /// An application needs a few, which wait while a provider is slow.
-    const MAX_CONNECTIONS: usize = 128;
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        max: 128,
+        reserved: 32,
+        per_address: 48,
+        per_recent_address: 64,
+        waiting: 32,
+        refused: 32,
+    };
 
     /// A provider may take its time; the shutdown's deadline bounds it.
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
     fn admission(&self) -> Admission {
         let permitted = &self.service.settings().permitted;
-        Admission::new(self.proxies.clone(), [Some(permitted)])
+        Admission::new("[otp]", self.proxies.clone(), [Some(permitted)])
+    }
+
+    /// `websms-otp` must see that it is the daemon that refuses it.
+    fn farewell(status: StatusCode) -> String {
+        closing::farewell(status, &format!("Server: {SERVER_NAME}\r\n"))
     }
 
     async fn handle(&self, peer: IpAddr, request: Request<Body>) -> Answer {
         match self.respond(peer, request).await {
-            Ok(reply) => Answer::Plain(reply.response()),
+            Ok(reply) => Answer::Accepted(reply.response()),
             Err(refusal) => {
                 let status = refusal.status();
                 if let Some(suppressed) = self.refusals.allow(status) {

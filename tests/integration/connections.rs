@@ -1,13 +1,13 @@
-//! How a refusal ends a connection, and how many lines a stranger can write to the
-//! log.
+//! Who gets a connection and keeps it, how a refusal ends it, and how many lines a
+//! stranger can write to the log.
 
 use std::io::{BufReader, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::support::daemon::Server;
 use crate::support::http::{self, FORM, JSON, Response, kept_request};
-use crate::support::{Daemon, Spool, wait_for};
+use crate::support::{Daemon, Spool, allow_descriptors, wait_for};
 
 const TO: &str = "+12025550160";
 const FROM: &str = "+15017122661";
@@ -124,6 +124,116 @@ fn refusal_of_a_large_body_is_readable() {
         assert_eq!((response.status, ended), (status, true), "{config}");
         assert_eq!(response.headers["connection"], "close", "{config}");
     }
+}
+
+#[test]
+fn stranger_is_answered_before_it_asks() {
+    let daemon = Daemon::start("[websmsd]\npermit_addr = 192.0.2.1\nproxy_addr = \"\"\n");
+    let stream = http::connect(daemon.address);
+    let mut reader = BufReader::new(&stream);
+    let response = http::read_response(&mut reader);
+    assert_eq!(response.status, 403);
+    assert_eq!(response.text(), "Forbidden\n");
+    assert_eq!(response.headers["connection"], "close");
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    let line = daemon.wait_for_log("connection refused");
+    for part in ["WARN", "peer=127.0.0.1", "status=403", "permit_addr"] {
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[test]
+fn client_behind_a_proxy_has_a_share_of_the_requests() {
+    // Every address has this many until a message came from there.
+    const SHARE: usize = 32;
+    let daemon = Daemon::start("[websmsd]\nproxy_addr = 127.0.0.1\n");
+    let message = message();
+    let request =
+        |client| kept_request("POST", "/", &[("X-Forwarded-For", client), FORM], &message);
+    let mut stuck = Vec::new();
+    let refused = wait_for("a refusal", || {
+        let mut stream = http::connect(daemon.address);
+        let raw = request("198.51.100.1");
+        stream.write_all(&raw[..raw.len() - 1]).unwrap();
+        stuck.push(stream);
+        // An answer to another client shows that the daemon has read this head.
+        assert_eq!(daemon.request(&request("192.0.2.1")).status, 200);
+        (stuck.len() > SHARE).then(|| exchange(daemon.address, &request("198.51.100.1")))
+    });
+    assert_eq!((refused.0.status, refused.1), (503, true));
+    assert!(refused.0.headers.contains_key("retry-after"));
+    daemon.wait_for_log("its address has too many connections");
+    for stream in &mut stuck[..SHARE] {
+        stream.write_all(&message[message.len() - 1..]).unwrap();
+        let response = http::read_response(&mut BufReader::new(stream));
+        assert_eq!(response.status, 200);
+    }
+    assert_eq!(daemon.request(&request("198.51.100.1")).status, 200);
+}
+
+/// Those that have been silent longest make room, and none of the rest is closed.
+#[test]
+fn silent_connections_do_not_shut_out_a_message() {
+    allow_descriptors(4096);
+    let daemon = Daemon::start("[websmsd]\npermit_addr = 127.0.0.1\n");
+    let silent: Vec<_> = (0..600).map(|_| http::connect(daemon.address)).collect();
+    let started = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(daemon.send(TO, FROM, "x").status, 200);
+    }
+    // Each of them would stand for ten seconds.
+    assert!(started.elapsed() < Duration::from_secs(8));
+    drop(silent);
+}
+
+fn silent_then<T>(address: SocketAddr, act: impl FnOnce() -> T) -> (T, Duration) {
+    let silent: Vec<_> = (0..100).map(|_| http::connect(address)).collect();
+    let started = Instant::now();
+    let result = act();
+    let took = started.elapsed();
+    drop(silent);
+    (result, took)
+}
+
+#[test]
+fn silent_connections_do_not_shut_out_monitoring() {
+    let spool = Spool::new();
+    let config = format!(
+        "[websmsd]\nhealth_listen = 127.0.0.1:0\n{}",
+        spool.section()
+    );
+    let daemon = Daemon::with(spool, &config);
+    let address = daemon.logged_address("health endpoint listening");
+    let ask = || http::send(address, &http::request("GET", "/", &[], b"")).status;
+    let (status, took) = silent_then(address, ask);
+    assert_eq!(status, 200);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn silent_connections_do_not_shut_out_asterisk() {
+    let spool = Spool::new();
+    let config = format!("[websmsd]\nagi_listen = 127.0.0.1:0\n{}", spool.section());
+    let daemon = Daemon::with(spool, &config);
+    let address = daemon.logged_address("FastAGI listening");
+    let call = || {
+        let mut stream = http::connect(address);
+        stream.write_all(b"agi_network_script: other\n\n").unwrap();
+        let mut byte = [0];
+        stream.read_exact(&mut byte).map(|()| byte)
+    };
+    let (answer, took) = silent_then(address, call);
+    assert_eq!(answer.unwrap(), *b"S");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    // Nor do those that are cut off fill the log.
+    for _ in 0..500 {
+        drop(TcpStream::connect(address).unwrap());
+    }
+    let last = http::connect(address);
+    last.shutdown(Shutdown::Write).unwrap();
+    assert_eq!((&last).read(&mut [0]).unwrap_or(0), 0);
+    let ended = lines(&daemon.log(), "FastAGI connection ended early");
+    assert!((1..=LINES_MAX).contains(&ended), "{ended}");
 }
 
 #[test]

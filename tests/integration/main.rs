@@ -13,7 +13,7 @@
 //! | `queue` | the command `queue` |
 //! | `websmsd` | requests and responses: statuses, paths, methods |
 //! | `clients` | clients that disconnect, and connections that must be closed |
-//! | `connections` | how a connection ends, and what a stranger can write to the log |
+//! | `connections` | who gets a connection, how it ends, and what a stranger can write to the log |
 //! | `shutdown` | signals, and one deadline for everything in progress |
 //! | `spool` | the order of call files, clocks, foreign files |
 //! | `injection` | attempts to inject into call files |

@@ -109,6 +109,13 @@ fn unreachable_or_refusing_daemon_is_failed() {
         stderr.contains("refused the request with status 401 Unauthorized (see permit_addr"),
         "{stderr}"
     );
+    let closed = OtpDaemon::with_sms(&provider, "permit_addr = 192.0.2.1\n");
+    let closed = closed.with_port_in_config();
+    for _ in 0..10 {
+        let output = run(&closed, false, &["send", PHONE]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("status 403 Forbidden"), "{stderr}");
+    }
     let (config, address) = (otp.config_path(), otp.address);
     let copy = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(copy.path(), std::fs::read(config).unwrap()).unwrap();

@@ -86,6 +86,16 @@ pub(crate) fn size(variable: &str, default: usize) -> usize {
     std::env::var(variable).map_or(default, |value| value.parse().expect(variable))
 }
 
+/// Raises the limit of file descriptors of this process and of those that it starts.
+pub(crate) fn allow_descriptors(count: u64) {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: Some(limit.current.map_or(count, |current| current.max(count))),
+        ..limit
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
+}
+
 /// A section of `websms.conf`.
 pub(crate) fn section(name: &str, pairs: &[(&str, &str)]) -> String {
     let lines = pairs

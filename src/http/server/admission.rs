@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use hyper::HeaderMap;
 use ipnet::IpNet;
 
-use crate::http::server::client_address::TrustedProxies;
+use crate::http::server::client_address::{TrustedProxies, network};
 
 /// What a peer is to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum PeerClass {
 /// The networks that a server judges addresses by.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
+    /// The section of `websms.conf` that has the permitted networks.
+    section: &'static str,
     proxies: TrustedProxies,
     /// `None` permits everybody.
     permitted: Option<Vec<IpNet>>,
@@ -29,12 +32,17 @@ impl Admission {
     /// Permits the networks of all lists together. A list that is missing permits
     /// everybody.
     pub(crate) fn new<'a>(
+        section: &'static str,
         proxies: TrustedProxies,
         lists: impl IntoIterator<Item = Option<&'a Vec<IpNet>>>,
     ) -> Self {
         let lists: Option<Vec<_>> = lists.into_iter().collect();
         let permitted = lists.map(|lists| lists.into_iter().flatten().copied().collect());
-        Self { proxies, permitted }
+        Self {
+            section,
+            proxies,
+            permitted,
+        }
     }
 
     /// Permits everybody and trusts no proxy.
@@ -43,7 +51,11 @@ impl Admission {
             networks: Vec::new(),
             header: String::new(),
         };
-        Self::new(proxies, [None])
+        Self::new("", proxies, [None])
+    }
+
+    pub(crate) fn section(&self) -> &'static str {
+        self.section
     }
 
     pub(crate) fn classify(&self, peer: IpAddr) -> PeerClass {
@@ -57,10 +69,29 @@ impl Admission {
             PeerClass::Stranger
         }
     }
+
+    /// Whose connections are counted, if they are: neither those of proxies, which
+    /// carry everybody's requests, nor those of this machine, where a proxy that is
+    /// not named may run.
+    pub(crate) fn counted(&self, peer: IpAddr) -> Option<IpAddr> {
+        let is_exempt = peer.to_canonical().is_loopback() || self.proxies.trust(peer);
+        (!is_exempt).then(|| network(peer))
+    }
+
+    /// Whose request a proxy hands on, if it is to be counted. An address that
+    /// cannot be read is left to the handler, which refuses it.
+    pub(crate) fn proxied(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        if !self.proxies.trust(peer) {
+            return None;
+        }
+        self.counted(self.proxies.client(peer, headers).ok()?)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
 
     fn networks(list: &[&str]) -> Vec<IpNet> {
@@ -73,7 +104,7 @@ mod tests {
             header: "x-forwarded-for".to_owned(),
         };
         let lists: Vec<_> = lists.iter().map(|list| list.map(networks)).collect();
-        Admission::new(proxies, lists.iter().map(Option::as_ref))
+        Admission::new("[websmsd]", proxies, lists.iter().map(Option::as_ref))
     }
 
     #[test]
@@ -99,5 +130,42 @@ mod tests {
             assert_eq!(admission(lists).classify(peer), expected, "{peer}");
         }
         assert_eq!(Admission::open().classify([10, 1, 1, 1].into()), Known);
+    }
+
+    #[test]
+    fn connections_are_counted_by_network_and_not_those_of_proxies() {
+        let admission = admission(&[None]);
+        let counted = |peer: &str| {
+            let counted = admission.counted(peer.parse().unwrap());
+            counted.map(|network| network.to_string())
+        };
+        for (peer, expected) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("::ffff:192.0.2.1", Some("192.0.2.1")),
+            ("2001:db8::1:2", Some("2001:db8::")),
+            ("10.1.1.1", None),
+            ("127.0.0.9", None),
+            ("::1", None),
+        ] {
+            assert_eq!(counted(peer).as_deref(), expected, "{peer}");
+        }
+    }
+
+    #[test]
+    fn request_behind_a_proxy_counts_for_its_client() {
+        let admission = admission(&[None]);
+        for (peer, header, expected) in [
+            ("10.0.0.1", "192.0.2.1", Some("192.0.2.1")),
+            ("10.0.0.1", "192.0.2.1, 10.0.0.2", Some("192.0.2.1")),
+            ("10.0.0.1", "127.0.0.1", None),
+            ("10.0.0.1", "unknown", None),
+            ("198.51.100.1", "192.0.2.1", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", HeaderValue::from_str(header).unwrap());
+            let counted = admission.proxied(peer.parse().unwrap(), &headers);
+            let counted = counted.map(|network| network.to_string());
+            assert_eq!(counted.as_deref(), expected, "{peer} {header}");
+        }
     }
 }

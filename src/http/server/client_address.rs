@@ -1,6 +1,6 @@
 //! Finds the client's address: the TCP peer, or what trusted proxies say.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use hyper::HeaderMap;
 use ipnet::IpNet;
@@ -35,6 +35,20 @@ impl TrustedProxies {
     /// Whether the peer is a trusted proxy.
     pub(crate) fn trust(&self, peer: IpAddr) -> bool {
         is_trusted(peer.to_canonical(), &self.networks)
+    }
+}
+
+/// The network that an address belongs to, as far as connections are counted: one
+/// host has the 2^64 addresses of its IPv6 network. IPv4 addresses written as IPv6
+/// are IPv4 addresses.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) if address.is_loopback() => IpAddr::V6(address),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
     }
 }
 
@@ -118,7 +132,6 @@ pub(crate) struct MalformedProxyHeader(String);
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::net::Ipv6Addr;
 
     const XFF: &str = "x-forwarded-for";
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hyper::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -56,6 +57,22 @@ pub(crate) fn closes(class: PeerClass, body_is_read: bool) -> bool {
     class != PeerClass::Proxy || !body_is_read
 }
 
+/// The whole response for a peer that gets no place, with these further headers.
+pub(crate) fn farewell(status: StatusCode, headers: &str) -> String {
+    let name = status.canonical_reason().unwrap_or_default();
+    let retry = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "Retry-After: 30\r\n",
+        _ => "",
+    };
+    format!(
+        "HTTP/1.1 {} {name}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         X-Content-Type-Options: nosniff\r\nContent-Length: {}\r\n{retry}{headers}\
+         Connection: close\r\n\r\n{name}\n",
+        status.as_u16(),
+        name.len() + 1
+    )
+}
+
 /// Ends a connection so that the peer can read what it was sent: closing a socket
 /// with unread bytes resets the connection, and the response is lost, also to a
 /// proxy, which makes a 502 of it. Reads at most `max` bytes within `patience`.
@@ -80,6 +97,19 @@ pub(crate) async fn linger(mut stream: TcpStream, max: usize, patience: Duration
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn farewell_is_a_whole_response() {
+        assert_eq!(
+            farewell(StatusCode::FORBIDDEN, "Server: x\r\n"),
+            "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             X-Content-Type-Options: nosniff\r\nContent-Length: 10\r\n\
+             Server: x\r\nConnection: close\r\n\r\nForbidden\n"
+        );
+        let busy = farewell(StatusCode::SERVICE_UNAVAILABLE, "");
+        assert!(busy.contains("\r\nRetry-After: 30\r\n"), "{busy}");
+        assert!(busy.contains("\r\nContent-Length: 20\r\n"), "{busy}");
+    }
 
     #[test]
     fn refusal_ends_a_connection_but_not_the_pool_of_a_proxy() {

@@ -21,8 +21,9 @@ use super::Handler;
 use crate::http::server::admission::{Admission, PeerClass};
 use crate::http::server::body::{Body, BodyRead};
 use crate::http::server::closing::{ConnectionTimes, closes, linger};
+use crate::http::server::connection_table::{ConnectionTable, Place};
 use crate::http::server::log_limit::LogLimit;
-use crate::http::server::reply::{Answer, Reply};
+use crate::http::server::reply::{self, Answer, Reply};
 use crate::logging::chain;
 use crate::resilience::shutdown::Shutdown;
 
@@ -43,8 +44,10 @@ const HEAD_MAX: usize = 16 * 1024;
 /// What all connections of an endpoint share.
 pub(crate) struct Server<H> {
     handler: H,
-    admission: Admission,
+    pub admission: Admission,
+    pub table: Arc<ConnectionTable>,
     unreadable: LogLimit,
+    busy: LogLimit,
 }
 
 impl<H: Handler> Server<H> {
@@ -52,7 +55,9 @@ impl<H: Handler> Server<H> {
         Self {
             admission: handler.admission(),
             handler,
+            table: ConnectionTable::new(H::LIMITS),
             unreadable: LogLimit::default(),
+            busy: LogLimit::default(),
         }
     }
 }
@@ -62,6 +67,7 @@ pub(crate) async fn serve<H: Handler>(
     server: Arc<Server<H>>,
     stream: TcpStream,
     peer: IpAddr,
+    place: Place,
     shutdown: Shutdown,
 ) {
     let class = server.admission.classify(peer);
@@ -71,6 +77,8 @@ pub(crate) async fn serve<H: Handler>(
         class,
         times: ConnectionTimes::of(class, H::HEAD_TIMEOUT),
         opened: Instant::now(),
+        place,
+        in_request: AtomicBool::new(false),
         lingers: AtomicBool::new(false),
     });
     let Some(stream) = serve_requests(&serving, stream, &shutdown).await else {
@@ -79,6 +87,7 @@ pub(crate) async fn serve<H: Handler>(
     if serving.lingers.load(Ordering::Relaxed) {
         tokio::select! {
             () = linger(stream, LINGER_MAX, LINGER_TIMEOUT) => {}
+            () = serving.place.evicted() => {}
             _ = shutdown.started() => {}
         }
     }
@@ -110,6 +119,13 @@ async fn serve_requests<H: Handler>(
         }
         deadline = shutdown.started() => deadline.min(Instant::now() + H::DRAIN_TIMEOUT),
         () = sleep(serving.times.end) => Instant::now() + LAST_REQUEST_TIMEOUT,
+        () = serving.place.evicted() => {
+            if !serving.in_request.load(Ordering::Relaxed) {
+                debug!(peer = %serving.peer, "connection closed: its place is needed");
+                return None;
+            }
+            Instant::now() + LAST_REQUEST_TIMEOUT
+        }
     };
     // The request in progress is finished; no other one is begun.
     Pin::new(&mut connection).graceful_shutdown();
@@ -133,23 +149,60 @@ struct Serving<H> {
     class: PeerClass,
     times: ConnectionTimes,
     opened: Instant,
+    place: Place,
+    in_request: AtomicBool,
     /// Whether the client may still be sending what is not wanted.
     lingers: AtomicBool,
 }
 
 impl<H: Handler> Serving<H> {
     async fn respond(&self, request: Request<Incoming>) -> Reply {
+        self.in_request.store(true, Ordering::Relaxed);
+        self.place.begin();
         let (head, body) = request.into_parts();
         let (body, read) = Body::new(body);
-        let request = Request::from_parts(head, body);
-        let answer = self.server.handler.handle(self.peer, request).await;
-        self.finish(answer, &read)
+        let answer = self.answer(Request::from_parts(head, body)).await;
+        let response = self.finish(answer, &read);
+        self.in_request.store(false, Ordering::Relaxed);
+        self.place.rest();
+        response
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
+        let Server {
+            handler,
+            admission,
+            table,
+            busy,
+            ..
+        } = &*self.server;
+        let client = admission.proxied(self.peer, request.headers());
+        let begun = client.map(|client| table.begin_request(client)).transpose();
+        let _in_progress = match begun {
+            Ok(in_progress) => in_progress,
+            Err(reason) => {
+                if let (Some(client), Some(suppressed)) = (client, busy.allow()) {
+                    let peer = self.peer;
+                    warn!(%peer, %client, status = 503, %reason, suppressed, "request refused");
+                }
+                return Answer::Refused(reply::busy());
+            }
+        };
+        let answer = handler.handle(self.peer, request).await;
+        if let Answer::Accepted(_) = answer {
+            match client {
+                Some(client) => table.note_client(client),
+                None if self.class != PeerClass::Proxy => self.place.note_peer(),
+                None => {}
+            }
+        }
+        answer
     }
 
     /// The response, which may be the last one.
     fn finish(&self, answer: Answer, read: &BodyRead) -> Reply {
         let (mut response, refused) = match answer {
-            Answer::Plain(response) => (response, false),
+            Answer::Accepted(response) | Answer::Plain(response) => (response, false),
             Answer::Refused(response) => (response, true),
         };
         let is_read = read.is_complete();

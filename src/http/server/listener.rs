@@ -1,16 +1,26 @@
-//! One accept loop for every protocol: connection limit, errors that never end
-//! it, and a shutdown within its deadline.
+//! One accept loop for every protocol: who gets a place, errors that never end it,
+//! and a shutdown within its deadline.
+//!
+//! The loop never waits for a place: who gets none is turned away beside those that
+//! have one, so that nobody stands in front of those for whom places are reserved.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::StatusCode;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 use tracing::{error, info, warn};
 
+use crate::http::server::admission::{Admission, PeerClass};
+use crate::http::server::client_address::network;
+use crate::http::server::closing::linger;
+use crate::http::server::connection_table::{ConnectionTable, NoPlace, Origin, Place};
+use crate::http::server::log_limit::KeyedLogLimit;
 use crate::logging::chain;
 use crate::resilience::shutdown::Shutdown;
 
@@ -22,47 +32,106 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 /// they have cut off.
 const ABORT_DELAY: Duration = Duration::from_millis(100);
 
-/// Accepts at most `max_connections` at a time, each served by a task of its own,
-/// until the shutdown starts; further ones wait in the kernel's queue and take no
-/// memory. Then waits for the tasks, which know the deadline, and aborts those that
+/// How long a connection beyond the limit waits for a place. A burst is over by
+/// then, and a provider still waits for the answer.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For the response to a peer that is turned away, and for what it sends meanwhile.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Of it, for the first byte of a request.
+const ASKING_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Bytes that are read from it.
+const FAREWELL_READ: usize = 2 * 1024 * 1024;
+
+/// Who gets a place, and what the others are told.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    pub admission: Admission,
+    pub table: Arc<ConnectionTable>,
+    /// What a peer is told that is turned away, in the protocol of the listener.
+    pub farewell: fn(StatusCode) -> String,
+}
+
+/// Why a connection is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+enum NotServed {
+    #[error("it could not be accepted")]
+    Error,
+    #[error("{0}")]
+    NoPlace(NoPlace),
+    #[error("its address is not in permit_addr of {0}")]
+    Stranger(&'static str),
+}
+
+impl NotServed {
+    /// Providers repeat what was answered 503, and not what was answered 4xx.
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Stranger(_) => StatusCode::FORBIDDEN,
+            Self::Error | Self::NoPlace(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// Serves each connection that gets a place by a task of its own, until the shutdown
+/// starts. Then waits for the tasks, which know the deadline, and aborts those that
 /// do not keep it.
 pub(crate) async fn accept<S>(
     listener: TcpListener,
-    max_connections: usize,
+    entrance: Entrance,
     shutdown: Shutdown,
-    serve: impl Fn(TcpStream, SocketAddr) -> S,
+    serve: impl Fn(TcpStream, SocketAddr, Place) -> S + Clone + Send + Sync + 'static,
 ) where
     S: Future<Output = ()> + Send + 'static,
 {
-    let permits = Arc::new(Semaphore::new(max_connections));
-    let mut connections = JoinSet::new();
+    let reception = Arc::new(Reception::new(entrance));
+    let mut served = JoinSet::new();
+    let mut refused = JoinSet::new();
     let started = shutdown.started();
     tokio::pin!(started);
     let deadline = loop {
-        while connections.try_join_next().is_some() {}
-        let accepted = async {
-            let permit = Arc::clone(&permits).acquire_owned().await;
-            (listener.accept().await, permit)
-        };
-        let (accepted, permit) = tokio::select! {
-            accepted = accepted => accepted,
+        while served.try_join_next().is_some() {}
+        while refused.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             deadline = &mut started => break deadline,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let serving = serve(stream, peer);
-                connections.spawn(async move {
-                    serving.await;
-                    drop(permit);
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if let Some(suppressed) = reception.log_limit.allow(NotServed::Error) {
+                    error!(error = %chain(&error), suppressed, "failed to accept a connection");
+                }
+                sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let reception = Arc::clone(&reception);
+        match reception.place(peer) {
+            Ok(place) => {
+                served.spawn(serve(stream, peer, place));
+            }
+            Err(NotServed::NoPlace(_)) => {
+                let serve = serve.clone();
+                served.spawn(async move {
+                    if let Some((stream, place)) = reception.wait(stream, peer).await {
+                        serve(stream, peer, place).await;
+                    }
                 });
             }
-            Err(error) => {
-                error!(error = %chain(&error), "failed to accept a connection");
-                sleep(ACCEPT_RETRY).await;
+            Err(reason) => {
+                refused.spawn(async move { reception.turn_away(stream, peer, reason).await });
             }
         }
     };
-    drop(listener);
+    drop((listener, refused));
+    finish(served, deadline).await;
+}
+
+/// Waits for the connections until shortly after the deadline.
+async fn finish(mut connections: JoinSet<()>, deadline: tokio::time::Instant) {
     let open = connections.len();
     let finished = timeout_at(deadline + ABORT_DELAY, async {
         while connections.join_next().await.is_some() {}
@@ -72,5 +141,84 @@ pub(crate) async fn accept<S>(
     } else {
         let connections = connections.len();
         warn!(connections, "connections aborted by shutdown");
+    }
+}
+
+/// Gives places to connections and turns the others away.
+struct Reception {
+    entrance: Entrance,
+    waiting: Semaphore,
+    refused: Semaphore,
+    log_limit: KeyedLogLimit<NotServed>,
+}
+
+impl Reception {
+    fn new(entrance: Entrance) -> Self {
+        let limits = entrance.table.limits();
+        Self {
+            waiting: Semaphore::new(limits.waiting),
+            refused: Semaphore::new(limits.refused),
+            log_limit: KeyedLogLimit::default(),
+            entrance,
+        }
+    }
+
+    fn place(&self, peer: SocketAddr) -> Result<Place, NotServed> {
+        let admission = &self.entrance.admission;
+        if admission.classify(peer.ip()) == PeerClass::Stranger {
+            return Err(NotServed::Stranger(admission.section()));
+        }
+        let taken = self.entrance.table.take(self.origin(peer));
+        taken.map_err(NotServed::NoPlace)
+    }
+
+    /// Waits for a place; turns the peer away if there is none.
+    async fn wait(&self, stream: TcpStream, peer: SocketAddr) -> Option<(TcpStream, Place)> {
+        let table = &self.entrance.table;
+        let origin = self.origin(peer);
+        let taken = match self.waiting.try_acquire() {
+            Ok(_waiting) => table.take_within(origin, PLACE_TIMEOUT).await,
+            Err(_) => table.take(origin),
+        };
+        match taken {
+            Ok(place) => Some((stream, place)),
+            Err(reason) => {
+                let reason = NotServed::NoPlace(reason);
+                self.turn_away(stream, peer, reason).await;
+                None
+            }
+        }
+    }
+
+    /// Answers without a look at the request, and closes. When too many are being
+    /// answered, it closes without a word.
+    async fn turn_away(&self, mut stream: TcpStream, peer: SocketAddr, reason: NotServed) {
+        let status = reason.status();
+        if let Some(suppressed) = self.log_limit.allow(reason) {
+            let (peer, status) = (peer.ip(), status.as_u16());
+            warn!(%peer, status, %reason, suppressed, "connection refused");
+        }
+        let Ok(_refused) = self.refused.try_acquire() else {
+            return;
+        };
+        let farewell = (self.entrance.farewell)(status);
+        let part = async {
+            // Clients take a response for an error that comes before their request.
+            let _ = timeout(ASKING_TIMEOUT, stream.peek(&mut [0])).await;
+            if stream.write_all(farewell.as_bytes()).await.is_ok() {
+                linger(stream, FAREWELL_READ, FAREWELL_TIMEOUT).await;
+            }
+        };
+        // Whoever is not done by then is cut off.
+        let _ = timeout(FAREWELL_TIMEOUT, part).await;
+    }
+
+    fn origin(&self, peer: SocketAddr) -> Origin {
+        let admission = &self.entrance.admission;
+        Origin {
+            network: network(peer.ip()),
+            counted: admission.counted(peer.ip()).is_some(),
+            proxy: admission.classify(peer.ip()) == PeerClass::Proxy,
+        }
     }
 }
