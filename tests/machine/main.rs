@@ -11,6 +11,7 @@
 //! | `order` | the order of system calls |
 //! | `power` | simulated power loss |
 //! | `privileges` | what root does in a spool of somebody else |
+//! | `strangers` | thousands of connections from addresses that nothing comes from |
 //! | `process` | signals, stdout, child processes, secrets |
 
 #![allow(
@@ -41,3 +42,4 @@ mod power;
 mod privileges;
 mod process;
 mod strace;
+mod strangers;
