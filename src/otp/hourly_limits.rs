@@ -4,11 +4,12 @@
 //! It is counted in memory: a restart forgets it. The limit of each phone, which
 //! is stored, bounds the cost all the same.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::http::server::client_address::network;
 use crate::otp::phone_state::PERIOD;
 use crate::resilience::rate_limit::{KeyedRateLimit, SlidingWindow};
 
@@ -83,16 +84,11 @@ impl HourlyLimits {
 }
 
 /// The client that an address belongs to. Each program of this machine has all of
-/// 127.0.0.0/8 and `::1`, and one IPv6 client has the 2^64 addresses of its network.
-/// IPv4 addresses written as IPv6 are IPv4 addresses.
+/// 127.0.0.0/8 and `::1`.
 fn group(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from(network))
-        }
+        address => network(address),
     }
 }
 

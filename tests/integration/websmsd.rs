@@ -654,12 +654,13 @@ fn request_in_progress_is_finished_before_the_daemon_stops() {
 fn token_in_the_path_is_not_logged() {
     for (keys, status) in [
         ("permit_addr = 192.0.2.1", 403),
-        ("permit_addr = 127.0.0.1", 404),
+        ("permit_addr = 198.51.100.7", 404),
     ] {
         let config = format!(
             "[websmsd]\nauth = token\nauth_place = path\nauth_secret = hunter2\n\
-             request_uri = /hook/{{token}}/in\n{keys}\n"
+             request_uri = /hook/{{token}}/in\nproxy_addr = 127.0.0.1\n{keys}\n"
         );
+        let client = ("X-Forwarded-For", "198.51.100.7");
         let daemon = Daemon::start(&config);
         for path in [
             "/hook/hunter2/in",
@@ -667,7 +668,7 @@ fn token_in_the_path_is_not_logged() {
             "/hok/hunter2/in",
             "/hunter2",
         ] {
-            let response = daemon.post(path, &[FORM], b"To=1&From=2&Body=x");
+            let response = daemon.post(path, &[FORM, client], b"To=1&From=2&Body=x");
             let is_it = status == 404 && path == "/hook/hunter2/in";
             assert_eq!(response.status, if is_it { 200 } else { status }, "{path}");
         }
