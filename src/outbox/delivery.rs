@@ -140,8 +140,8 @@ impl Delivery {
         let read = self.on_disk(move |outbox| outbox.read_interrupted(name));
         let (record, message) = match read.await.map(|record| (record.message(), record)) {
             Ok((Ok(message), record)) => (record, message),
-            Ok((Err(error), _)) => return self.unreadable(name, &error),
-            Err(error) => return self.unreadable(name, &error),
+            Ok((Err(error), _)) => return self.unreadable(name, &error).await,
+            Err(error) => return self.unreadable(name, &error).await,
         };
         let verdict = Verdict::not_sent(Outcome::Unknown, Reason::Interrupted, String::new());
         let Some(interface) = record.interface.name().cloned() else {
@@ -153,12 +153,20 @@ impl Delivery {
         self.settle(name, age, record, &message, attempt).await
     }
 
-    fn unreadable(&self, name: OutboxName, error: &dyn std::error::Error) -> Disposition {
-        let [_, (_, directory), ..] = self.outbox.directories();
-        error!(
-            id = %name.id(), directory = %directory.display(), error = %chain(error),
-            "interrupted message unreadable"
-        );
+    /// Nobody can be notified: whose message it was stands in the file.
+    async fn unreadable(
+        &self,
+        name: OutboxName,
+        error: &(dyn std::error::Error + Sync),
+    ) -> Disposition {
+        let reason = chain(error);
+        error!(id = %name.id(), reason, "interrupted message unreadable");
+        let put_aside = move |outbox: &Outbox| {
+            outbox.put_interrupted_aside(name, &reason);
+            Ok(())
+        };
+        // It has been logged.
+        let _ = self.on_disk(put_aside).await;
         Disposition::Done
     }
 

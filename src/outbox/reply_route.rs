@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::model::digest::digest;
 use crate::model::interface::InterfaceName;
 use crate::storage::durable::Directory;
+use crate::storage::regular_file::RegularFile;
 
 /// Pairs whose route is kept in memory, so that it is not written again.
 const CACHE_MAX: usize = 10_000;
@@ -59,6 +60,9 @@ impl ReplyRoutes {
     }
 }
 
+/// Bytes of a file at most: the name of an interface.
+const FILE_MAX: u64 = 4096;
+
 /// The directory of reply routes in an outbox.
 pub(crate) fn directory(outbox: &Path) -> PathBuf {
     outbox.join("last")
@@ -66,9 +70,9 @@ pub(crate) fn directory(outbox: &Path) -> PathBuf {
 
 /// The interface by which a party last wrote to a number of ours, if it ever did.
 pub(crate) fn lookup(outbox: &Path, ours: &str, theirs: &str) -> Option<String> {
-    let path = directory(outbox).join(file(ours, theirs));
-    let name = std::fs::read_to_string(path).ok()?;
-    Some(name.trim_end().to_owned())
+    let name = file(ours, theirs);
+    let file = RegularFile::read(&directory(outbox), name.as_ref(), FILE_MAX).ok()?;
+    Some(file.text().trim_end().to_owned())
 }
 
 /// The name of a file, the same for every notation of the two numbers.

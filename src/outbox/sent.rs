@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
-use tracing::error;
 
-use crate::logging::chain;
 use crate::model::digest::digest;
 use crate::model::id::Id;
 use crate::model::interface::InterfaceName;
 use crate::outbox::name::OutboxName;
 use crate::outbox::record::Record;
 use crate::storage::durable::{Directory, move_to};
+use crate::storage::quarantine;
+use crate::storage::regular_file::{RegularFile, is_damage};
 
 /// A message that a provider accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,9 @@ impl ReceiptKey {
     }
 }
 
+/// Bytes of a file at most: a record and a receipt.
+const SENT_MAX: u64 = 4 << 20;
+
 /// The directory of messages that wait for receipts.
 #[derive(Debug, Clone)]
 pub(super) struct SentMessages(Directory);
@@ -122,22 +125,24 @@ impl SentMessages {
         Self(directory)
     }
 
-    /// The message of a key, if there is one. A file that cannot be parsed is
-    /// logged and counts as none.
+    /// The message of a key, if there is one. A damaged file is put aside and counts
+    /// as none.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub(super) fn read(&self, key: &ReceiptKey) -> io::Result<Option<SentMessage>> {
-        let path = self.0.path().join(key.file());
-        let json = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            json => json?,
-        };
-        let parsed = serde_json::from_slice(&json);
-        if let Err(error) = &parsed {
-            error!(path = %path.display(), error = %chain(error), "sent message unreadable");
+        match self.parse(&key.file()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_damage(&error) => {
+                quarantine::put_aside(&self.0, &self.0.path().join(key.file()), &error);
+                Ok(None)
+            }
+            sent => sent.map(Some),
         }
-        Ok(parsed.ok())
+    }
+
+    fn parse(&self, file: &OsStr) -> io::Result<SentMessage> {
+        RegularFile::read(self.0.path(), file, SENT_MAX)?.json()
     }
 
     /// Writes a message, or replaces it.
@@ -209,11 +214,10 @@ impl SentMessages {
     /// When the directory cannot be read.
     pub(super) fn find(&self, id: Id) -> io::Result<Option<SentMessage>> {
         let id = id.to_string();
-        let parsed = self.entries()?.filter_map(|entry| {
-            let json = fs::read(entry.path()).ok()?;
-            serde_json::from_slice(&json).ok()
-        });
-        Ok(parsed.into_iter().find(|sent: &SentMessage| sent.id == id))
+        let mut parsed = self
+            .entries()?
+            .filter_map(|entry| self.parse(&entry.file_name()).ok());
+        Ok(parsed.find(|sent| sent.id == id))
     }
 
     /// Removes files that were last written more than `lifetime` before `now`. A
@@ -221,8 +225,13 @@ impl SentMessages {
     /// time from now on.
     pub(super) fn remove_expired(&self, lifetime: Duration, now: SystemTime) {
         for entry in self.entries().into_iter().flatten() {
-            let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            let age = modified.map(|time| now.duration_since(time));
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            if !metadata.is_file() {
+                continue;
+            }
+            let age = metadata.modified().map(|time| now.duration_since(time));
             // What cannot be changed now is tried again next time.
             let _ = match age {
                 Ok(Ok(age)) if age > lifetime => fs::remove_file(entry.path()),

@@ -9,9 +9,17 @@ use crate::outbox::record::Record;
 use crate::outbox::reply_route::{self, ReplyRoutes};
 use crate::outbox::sent::{ReceiptKey, SentMessages};
 use crate::storage::durable::{Directory, DirectoryLock, StoreError};
+use crate::storage::quarantine;
+use crate::storage::regular_file::RegularFile;
 
 /// Only Asterisk's user may read texts.
 const MODE: u32 = 0o600;
+
+const SENDING: &str = "sending";
+const SENT: &str = "sent";
+
+/// Bytes of a record at most: a text has no more than an argument of a program.
+const RECORD_MAX: u64 = 4 << 20;
 
 /// Age at which a temporary file is a leftover: longer than `websms` takes to
 /// write a message.
@@ -52,10 +60,10 @@ impl Outbox {
             queued.at(&path)
         };
         Ok(Self {
-            sending: inner("sending"),
+            sending: inner(SENDING),
             failed: inner("failed"),
             notices: inner("notices"),
-            awaiting_receipt: inner("sent"),
+            awaiting_receipt: inner(SENT),
             reply_routes: queued.at(&reply_route::directory(path)),
             queued,
         })
@@ -319,6 +327,12 @@ impl Outbox {
         Ok(self.notices.sync()?)
     }
 
+    /// Puts a damaged file of a message aside that was being sent.
+    pub(crate) fn put_interrupted_aside(&self, name: OutboxName, reason: &str) {
+        let path = self.sending.path().join(name.to_os_string());
+        quarantine::put_aside(&self.sending, &path, &reason);
+    }
+
     /// Moves an invalid file to where the administrator sees it.
     ///
     /// # Errors
@@ -438,9 +452,14 @@ pub(super) fn names(directory: &Path) -> io::Result<Vec<OutboxName>> {
 }
 
 pub(super) fn read(directory: &Path, name: OutboxName) -> io::Result<Record> {
-    let json = std::fs::read(directory.join(name.to_os_string()))?;
-    let record = Record::from_json(&json);
+    let file = RegularFile::read(directory, &name.to_os_string(), RECORD_MAX)?;
+    let record = Record::from_json(&file.bytes);
     record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// The directories of an outbox in which damaged files are put aside.
+pub(crate) fn with_quarantine(outbox: &Path) -> [PathBuf; 2] {
+    [SENDING, SENT].map(|name| outbox.join(name))
 }
 
 #[cfg(test)]
