@@ -21,8 +21,6 @@ pub(crate) struct Kind {
     listen: (&'static str, &'static str),
     /// What the distribution's configuration has around the snippet.
     around: &'static str,
-    /// Whether the snippet limits the size of a body.
-    pub(crate) limits_bodies: bool,
     /// Whether a request waits until `websmsd` is there again. Caddy 2.11 does it, too,
     /// 2.6 does not.
     pub(crate) waits: bool,
@@ -39,7 +37,6 @@ pub(crate) const KINDS: [Kind; 5] = [
         around: "daemon off;\nuser root;\npid pid;\nevents {}\nhttp {\naccess_log off;\n\
                  client_body_temp_path body;\nproxy_temp_path proxy;\nfastcgi_temp_path fastcgi;\n\
                  uwsgi_temp_path uwsgi;\nscgi_temp_path scgi;\nSNIPPET}\n",
-        limits_bodies: true,
         waits: false,
         health: None,
     },
@@ -51,7 +48,6 @@ pub(crate) const KINDS: [Kind; 5] = [
             "http://sms.example.com:PORT {\nbind HOST",
         ),
         around: "{\nadmin off\n}\nSNIPPET",
-        limits_bodies: false,
         waits: false,
         health: None,
     },
@@ -60,7 +56,6 @@ pub(crate) const KINDS: [Kind; 5] = [
         command: "haproxy -db -f DIRECTORY/config",
         listen: ("bind :80", "bind ADDRESS"),
         around: "global\n    maxconn 1000\n\nSNIPPET",
-        limits_bodies: true,
         waits: true,
         health: Some(("inter 10s", ["websmsd is DOWN", "websmsd is UP"])),
     },
@@ -74,7 +69,6 @@ pub(crate) const KINDS: [Kind; 5] = [
                  LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n\
                  LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so\n\
                  LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so\nSNIPPET",
-        limits_bodies: false,
         waits: false,
         health: None,
     },
@@ -84,7 +78,6 @@ pub(crate) const KINDS: [Kind; 5] = [
         listen: ("", ""),
         around: "server.document-root = \"DIRECTORY\"\nserver.errorlog = \"DIRECTORY/log\"\n\
                  server.bind = \"HOST\"\nserver.port = PORT\nSNIPPET",
-        limits_bodies: true,
         waits: false,
         health: None,
     },

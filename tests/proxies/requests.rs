@@ -82,10 +82,18 @@ fn signature_over_the_url_is_valid_behind_a_proxy() {
 }
 
 #[test]
-fn large_body_is_refused_with_a_readable_answer() {
-    for kind in KINDS.iter().filter(|kind| kind.limits_bodies) {
+fn refusal_of_a_large_body_is_readable() {
+    for kind in &KINDS {
         let site = Site::start(kind, "");
-        site.assert_answer(&twilio::unwanted("/twilio", 2_000_000), 413);
+        for (target, size, status) in [
+            ("/twilio", 2_000_000, 413),
+            ("/twilio", 262_145, 413),
+            ("/elsewhere", 262_144, 404),
+        ] {
+            site.assert_answer(&twilio::unwanted(target, size), status);
+        }
+        let site = Site::start(kind, &format!("permit_addr = {STRANGER}"));
+        site.assert_answer(&twilio::unwanted("/twilio", 262_144), 403);
     }
 }
 
