@@ -94,7 +94,7 @@ impl Condition {
 
 fn clause(raw: &str) -> Result<Clause, String> {
     if let Some(rest) = raw.strip_prefix('!') {
-        return clause(rest).map(|clause| Clause::Not(Box::new(clause)));
+        return clause(rest.trim_start()).map(|clause| Clause::Not(Box::new(clause)));
     }
     if let Some(statuses) = raw.strip_prefix("http_status=") {
         return statuses
@@ -347,6 +347,9 @@ mod tests {
             ("/sid", r#"{"sid":null}"#, false),
             ("!/errors", r#"{"sid":1}"#, true),
             ("!/errors", r#"{"errors":[]}"#, false),
+            ("! /errors", r#"{"sid":1}"#, true),
+            ("! http_status=202", "{}", false),
+            ("! /OK/", "not OK", false),
             ("header:X-Kind=sms", "{}", true),
             ("http_status=202", "{}", true),
             ("http_status=2xx & /ok=true", r#"{"ok":true}"#, true),
