@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::document::Document;
 use crate::document::embedded::EmbeddedDocuments;
-use crate::document::path::{JsonPointer, Step};
+use crate::document::path::{JsonPointer, Step, array_index};
 
 /// Most values that one pointer finds.
 const FOUND_MAX: usize = 1001;
@@ -168,7 +168,7 @@ impl Walk<'_> {
 fn child<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     match value {
         Value::Object(members) => members.get(name),
-        Value::Array(elements) => elements.get(name.parse::<usize>().ok()?),
+        Value::Array(elements) => elements.get(array_index(name)?),
         _ => None,
     }
 }
@@ -217,6 +217,8 @@ mod tests {
             ("/l/2", vec![]),
             ("/x/y", vec![]),
             ("/l/a", vec![]),
+            ("/l/00", vec![]),
+            ("/l/+1", vec![]),
         ] {
             assert_eq!(found(&document, pointer), expected, "{pointer}");
         }

@@ -82,9 +82,9 @@ impl JsonPointer {
             let (Step::Member(name) | Step::Numbered(name)) = step else {
                 return Err(PathOccupied);
             };
-            target = match name.parse::<usize>() {
-                Ok(index) => element_or_next(target, index)?,
-                Err(_) => member_or_new(target, name)?,
+            target = match array_index(name) {
+                Some(index) => element_or_next(target, index)?,
+                None => member_or_new(target, name)?,
             };
         }
         if !target.is_null() {
@@ -93,6 +93,13 @@ impl JsonPointer {
         *target = value;
         Ok(())
     }
+}
+
+/// The index of an array's element: digits without a sign or leading zero (RFC 6901,
+/// section 4).
+pub(super) fn array_index(name: &str) -> Option<usize> {
+    let is_canonical = name == "0" || name.starts_with(|first| matches!(first, '1'..='9'));
+    name.parse().ok().filter(|_| is_canonical)
 }
 
 fn element_or_next(parent: &mut Value, index: usize) -> Result<&mut Value, PathOccupied> {
@@ -220,6 +227,7 @@ mod tests {
             ("/data/to/1", "+2"),
             ("/messages/0/a~1b", "x"),
             ("/messages/0/c", "y"),
+            ("/signed/+1", "z"),
         ] {
             let pointer = JsonPointer::parse(pointer).unwrap();
             pointer.put(&mut document, json!(value)).unwrap();
@@ -227,7 +235,8 @@ mod tests {
         assert_eq!(
             document,
             json!({"data": {"type": "message", "to": ["+1", "+2"]},
-                   "messages": [{"a/b": "x", "c": "y"}]})
+                   "messages": [{"a/b": "x", "c": "y"}],
+                   "signed": {"+1": "z"}})
         );
         for occupied in [
             "/data",
