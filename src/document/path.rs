@@ -39,7 +39,7 @@ impl JsonPointer {
             if tildes != name.matches("~0").count() + name.matches("~1").count() {
                 return Err(format!("{raw:?} holds a ~ alone ({expected})"));
             }
-            Ok(match (name, name.strip_suffix('#')) {
+            Ok(match (name, unescaped.strip_suffix('#')) {
                 ("*", _) => Step::Each,
                 (_, Some(family)) if !family.is_empty() => Step::Numbered(family.to_owned()),
                 _ => Step::Member(unescaped),
@@ -196,14 +196,16 @@ impl fmt::Display for JsonPointer {
         for step in &self.0 {
             match step {
                 Step::Each => f.write_str("/*")?,
-                Step::Member(name) => {
-                    write!(f, "/{}", name.replace('~', "~0").replace('/', "~1"))?;
-                }
-                Step::Numbered(name) => write!(f, "/{name}#")?,
+                Step::Member(name) => write!(f, "/{}", escaped(name))?,
+                Step::Numbered(name) => write!(f, "/{}#", escaped(name))?,
             }
         }
         Ok(())
     }
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]
@@ -216,6 +218,24 @@ mod tests {
         for bad in ["", "a", "/~", "/a~2"] {
             assert!(JsonPointer::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn path_is_written_as_it_can_be_read() {
+        for (raw, written) in [
+            ("/a~1b~0/*/c#", "/a~1b~0/*/c#"),
+            ("/a~1b#", "/a~1b#"),
+            ("a/b~#", "/a~1b~0#"),
+            ("M#", "/M#"),
+            ("/#", "/#"),
+            ("name", "name"),
+        ] {
+            let path = FieldPath::parse(raw).unwrap();
+            assert_eq!(path.to_string(), written);
+            assert_eq!(FieldPath::parse(written), Ok(path), "{raw}");
+        }
+        let numbered = JsonPointer::parse("/a~1b#").unwrap();
+        assert_eq!(numbered.0, [Step::Numbered("a/b".to_owned())]);
     }
 
     #[test]
