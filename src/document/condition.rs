@@ -243,12 +243,21 @@ impl Clause {
     fn holds_in_part(&self, subject: &Subject<'_>) -> Option<bool> {
         match self {
             Self::Not(clause) => clause.holds_in_part(subject).map(|holds| !holds),
-            // What was found stays found, whatever follows.
-            Self::Pattern(_) => self.holds(subject).then_some(true),
+            Self::Pattern(pattern) => stays_found(pattern, subject.text).then_some(true),
             Self::Status(_) => Some(self.holds(subject)),
             Self::Value(..) => None,
         }
     }
+}
+
+/// Whether a pattern that matches the start of a text matches the whole, whatever
+/// follows: `$`, `\b` or `[^x]*` see the end of the text or the next character.
+fn stays_found(pattern: &Regex, text: &str) -> bool {
+    // A character may be cut in two.
+    let text = text.trim_end_matches('\u{fffd}');
+    let all: String = (0..=u8::MAX).map(char::from).collect();
+    let follows = |next: &str| pattern.is_match(&format!("{text}{next}{all}"));
+    pattern.is_match(text) && ["\n", "a", "!"].into_iter().all(follows)
 }
 
 fn has_status(wanted: &str, status: &str) -> bool {
@@ -297,6 +306,11 @@ mod tests {
             ("/^Error/", None),
             ("!/^Succ/", Some(false)),
             ("!/^Error/", None),
+            ("/^Succ$/", None),
+            ("/^Succ\\b/", None),
+            ("/^Succ[^E]*$/s", None),
+            ("/^Succ.*/", Some(true)),
+            ("!/^Succ$/", None),
             ("http_status=202 & status=ok", None),
             ("status=ok & http_status=200", Some(false)),
         ] {
