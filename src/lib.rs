@@ -25,6 +25,8 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod exit;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 mod agi;
 mod health;

@@ -270,7 +270,9 @@ async fn execute(
 }
 
 /// The lines that Asterisk sends, up to the empty one.
-async fn environment(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<String>> {
+pub(crate) async fn environment(
+    reader: &mut (impl AsyncBufRead + Unpin),
+) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     loop {
         let mut line = Vec::new();
@@ -287,7 +289,7 @@ async fn environment(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec
 
 /// The program that the dialplan names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Script {
+pub(crate) enum Script {
     Otp,
     Websms,
 }
@@ -296,7 +298,7 @@ enum Script {
 ///
 /// # Errors
 /// When the program is unknown, or a line could be forged.
-fn arguments(environment: &[String]) -> Result<(Script, Vec<OsString>), RejectedCall> {
+pub(crate) fn arguments(environment: &[String]) -> Result<(Script, Vec<OsString>), RejectedCall> {
     let mut script = None;
     let mut arguments = Vec::new();
     for line in environment {
@@ -322,7 +324,7 @@ fn arguments(environment: &[String]) -> Result<(Script, Vec<OsString>), Rejected
 
 /// An AGI call that is refused. The dialplan must be changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum RejectedCall {
+pub(crate) enum RejectedCall {
     /// Lines that Asterisk does not write.
     #[error("an argument holds a line break, or this is not Asterisk")]
     Forged,

@@ -241,13 +241,13 @@ fn append(directory: &Directory) -> io::Result<File> {
         .open(directory.path().join(FILE))
 }
 
-fn line(text: &mut String, key: MessageKey, until: u64) {
+pub(crate) fn line(text: &mut String, key: MessageKey, until: u64) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{until} {:032x}", key.0);
 }
 
 /// Reads a line; `None` for one that a crash has cut off.
-fn read(line: &str) -> Option<(MessageKey, u64)> {
+pub(crate) fn read(line: &str) -> Option<(MessageKey, u64)> {
     let (until, key) = line.split_once(' ')?;
     if key.len() != 32 {
         return None;

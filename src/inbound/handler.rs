@@ -258,7 +258,7 @@ fn authenticate(request: &WebhookRequest, endpoint: &Endpoint) -> Result<TrustSc
 }
 
 /// The document that messages are read from: what can be trusted of a request.
-pub(super) fn document(request: WebhookRequest, scope: TrustScope) -> Result<Document, Refusal> {
+pub(crate) fn document(request: WebhookRequest, scope: TrustScope) -> Result<Document, Refusal> {
     let mut headers = request.headers;
     let mut value = request.content.map(Content::into_value)?;
     // Few providers sign headers.

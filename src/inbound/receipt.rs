@@ -12,7 +12,7 @@ use crate::model::message::{Receipt, ReceiptState};
 /// Longest reason that is kept, in characters.
 const REASON_MAX: usize = 160;
 
-pub(super) fn receipts(document: &Document, incoming: &IncomingInterface) -> Vec<Receipt> {
+pub(crate) fn receipts(document: &Document, incoming: &IncomingInterface) -> Vec<Receipt> {
     let receipts = &incoming.receipts;
     if receipts.matching.is_empty() {
         return Vec::new();

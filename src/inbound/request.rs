@@ -45,7 +45,7 @@ impl WebhookRequest {
     }
 
     /// Decodes a request by its method and Content-Type.
-    pub(super) async fn decode(
+    pub(crate) async fn decode(
         method: Method,
         (path, query): (&str, Option<&str>),
         headers: Vec<(String, String)>,

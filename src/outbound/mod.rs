@@ -21,7 +21,7 @@ pub(crate) mod provider;
 mod redaction;
 pub(crate) mod report;
 pub(crate) mod request;
-mod response;
+pub(crate) mod response;
 mod upload;
 mod values;
 pub(crate) mod verdict;
