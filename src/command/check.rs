@@ -81,7 +81,7 @@ fn check_directories(options: &CheckOptions, config: &Config, findings: &mut Fin
 /// Names the damaged files that were put aside.
 fn check_quarantines(config: &Config, findings: &mut Findings) {
     let mut directories = vec![("[astqueue]", config.spool.staging.clone())];
-    let outbox = outbox::store::with_quarantine(&config.outbox);
+    let outbox = outbox::layout::with_quarantine(&config.outbox);
     directories.extend(outbox.map(|directory| ("[websms]", directory)));
     let otp = config.otp.as_ref().map(|otp| otp.directory.clone());
     directories.extend(otp.map(|directory| ("[otp]", directory)));

@@ -7,10 +7,11 @@ use std::{fmt, io};
 
 use crate::config::RetrySettings;
 use crate::model::id::Id;
+use crate::outbox::layout::{OutboxState, names, read};
 use crate::outbox::name::OutboxName;
 use crate::outbox::record::{NoticeKind, Record};
 use crate::outbox::sent::SentMessage;
-use crate::outbox::store::{Outbox, OutboxState, names, read};
+use crate::outbox::store::Outbox;
 
 /// A message and its state.
 #[derive(Debug)]

@@ -35,6 +35,7 @@ mod age;
 pub(crate) mod delivery;
 mod early_receipts;
 pub(crate) mod inventory;
+pub(crate) mod layout;
 pub(crate) mod name;
 pub(crate) mod notice;
 mod notice_limit;
