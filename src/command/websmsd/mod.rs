@@ -105,13 +105,7 @@ impl Daemon {
         // The ports first: some need root, and while another websmsd has them, its
         // files must not be touched.
         let listeners = Listeners::open(options, &config)?;
-        let unreadable = become_owner(&options.configured, &config)
-            .map_err(because("root must not use the spool"))?;
-        if let Some(unreadable) = unreadable {
-            warn!(error = %failed(&unreadable), "configuration unreadable for Asterisk");
-        }
-        let path = &options.configured.config;
-        log(&config::stored_secrets(&config.secrets, path));
+        give_up_root(options, &config)?;
         let endpoints = endpoints(&config)?;
         let (spool, threads) =
             Spool::open(&config.spool).map_err(because("the spool cannot be used"))?;
@@ -256,6 +250,18 @@ impl Servers {
         let served = tokio::try_join!(health, agi, otp, webhooks, outbox);
         served.map(|_: ((), (), (), (), ())| ())
     }
+}
+
+/// Becomes the owner of the spool, and logs what that user cannot read and others can.
+fn give_up_root(options: &WebsmsdOptions, config: &Config) -> Result<(), StartFailure> {
+    let configured = &options.configured;
+    let unreadable = become_owner(configured, config);
+    if let Some(unreadable) = unreadable.map_err(because("root must not use the spool"))? {
+        warn!(error = %failed(&unreadable), "configuration unreadable for Asterisk");
+    }
+    let secrets = config::stored_secrets(&config.secrets, &configured.config);
+    log(&secrets);
+    Ok(())
 }
 
 /// Resolves the secrets of all interfaces: nothing is served without them.
