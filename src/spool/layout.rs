@@ -68,13 +68,15 @@ pub(crate) fn call_files_in(directory: &Path) -> io::Result<Vec<CallFileName>> {
 
 /// Puts aside what has the name of a call file in a directory and is something else:
 /// a link, a directory, a FIFO. Asterisk's user may have made it, or a damaged disk.
-pub(super) fn put_irregular_aside(staging: &Directory, directory: &Path) {
+/// Returns the names of these.
+pub(super) fn put_irregular_aside(staging: &Directory, directory: &Path) -> Vec<CallFileName> {
     // The directory is read again at the next scan.
     let (_, irregular) = entries(directory).unwrap_or_default();
-    for name in irregular {
+    for name in &irregular {
         let path = directory.join(name.to_os_string());
         quarantine::put_aside(staging, &path, &UnusableFile::NotRegular);
     }
+    irregular
 }
 
 /// Reads a call file.

@@ -216,6 +216,21 @@ fn call_file_in_staging() {
     assert_damage_is_survived(&name, &call_file(""), ASIDE);
 }
 
+/// Half a message is still somebody's message: it was accepted.
+#[test]
+fn part_beside_a_damaged_last_part_arrives() {
+    let provider = Provider::answering(Answer::ok());
+    let mut installation = installation(&provider);
+    let part = |number: u8| format!("{ID}-000{number}of0002-00000000000000aa.call");
+    let staged = |number| installation.path("staging").join(part(number));
+    fs::write(staged(1), call_file("")).unwrap();
+    fs::create_dir(staged(2)).unwrap();
+    let daemon = installation.start();
+    let handed_over = daemon.spool.outgoing().join(part(1));
+    wait_for("the first part", || handed_over.exists().then_some(()));
+    daemon.wait_for_log("damaged file put aside");
+}
+
 #[test]
 fn call_file_to_be_retried() {
     let name = format!("staging/retry/{}", call_file_name());
