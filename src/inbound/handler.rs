@@ -22,7 +22,7 @@ use crate::inbound::auth::{self, AuthError, TrustScope};
 use crate::inbound::decode::{self, Content};
 use crate::inbound::endpoint::{self, Endpoint, NoEndpoint};
 use crate::inbound::extract::{self, Extracted};
-use crate::inbound::observer::Observer;
+use crate::inbound::observer::ReceiptObserver;
 use crate::inbound::path_template;
 use crate::inbound::reply::{self, Refusal};
 use crate::inbound::request::WebhookRequest;
@@ -39,7 +39,7 @@ pub(crate) struct WebhookHandler {
     proxies: TrustedProxies,
     /// Largest body of a request in bytes.
     max_body: usize,
-    observer: Arc<dyn Observer>,
+    receipts: Arc<dyn ReceiptObserver>,
     /// Shared with the tasks that store messages, which outlive a request that
     /// was cut off.
     store: Arc<MessageStore>,
@@ -53,14 +53,14 @@ impl WebhookHandler {
         endpoints: Vec<Endpoint>,
         proxies: TrustedProxies,
         max_body: usize,
-        observer: Arc<dyn Observer>,
+        receipts: Arc<dyn ReceiptObserver>,
         store: MessageStore,
     ) -> Self {
         Self {
             endpoints,
             proxies,
             max_body,
-            observer,
+            receipts,
             store: Arc::new(store),
             refusals: KeyedLogLimit::default(),
             challenges: LogLimit::default(),
@@ -153,7 +153,7 @@ impl WebhookHandler {
         if receipts.is_empty() {
             return Ok(());
         }
-        let observer = Arc::clone(&self.observer);
+        let observer = Arc::clone(&self.receipts);
         let recorded = blocking(move || {
             receipts
                 .iter()
@@ -325,13 +325,9 @@ mod tests {
         }
     }
 
-    struct NoObserver;
+    struct NoReceipts;
 
-    impl Observer for NoObserver {
-        fn message(&self, _: &Message) -> io::Result<()> {
-            Ok(())
-        }
-
+    impl ReceiptObserver for NoReceipts {
         fn receipt(&self, _: &Receipt) -> io::Result<()> {
             Ok(())
         }
@@ -360,9 +356,8 @@ mod tests {
             networks: Vec::new(),
             header: String::new(),
         };
-        let observer = Arc::new(NoObserver);
-        let store = MessageStore::new(spool, dedupe, None, observer.clone());
-        WebhookHandler::new(Vec::new(), proxies, 0, observer, store)
+        let store = MessageStore::new(spool, dedupe, None, None);
+        WebhookHandler::new(Vec::new(), proxies, 0, Arc::new(NoReceipts), store)
     }
 
     fn call_files(folder: &Path) -> usize {

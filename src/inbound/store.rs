@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::inbound::dedupe::{Dedupe, MessageKey};
 use crate::inbound::extract::{links, with_links};
-use crate::inbound::observer::Observer;
+use crate::inbound::observer::MessageObserver;
 use crate::logging::{chain, masked};
 use crate::media::PictureRecorder;
 use crate::media::recorder::RecordedPictures;
@@ -24,7 +24,7 @@ pub(crate) struct MessageStore {
     dedupe: Dedupe,
     /// Records the pictures that are to be kept.
     pictures: Option<PictureRecorder>,
-    observer: Arc<dyn Observer>,
+    observer: Option<Arc<dyn MessageObserver>>,
 }
 
 impl MessageStore {
@@ -32,7 +32,7 @@ impl MessageStore {
         spool: Spool,
         dedupe: Dedupe,
         pictures: Option<PictureRecorder>,
-        observer: Arc<dyn Observer>,
+        observer: Option<Arc<dyn MessageObserver>>,
     ) -> Self {
         Self {
             spool,
@@ -72,7 +72,10 @@ impl MessageStore {
     }
 
     async fn notify_observer(&self, messages: &[Message]) {
-        let (observer, messages) = (Arc::clone(&self.observer), messages.to_vec());
+        let Some(observer) = self.observer.clone() else {
+            return;
+        };
+        let messages = messages.to_vec();
         let recorded = blocking(move || {
             messages
                 .iter()

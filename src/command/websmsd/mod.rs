@@ -20,6 +20,7 @@ use crate::http::server;
 use crate::http::server::client_address::TrustedProxies;
 use crate::inbound::dedupe::Dedupe;
 use crate::inbound::endpoint::Endpoint;
+use crate::inbound::observer::MessageObserver;
 use crate::inbound::{MessageStore, WebhookHandler};
 use crate::logging::{self, chain, failed};
 use crate::media;
@@ -29,7 +30,7 @@ use crate::resilience::shutdown::{self, Shutdown, ShutdownTrigger};
 use crate::spool::{Spool, SpoolThreads, probe};
 use crate::storage::durable::Directory;
 use listeners::{Listeners, raise_descriptor_limit};
-use observer::Observers;
+use observer::Senders;
 use otp_service::OtpListener;
 use signals::Signals;
 
@@ -129,14 +130,15 @@ impl Daemon {
             FastAgiServer::new(config.clone(), service.clone())
                 .map_err(because("a provider cannot be used"))
         });
-        let observers = Observers::new(outbox.as_ref(), service, handle.clone());
-        let observers = Arc::new(observers);
+        let reply_routes = outbox.as_ref().and_then(|it| it.reply_routes.clone());
+        let reply_routes = reply_routes.map(|it| it as Arc<dyn MessageObserver>);
+        let senders = Senders::new(outbox.as_ref(), service, handle.clone());
         let webhooks = WebhookHandler::new(
             endpoints,
             trusted_proxies(&config.server.http),
             config.server.http.max_body,
-            observers.clone(),
-            MessageStore::new(spool.clone(), dedupe, pictures, observers),
+            Arc::new(senders),
+            MessageStore::new(spool.clone(), dedupe, pictures, reply_routes),
         );
         Ok(Self {
             webhooks,

@@ -5,22 +5,21 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::inbound::observer::Observer;
+use crate::inbound::observer::{MessageObserver, ReceiptObserver};
 use crate::model::message::{Message, Receipt};
 use crate::otp::service::OtpService;
 use crate::outbox::RunningOutbox;
 use crate::outbox::receipts::Tracker;
 use crate::outbox::reply_route::ReplyRoutes;
 
-/// Everybody who learns of messages and receipts.
-pub(super) struct Observers {
+/// The senders of what receipts are about: the outbox and one-time passwords.
+pub(super) struct Senders {
     receipts: Option<Arc<Tracker>>,
-    reply_routes: Option<Arc<ReplyRoutes>>,
     otp: Option<Arc<OtpService>>,
     runtime: Handle,
 }
 
-impl Observers {
+impl Senders {
     pub(super) fn new(
         outbox: Option<&RunningOutbox>,
         otp: Option<Arc<OtpService>>,
@@ -28,27 +27,13 @@ impl Observers {
     ) -> Self {
         Self {
             receipts: outbox.map(|outbox| Arc::clone(&outbox.receipts)),
-            reply_routes: outbox.and_then(|outbox| outbox.reply_routes.clone()),
             otp,
             runtime,
         }
     }
 }
 
-impl Observer for Observers {
-    fn message(&self, message: &Message) -> io::Result<()> {
-        let Message {
-            to,
-            from,
-            interface,
-            ..
-        } = message;
-        match &self.reply_routes {
-            Some(routes) => routes.record(to.as_str(), from.as_str(), interface),
-            None => Ok(()),
-        }
-    }
-
+impl ReceiptObserver for Senders {
     fn receipt(&self, receipt: &Receipt) -> io::Result<()> {
         if let Some(otp) = &self.otp {
             otp.on_receipt(receipt, &self.runtime);
@@ -57,5 +42,12 @@ impl Observer for Observers {
             Some(receipts) => receipts.record(receipt),
             None => Ok(()),
         }
+    }
+}
+
+impl MessageObserver for ReplyRoutes {
+    fn message(&self, message: &Message) -> io::Result<()> {
+        let (to, from) = (message.to.as_str(), message.from.as_str());
+        self.record(to, from, &message.interface)
     }
 }
