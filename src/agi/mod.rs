@@ -5,5 +5,6 @@
 
 pub(crate) mod arguments;
 pub(crate) mod commands;
+pub(crate) mod environment;
 pub(crate) mod fastagi;
 pub(crate) mod submit;

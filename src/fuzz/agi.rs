@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::agi::arguments::parse;
-use crate::agi::fastagi::{self, Script};
+use crate::agi::environment::{self, Script};
 use crate::document::percent;
 use crate::fuzz::{Input, ready};
 use crate::otp::agi::OtpCommand;
@@ -93,13 +93,13 @@ pub fn fastagi(data: &[u8]) {
 
 fn call(sent: &[u8]) -> Option<(Script, Vec<OsString>)> {
     let mut reader = sent;
-    let lines = ready(fastagi::environment(&mut reader)).ok()?;
+    let lines = ready(environment::read(&mut reader)).ok()?;
     assert!(
         lines
             .iter()
             .all(|line| !line.is_empty() && !line.contains('\n'))
     );
-    fastagi::arguments(&lines).ok()
+    environment::arguments(&lines).ok()
 }
 
 /// What Asterisk sends (`res/res_agi.c`, `setup_env`).
