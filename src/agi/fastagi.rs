@@ -11,16 +11,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
-    BufReader,
-};
+use tokio::io::{AsyncReadExt as _, BufReader};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep_until, timeout};
 use tracing::{error, warn};
 
 use crate::agi::commands::commands;
-use crate::agi::environment::{self, Script};
+use crate::agi::environment::{self, RejectedCall, Script};
+use crate::agi::session::AgiSession;
 use crate::agi::submit::{self, Submission, SubmitResult};
 use crate::config::{Config, DeliveryMode, OutgoingInterface};
 use crate::http::server::admission::Admission;
@@ -53,9 +52,6 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
 /// For what Asterisk sends, which is complete when it connects.
 const ENVIRONMENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// For its answer to each command.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// As much as Asterisk can send: an argument has at most 8,192 bytes
 /// (`main/pbx.c`, `EXT_DATA_SIZE`).
 const ENVIRONMENT_MAX: u64 = 64 * 1024;
@@ -63,6 +59,9 @@ const ENVIRONMENT_MAX: u64 = 64 * 1024;
 /// Before the shutdown's deadline, so that Asterisk can still be notified that its
 /// message was interrupted.
 const ANSWER_TIME: Duration = Duration::from_millis(250);
+
+/// A script and its arguments, or why it is not called.
+type ReceivedCall = Result<(Script, Vec<OsString>), RejectedCall>;
 
 /// Serves AGI calls of `websms` and `websms-otp`.
 #[derive(Debug)]
@@ -144,29 +143,22 @@ impl FastAgiServer {
         shutdown: &Shutdown,
     ) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let (reader, writer) = stream.split();
-        let mut reader = BufReader::new(reader);
-        let mut bounded = (&mut reader).take(ENVIRONMENT_MAX);
-        let environment = tokio::select! {
-            environment = timeout(ENVIRONMENT_TIMEOUT, environment::read(&mut bounded)) => environment??,
+        let opened = tokio::select! {
+            opened = open(&mut stream) => opened?,
             () = place.evicted() => {
                 return Err(io::Error::other("another connection needs its place"));
             }
         };
         place.begin();
-        let commands = self.commands(&environment, peer, shutdown).await;
-        execute(&commands, reader.take(ENVIRONMENT_MAX), writer).await
+        let (session, call) = opened;
+        let commands = self.commands(call, peer, shutdown).await;
+        session.execute(&commands).await
     }
 
     /// The commands that Asterisk gets.
-    async fn commands(
-        &self,
-        environment: &[String],
-        peer: SocketAddr,
-        shutdown: &Shutdown,
-    ) -> String {
+    async fn commands(&self, call: ReceivedCall, peer: SocketAddr, shutdown: &Shutdown) -> String {
         let id = Id::generate(None);
-        let result = match environment::arguments(environment) {
+        let result = match call {
             Ok((Script::Otp, arguments)) => {
                 let outcome = tokio::select! {
                     outcome = self.one_time_password(&arguments, peer) => outcome,
@@ -232,6 +224,26 @@ impl FastAgiServer {
     }
 }
 
+/// Reads which script Asterisk calls, and with what arguments.
+async fn open(
+    stream: &mut TcpStream,
+) -> io::Result<(
+    AgiSession<BufReader<ReadHalf<'_>>, WriteHalf<'_>>,
+    ReceivedCall,
+)> {
+    let (reader, writer) = stream.split();
+    let mut reader = BufReader::new(reader);
+    let mut bounded = (&mut reader).take(ENVIRONMENT_MAX);
+    let environment = timeout(ENVIRONMENT_TIMEOUT, environment::read(&mut bounded)).await??;
+    let mut session = AgiSession::new(reader, writer);
+    let call = if session.is_environment_whole().await? {
+        environment::arguments(&environment)
+    } else {
+        Err(RejectedCall::Forged)
+    };
+    Ok((session, call))
+}
+
 /// A message that is to be sent now; else the result of planning or queueing it.
 fn queued_or_planned(
     config: &Config,
@@ -249,20 +261,4 @@ fn queued_or_planned(
 async fn interrupted(shutdown: &Shutdown) {
     let deadline = shutdown.started().await;
     sleep_until(deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline)).await;
-}
-
-/// Lets Asterisk execute commands, one after another: it does not look for a
-/// command that came together with the one before (`res/res_agi.c`, `run_agi`).
-async fn execute(
-    commands: &str,
-    answers: impl AsyncBufRead + Unpin,
-    mut writer: impl AsyncWrite + Unpin,
-) -> io::Result<()> {
-    let mut answers = answers.lines();
-    for command in commands.lines() {
-        let command = format!("{command}\n");
-        timeout(READ_TIMEOUT, writer.write_all(command.as_bytes())).await??;
-        timeout(READ_TIMEOUT, answers.next_line()).await??;
-    }
-    Ok(())
 }

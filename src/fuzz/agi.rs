@@ -72,11 +72,6 @@ pub fn fastagi(data: &[u8]) {
         .get(4)
         .is_some_and(|encoding| !encoding.is_empty());
     let is_plain = arguments.iter().all(|argument| !argument.contains(&b'\n'));
-    // An empty line ends what Asterisk sends, whoever wrote it: without encoding
-    // nobody could see that more was meant.
-    let has_empty_line = arguments.iter().any(|argument| {
-        argument.ends_with(b"\n") || argument.windows(2).any(|pair| pair == b"\n\n")
-    });
     match call(&sent) {
         Some((read, values)) => {
             assert_eq!(read == Script::Otp, script == "websms-otp");
@@ -85,7 +80,7 @@ pub fn fastagi(data: &[u8]) {
             // The last argument can only add more, which no dialplan of ours has.
             let start = expected.get(..expected.len() - 1).unwrap_or_default();
             let is_longer = !is_plain && values.starts_with(start);
-            assert!(values == expected || is_longer || has_empty_line);
+            assert!(values == expected || is_longer);
         }
         None => assert!(!is_plain || (script == "websms" && !is_encoded)),
     }
@@ -94,6 +89,10 @@ pub fn fastagi(data: &[u8]) {
 fn call(sent: &[u8]) -> Option<(Script, Vec<OsString>)> {
     let mut reader = sent;
     let lines = ready(environment::read(&mut reader)).ok()?;
+    if !reader.is_empty() {
+        // Asterisk sends nothing more: the session finds out.
+        return None;
+    }
     assert!(
         lines
             .iter()

@@ -5,6 +5,7 @@ use std::io::{BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::support::agi::AgiCall;
 use crate::support::daemon::Server;
 use crate::support::http::{self, FORM, JSON, Response, kept_request};
 use crate::support::{Daemon, Spool, allow_descriptors, wait_for};
@@ -216,14 +217,9 @@ fn silent_connections_do_not_shut_out_asterisk() {
     let config = format!("[websmsd]\nagi_listen = 127.0.0.1:0\n{}", spool.section());
     let daemon = Daemon::with(spool, &config);
     let address = daemon.logged_address("FastAGI listening");
-    let call = || {
-        let mut stream = http::connect(address);
-        stream.write_all(b"agi_network_script: other\n\n").unwrap();
-        let mut byte = [0];
-        stream.read_exact(&mut byte).map(|()| byte)
-    };
-    let (answer, took) = silent_then(address, call);
-    assert_eq!(answer.unwrap(), *b"S");
+    let call = || AgiCall::begin(address, "other", &[]).commands();
+    let (commands, took) = silent_then(address, call);
+    assert_eq!(commands[0], "SET VARIABLE WEBSMS_STATUS \"REJECTED\"");
     assert!(took < Duration::from_secs(2), "{took:?}");
     // Nor do those that are cut off fill the log.
     for _ in 0..500 {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::support::agi::AgiCall;
 use crate::support::daemon::assert_port_in_use_prevents_start;
 use crate::support::websms::variable;
 use crate::support::{Answer, Daemon, PATIENCE, Provider, Spool, wait_for};
@@ -31,36 +32,10 @@ fn start(provider: &Provider, more: &str) -> (Daemon, SocketAddr) {
     (daemon, address)
 }
 
-/// Makes an AGI call as Asterisk does, with these lines for the arguments, and
-/// answers each command. Returns the channel variables that are set.
-fn agi_call_with_lines(address: SocketAddr, arguments: &str) -> HashMap<String, String> {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let environment = format!(
-        "agi_network: yes\nagi_network_script: websms\nagi_request: agi://127.0.0.1/websms\n\
-         agi_channel: Message/ast_msg_queue\nagi_callerid: unknown\nagi_enhanced: 0.0\n\
-         agi_accountcode: \nagi_threadid: 1\n{arguments}\n"
-    );
-    stream.write_all(environment.as_bytes()).unwrap();
-    let mut variables = HashMap::new();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut line = String::new();
-    while reader.read_line(&mut line).unwrap() > 0 {
-        // Asterisk reads the next command only after it has answered this one.
-        assert!(reader.buffer().is_empty(), "more than one command");
-        variables.extend([variable(&line)]);
-        line.clear();
-        stream.write_all(b"200 result=1\n").unwrap();
-    }
-    variables
-}
-
+/// Makes an AGI call; returns the channel variables that are set.
 fn agi_call(address: SocketAddr, arguments: &[&str]) -> HashMap<String, String> {
-    let mut lines = String::new();
-    for (number, argument) in (1..).zip(arguments) {
-        lines.push_str(&format!("agi_arg_{number}: {argument}\n"));
-    }
-    agi_call_with_lines(address, &lines)
+    let commands = AgiCall::begin(address, "websms", arguments).commands();
+    commands.iter().map(|command| variable(command)).collect()
 }
 
 fn encoded(text: &str) -> String {
@@ -137,6 +112,19 @@ fn wrong_arguments_set_an_error_and_send_nothing() {
             "REJECTED",
             "bad arguments",
         ),
+        // Without the last argument, and with answers that Asterisk could give.
+        (
+            vec![
+                "1\nagi_arg_2: Mg==\nagi_arg_3: eA==\nagi_arg_4: \nagi_arg_5: base64\n\n\
+                 HANGUP\n200 result=1 (00000000000000000000000000000000)",
+                &from,
+                &body,
+                "",
+                "base64",
+            ],
+            "REJECTED",
+            "bad arguments",
+        ),
     ] {
         let variables = agi_call(address, &arguments);
         assert_eq!(variables["WEBSMS_STATUS"], status, "{arguments:?}");
@@ -205,7 +193,7 @@ fn address_that_is_not_permitted_is_not_answered() {
         let _ = stream.write_all(call.as_bytes());
         let mut answer = String::new();
         let _ = BufReader::new(stream).read_line(&mut answer);
-        assert_eq!(answer.starts_with("SET VARIABLE"), answered, "{answer}");
+        assert_eq!(answer.starts_with("GET FULL"), answered, "{answer}");
         if !answered {
             let line = daemon.wait_for_log("FastAGI connection refused");
             assert!(line.contains("agi_permit_addr of [websmsd]"), "{line}");

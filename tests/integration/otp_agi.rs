@@ -1,13 +1,13 @@
 //! One-time passwords from the dialplan: `websms-otp` as a program and by
 //! `FastAGI`, and from a shell.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 
+use crate::support::agi::AgiCall;
 use crate::support::otp::{OtpDaemon, PHONE, last_code, received_codes, sms_provider, wrong_code};
-use crate::support::{Answer, PATIENCE, Provider, program};
+use crate::support::{Answer, Provider, program};
 
 /// The AGI commands for an outcome.
 fn commands(status: &str, left: u32) -> String {
@@ -281,23 +281,14 @@ fn shell_gets_one_word() {
     assert!(stderr.contains("otp setup"), "{stderr}");
 }
 
-/// Acts as Asterisk: sends the environment, answers each command, and returns the
-/// commands.
+/// Makes an AGI call; returns the commands that set variables.
 fn fastagi(address: SocketAddr, arguments: &[&str]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut environment = "agi_network: yes\nagi_network_script: websms-otp\n".to_owned();
-    for (number, argument) in (1..).zip(arguments) {
-        environment.push_str(&format!("agi_arg_{number}: {argument}\n"));
-    }
-    environment.push('\n');
-    stream.write_all(environment.as_bytes()).unwrap();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut commands = String::new();
-    while reader.read_line(&mut commands).unwrap() > 0 {
-        stream.write_all(b"200 result=1\n").unwrap();
-    }
-    commands
+    let commands = AgiCall::begin(address, "websms-otp", arguments).commands();
+    commands.join(
+        "
+",
+    ) + "
+"
 }
 
 #[test]
@@ -328,6 +319,8 @@ fn fastagi_works_like_the_program() {
         &[],
         // A number with a line break.
         &["verify", "1\nagi_arg_3: 123456", "1"],
+        // And one with an empty line, which guesses a code for another phone.
+        &["verify", "+1\nagi_arg_3: 123456\n", "1"],
     ] {
         let answer = fastagi(address, arguments);
         assert!(

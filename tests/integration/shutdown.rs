@@ -1,13 +1,14 @@
 //! Signals to the daemon, and one deadline for everything that it has in progress.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use nix::sys::signal::Signal;
 
+use crate::support::agi::AgiCall;
 use crate::support::http::{self, FORM, request};
 use crate::support::{Answer, Daemon, Provider, Spool, wait_for};
 
@@ -35,29 +36,10 @@ fn daemon(provider: &Provider) -> (Daemon, SocketAddr) {
     (daemon, address)
 }
 
-/// Sends the AGI environment of a message to a number, by an interface.
-fn agi_call(address: SocketAddr, to: &str, index: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).unwrap();
+/// Begins the AGI call of a message to a number, by an interface.
+fn agi_call(address: SocketAddr, to: &str, index: &str) -> AgiCall {
     let [from, body] = [OURS, "x"].map(|argument| BASE64_STANDARD.encode(argument));
-    let environment = format!(
-        "agi_network: yes\nagi_network_script: websms\nagi_arg_1: {to}\nagi_arg_2: {from}\n\
-         agi_arg_3: {body}\nagi_arg_4: {index}\nagi_arg_5: base64\n\n"
-    );
-    stream.write_all(environment.as_bytes()).unwrap();
-    stream
-}
-
-/// The AGI commands that arrive; each is answered as Asterisk does.
-fn commands(stream: &mut TcpStream) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut line = String::new();
-    while reader.read_line(&mut line).unwrap_or(0) > 0 {
-        lines.push(line.trim().to_owned());
-        line.clear();
-        let _ = stream.write_all(b"200 result=1\n");
-    }
-    lines
+    AgiCall::begin(address, "websms", &[to, &from, &body, index, "base64"])
 }
 
 /// The value of `id=` in a line of the log.
@@ -71,15 +53,15 @@ fn everything_in_progress_shares_one_deadline() {
     let provider = Provider::answering(Answer::Silence);
     let (daemon, agi) = daemon(&provider);
     for to in ["+12025550183", "+12025550184"] {
-        let commands = commands(&mut agi_call(agi, to, "queue"));
+        let commands = agi_call(agi, to, "queue").commands();
         assert_eq!(commands[0], "SET VARIABLE WEBSMS_STATUS \"QUEUED\"");
     }
-    let mut direct = agi_call(agi, REMOTE, "direct");
+    let direct = agi_call(agi, REMOTE, "direct");
     let mut webhook = http::connect(daemon.address);
     let raw = request("POST", "/", &[FORM], &http::message(OURS, REMOTE, "half"));
     webhook.write_all(&raw[..raw.len() - 1]).unwrap();
     provider.wait_for(3);
-    let direct = std::thread::spawn(move || commands(&mut direct));
+    let direct = std::thread::spawn(move || direct.commands());
     let start = Instant::now();
     let (status, log) = daemon.stop();
     let took = start.elapsed();

@@ -5,6 +5,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
+//! | `agi` | makes `FastAGI` calls |
 //! | `callfile` | reads call files as Asterisk does |
 //! | `cli` | runs commands as an administrator does |
 //! | `daemon` | `websmsd` and its spool |
@@ -29,6 +30,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub(crate) mod agi;
 pub(crate) mod callfile;
 pub(crate) mod cli;
 pub(crate) mod daemon;
