@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -9,8 +10,8 @@ use base64::prelude::BASE64_STANDARD;
 use nix::sys::signal::Signal;
 
 use crate::support::agi::AgiCall;
-use crate::support::http::{self, FORM, request};
-use crate::support::{Answer, Daemon, Provider, Spool, wait_for};
+use crate::support::http::{self, Connection, FORM, request};
+use crate::support::{Answer, Daemon, PATIENCE, Provider, Spool, wait_for};
 
 const OURS: &str = "+12025550160";
 const REMOTE: &str = "+12025550183";
@@ -129,4 +130,51 @@ fn first_line_of_the_log_names_the_version() {
     });
     let version = format!("starting version=\"{}\"", env!("CARGO_PKG_VERSION"));
     assert!(log.lines().next().unwrap().contains(&version), "{log}");
+}
+
+/// Providers post while `websmsd` is restarted: what is established is answered, and
+/// nothing else is let in. No connection is reset.
+#[test]
+fn no_request_is_cut_off_by_a_restart() {
+    for _ in 0..5 {
+        let daemon = Daemon::start("");
+        let address = daemon.address;
+        let (posting, started) = mpsc::channel();
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                let posting = posting.clone();
+                std::thread::spawn(move || post_until_refused(address, &posting))
+            })
+            .collect();
+        for _ in &clients {
+            started.recv_timeout(PATIENCE).unwrap();
+        }
+        let (status, log) = daemon.stop();
+        assert!(status.success(), "{log}");
+        let posted = clients.into_iter().map(|client| client.join().unwrap());
+        let posted: usize = posted.sum();
+        assert_eq!(log.matches("message accepted").count(), posted);
+    }
+}
+
+/// Posts on a connection until it is told that the response was the last one, then on
+/// the next one, until there is none. Returns how many were accepted.
+fn post_until_refused(address: SocketAddr, posting: &mpsc::Sender<()>) -> usize {
+    let mut posted = 0;
+    while let Ok(mut connection) = Connection::open(address) {
+        loop {
+            let response = connection.exchange(&http::message(OURS, REMOTE, "x"));
+            assert_eq!(response.status, 200, "{response:?}");
+            posted += 1;
+            let _ = posting.send(());
+            if response
+                .headers
+                .get("connection")
+                .is_some_and(|it| it == "close")
+            {
+                break;
+            }
+        }
+    }
+    posted
 }

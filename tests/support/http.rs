@@ -230,6 +230,12 @@ impl Connection {
 
     /// Posts a form; returns the status, or 0 if the connection was closed.
     pub(crate) fn post(&mut self, form: &[u8]) -> u16 {
+        self.exchange(form).status
+    }
+
+    /// Posts a form; returns the response, which is empty if the connection was
+    /// closed.
+    pub(crate) fn exchange(&mut self, form: &[u8]) -> Response {
         let head = format!(
             "POST / HTTP/1.1\r\nHost: test\r\n{}: {}\r\nContent-Length: {}\r\n\r\n",
             FORM.0,
@@ -238,8 +244,8 @@ impl Connection {
         );
         let request = [head.as_bytes(), form].concat();
         if self.writer.write_all(&request).is_err() {
-            return 0;
+            return Response::default();
         }
-        read_response(&mut self.reader).status
+        read_response(&mut self.reader)
     }
 }

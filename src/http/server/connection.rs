@@ -35,6 +35,10 @@ const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER_MAX: usize = 4 * 1024 * 1024;
 
+/// After the start of the shutdown, for the next request of a connection: it may be
+/// under way, and is answered as the last one.
+const FAREWELL_TIME: Duration = Duration::from_millis(500);
+
 /// Header lines in a request; hyper's own default, made explicit.
 const HEADERS_MAX: usize = 100;
 
@@ -78,6 +82,7 @@ pub(crate) async fn serve<H: Handler>(
         times: ConnectionTimes::of(class, H::HEAD_TIMEOUT),
         opened: Instant::now(),
         place,
+        shutdown: shutdown.clone(),
         in_request: AtomicBool::new(false),
         lingers: AtomicBool::new(false),
     });
@@ -117,7 +122,15 @@ async fn serve_requests<H: Handler>(
             serving.log_end(&ended);
             return Some(connection.into_parts().io.into_inner());
         }
-        deadline = shutdown.started() => deadline.min(Instant::now() + H::DRAIN_TIMEOUT),
+        deadline = shutdown.started() => {
+            let end = deadline.min(Instant::now() + H::DRAIN_TIMEOUT);
+            let farewell = end.min(Instant::now() + FAREWELL_TIME);
+            if let Ok(ended) = timeout_at(farewell, &mut connection).await {
+                serving.log_end(&ended);
+                return Some(connection.into_parts().io.into_inner());
+            }
+            end
+        }
         () = sleep(serving.times.end) => Instant::now() + LAST_REQUEST_TIMEOUT,
         () = serving.place.evicted() => {
             if !serving.in_request.load(Ordering::Relaxed) {
@@ -150,6 +163,7 @@ struct Serving<H> {
     times: ConnectionTimes,
     opened: Instant,
     place: Place,
+    shutdown: Shutdown,
     in_request: AtomicBool,
     /// Whether the client may still be sending what is not wanted.
     lingers: AtomicBool,
@@ -208,7 +222,8 @@ impl<H: Handler> Serving<H> {
         let is_read = read.is_complete();
         self.lingers.store(!is_read, Ordering::Relaxed);
         let is_old = self.opened.elapsed() >= self.times.last_response;
-        if is_old || !is_read || (refused && closes(self.class, is_read)) {
+        let ends = self.shutdown.has_started();
+        if is_old || ends || !is_read || (refused && closes(self.class, is_read)) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }

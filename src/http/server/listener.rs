@@ -4,11 +4,13 @@
 //! The loop never waits for a place: who gets none is turned away beside those that
 //! have one, so that nobody stands in front of those for whom places are reserved.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use socket2::{SockFilter, SockRef};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -44,6 +46,14 @@ const ASKING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Bytes that are read from it.
 const FAREWELL_READ: usize = 2 * 1024 * 1024;
+
+/// Connections that are established and not accepted when the shutdown starts; more
+/// than the system keeps by default (`net.core.somaxconn`).
+const BACKLOG_MAX: usize = 8192;
+
+/// A packet filter (`BPF_RET | BPF_K`, `linux/filter.h`) that drops every packet:
+/// whoever wants to connect tries again after a second.
+const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
 
 /// Who gets a place, and what the others are told.
 #[derive(Debug)]
@@ -86,48 +96,88 @@ pub(crate) async fn accept<S>(
 ) where
     S: Future<Output = ()> + Send + 'static,
 {
-    let reception = Arc::new(Reception::new(entrance));
-    let mut served = JoinSet::new();
-    let mut refused = JoinSet::new();
+    let mut connections = Connections {
+        reception: Arc::new(Reception::new(entrance)),
+        serve,
+        served: JoinSet::new(),
+        refused: JoinSet::new(),
+    };
     let started = shutdown.started();
     tokio::pin!(started);
     let deadline = loop {
-        while served.try_join_next().is_some() {}
-        while refused.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             deadline = &mut started => break deadline,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => connections.begin(stream, peer),
             Err(error) => {
-                if let Some(suppressed) = reception.log_limit.allow(NotServed::Error) {
-                    error!(error = %chain(&error), suppressed, "failed to accept a connection");
-                }
+                connections.reception.log_failure(&error);
                 sleep(ACCEPT_RETRY).await;
-                continue;
             }
-        };
-        let reception = Arc::clone(&reception);
+        }
+    };
+    if let Err(error) = connections.begin_established(listener) {
+        connections.reception.log_failure(&error);
+    }
+    drop(connections.refused);
+    finish(connections.served, deadline).await;
+}
+
+/// The connections of a listener in progress.
+struct Connections<F> {
+    reception: Arc<Reception>,
+    serve: F,
+    served: JoinSet<()>,
+    refused: JoinSet<()>,
+}
+
+impl<F, S> Connections<F>
+where
+    F: Fn(TcpStream, SocketAddr, Place) -> S + Clone + Send + Sync + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
+    fn begin(&mut self, stream: TcpStream, peer: SocketAddr) {
+        while self.served.try_join_next().is_some() {}
+        while self.refused.try_join_next().is_some() {}
+        let reception = Arc::clone(&self.reception);
         match reception.place(peer) {
             Ok(place) => {
-                served.spawn(serve(stream, peer, place));
+                self.served.spawn((self.serve)(stream, peer, place));
             }
             Err(NotServed::NoPlace(_)) => {
-                let serve = serve.clone();
-                served.spawn(async move {
+                let serve = self.serve.clone();
+                self.served.spawn(async move {
                     if let Some((stream, place)) = reception.wait(stream, peer).await {
                         serve(stream, peer, place).await;
                     }
                 });
             }
             Err(reason) => {
-                refused.spawn(async move { reception.turn_away(stream, peer, reason).await });
+                self.refused
+                    .spawn(async move { reception.turn_away(stream, peer, reason).await });
             }
         }
-    };
-    drop((listener, refused));
-    finish(served, deadline).await;
+    }
+
+    /// Closes the listener. Closing resets what is established and not accepted, and
+    /// with it requests under way; so nothing more is let in, and what is there is
+    /// begun.
+    fn begin_established(&mut self, listener: TcpListener) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        SockRef::from(&listener).attach_filter(&[DROP_ALL])?;
+        for _ in 0..BACKLOG_MAX {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    stream.set_nonblocking(true)?;
+                    self.begin(TcpStream::from_std(stream)?, peer);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Waits for the connections until shortly after the deadline.
@@ -160,6 +210,12 @@ impl Reception {
             refused: Semaphore::new(limits.refused),
             log_limit: KeyedLogLimit::default(),
             entrance,
+        }
+    }
+
+    fn log_failure(&self, error: &io::Error) {
+        if let Some(suppressed) = self.log_limit.allow(NotServed::Error) {
+            error!(error = %chain(error), suppressed, "failed to accept a connection");
         }
     }
 
