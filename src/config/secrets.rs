@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::config::syntax::problem::{Problem, Report};
 use crate::secret::{Secret, SecretSource};
 
-/// Characters below which a secret that we have chosen can be guessed.
+/// Characters below which a secret can be guessed: a password or token by asking, the
+/// secret of a signature from one signed webhook without asking anybody.
 const LENGTH_MIN: usize = 16;
 
 /// A secret, and the key that has it.
@@ -15,7 +16,7 @@ pub(crate) struct PlacedSecret {
     /// Without a message.
     pub(crate) place: Problem,
     pub(crate) source: SecretSource,
-    /// Whether it alone lets somebody in, so that it must not be short.
+    /// Whether whoever guesses it is let in, so that it must not be short.
     pub(crate) admits: bool,
 }
 

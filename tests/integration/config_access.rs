@@ -188,10 +188,10 @@ fn short_secret_is_a_warning_and_is_not_shown() {
             &[("8: [websmsd] auth_secret [a]: has 15 characters", REMEDY)],
         ),
         (format!("{token}auth_secret = 0123456789abcdef"), &[]),
-        // The provider chooses these, and they are not shown to anybody.
+        // Found from one signed webhook.
         (
-            "auth = hmac\nauth_place = header:X\nauth_secret = a".to_owned(),
-            &[],
+            "auth = hmac\nauth_place = header:X\nauth_secret = ab".to_owned(),
+            &[("8: [websmsd] auth_secret: has 2 characters", REMEDY)],
         ),
     ] {
         assert_warnings(&format!("{SOUND}{lines}\n"), expected);
