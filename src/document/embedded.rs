@@ -7,6 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use crate::document::lenient_json;
+
 /// What the strings of one document hold, by where they are.
 #[derive(Debug, Default)]
 pub(super) struct EmbeddedDocuments(Mutex<HashMap<Vec<String>, Option<Arc<Value>>>>);
@@ -23,7 +25,7 @@ impl EmbeddedDocuments {
         if let Some(known) = parsed.get(location) {
             return known.clone();
         }
-        let document = serde_json::from_str(text).ok().map(Arc::new);
+        let document = lenient_json::parse(text.as_bytes()).ok().map(Arc::new);
         parsed.insert(location.to_vec(), document.clone());
         document
     }

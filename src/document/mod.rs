@@ -3,11 +3,13 @@
 //!
 //! [`mod@path`] is the language for where a value is, [`cursor`] follows it
 //! through a document, [`condition`] tests documents, [`template`] fills in
-//! placeholders, [`percent`] encodes text for URLs. Pure.
+//! placeholders, [`percent`] encodes text for URLs, and [`lenient_json`] reads JSON as
+//! programs write it. Pure.
 
 pub(crate) mod condition;
 pub(crate) mod cursor;
 mod embedded;
+pub(crate) mod lenient_json;
 pub(crate) mod path;
 pub(crate) mod percent;
 pub(crate) mod template;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::config::{self, ErrorCodes, IncomingInterface, ResponseId};
 use crate::document::condition::{Condition, Subject};
 use crate::document::cursor::Cursor;
+use crate::document::lenient_json;
 use crate::document::path::FieldPath;
 use crate::document::{Document, as_text};
 use crate::fuzz::{Input, is_short_line};
@@ -258,7 +259,8 @@ fn collect(value: &Value, texts: &mut Vec<String>) {
         Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
         Value::Object(members) => members.values().for_each(|value| collect(value, texts)),
         Value::String(text) => {
-            if let Ok(inner @ (Value::Array(_) | Value::Object(_))) = serde_json::from_str(text) {
+            let inner = lenient_json::parse(text.as_bytes());
+            if let Ok(inner @ (Value::Array(_) | Value::Object(_))) = inner {
                 collect(&inner, texts);
             }
         }

@@ -5,6 +5,7 @@ use hyper::body::Bytes;
 use multer::Multipart;
 use serde_json::{Map, Value};
 
+use crate::document::lenient_json;
 use crate::model::media_type::essence;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -52,8 +53,7 @@ pub(crate) async fn decode(content_type: &str, body: &Bytes) -> Result<Content, 
 }
 
 fn json(body: &[u8]) -> Result<Value, DecodeError> {
-    serde_json::from_str(&String::from_utf8_lossy(body))
-        .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
+    lenient_json::parse(body).map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
 }
 
 /// Whether a Content-Type is that of an urlencoded form.

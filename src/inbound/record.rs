@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::config::IncomingInterface;
 use crate::document::condition::{Condition, Subject};
 use crate::document::cursor::Cursor;
+use crate::document::lenient_json;
 use crate::document::path::FieldPath;
 use crate::document::{Document, as_text, members};
 
@@ -64,7 +65,7 @@ fn inside(form: &Value, names: &[&str; 3]) -> Vec<Cursor> {
     values
         .filter_map(Value::as_str)
         .filter(|text| text.trim_start().starts_with(['{', '[']))
-        .filter_map(|text| serde_json::from_str(text).ok())
+        .filter_map(|text| lenient_json::parse(text.as_bytes()).ok())
         .map(|document: Value| {
             let objects = whole_objects(&document, names).into_iter();
             objects.map(Cursor::at).collect::<Vec<_>>()
