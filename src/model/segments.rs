@@ -9,6 +9,8 @@ use std::fmt;
 use std::num::{NonZeroU8, NonZeroUsize};
 use unicode_segmentation::UnicodeSegmentation as _;
 
+use crate::model::gsm_alphabet::septets;
+
 /// The encoding of a text in SMS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextEncoding {
@@ -61,17 +63,6 @@ impl TextSize {
     }
 }
 
-/// Septets of a character; `None` if the GSM alphabet does not have it.
-fn septets(character: char) -> Option<usize> {
-    if DEFAULT_ALPHABET.contains(character) {
-        Some(1)
-    } else if EXTENSION_TABLE.contains(character) {
-        Some(2)
-    } else {
-        None
-    }
-}
-
 /// Segments for characters of these widths: one of `single` units, or several
 /// of `part` units, which leaves space for the concatenation header. A character
 /// of two units is not split, and may leave the last unit of a segment unused.
@@ -89,22 +80,6 @@ fn segments(widths: &[usize], single: usize, part: usize) -> usize {
     }
     segments
 }
-
-/// 3GPP TS 23.038, 6.2.1, in order, without 0x1B, the escape. Only the capital
-/// C has a cedilla.
-const DEFAULT_ALPHABET: &str = concat!(
-    "@£$¥èéùìòÇ\nØø\rÅå",
-    "Δ_ΦΓΛΩΠΨΣΘΞÆæßÉ",
-    " !\"#¤%&'()*+,-./",
-    "0123456789:;<=>?",
-    "¡ABCDEFGHIJKLMNO",
-    "PQRSTUVWXYZÄÖÑÜ§",
-    "¿abcdefghijklmno",
-    "pqrstuvwxyzäöñüà",
-);
-
-/// 3GPP TS 23.038, 6.2.1.1: characters that are encoded with an escape.
-const EXTENSION_TABLE: &str = "\u{c}^{}\\[~]|€";
 
 /// Cuts a text, between grapheme clusters, into parts of `max` characters at
 /// most. Without `max` the text is one part.
@@ -152,8 +127,10 @@ pub fn to_ucs2(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::gsm_alphabet::tests::{DEFAULT, EXTENSION};
 
     #[test]
     fn long_text_is_cut_between_grapheme_clusters() {
@@ -173,44 +150,6 @@ mod tests {
         assert_eq!(to_ucs2("Hi 😀 ☺ \u{ffff}"), "Hi \u{fffd} ☺ \u{ffff}");
         assert!(exceeds_ucs2("😀"));
         assert!(!exceeds_ucs2("Привет ☺ \u{ffff}"));
-    }
-
-    /// The default alphabet by code point, 0x00 to 0x7F; 0 is the escape.
-    const DEFAULT: [u32; 128] = [
-        0x40, 0xa3, 0x24, 0xa5, 0xe8, 0xe9, 0xf9, 0xec, 0xf2, 0xc7, 0x0a, 0xd8, 0xf8, 0x0d, 0xc5,
-        0xe5, 0x394, 0x5f, 0x3a6, 0x393, 0x39b, 0x3a9, 0x3a0, 0x3a8, 0x3a3, 0x398, 0x39e, 0, 0xc6,
-        0xe6, 0xdf, 0xc9, 0x20, 0x21, 0x22, 0x23, 0xa4, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b,
-        0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a,
-        0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0xa1, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49,
-        0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x4f, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
-        0x59, 0x5a, 0xc4, 0xd6, 0xd1, 0xdc, 0xa7, 0xbf, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67,
-        0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f, 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76,
-        0x77, 0x78, 0x79, 0x7a, 0xe4, 0xf6, 0xf1, 0xfc, 0xe0,
-    ];
-
-    /// The extension table by code point: 0x0A, 0x14, 0x28, 0x29, 0x2F, 0x3C,
-    /// 0x3D, 0x3E, 0x40, 0x65.
-    const EXTENSION: [u32; 10] = [0x0c, 0x5e, 0x7b, 0x7d, 0x5c, 0x5b, 0x7e, 0x5d, 0x7c, 0x20ac];
-
-    #[test]
-    fn alphabet_has_exactly_the_characters_of_the_tables() {
-        let escape = DEFAULT.iter().position(|code| *code == 0);
-        assert_eq!(escape, Some(0x1b));
-        let in_tables = DEFAULT.len() - 1 + EXTENSION.len();
-        let mut found = 0;
-        for character in '\0'..=char::MAX {
-            let code = u32::from(character);
-            let expected = if EXTENSION.contains(&code) {
-                Some(2)
-            } else if code != 0 && DEFAULT.contains(&code) {
-                Some(1)
-            } else {
-                None
-            };
-            assert_eq!(septets(character), expected, "U+{code:04X}");
-            found += usize::from(expected.is_some());
-        }
-        assert_eq!(found, in_tables);
     }
 
     #[test]
