@@ -19,6 +19,7 @@ use crate::http::server::connection_table::ConnectionLimits;
 use crate::http::server::log_limit::{KeyedLogLimit, LogLimit};
 use crate::http::server::reply::Answer;
 use crate::inbound::auth::{self, AuthError, TrustScope};
+use crate::inbound::content_coding;
 use crate::inbound::decode::{self, Content};
 use crate::inbound::endpoint::{self, Endpoint, NoEndpoint};
 use crate::inbound::extract::{self, Extracted};
@@ -85,6 +86,7 @@ impl WebhookHandler {
         check_method(request.method(), &endpoint.settings)?;
         let (head, body) = request.into_parts();
         let body = read_body(body, self.max_body).await?;
+        let body = content_coding::decoded(&head.headers, body, self.max_body)?;
         let request = WebhookRequest::read(&head, body, endpoint.token(head.uri.path())).await;
         let scope = authenticate(&request, endpoint)?;
         let document = document(request, scope)?;

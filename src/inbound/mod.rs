@@ -17,6 +17,7 @@
 //! [`reply`] has the responses to refused requests; the reason is only in the log.
 
 pub(crate) mod auth;
+mod content_coding;
 pub(crate) mod decode;
 pub(crate) mod dedupe;
 pub(crate) mod endpoint;

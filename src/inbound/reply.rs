@@ -8,6 +8,7 @@ use crate::http::server::body::BodyError;
 use crate::http::server::client_address::MalformedProxyHeader;
 use crate::http::server::reply::{self, Reply};
 use crate::inbound::auth::AuthError;
+use crate::inbound::content_coding::ContentCodingError;
 use crate::inbound::decode::DecodeError;
 use crate::inbound::extract::ExtractError;
 use crate::logging::failed;
@@ -97,6 +98,16 @@ impl From<DecodeError> for Refusal {
         match error {
             DecodeError::Malformed(_) => Self::BadRequest(failed(&error)),
             DecodeError::Type(_) => Self::UnsupportedMediaType(failed(&error)),
+        }
+    }
+}
+
+impl From<ContentCodingError> for Refusal {
+    fn from(error: ContentCodingError) -> Self {
+        match error {
+            ContentCodingError::Malformed(_) => Self::BadRequest(failed(&error)),
+            ContentCodingError::TooLarge => Self::TooLarge(failed(&error)),
+            ContentCodingError::Unknown(_) => Self::UnsupportedMediaType(failed(&error)),
         }
     }
 }
