@@ -22,6 +22,7 @@ pub(crate) use secrets::stored as stored_secrets;
 pub(crate) use sections::incoming::auth::{
     AuthLocation, AuthScheme, DigestEncoding, HmacDigest, HmacScheme, VonageDigest, WebhookAuth,
 };
+pub(crate) use sections::incoming::body::{BodyFormat, BodySettings, WHOLE_BODY};
 pub(crate) use sections::incoming::interface::{
     Acknowledgement, AllowedMethod, BodyEncoding, EchoSecret, IncomingInterface, TOKEN,
 };

@@ -53,6 +53,14 @@ impl JsonPointer {
         Self(vec![Step::Member(name.to_owned())])
     }
 
+    /// The name of the top-level member that it points to, if it points to one.
+    pub fn only_member(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Step::Member(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether it can match more than one value.
     pub fn has_wildcard(&self) -> bool {
         self.0.iter().any(Step::is_wildcard)

@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
+use crate::config::BodySettings;
 use crate::document::Document;
 use crate::document::cursor::Cursor;
 use crate::document::path::{FieldPath, JsonPointer};
@@ -23,16 +24,18 @@ const FOUND_MAX: usize = 1001;
 
 fn decoded(content_type: &str, body: &[u8]) -> Option<Content> {
     let body = Bytes::copy_from_slice(body);
-    let first = ready(decode(content_type, &body));
-    let second = ready(decode(content_type, &body));
+    let headers = [("content-type".to_owned(), content_type.to_owned())];
+    let settings = BodySettings::default();
+    let first = ready(decode(&headers, &body, &settings, false));
+    let second = ready(decode(&headers, &body, &settings, false));
     assert_eq!(first, second, "decoding is not stable");
-    first.ok()
+    first.ok().map(|decoded| decoded.content)
 }
 
 fn pairs(content: Option<&Content>) -> &[(String, String)] {
     match content {
         Some(Content::Form(fields) | Content::Parts(fields) | Content::Query(fields)) => fields,
-        Some(Content::Json(_)) | None => &[],
+        Some(Content::Json(_) | Content::Text(_)) | None => &[],
     }
 }
 
@@ -85,8 +88,8 @@ pub fn multipart(data: &[u8]) {
         let is_in_body = body
             .windows(value.len().max(1))
             .any(|part| part == value.as_bytes());
-        // Bytes that are not UTF-8 were replaced.
-        assert!(value.is_empty() || value.contains('\u{fffd}') || is_in_body);
+        // Others were read by another character set, or lost a byte order mark.
+        assert!(value.is_empty() || !value.is_ascii() || is_in_body);
     }
     let is_plain = |text: &str| {
         text.bytes()

@@ -93,7 +93,7 @@ fn believed(endpoint: &Endpoint, sent: &Sent, now: u64) -> Option<Value> {
         (path, query),
         sent.headers.clone(),
         sent.body.clone().into(),
-        endpoint.token(path),
+        endpoint,
     ));
     let scope = verify(endpoint.auth.as_ref()?, &request, now).ok()?;
     Some(document(request, scope).ok()?.value().clone())

@@ -1,14 +1,23 @@
-//! Body of a request to fields, by its Content-Type.
+//! Body of a request to fields, by its Content-Type and character set.
 
 use http_body_util::{BodyDataStream, Full};
 use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
 use multer::Multipart;
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
+use crate::config::{BodyFormat, BodySettings, WHOLE_BODY};
 use crate::document::lenient_json;
-use crate::model::media_type::essence;
+use crate::document::path::FieldPath;
+use crate::inbound::pairs::once;
+use crate::model::character_set::{self, CharacterSet};
+use crate::model::media_type::{essence, parameter};
 
 const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The field of a form that names its character set (HTML, 4.10.22.5).
+const CHARSET_FIELD: &str = "_charset_";
 
 /// The decoded content of a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +30,8 @@ pub(crate) enum Content {
     Parts(Vec<(String, String)>),
     /// Parameters of the query.
     Query(Vec<(String, String)>),
+    /// A body that is one text.
+    Text(String),
 }
 
 impl Content {
@@ -30,42 +41,246 @@ impl Content {
         match self {
             Self::Form(fields) | Self::Parts(fields) | Self::Query(fields) => object(fields),
             Self::Json(value) => value,
+            Self::Text(text) => object(vec![(WHOLE_BODY.to_owned(), text)]),
         }
     }
 }
 
-/// Reads a body. Bytes that are not UTF-8 become U+FFFD.
+/// Content, and whether a character set was guessed for it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Decoded {
+    pub content: Content,
+    pub guessed: bool,
+}
+
+/// Reads a body. `headers` are those of the request, by name in lower case. When the
+/// body is signed, they are not, and must not give it another meaning.
 ///
 /// # Errors
-/// When the type is not supported, or the body is not of that type.
-pub(crate) async fn decode(content_type: &str, body: &Bytes) -> Result<Content, DecodeError> {
+/// When the type or character set is not supported, or the body is not of that type.
+pub(crate) async fn decode(
+    headers: &[(String, String)],
+    body: &Bytes,
+    settings: &BodySettings,
+    signed: bool,
+) -> Result<Decoded, DecodeError> {
+    let content_type = once(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let mut texts = Texts {
+        headers: if signed { &[] } else { headers },
+        settings,
+        declared: settings.character_set,
+        signed,
+        guessed: false,
+    };
+    if let Some(name) = parameter(content_type, "charset") {
+        texts.declared = texts.unsigned(name)?.or(texts.declared);
+    }
+    let content = match format(settings.format, content_type, body)? {
+        BodyFormat::Form => Content::Form(texts.fields(form(body))?),
+        BodyFormat::Multipart => {
+            let parts = multipart(content_type, body.clone()).await?;
+            Content::Parts(texts.fields(parts)?)
+        }
+        BodyFormat::Text => Content::Text(texts.message(body)?),
+        BodyFormat::Auto | BodyFormat::Json => Content::Json(texts.json(body)?),
+    };
+    Ok(Decoded {
+        content,
+        guessed: texts.guessed,
+    })
+}
+
+/// Reads the query of a GET.
+///
+/// # Errors
+/// When its character set is not supported.
+pub(crate) fn decode_query(
+    headers: &[(String, String)],
+    query: &str,
+    settings: &BodySettings,
+) -> Result<Decoded, DecodeError> {
+    let mut texts = Texts {
+        headers,
+        settings,
+        declared: settings.character_set,
+        signed: false,
+        guessed: false,
+    };
+    let fields = texts.fields(query_fields(query))?;
+    Ok(Decoded {
+        content: Content::Query(fields),
+        guessed: texts.guessed,
+    })
+}
+
+/// What a body is: never [`BodyFormat::Auto`].
+fn format(
+    configured: BodyFormat,
+    content_type: &str,
+    body: &[u8],
+) -> Result<BodyFormat, DecodeError> {
+    if configured != BodyFormat::Auto {
+        return Ok(configured);
+    }
     if is_json(content_type) {
-        return json(body).map(Content::Json);
+        return Ok(BodyFormat::Json);
     }
     match essence(content_type).as_str() {
-        FORM => Ok(Content::Form(form(body))),
-        "multipart/form-data" => {
-            let fields = multipart(content_type, body.clone()).await?;
-            Ok(Content::Parts(fields))
+        // Some say this of everything, and no field of a form is a JSON document.
+        FORM if looks_like_json(body) && lenient_json::parse(body).is_ok() => Ok(BodyFormat::Json),
+        FORM => Ok(BodyFormat::Form),
+        "multipart/form-data" => Ok(BodyFormat::Multipart),
+        "" | "application/octet-stream" | "text/plain" if looks_like_json(body) => {
+            Ok(BodyFormat::Json)
         }
+        "text/plain" => Ok(BodyFormat::Text),
+        "" | "application/octet-stream" if looks_like_form(body) => Ok(BodyFormat::Form),
         other => Err(DecodeError::Type(other.chars().take(60).collect())),
     }
 }
 
-fn json(body: &[u8]) -> Result<Value, DecodeError> {
-    lenient_json::parse(body).map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
+/// Whether a body starts as an object or a list, behind a byte order mark or blanks.
+fn looks_like_json(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-/// Whether a Content-Type is that of an urlencoded form.
-pub(crate) fn is_form(content_type: &str) -> bool {
-    essence(content_type) == FORM
+/// Whether a body has fields, and nothing that a form must encode.
+fn looks_like_form(body: &[u8]) -> bool {
+    let is_encoded = |byte: &u8| byte.is_ascii_graphic() && !b"<>\"{}".contains(byte);
+    body.contains(&b'=') && body.iter().all(is_encoded)
 }
 
-/// Whether a Content-Type is that of JSON: `application/json`, or anything that
-/// ends with `+json` (RFC 6839).
-pub(crate) fn is_json(content_type: &str) -> bool {
+/// Whether a Content-Type is that of JSON: `application/json`, `text/json`, or anything
+/// that ends with `+json` (RFC 6839).
+fn is_json(content_type: &str) -> bool {
     let essence = essence(content_type);
-    essence == "application/json" || essence.ends_with("+json")
+    matches!(essence.as_str(), "application/json" | "text/json") || essence.ends_with("+json")
+}
+
+/// Name and bytes of a field, and what a part says of its character set.
+struct RawField {
+    name: Vec<u8>,
+    value: Vec<u8>,
+    charset: Option<String>,
+}
+
+/// Bytes to texts, by what the request and the configuration say.
+struct Texts<'a> {
+    headers: &'a [(String, String)],
+    settings: &'a BodySettings,
+    /// Of the whole body.
+    declared: Option<CharacterSet>,
+    /// Whether the body is signed.
+    signed: bool,
+    guessed: bool,
+}
+
+impl Texts<'_> {
+    fn fields(&mut self, raw: Vec<RawField>) -> Result<Vec<(String, String)>, DecodeError> {
+        let field = |wanted: &str| {
+            let found = raw.iter().rfind(|field| field.name == wanted.as_bytes())?;
+            Some(String::from_utf8_lossy(&found.value).into_owned())
+        };
+        let of_form = field(CHARSET_FIELD).filter(|name| !name.is_empty());
+        let of_form = of_form.map(|name| self.unsigned(&name)).transpose()?;
+        let declared = of_form.flatten().or(self.declared);
+        let of_text = self.of_text(|name| field(name))?;
+        let mut fields = Vec::with_capacity(raw.len());
+        for RawField {
+            name,
+            value,
+            charset,
+        } in raw
+        {
+            let name = self.decoded(&name, declared);
+            let of_part = charset.map(|name| self.unsigned(&name)).transpose()?;
+            let of_part = of_part.flatten();
+            let is_text = self.settings.text_fields.contains(&name);
+            let of_text = of_text.filter(|_| is_text);
+            let value = self.decoded(&value, of_text.or(of_part).or(declared));
+            fields.push((name, value));
+        }
+        Ok(fields)
+    }
+
+    /// A body that is the text of a message.
+    fn message(&mut self, body: &[u8]) -> Result<String, DecodeError> {
+        let of_text = self.of_text(|_| None)?;
+        let text = self.decoded(body, of_text.or(self.declared));
+        // A byte order mark belongs to the file, not to the text.
+        Ok(text
+            .strip_prefix('\u{feff}')
+            .map_or(text.clone(), str::to_owned))
+    }
+
+    fn json(&mut self, body: &[u8]) -> Result<Value, DecodeError> {
+        let text = self.decoded(body, self.declared.or_else(|| wide(body)));
+        lenient_json::parse(text.as_bytes())
+            .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
+    }
+
+    /// What the request says of the character set of its message's text.
+    fn of_text(
+        &self,
+        field: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<CharacterSet>, DecodeError> {
+        let value = |path: &FieldPath| match path {
+            FieldPath::Header(name) => once(self.headers, name).map(str::to_owned),
+            FieldPath::Name(name) => field(name),
+            FieldPath::Pointer(pointer) => field(pointer.only_member()?),
+            FieldPath::Constant(constant) => Some(constant.clone()),
+        };
+        let values = self.settings.character_set_paths.iter().filter_map(value);
+        meant(self.settings, values)
+    }
+
+    /// A character set that the request names where nothing is signed. Beside a signed
+    /// body it counts when it leaves the structure of the body as it was signed.
+    fn unsigned(&self, name: &str) -> Result<Option<CharacterSet>, DecodeError> {
+        let set = named(name)?;
+        Ok((!self.signed || set.keeps_ascii()).then_some(set))
+    }
+
+    fn decoded(&mut self, bytes: &[u8], declared: Option<CharacterSet>) -> String {
+        let decoded = character_set::decode(bytes, declared);
+        self.guessed |= decoded.guessed;
+        decoded.text
+    }
+}
+
+/// The character set that the first of these values means that is not empty.
+///
+/// # Errors
+/// When there is no such character set.
+pub(crate) fn meant(
+    settings: &BodySettings,
+    mut values: impl Iterator<Item = String>,
+) -> Result<Option<CharacterSet>, DecodeError> {
+    let Some(value) = values.find(|value| !value.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let mut known = settings.character_set_values.iter();
+    match known.find(|(known, _)| known == value.trim()) {
+        Some((_, set)) => Ok(Some(*set)),
+        None => named(&value).map(Some),
+    }
+}
+
+fn named(name: &str) -> Result<CharacterSet, DecodeError> {
+    CharacterSet::named(name)
+        .ok_or_else(|| DecodeError::CharacterSet(name.chars().take(60).collect()))
+}
+
+/// The character set of JSON that is not UTF-8, as RFC 4627, section 3, tells it: of the
+/// first two characters of any document, each has a byte that is zero.
+fn wide(body: &[u8]) -> Option<CharacterSet> {
+    match body {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some(CharacterSet::Utf16),
+        [0, second, ..] if *second != 0 => Some(CharacterSet::Utf16),
+        [first, 0, third, ..] if *first != 0 && *third != 0 => CharacterSet::named("utf-16le"),
+        _ => None,
+    }
 }
 
 /// The object that fields make. Of a name that is given twice the last one
@@ -79,13 +294,38 @@ fn object(fields: Vec<(String, String)>) -> Value {
 }
 
 /// Names and values of an urlencoded form.
-fn form(encoded: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(encoded).into_owned().collect()
+fn form(encoded: &[u8]) -> Vec<RawField> {
+    let pairs = encoded.split(|byte| *byte == b'&');
+    let pairs = pairs.filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let mut sides = pair.splitn(2, |byte| *byte == b'=').map(unescaped);
+            RawField {
+                name: sides.next().unwrap_or_default(),
+                value: sides.next().unwrap_or_default(),
+                charset: None,
+            }
+        })
+        .collect()
 }
 
-/// Names and values of a query. Where nothing is separated by `&` it may be by
-/// `;`, which some write.
+fn unescaped(encoded: &[u8]) -> Vec<u8> {
+    let blanks = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+    let encoded: Vec<_> = encoded.iter().map(blanks).collect();
+    percent_decode(&encoded).collect()
+}
+
+/// Names and values of a query.
 pub(crate) fn query(encoded: &str) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| character_set::decode(bytes, None).text;
+    let fields = query_fields(encoded).into_iter();
+    fields
+        .map(|field| (text(&field.name), text(&field.value)))
+        .collect()
+}
+
+/// Where nothing is separated by `&` it may be by `;`, which some write.
+fn query_fields(encoded: &str) -> Vec<RawField> {
     if encoded.contains('&') {
         form(encoded.as_bytes())
     } else {
@@ -93,16 +333,25 @@ pub(crate) fn query(encoded: &str) -> Vec<(String, String)> {
     }
 }
 
-async fn multipart(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>, DecodeError> {
+async fn multipart(content_type: &str, body: Bytes) -> Result<Vec<RawField>, DecodeError> {
     let malformed = |error: multer::Error| DecodeError::Malformed(format!("not a form: {error}"));
     let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
     let stream = BodyDataStream::new(Full::<Bytes>::from(body));
     let mut multipart = Multipart::new(stream, boundary);
     let mut fields = Vec::new();
     while let Some(field) = multipart.next_field().await.map_err(malformed)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let value = field.bytes().await.map_err(malformed)?;
-        fields.push((name, String::from_utf8_lossy(&value).into_owned()));
+        let name = field.name().unwrap_or_default().as_bytes().to_vec();
+        let content_type = field.content_type().map(ToString::to_string);
+        let charset = content_type
+            .as_deref()
+            .and_then(|of| parameter(of, "charset"));
+        let charset = charset.map(str::to_owned);
+        let value = field.bytes().await.map_err(malformed)?.to_vec();
+        fields.push(RawField {
+            name,
+            value,
+            charset,
+        });
     }
     Ok(fields)
 }
@@ -111,27 +360,48 @@ async fn multipart(content_type: &str, body: Bytes) -> Result<Vec<(String, Strin
 /// describes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeError {
+    /// There is no such character set.
+    #[error("decode the body: its character set is {0:?}, which is unknown")]
+    CharacterSet(String),
     /// It does not have the format of its Content-Type.
     #[error("decode the body: it is {0}")]
     Malformed(String),
     /// This Content-Type is not supported.
     #[error(
-        "decode the body: the Content-Type is {0:?} (expected a form, multipart/form-data or JSON)"
+        "decode the body: the Content-Type is {0:?} (expected a form, multipart/form-data or JSON; \
+         or set body_type)"
     )]
     Type(String),
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn decoded(content_type: &str, body: &[u8]) -> Result<Value, DecodeError> {
+        decoded_by(&BodySettings::default(), content_type, body).map(|(value, _)| value)
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.build().unwrap().block_on(future)
+    }
+
+    /// The document, and whether a character set was guessed.
+    fn decoded_by(
+        settings: &BodySettings,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<(Value, bool), DecodeError> {
         let body = Bytes::copy_from_slice(body);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let content = runtime.block_on(decode(content_type, &body));
-        content.map(Content::into_value)
+        let headers = [
+            ("content-type".to_owned(), content_type.to_owned()),
+            ("x-coding".to_owned(), "8".to_owned()),
+        ];
+        let decoded = run(decode(&headers, &body, settings, false))?;
+        Ok((decoded.content.into_value(), decoded.guessed))
     }
 
     fn form_of(pairs: &[(&str, &str)]) -> Value {
@@ -149,7 +419,7 @@ mod tests {
             (b"a=1&b=2&a=3", &[("a", "3"), ("b", "2")]),
             (b"a&b=&=c", &[("a", ""), ("b", ""), ("", "c")]),
             (b"a=%zz%4", &[("a", "%zz%4")]),
-            (b"a=%ff%00b", &[("a", "\u{fffd}\0b")]),
+            (b"a=%ff%00b", &[("a", "\u{ff}\0b")]),
             (b"", &[]),
         ] {
             let decoded = decoded("application/x-www-form-urlencoded; charset=UTF-8", body);
@@ -206,14 +476,203 @@ mod tests {
         assert_eq!(query(""), []);
     }
 
+    /// Names, bytes and text.
+    const SETS: [(&str, &[u8], &str); 10] = [
+        ("utf-8", b"tr\xc3\xa8s", "très"),
+        ("ISO-8859-1", b"tr\xe8s", "très"),
+        ("windows-1252", b"\x80", "€"),
+        ("iso-8859-15", b"\xa4", "€"),
+        ("windows-1251", b"\xcf\xf0\xe8", "При"),
+        ("koi8-r", b"\xf0\xd2\xc9", "При"),
+        ("Shift_JIS", b"\x82\xb1\x82\xf1", "こん"),
+        ("big5", b"\xa7\x41", "你"),
+        ("euc-kr", b"\xbe\xc8", "안"),
+        ("iso-8859-8", b"\xf9\xec\xe5\xed", "שלום"),
+    ];
+
+    fn escaped(bytes: &[u8]) -> String {
+        let mut text = String::new();
+        for byte in bytes {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    }
+
+    fn part(content_type: &str, value: &[u8]) -> Vec<u8> {
+        let head =
+            format!("--B\r\nContent-Disposition: form-data; name=\"a\"\r\n{content_type}\r\n");
+        [head.as_bytes(), value, b"\r\n--B--\r\n"].concat()
+    }
+
     #[test]
-    fn other_types_are_not_guessed_at() {
-        for content_type in ["text/plain", "application/xml", "", "x"] {
-            let result = decoded(content_type, b"To=1&From=2&Body=3");
-            assert!(
-                matches!(result, Err(DecodeError::Type(_))),
+    fn declared_character_set_counts_in_each_kind_of_body() {
+        const MULTIPART: &str = "multipart/form-data; boundary=B";
+        for (name, bytes, text) in SETS {
+            let typed = |kind: &str| format!("{kind}; charset={name}");
+            let configured = BodySettings {
+                character_set: CharacterSet::named(name),
+                ..BodySettings::default()
+            };
+            let default = BodySettings::default();
+            let form = format!("a={}", escaped(bytes)).into_bytes();
+            let marked = format!("a={}&_charset_={name}", escaped(bytes)).into_bytes();
+            let json = [b"{\"a\":\"", bytes, b"\"}"].concat();
+            let own = part(
+                &format!("Content-Type: text/plain; charset=\"{name}\"\r\n"),
+                bytes,
+            );
+            for (settings, content_type, body) in [
+                (&default, typed(FORM), &form),
+                (&default, FORM.to_owned(), &marked),
+                (&configured, FORM.to_owned(), &form),
+                (&default, typed("application/json"), &json),
+                (&configured, "application/json".to_owned(), &json),
+                (&default, MULTIPART.to_owned(), &own),
+                (&configured, MULTIPART.to_owned(), &part("", bytes)),
+            ] {
+                let (value, guessed) = decoded_by(settings, &content_type, body).unwrap();
+                assert_eq!(value["a"], text, "{name} {content_type}");
+                assert!(!guessed, "{name} {content_type}");
+            }
+            let (value, _) = decoded_by(&default, &typed("text/plain"), bytes).unwrap();
+            assert_eq!(value["body"], text, "{name}");
+        }
+    }
+
+    #[test]
+    fn undeclared_bytes_are_guessed() {
+        let (value, guessed) = decoded_by(&BodySettings::default(), FORM, b"a=tr%E8s").unwrap();
+        assert_eq!((&value["a"], guessed), (&Value::from("très"), true));
+        let (value, guessed) = decoded_by(&BodySettings::default(), FORM, b"a=tr%C3%A8s").unwrap();
+        assert_eq!((&value["a"], guessed), (&Value::from("très"), false));
+    }
+
+    #[test]
+    fn signed_body_keeps_its_structure() {
+        let decoded = |name: &str, body: &[u8]| {
+            let content_type = format!("application/json; charset={name}");
+            let headers = [("content-type".to_owned(), content_type)];
+            let body = Bytes::copy_from_slice(body);
+            let decoded = run(decode(&headers, &body, &BodySettings::default(), true));
+            decoded.unwrap().content.into_value()
+        };
+        assert_eq!(decoded("ISO-8859-5", b"{\"a\":\"\xbf\"}")["a"], "П");
+        // In Shift_JIS the backslash would belong to the byte before it.
+        let json = b"{\"a\":\"\xc3\x83\\\",\\\"b\\\":\\\"\"}";
+        for name in ["Shift_JIS", "big5", "gbk", "utf-16", "gsm", "iso-2022-jp"] {
+            assert_eq!(decoded(name, json)["b"], Value::Null, "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_character_set_is_an_error() {
+        let unknown = Err(DecodeError::CharacterSet("utf-99".to_owned()));
+        for (content_type, body) in [
+            ("text/plain; charset=utf-99", &b"x"[..]),
+            ("application/json; charset=utf-99", b"{}"),
+            (FORM, b"_charset_=utf-99"),
+            (
+                "multipart/form-data; boundary=B",
+                &part("Content-Type: text/plain; charset=utf-99\r\n", b"x"),
+            ),
+        ] {
+            assert_eq!(decoded(content_type, body), unknown, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn field_or_header_says_the_character_set_of_the_text_alone() {
+        let path = |path: &str| FieldPath::parse(path).unwrap();
+        let settings = |place: &str| BodySettings {
+            character_set_paths: vec![path(place)],
+            character_set_values: vec![
+                ("0".to_owned(), CharacterSet::Gsm),
+                ("8".to_owned(), CharacterSet::Utf16),
+            ],
+            text_fields: vec!["text".to_owned()],
+            ..BodySettings::default()
+        };
+        for (place, body, text) in [
+            ("coding", "text=caf%05&coding=0&from=a%40b", "café"),
+            ("/coding", "text=%00a%26%3A&coding=8&from=a%40b", "a☺"),
+            ("coding", "text=tr%E8s&coding=ISO-8859-1&from=a%40b", "très"),
+            ("coding", "text=tr%C3%A8s&coding=&from=a%40b", "très"),
+            ("coding", "text=tr%C3%A8s&from=a%40b", "très"),
+            ("header:X-Coding", "text=%00a%26%3A&from=a%40b", "a☺"),
+        ] {
+            let (value, _) = decoded_by(&settings(place), FORM, body.as_bytes()).unwrap();
+            assert_eq!(value["text"], text, "{body}");
+            assert_eq!(value["from"], "a@b");
+        }
+        let unknown = decoded_by(&settings("coding"), FORM, b"text=x&coding=4");
+        assert_eq!(unknown, Err(DecodeError::CharacterSet("4".to_owned())));
+    }
+
+    #[test]
+    fn json_is_read_in_wide_characters() {
+        let json = "{\"a\":\"☺😀\"}";
+        let units = || json.encode_utf16();
+        let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+        let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+        let marked = [&b"\xFF\xFE"[..], &little].concat();
+        for body in [big, little, marked] {
+            assert_eq!(decoded("application/json", &body).unwrap()["a"], "☺😀");
+        }
+    }
+
+    #[test]
+    fn body_is_told_by_its_looks_where_the_type_says_nothing() {
+        let json = b"\xEF\xBB\xBF \r\n{\"a\":\"x\"}";
+        for content_type in [
+            "",
+            "text/plain",
+            "application/octet-stream",
+            "text/json",
+            FORM,
+        ] {
+            assert_eq!(
+                decoded(content_type, json).unwrap()["a"],
+                "x",
                 "{content_type}"
             );
+        }
+        for content_type in ["", "application/octet-stream", FORM] {
+            assert_eq!(decoded(content_type, b"a=x&b=%7B").unwrap()["a"], "x");
+        }
+        assert_eq!(decoded("text/plain", b"a=x y").unwrap()["body"], "a=x y");
+        for (content_type, body) in [
+            ("", &b"hello"[..]),
+            ("", b"a text = x"),
+            ("application/xml", b"<a>x</a>"),
+            ("text/xml", b"{}"),
+            ("x", b"{}"),
+        ] {
+            let error = decoded(content_type, body).unwrap_err();
+            assert!(matches!(error, DecodeError::Type(_)), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn configured_format_overrides_the_type() {
+        for (format, body, name) in [
+            (BodyFormat::Json, &b"{\"a\":\"x\"}"[..], "a"),
+            (BodyFormat::Form, b"a=x", "a"),
+            (BodyFormat::Text, b"x", WHOLE_BODY),
+        ] {
+            let settings = BodySettings {
+                format,
+                ..BodySettings::default()
+            };
+            for content_type in [
+                "",
+                "text/plain",
+                "application/xml",
+                "application/json",
+                FORM,
+            ] {
+                let (value, _) = decoded_by(&settings, content_type, body).unwrap();
+                assert_eq!(value[name], "x", "{format:?} {content_type}");
+            }
         }
     }
 }

@@ -12,9 +12,11 @@ use crate::document::condition::Condition;
 use crate::document::cursor::Cursor;
 use crate::document::path::FieldPath;
 use crate::document::{Document, as_text, template};
+use crate::inbound::decode::{self, DecodeError};
 use crate::inbound::receipt::receipts;
 use crate::inbound::record::{self, RECORDS_MAX, holds};
 use crate::inbound::whatsapp_message::{self, FileReference, Rendered};
+use crate::model::character_set;
 use crate::model::media_type::url_extension;
 use crate::model::message::{InvalidParty, Message, PhoneNumber, Picture, Receipt, Sender, Text};
 
@@ -106,7 +108,7 @@ fn message(
         match get(&keys.body) {
             // A picture needs no text.
             Err(_) if !pictures.is_empty() => String::new(),
-            text => decode_text(incoming.body_encoding, text?),
+            text => decode_text(document, record, incoming, text?)?,
         }
     };
     let (text, pictures) = match incoming.media.mode {
@@ -221,17 +223,26 @@ fn is_picture(url: &str) -> bool {
 
 /// Decodes a text. One that is not encoded as configured is taken as it is: better a
 /// strange text than none.
-fn decode_text(encoding: BodyEncoding, text: String) -> String {
-    match encoding {
-        BodyEncoding::None | BodyEncoding::WhatsApp => text,
+fn decode_text(
+    document: &Document,
+    record: &Cursor,
+    incoming: &IncomingInterface,
+    text: String,
+) -> Result<String, ExtractError> {
+    let bytes = match incoming.body_encoding {
+        BodyEncoding::None | BodyEncoding::WhatsApp => return Ok(text),
         // Form encoding writes a blank as `+`, and all others encode a `+`.
-        BodyEncoding::Percent => percent_decode_str(&text.replace('+', " "))
-            .decode_utf8_lossy()
-            .into_owned(),
-        BodyEncoding::Base64 => STANDARD
-            .decode(text.trim())
-            .map_or(text, |bytes| String::from_utf8_lossy(&bytes).into_owned()),
-    }
+        BodyEncoding::Percent => Some(percent_decode_str(&text.replace('+', " ")).collect()),
+        BodyEncoding::Base64 => STANDARD.decode(text.trim()).ok(),
+        BodyEncoding::Hex => hex::decode(text.trim()).ok(),
+    };
+    let Some(bytes) = bytes else {
+        return Ok(text);
+    };
+    let paths = incoming.body.character_set_paths.chunks(1);
+    let values = paths.filter_map(|path| document.text(path, record));
+    let declared = decode::meant(&incoming.body, values)?.or(incoming.body.character_set);
+    Ok(character_set::decode(&bytes, declared).text)
 }
 
 fn path_list(paths: &[FieldPath]) -> String {
@@ -243,6 +254,8 @@ fn path_list(paths: &[FieldPath]) -> String {
 /// wrongly, or the provider has sent something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ExtractError {
+    #[error(transparent)]
+    CharacterSet(#[from] DecodeError),
     #[error("read the message: field {0:?} is missing")]
     Missing(String),
     #[error("read field {0:?}")]

@@ -29,6 +29,7 @@ use crate::inbound::reply::{self, Refusal};
 use crate::inbound::request::WebhookRequest;
 use crate::inbound::store::MessageStore;
 use crate::logging::{chain, failed};
+use crate::model::interface::InterfaceName;
 use crate::model::message::{Message, Receipt};
 use crate::model::unix_time;
 use crate::spool::SpoolError;
@@ -47,6 +48,7 @@ pub(crate) struct WebhookHandler {
     refusals: KeyedLogLimit<Discriminant<Refusal>>,
     challenges: LogLimit,
     ignored: LogLimit,
+    guesses: KeyedLogLimit<InterfaceName>,
 }
 
 impl WebhookHandler {
@@ -66,6 +68,7 @@ impl WebhookHandler {
             refusals: KeyedLogLimit::default(),
             challenges: LogLimit::default(),
             ignored: LogLimit::default(),
+            guesses: KeyedLogLimit::hourly(),
         }
     }
 
@@ -87,8 +90,11 @@ impl WebhookHandler {
         let (head, body) = request.into_parts();
         let body = read_body(body, self.max_body).await?;
         let body = content_coding::decoded(&head.headers, body, self.max_body)?;
-        let request = WebhookRequest::read(&head, body, endpoint.token(head.uri.path())).await;
+        let request = WebhookRequest::read(&head, body, endpoint).await;
         let scope = authenticate(&request, endpoint)?;
+        if request.guessed {
+            self.log_guess(client, &endpoint.settings.interface);
+        }
         let document = document(request, scope)?;
         let extracted = extract::extract(&document, &endpoint.settings);
         self.store(peer, client, &endpoint.settings, extracted)
@@ -179,6 +185,14 @@ impl WebhookHandler {
         let stored =
             tokio::spawn(async move { store.store_once(client, messages, lifetime).await });
         Ok(stored.await.unwrap_or(Err(SpoolError::Closed))?)
+    }
+
+    /// Says that a text may be falsified, once an hour for each interface.
+    fn log_guess(&self, client: IpAddr, interface: &InterfaceName) {
+        if let Some(suppressed) = self.guesses.allow(interface.clone()) {
+            let remedy = "set charset or key_charset of [websmsd]";
+            warn!(%client, %interface, remedy, suppressed, "character set guessed");
+        }
     }
 
     fn log_refusal(&self, peer: IpAddr, refusal: &Refusal) {

@@ -24,6 +24,7 @@ pub(crate) mod endpoint;
 pub(crate) mod extract;
 pub(crate) mod handler;
 pub(crate) mod observer;
+mod pairs;
 pub(crate) mod path_template;
 pub(crate) mod receipt;
 pub(crate) mod record;

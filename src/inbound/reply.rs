@@ -97,7 +97,9 @@ impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Malformed(_) => Self::BadRequest(failed(&error)),
-            DecodeError::Type(_) => Self::UnsupportedMediaType(failed(&error)),
+            DecodeError::CharacterSet(_) | DecodeError::Type(_) => {
+                Self::UnsupportedMediaType(failed(&error))
+            }
         }
     }
 }
@@ -115,6 +117,7 @@ impl From<ContentCodingError> for Refusal {
 impl From<ExtractError> for Refusal {
     fn from(error: ExtractError) -> Self {
         match error {
+            ExtractError::CharacterSet(error) => error.into(),
             ExtractError::Missing(_) | ExtractError::Party(..) => Self::BadRequest(failed(&error)),
             ExtractError::TooLong(_) | ExtractError::TooMany(_) => Self::TooLarge(failed(&error)),
         }

@@ -3,11 +3,13 @@
 
 use hyper::Method;
 use hyper::body::Bytes;
-use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
 use crate::inbound::decode::{self, Content, DecodeError};
+use crate::inbound::endpoint::Endpoint;
+use crate::inbound::pairs::once;
+use crate::model::character_set;
 
 /// A request as it was received, and its content.
 #[derive(Debug, Clone)]
@@ -28,46 +30,46 @@ pub(crate) struct WebhookRequest {
     /// The fields of messages: the query of a GET, else the body. An error
     /// counts only when the request is authentic.
     pub content: Result<Content, DecodeError>,
+    /// Whether a text has a character set that nobody has declared.
+    pub guessed: bool,
 }
 
 impl WebhookRequest {
-    /// Reads head and body of a request. `token` stood in its path.
-    pub(crate) async fn read(head: &Parts, body: Bytes, token: Option<&str>) -> Self {
+    /// Reads head and body of a request to an endpoint.
+    pub(crate) async fn read(head: &Parts, body: Bytes, endpoint: &Endpoint) -> Self {
         let (path, query) = (head.uri.path(), head.uri.query());
-        Self::decode(
-            head.method.clone(),
-            (path, query),
-            headers(head),
-            body,
-            token,
-        )
-        .await
+        let method = head.method.clone();
+        Self::decode(method, (path, query), headers(head), body, endpoint).await
     }
 
-    /// Decodes a request by its method and Content-Type.
+    /// Decodes a request by its method and Content-Type, and as the interface says.
     pub(crate) async fn decode(
         method: Method,
         (path, query): (&str, Option<&str>),
         headers: Vec<(String, String)>,
         body: Bytes,
-        token: Option<&str>,
+        endpoint: &Endpoint,
     ) -> Self {
-        let parameters = decode::query(query.unwrap_or_default());
-        let content = if method == Method::GET {
-            Ok(Content::Query(parameters.clone()))
+        let settings = &endpoint.settings.body;
+        let encoded = query.unwrap_or_default();
+        let decoded = if method == Method::GET {
+            decode::decode_query(&headers, encoded, settings)
         } else {
-            let content_type = once(&headers, CONTENT_TYPE.as_str());
-            decode::decode(content_type.unwrap_or_default(), &body).await
+            let auth = endpoint.settings.auth.as_ref();
+            let signed = auth.is_some_and(|it| it.scheme.signs());
+            decode::decode(&headers, &body, settings, signed).await
         };
+        let guessed = decoded.as_ref().is_ok_and(|decoded| decoded.guessed);
         Self {
             method,
             path: path.to_owned(),
             query: query.map(str::to_owned),
             headers,
             body,
-            token: token.map(str::to_owned),
-            parameters,
-            content,
+            token: endpoint.token(path).map(str::to_owned),
+            parameters: decode::query(encoded),
+            content: decoded.map(|decoded| decoded.content),
+            guessed,
         }
     }
 
@@ -76,11 +78,7 @@ impl WebhookRequest {
     }
 
     pub(crate) fn is_form(&self) -> bool {
-        decode::is_form(self.content_type())
-    }
-
-    pub(crate) fn is_json(&self) -> bool {
-        decode::is_json(self.content_type())
+        matches!(self.content, Ok(Content::Form(_)))
     }
 
     /// The fields of an urlencoded form; none when the body is something else.
@@ -100,7 +98,7 @@ impl WebhookRequest {
                 Some(texts.map(|(name, text)| (name, text.into())).collect())
             }
             Content::Json(Value::Object(members)) => Some(members.clone().into_iter().collect()),
-            Content::Json(_) | Content::Parts(_) => None,
+            Content::Json(_) | Content::Parts(_) | Content::Text(_) => None,
         }
     }
 
@@ -108,27 +106,14 @@ impl WebhookRequest {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         once(&self.headers, name)
     }
-
-    fn content_type(&self) -> &str {
-        self.header(CONTENT_TYPE.as_str()).unwrap_or_default()
-    }
 }
 
-/// The value of a name that is given once; with two it is unclear which one counts.
-pub(crate) fn once<'a>(pairs: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
-    let mut values = pairs.iter().filter(|(name, _)| name == wanted);
-    match (values.next(), values.next()) {
-        (Some((_, value)), None) => Some(value),
-        _ => None,
-    }
-}
-
-/// Headers, by name in lower case; bytes that are not UTF-8 are replaced.
+/// Headers, by name in lower case.
 fn headers(head: &Parts) -> Vec<(String, String)> {
     head.headers
         .iter()
         .map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let value = character_set::decode(value.as_bytes(), None).text;
             (name.as_str().to_owned(), value)
         })
         .collect()

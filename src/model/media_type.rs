@@ -123,9 +123,33 @@ pub(crate) fn essence(content_type: &str) -> String {
     essence.trim().to_ascii_lowercase()
 }
 
+/// A parameter of a Content-Type, without quotes.
+pub(crate) fn parameter<'a>(content_type: &'a str, wanted: &str) -> Option<&'a str> {
+    let parameters = content_type.split(';').skip(1);
+    let (_, value) = parameters
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted))?;
+    let value = value.trim().trim_matches(['"', '\'']);
+    (!value.is_empty()).then_some(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameter_is_found_in_any_spelling() {
+        for (content_type, expected) in [
+            ("text/plain; charset=UTF-8", Some("UTF-8")),
+            ("text/plain;Charset=\"utf-8\" ; x=y", Some("utf-8")),
+            ("multipart/form-data; boundary=a; charset = 'b'", Some("b")),
+            ("text/plain; charset=", None),
+            ("text/plain", None),
+            ("charset=x", None),
+        ] {
+            assert_eq!(parameter(content_type, "charset"), expected);
+        }
+    }
 
     #[test]
     fn extension_determines_the_kind() {

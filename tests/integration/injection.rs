@@ -230,7 +230,11 @@ fn any_request_stores_its_own_message_or_none() {
             let allowed = number_allowed(&to) && sender_allowed(&from);
             prop_assert_eq!(status, if allowed { 200 } else { 400 });
             if allowed {
-                let text = String::from_utf8_lossy(&body).replace('\0', "\u{fffd}");
+                let text = match std::str::from_utf8(&body) {
+                    Ok(text) => text.to_owned(),
+                    Err(_) => encoding_rs::WINDOWS_1252.decode(&body).0.into_owned(),
+                };
+                let text = text.replace('\0', "\u{fffd}");
                 accepted
                     .borrow_mut()
                     .push((plain(&to), plain_sender(&from), text));

@@ -50,6 +50,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod charsets;
 mod clients;
 mod config;
 mod config_access;

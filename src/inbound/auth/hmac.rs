@@ -11,7 +11,8 @@ use crate::config::{self, AuthLocation, DigestEncoding, HmacDigest, WebhookAuth}
 use crate::crypto::hmac;
 use crate::document::template::{Piece, pieces};
 use crate::inbound::auth::{AuthError, TrustScope, constant_time_eq};
-use crate::inbound::request::{WebhookRequest, once};
+use crate::inbound::pairs::once;
+use crate::inbound::request::WebhookRequest;
 use crate::secret::Secret;
 
 /// The bytes that are signed: the template, filled.

@@ -89,7 +89,7 @@ impl Recorded {
             (path, query),
             self.headers.clone(),
             self.body.clone().into(),
-            endpoint.token(path),
+            endpoint,
         );
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()

@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{HmacDigest, WebhookAuth};
 use crate::inbound::auth::hmac::keyed_digest;
 use crate::inbound::auth::{AuthError, TrustScope, constant_time_eq};
-use crate::inbound::request::{WebhookRequest, once};
+use crate::inbound::pairs::once;
+use crate::inbound::request::WebhookRequest;
 use crate::secret::Secret;
 
 /// The texts that may be signed: Twilio signs the URL sometimes with the port and

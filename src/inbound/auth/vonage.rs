@@ -8,7 +8,8 @@ use crate::config::{AuthLocation, VonageDigest, WebhookAuth};
 use crate::document::as_text;
 use crate::inbound::auth::hmac::keyed_digest;
 use crate::inbound::auth::{AuthError, constant_time_eq};
-use crate::inbound::request::{WebhookRequest, once};
+use crate::inbound::pairs::once;
+use crate::inbound::request::WebhookRequest;
 use crate::secret::Secret;
 
 /// The text that is signed, and the signature.

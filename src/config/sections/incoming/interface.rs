@@ -5,6 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::sections::incoming::auth::WebhookAuth;
+use crate::config::sections::incoming::body::BodySettings;
 use crate::config::sections::incoming::media::MediaSettings;
 use crate::config::sections::incoming::receipts::ReceiptPaths;
 use crate::document::condition::Condition;
@@ -32,6 +33,7 @@ pub struct IncomingInterface {
     pub matching: Vec<Condition>,
     /// What makes a request no message: any of these.
     pub ignored: Vec<Condition>,
+    pub body: BodySettings,
     pub body_encoding: BodyEncoding,
     /// For the dialplan.
     pub number_format: NumberFormat,
@@ -84,6 +86,8 @@ pub enum AllowedMethod {
 pub enum BodyEncoding {
     /// RFC 4648, section 4.
     Base64,
+    /// Two hexadecimal digits for each byte.
+    Hex,
     None,
     /// RFC 3986, section 2.1.
     Percent,

@@ -1,6 +1,7 @@
 //! `[websmsd]`: how messages come in from a provider.
 
 pub(crate) mod auth;
+pub(crate) mod body;
 mod checks;
 pub(crate) mod interface;
 pub(crate) mod media;
@@ -22,10 +23,11 @@ const METHODS: [(&str, AllowedMethod); 3] = [
     ("GET", AllowedMethod::Get),
 ];
 
-const ENCODINGS: [(&str, BodyEncoding); 4] = [
+const ENCODINGS: [(&str, BodyEncoding); 5] = [
     ("none", BodyEncoding::None),
     ("percent", BodyEncoding::Percent),
     ("base64", BodyEncoding::Base64),
+    ("hex", BodyEncoding::Hex),
     ("whatsapp", BodyEncoding::WhatsApp),
 ];
 
@@ -39,6 +41,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let matching = reader.read_each(&keys::MATCH);
     let ignored = reader.read_each(&keys::IGNORE);
     let encoding = reader.choose(&keys::DECODE, &ENCODINGS);
+    let is_plain = encoding == Some(BodyEncoding::None);
+    let text = fields.as_ref().filter(|_| is_plain);
+    let body = body::read(reader, text.map_or(&[], |fields| &fields.body));
     let number_format = reader.read(&keys::NUMBER_FORMAT);
     let media = media::read(reader);
     let receipts = receipts::read(reader);
@@ -57,6 +62,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         keys: fields?,
         matching: matching?,
         ignored: ignored?,
+        body: body?,
         body_encoding: encoding?,
         number_format: number_format?,
         media: media?,

@@ -44,11 +44,32 @@ keys! { Section::Websmsd;
     IGNORE: "ignore" = "", OptionalCondition, repeated,
         "what makes it no message, may be repeated";
 
-    /// How the text is encoded inside its field. `whatsapp`: `key_body` points at a message as Meta's
+    /// What the body of a request is. `auto` goes by its Content-Type, and where that says nothing by
+    /// what the body looks like. `text`: the whole body is the field `body`, e.g. of Kannel's `post-url`,
+    /// which has the numbers in headers.
+    BODY_TYPE: "body_type" = "auto", Choice("auto, form, json, multipart or text"),
+        "or form, json, multipart, text";
+
+    /// Character set of texts that come without a word about it, e.g. `ISO-8859-1`, `windows-1251`,
+    /// `UTF-16BE` or `GSM` (3GPP TS 23.038, a character in each byte). What `key_charset`, the
+    /// Content-Type, a part of a multipart form or a field `_charset_` says counts first. Not set: UTF-8, and windows-1252 for what
+    /// is not UTF-8.
+    CHARSET: "charset" = "", Custom("a character set, e.g. ISO-8859-1, UTF-16BE or GSM"),
+        "of texts that come without one";
+
+    /// Where a request has the character set of the text: a field such as `charset` or `coding`.
+    KEY_CHARSET: "key_charset" = "", Places, "where the text's character set is";
+
+    /// What the values there mean, if they are not names of character sets: `0=GSM, 8=UTF-16BE`.
+    CHARSET_VALUES: "charset_values" = "", Custom("VALUE=CHARSET, e.g. 0=GSM, 8=UTF-16BE"),
+        "e.g. 0=GSM, 8=UTF-16BE";
+
+    /// How the text is encoded inside its field. `base64` and `hex` are bytes in the character set of
+    /// the text. `whatsapp`: `key_body` points at a message as Meta's
     /// Cloud API posts it, and every type becomes readable text: pictures with their captions, locations
     /// with a link to a map, contacts, reactions, choices.
-    DECODE: "decode" = "none", Choice("none, percent, base64 or whatsapp"),
-        "or percent, base64, whatsapp";
+    DECODE: "decode" = "none", Choice("none, percent, base64, hex or whatsapp"),
+        "or percent, base64, hex, whatsapp";
 
     /// As in `[websms]`, for both numbers, so that the dialplan sees one form: `plus`, or `nanp+` for
     /// providers that leave out the country code. `jid` and `jid-` read `12025550183@s.whatsapp.net` as

@@ -41,13 +41,12 @@ fn body_is_read_as_it_was_signed_or_not_at_all() {
     let form = zadarma.body.clone();
     let part = "\r\n--B\r\nContent-Disposition: form-data; name=\"result\"\r\n\r\n{}\r\n--B--\r\n";
     let both = [&form, part.as_bytes()].concat();
+    let signed = believed(&zadarma);
     for content_type in ["multipart/form-data; boundary=B", "text/plain", ""] {
         for body in [&form, &both] {
-            let other = zadarma
-                .clone()
-                .body(body.clone())
-                .content_type(content_type);
-            assert!(other.verified().is_err(), "{content_type}");
+            let other = zadarma.clone().body(body.clone());
+            let other = believed(&other.content_type(content_type));
+            assert!(other.is_none() || other == signed, "{content_type}");
         }
     }
     // Of two members of a name the last one counts, for both.
@@ -110,8 +109,12 @@ fn signed_bytes_are_not_read_as_another_type() {
             "multipart/form-data; boundary=B",
             "",
         ] {
-            let other = named(name).content_type(content_type);
-            assert!(other.verified().is_err(), "{name} as {content_type}");
+            let signed = believed(&named(name));
+            let other = believed(&named(name).content_type(content_type));
+            assert!(
+                other.is_none() || other == signed,
+                "{name} as {content_type}"
+            );
         }
     }
 }

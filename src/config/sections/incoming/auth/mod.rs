@@ -46,6 +46,14 @@ pub enum AuthScheme {
     },
 }
 
+impl AuthScheme {
+    /// Whether the body is signed, and the rest of the request is not.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        !matches!(self, Self::Basic { .. } | Self::Token { .. })
+    }
+}
+
 /// A keyed hash over a template that is filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HmacScheme {
