@@ -5,10 +5,18 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
+use std::time::Duration;
+use std::{fmt, io, thread};
 
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
+
+pub(crate) mod stored;
+
+/// How often a file is read that is empty or cannot be read, because it may be
+/// replaced at this moment, and the time between.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A password, token or signing key. `Debug` does not show it and there is no
 /// `Display`; [`Secret::expose`] is the only access to it.
@@ -122,13 +130,36 @@ impl SecretSource {
                 .ok_or_else(|| SecretError::Environment(name.clone())),
             Self::File(path) => {
                 let path = in_credentials(path, &environment)?;
-                match std::fs::read_to_string(&path) {
-                    Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
-                    Err(source) => Err(SecretError::File { path, source }),
-                }
+                let read = patiently(|| read_file(&path), || thread::sleep(PAUSE));
+                read.map_err(|source| SecretError::File { path, source })
             }
         }
     }
+}
+
+/// Reads a secret, several times if need be: a file that is being replaced, e.g. by
+/// `echo TOKEN > FILE`, is missing or empty for a moment.
+fn patiently(
+    mut read: impl FnMut() -> io::Result<Secret>,
+    mut pause: impl FnMut(),
+) -> io::Result<Secret> {
+    let mut secret = read();
+    for _ in 1..ATTEMPTS {
+        if secret
+            .as_ref()
+            .is_ok_and(|secret| !secret.expose().is_empty())
+        {
+            break;
+        }
+        pause();
+        secret = read();
+    }
+    secret
+}
+
+fn read_file(path: &Path) -> io::Result<Secret> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// A relative path is one of systemd's credentials (systemd.exec(5),
@@ -172,6 +203,33 @@ mod tests {
     fn debug_shows_nothing_of_a_secret() {
         let source = SecretSource::parse("hunter2").unwrap();
         assert_eq!(format!("{source:?}"), "Inline(Secret(…))");
+    }
+
+    #[test]
+    fn file_that_is_being_replaced_is_read_again() {
+        for (contents, expected, pauses) in [
+            (&[Some("a")][..], Some("a"), 0),
+            (&[Some(""), None, Some("a")], Some("a"), 2),
+            (&[Some("")], Some(""), 4),
+            (&[None], None, 4),
+        ] {
+            let (mut reads, mut paused) = (0, 0);
+            let read = || {
+                let content = contents[reads.min(contents.len() - 1)];
+                reads += 1;
+                let missing = io::Error::from(io::ErrorKind::NotFound);
+                content
+                    .map(|text| Secret::new(text.to_owned()))
+                    .ok_or(missing)
+            };
+            let secret = patiently(read, || paused += 1).ok();
+            assert_eq!(
+                secret.as_ref().map(Secret::expose),
+                expected,
+                "{contents:?}"
+            );
+            assert_eq!(paused, pauses, "{contents:?}");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) use sections::outgoing::interface::{
     Charset, OutgoingInterface, RequestMethod, ResponseId,
 };
 pub(crate) use sections::outgoing::parameters::{BodyType, pointer};
-pub(crate) use sections::outgoing::pictures::PictureSettings;
+pub(crate) use sections::outgoing::pictures::{PictureSettings, PrecedingUpload};
 pub(crate) use sections::sak::{SakSettings, SessionId};
 pub(crate) use sections::server::HttpSettings;
 pub use sections::spool::CallFileSettings;

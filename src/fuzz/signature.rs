@@ -95,7 +95,7 @@ fn believed(endpoint: &Endpoint, sent: &Sent, now: u64) -> Option<Value> {
         sent.body.clone().into(),
         endpoint,
     ));
-    let scope = verify(endpoint.auth.as_ref()?, &request, now).ok()?;
+    let scope = verify(&endpoint.auth()?, &request, now).ok()?;
     Some(document(request, scope).ok()?.value().clone())
 }
 
@@ -184,7 +184,13 @@ fn alter_text(text: &str, input: &mut Input<'_>) -> String {
 
 /// Whether the signature is over the content, not only a proof of who sends.
 fn signs_content(signed: &Signed) -> bool {
-    match signed.endpoint.auth.as_ref().map(|auth| &auth.scheme) {
+    match signed
+        .endpoint
+        .settings
+        .auth
+        .as_ref()
+        .map(|auth| &auth.scheme)
+    {
         None | Some(AuthScheme::Basic { .. } | AuthScheme::Token { .. }) => false,
         // Plivo's V2 signs URL and nonce alone.
         Some(AuthScheme::Hmac(hmac)) => {
@@ -205,7 +211,13 @@ fn comparable(value: &Value, signed: &Signed) -> Value {
     let texts = members
         .iter()
         .map(|(name, value)| (name, as_text(value).unwrap_or_default()));
-    match signed.endpoint.auth.as_ref().map(|auth| &auth.scheme) {
+    match signed
+        .endpoint
+        .settings
+        .auth
+        .as_ref()
+        .map(|auth| &auth.scheme)
+    {
         Some(AuthScheme::Twilio { .. }) => {
             let mut signs: Vec<char> = texts
                 .flat_map(|(name, text)| (name.clone() + &text).chars().collect::<Vec<_>>())

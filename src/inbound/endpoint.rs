@@ -7,16 +7,15 @@ use ipnet::IpNet;
 
 use crate::config::{EchoSecret, IncomingInterface, WebhookAuth};
 use crate::inbound::path_template;
-use crate::secret::{Secret, SecretError, SecretSource};
+use crate::secret::stored::StoredSecret;
+use crate::secret::{Secret, SecretError};
 
 /// An interface that messages come in on.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub settings: IncomingInterface,
-    /// How its requests are authenticated; `None` when the address is enough.
-    pub auth: Option<WebhookAuth<Secret>>,
-    /// The query parameter of an echo challenge, and the secret it must hold.
-    pub challenge: Option<(String, Secret)>,
+    auth: Option<WebhookAuth<StoredSecret>>,
+    challenge: Option<(String, StoredSecret)>,
 }
 
 impl Endpoint {
@@ -25,16 +24,30 @@ impl Endpoint {
     /// # Errors
     /// When one cannot be read, or is empty.
     pub(crate) fn new(settings: IncomingInterface) -> Result<Self, SecretError> {
-        let resolve = |secret: SecretSource| secret.resolve_nonempty();
-        let auth = settings.auth.clone();
-        let challenge = settings.echo_secret.clone();
+        let auth = settings.auth.as_ref();
+        let auth = auth.map(|auth| auth.try_map(StoredSecret::nonempty));
+        let challenge = settings.echo_secret.as_ref();
+        let challenge = challenge.map(|EchoSecret { parameter, secret }| {
+            Ok((parameter.clone(), StoredSecret::nonempty(secret)?))
+        });
         Ok(Self {
-            auth: auth.map(|auth| auth.try_map(resolve)).transpose()?,
-            challenge: challenge
-                .map(|EchoSecret { parameter, secret }| Ok((parameter, resolve(secret)?)))
-                .transpose()?,
+            auth: auth.transpose()?,
+            challenge: challenge.transpose()?,
             settings,
         })
+    }
+
+    /// How its requests are authenticated, with the secrets as they are now; `None`
+    /// when the address is enough.
+    pub(crate) fn auth(&self) -> Option<WebhookAuth<Secret>> {
+        let auth = self.auth.as_ref();
+        auth.map(|auth| auth.map(StoredSecret::current))
+    }
+
+    /// The query parameter of an echo challenge, and the secret it must hold.
+    pub(crate) fn challenge(&self) -> Option<(&str, Secret)> {
+        let (parameter, secret) = self.challenge.as_ref()?;
+        Some((parameter, secret.current()))
     }
 
     /// The part of the path in the place of the token.

@@ -263,10 +263,10 @@ fn check_method(method: &Method, interface: &IncomingInterface) -> Result<(), Re
 
 /// Authenticates a request, as far as the interface asks for it.
 fn authenticate(request: &WebhookRequest, endpoint: &Endpoint) -> Result<TrustScope, Refusal> {
-    let Some(auth) = &endpoint.auth else {
+    let Some(auth) = endpoint.auth() else {
         return Ok(TrustScope::All);
     };
-    let verified = auth::verify(auth, request, unix_time::seconds(SystemTime::now()));
+    let verified = auth::verify(&auth, request, unix_time::seconds(SystemTime::now()));
     verified.map_err(|error| match auth.scheme {
         AuthScheme::Basic { .. } => Refusal::Unauthorized(failed(&error)),
         _ => Refusal::from(error),
@@ -299,7 +299,7 @@ fn challenge(request: &Request<Body>, endpoint: &Endpoint) -> Result<Option<Stri
     };
     let key = endpoint.settings.key_echo.as_ref();
     let value = key.and_then(|key| parameter(key));
-    if let (Some(_), Some((name, secret))) = (&value, &endpoint.challenge)
+    if let (Some(_), Some((name, secret))) = (&value, endpoint.challenge())
         && !parameter(name).is_some_and(|given| secret.matches(&given))
     {
         return Err(Refusal::Forbidden(format!(

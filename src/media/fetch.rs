@@ -21,7 +21,7 @@ use crate::media::filter;
 use crate::media::job::MediaJob;
 use crate::media::store::MediaStore;
 use crate::outbound::auth;
-use crate::secret::Secret;
+use crate::secret::stored::StoredSecret;
 use crate::storage::blocking::blocking;
 
 /// For the whole attempt, including redirects.
@@ -31,12 +31,12 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const WRITE_BUFFER: usize = 256 * 1024;
 
 /// Fetches the pictures of one interface.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Fetcher {
     pub settings: MediaStoreSettings,
     /// Hosts that may get the credentials, in lower case.
     pub hosts: Vec<String>,
-    pub auth: Auth<Secret>,
+    pub auth: Auth<StoredSecret>,
     pub client: SafeClient,
 }
 
@@ -78,7 +78,8 @@ impl Fetcher {
     fn credentials(&self) -> Option<(HeaderName, String)> {
         match &self.auth {
             auth @ (Auth::Basic { .. } | Auth::Bearer { .. } | Auth::Header { .. }) => {
-                let (name, value) = auth::header(auth, "", "")?;
+                let auth = auth.map(StoredSecret::current);
+                let (name, value) = auth::header(&auth, "", "")?;
                 Some((name.parse().ok()?, value))
             }
             Auth::None | Auth::Plain { .. } | Auth::Zadarma { .. } => None,

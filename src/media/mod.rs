@@ -49,7 +49,8 @@ use crate::http::safe_fetch::SafeClient;
 use crate::logging::failed;
 use crate::model::interface::InterfaceName;
 use crate::model::media_type;
-use crate::secret::{Secret, SecretError};
+use crate::secret::SecretError;
+use crate::secret::stored::StoredSecret;
 use crate::spool::Spool;
 use crate::storage::directory_error::DirectoryError;
 use fetch::Fetcher;
@@ -158,9 +159,8 @@ fn fetcher(
     })
 }
 
-fn auth(outgoing: &OutgoingInterface) -> Result<Auth<Secret>, MediaError> {
-    let auth = outgoing.auth.clone();
-    Ok(auth.try_map(|secret| secret.resolve())?)
+fn auth(outgoing: &OutgoingInterface) -> Result<Auth<StoredSecret>, MediaError> {
+    Ok(outgoing.auth.try_map(StoredSecret::new)?)
 }
 
 /// Without usable certificates messages are still accepted, but no picture is

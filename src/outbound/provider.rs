@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::multipart::Form;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 use crate::config::{Auth, OutgoingInterface, RequestMethod};
 use crate::http::client::tls::{self, TrustError};
@@ -17,6 +17,7 @@ use crate::outbound::request::{self, ProviderRequest, RequestBody};
 use crate::outbound::response::{self, Answer};
 use crate::outbound::upload;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::secret::stored::StoredSecret;
 use crate::secret::{Secret, SecretError};
 
 /// Bytes of a response that are read; the response to one message is shorter.
@@ -26,7 +27,7 @@ const RESPONSE_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(super) settings: OutgoingInterface,
-    auth: Auth<Secret>,
+    auth: Auth<StoredSecret>,
     client: Client,
     /// Fetches pictures that are sent as files.
     fetcher: SafeClient,
@@ -38,8 +39,7 @@ impl Provider {
     /// # Errors
     /// When the secret or the certificates cannot be read.
     pub(crate) fn new(settings: OutgoingInterface) -> Result<Self, ProviderError> {
-        let auth = settings.auth.clone();
-        let auth = auth.try_map(|secret| secret.resolve())?;
+        let auth = settings.auth.try_map(StoredSecret::new)?;
         let tls = tls::for_url(&settings.host, settings.ca_file.as_deref())?;
         let client = client::builder(tls)
             .connect_timeout(settings.connect_timeout)
@@ -71,20 +71,48 @@ impl Provider {
     /// whole numbers.
     pub(crate) async fn send(&self, id: Id, message: &OutgoingMessage) -> Verdict {
         match self.request(id, message).await {
-            Ok(response) => self.verdict(response, message).await,
+            Ok(answered) => self.verdict(answered, message).await,
             Err(verdict) => verdict,
         }
     }
 
-    async fn request(&self, id: Id, message: &OutgoingMessage) -> Result<Response, Verdict> {
+    async fn request(&self, id: Id, message: &OutgoingMessage) -> Result<Answered, Verdict> {
         let uploaded_id = self.upload_picture(id, message).await?;
-        let (settings, auth) = (&self.settings, &self.auth);
-        let request = request::build(settings, auth, id, message, uploaded_id.as_deref());
+        let settings = &self.settings;
+        let uploaded_id = uploaded_id.as_deref();
+        self.exchange(|auth| request::build(settings, auth, id, message, uploaded_id))
+            .await
+    }
+
+    /// Sends the request that `build` makes with the credentials as they are now. One
+    /// that is refused for credentials that have been renewed meanwhile is sent again
+    /// with the new ones: status 401 says that nothing was done.
+    async fn exchange(
+        &self,
+        build: impl Fn(&Auth<Secret>) -> ProviderRequest,
+    ) -> Result<Answered, Verdict> {
+        let auth = self.auth.map(StoredSecret::current);
+        let response = self.send_once(build(&auth)).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let renewed = self.auth.map(StoredSecret::current);
+            if renewed != auth {
+                let response = self.send_once(build(&renewed)).await?;
+                return Ok(Answered {
+                    response,
+                    auth: renewed,
+                });
+            }
+        }
+        Ok(Answered { response, auth })
+    }
+
+    async fn send_once(&self, request: ProviderRequest) -> Result<Response, Verdict> {
         let sent = self.prepare(request).await?.send().await;
         sent.map_err(|error| transport_verdict(&error))
     }
 
-    async fn verdict(&self, mut response: Response, message: &OutgoingMessage) -> Verdict {
+    async fn verdict(&self, answered: Answered, message: &OutgoingMessage) -> Verdict {
+        let Answered { mut response, auth } = answered;
         let settings = &self.settings;
         let status = response.status().as_u16();
         let retry_after = client::retry_after(response.headers(), SystemTime::now());
@@ -107,7 +135,8 @@ impl Provider {
                     provider_id: provider_id.filter(|_| verdict.outcome == Outcome::Sent),
                     ..verdict
                 };
-                self.redaction(message).verdict(verdict, status, body)
+                let auth = &auth;
+                Redaction { auth, message }.verdict(verdict, status, body)
             }
             // Without a check the status alone decides, and it has arrived.
             Err(_) if check.is_none() || !response.status().is_success() => {
@@ -141,23 +170,24 @@ impl Provider {
         let settings = &self.settings;
         let upload = settings.pictures.upload.as_ref();
         let upload = upload.and_then(|upload| upload.preceding.as_ref());
-        let request = request::upload_request(settings, &self.auth, id, message);
-        let (Some(upload), Some(request)) = (upload, request) else {
+        let picture = request::picture_to_upload(settings, id, message);
+        let (Some(upload), Some(picture)) = (upload, picture) else {
             return Ok(None);
         };
+        let request = |auth: &Auth<Secret>| {
+            request::upload_request(settings, upload, auth, id, message, &picture)
+        };
+        let sent = self.exchange(request).await;
+        let Answered { mut response, auth } = sent.map_err(response::message_not_sent)?;
         let lost = |error| response::message_not_sent(transport_verdict(&error));
-        let sent = self.prepare(request).await?.send().await;
-        let mut response = sent.map_err(lost)?;
         let status = response.status().as_u16();
         let body = read(&mut response).await.map_err(lost)?.bytes;
         response::uploaded_id(&upload.id, &settings.errors, status, &body)
             .map(Some)
-            .map_err(|verdict| self.redaction(message).verdict(verdict, status, &body))
-    }
-
-    fn redaction<'a>(&'a self, message: &'a OutgoingMessage) -> Redaction<'a> {
-        let auth = &self.auth;
-        Redaction { auth, message }
+            .map_err(|verdict| {
+                let auth = &auth;
+                Redaction { auth, message }.verdict(verdict, status, &body)
+            })
     }
 
     /// The request as the HTTP client sends it.
@@ -187,6 +217,12 @@ impl Provider {
         }
         Ok(builder)
     }
+}
+
+/// A response, and the credentials of its request.
+struct Answered {
+    response: Response,
+    auth: Auth<Secret>,
 }
 
 fn form(fields: Vec<(String, String)>) -> Form {

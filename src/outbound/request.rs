@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
-use crate::config::{Auth, BodyType, OutgoingInterface, RequestMethod};
+use crate::config::{Auth, BodyType, OutgoingInterface, PrecedingUpload, RequestMethod};
 use crate::document::template;
 use crate::model::id::Id;
 use crate::model::outgoing::OutgoingMessage;
@@ -43,20 +43,31 @@ pub(crate) enum RequestBody {
 /// itself.
 const HEADER: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The request that uploads a picture before its message; `None` when the
-/// interface or the message wants none.
+/// The URL of the picture that is uploaded before its message, if the interface
+/// wants that.
+pub(crate) fn picture_to_upload(
+    interface: &OutgoingInterface,
+    id: Id,
+    message: &OutgoingMessage,
+) -> Option<String> {
+    interface.pictures.upload.as_ref()?.preceding.as_ref()?;
+    let values = MessageValues::new(interface, id, message, None);
+    values.pictures.first().cloned()
+}
+
+/// The request that uploads a picture before its message.
 pub(crate) fn upload_request(
     interface: &OutgoingInterface,
+    upload: &PrecedingUpload,
     auth: &Auth<Secret>,
     id: Id,
     message: &OutgoingMessage,
-) -> Option<ProviderRequest> {
-    let upload = interface.pictures.upload.as_ref()?.preceding.as_ref()?;
+    picture: &str,
+) -> ProviderRequest {
     let values = MessageValues::new(interface, id, message, None);
-    let picture = values.pictures.first()?.clone();
     let fill = |text: &str| template::fill(text, |word| values.placeholder(word));
     let fields = upload.fixed.iter();
-    Some(ProviderRequest {
+    ProviderRequest {
         method: RequestMethod::Post,
         url: target(interface, &upload.path, &values),
         headers: headers(interface, auth, &values, None, ""),
@@ -65,9 +76,9 @@ pub(crate) fn upload_request(
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),
             field: upload.field.clone(),
-            url: picture,
+            url: picture.to_owned(),
         },
-    })
+    }
 }
 
 /// Builds and signs the request for a message. `uploaded_id` is the provider's

@@ -28,6 +28,7 @@
 //! | `media` | pictures that come with messages |
 //! | `health` | the health endpoint |
 //! | `request` | requests of every shape, and that no text escapes from its field |
+//! | `renewal` | secrets in files that are replaced while `websmsd` runs |
 //! | `receipts` | the provider of docs/providers.md, and its receipts |
 //! | `whatsapp` | the command `whatsapp`, with a stand-in gateway |
 //! | `whatsapp_sak` | messages through a SAK gateway, with a stand-in gateway |
@@ -74,6 +75,7 @@ mod presets;
 mod provider;
 mod queue;
 mod receipts;
+mod renewal;
 mod request;
 mod shutdown;
 mod spool;

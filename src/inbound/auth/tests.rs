@@ -75,7 +75,7 @@ impl Recorded {
     fn at(&self, incoming: &config::IncomingInterface, now: u64) -> Result<TrustScope, AuthError> {
         let endpoint = Endpoint::new(incoming.clone()).unwrap();
         let request = self.request(&endpoint);
-        verify(&endpoint.auth.unwrap(), &request, now)
+        verify(&endpoint.auth().unwrap(), &request, now)
     }
 
     /// The request as the daemon reads it.

@@ -1,5 +1,7 @@
 //! `[websms]`: how a request authenticates.
 
+use std::convert::Infallible;
+
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
@@ -60,10 +62,10 @@ impl<S> Auth<S> {
     ///
     /// # Errors
     /// Those of `resolve`.
-    pub fn try_map<T, E>(self, resolve: impl FnOnce(S) -> Result<T, E>) -> Result<Auth<T>, E> {
+    pub fn try_map<T, E>(&self, resolve: impl FnOnce(&S) -> Result<T, E>) -> Result<Auth<T>, E> {
         Ok(match self {
             Self::Basic { user, secret } => Auth::Basic {
-                user,
+                user: user.clone(),
                 secret: resolve(secret)?,
             },
             Self::Bearer { secret } => Auth::Bearer {
@@ -75,9 +77,9 @@ impl<S> Auth<S> {
                 user,
                 secret,
             } => Auth::Header {
-                name,
-                value,
-                user,
+                name: name.clone(),
+                value: value.clone(),
+                user: user.clone(),
                 secret: resolve(secret)?,
             },
             Self::None => Auth::None,
@@ -86,15 +88,21 @@ impl<S> Auth<S> {
                 key_secret,
                 secret,
             } => Auth::Plain {
-                user,
-                key_secret,
+                user: user.clone(),
+                key_secret: key_secret.clone(),
                 secret: resolve(secret)?,
             },
             Self::Zadarma { user, secret } => Auth::Zadarma {
-                user,
+                user: user.clone(),
                 secret: resolve(secret)?,
             },
         })
+    }
+
+    /// The same with the secret that `resolve` returns.
+    pub fn map<T>(&self, resolve: impl FnOnce(&S) -> T) -> Auth<T> {
+        let Ok(auth) = self.try_map(|secret| Ok::<_, Infallible>(resolve(secret)));
+        auth
     }
 }
 

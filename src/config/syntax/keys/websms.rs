@@ -77,7 +77,8 @@ keys! { Section::Websms;
     AUTH_USER: "auth_user" = "", OptionalText, secret, "";
 
     /// Password, token or signing secret. `file:/path` reads it from a file, `file:name` from
-    /// systemd's credentials directory (`$CREDENTIALS_DIRECTORY`), `env:NAME` from the environment.
+    /// systemd's credentials directory (`$CREDENTIALS_DIRECTORY`), `env:NAME` from the environment. A
+    /// file is read anew for each request, so a renewed token needs no restart.
     AUTH_PASSWD: "auth_passwd" | "auth_secret" = "", SecretText, secret,
         "or file:/path, or env:NAME";
 

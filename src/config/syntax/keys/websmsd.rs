@@ -117,7 +117,8 @@ keys! { Section::Websmsd;
     AUTH_USER: "auth_user" = "", OptionalText, secret, "with basic";
 
     /// Password, token or secret; with `ed25519` the provider's public key, in base64 or hexadecimal.
-    /// `file:` and `env:` as in `[websms]`. `websmsd` does not start without it.
+    /// `file:` and `env:` as in `[websms]`; a file is read anew for each webhook. `websmsd` does not
+    /// start without it.
     AUTH_SECRET: "auth_secret" = "", SecretText, secret, "or file:/path, or env:NAME";
 
     /// Another secret that is accepted as well, while you change it at the provider.

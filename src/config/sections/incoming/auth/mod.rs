@@ -2,6 +2,8 @@
 
 pub(crate) mod read;
 
+use std::convert::Infallible;
+
 use crate::document::template;
 use crate::secret::SecretSource;
 
@@ -165,16 +167,19 @@ impl<S> WebhookAuth<S> {
     ///
     /// # Errors
     /// Those of `resolve`.
-    pub fn try_map<T, E>(self, resolve: impl Fn(S) -> Result<T, E>) -> Result<WebhookAuth<T>, E> {
+    pub fn try_map<T, E>(&self, resolve: impl Fn(&S) -> Result<T, E>) -> Result<WebhookAuth<T>, E> {
+        let secrets = self.secrets.iter().map(resolve);
         Ok(WebhookAuth {
-            scheme: self.scheme,
-            secrets: self
-                .secrets
-                .into_iter()
-                .map(resolve)
-                .collect::<Result<_, _>>()?,
-            public_url: self.public_url,
+            scheme: self.scheme.clone(),
+            secrets: secrets.collect::<Result<_, _>>()?,
+            public_url: self.public_url.clone(),
             max_age: self.max_age,
         })
+    }
+
+    /// The same with the secrets that `resolve` returns.
+    pub fn map<T>(&self, resolve: impl Fn(&S) -> T) -> WebhookAuth<T> {
+        let Ok(auth) = self.try_map(|secret| Ok::<_, Infallible>(resolve(secret)));
+        auth
     }
 }
