@@ -82,7 +82,7 @@ impl Fetcher {
                 let (name, value) = auth::header(&auth, "", "")?;
                 Some((name.parse().ok()?, value))
             }
-            Auth::None | Auth::Plain { .. } | Auth::Zadarma { .. } => None,
+            Auth::Digest { .. } | Auth::None | Auth::Plain { .. } | Auth::Zadarma { .. } => None,
         }
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
         ],
         Auth::Basic { .. }
         | Auth::Bearer { .. }
+        | Auth::Digest { .. }
         | Auth::Header { .. }
         | Auth::None
         | Auth::Zadarma { .. } => Vec::new(),
@@ -54,7 +55,8 @@ pub(crate) fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(St
         Auth::Zadarma { user, secret } => {
             authorization(format!("{user}:{}", zadarma(secret, path, query)))
         }
-        Auth::None | Auth::Plain { .. } => None,
+        // Digest signs the finished request, once the provider has asked for it.
+        Auth::Digest { .. } | Auth::None | Auth::Plain { .. } => None,
     }
 }
 
@@ -66,6 +68,7 @@ pub(crate) fn transmitted_secrets(auth: &Auth<Secret>) -> Vec<String> {
             vec![secret.expose().to_owned(), basic_credentials(user, secret)]
         }
         Auth::Bearer { secret }
+        | Auth::Digest { secret, .. }
         | Auth::Header { secret, .. }
         | Auth::Plain { secret, .. }
         | Auth::Zadarma { secret, .. } => {

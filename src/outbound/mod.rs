@@ -1,7 +1,8 @@
 //! From a message to its provider: build, sign, send, judge.
 //!
 //! [`request`] decides what is sent: [`values`] are those of the message,
-//! [`parameters`] and [`pictures`] how it is written, [`auth`] signs it.
+//! [`parameters`] and [`pictures`] how it is written, [`auth`] signs it;
+//! [`credentials`] has the secret, and answers a provider that asks for it.
 //! [`provider`] sends it, once; [`upload`] fetches a picture that is sent as a
 //! file. [`response`] makes a [`verdict`] of the response, [`redaction`] removes
 //! from it what must not be repeated, [`report`] logs it.
@@ -14,6 +15,7 @@
 //! bounded. The verdict says whether another attempt is safe.
 
 pub(crate) mod auth;
+mod credentials;
 pub(crate) mod fallback;
 mod parameters;
 mod pictures;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use rustls::ClientConfig;
 
 use crate::config::{Auth, OutgoingInterface, RequestMethod};
 use crate::http::client::tls::{self, TrustError};
@@ -12,12 +13,12 @@ use crate::http::client::{self, BoundedBody, TransportError};
 use crate::http::safe_fetch::SafeClient;
 use crate::model::id::Id;
 use crate::model::outgoing::OutgoingMessage;
+use crate::outbound::credentials::{self, Credentials, Sent};
 use crate::outbound::redaction::Redaction;
 use crate::outbound::request::{self, ProviderRequest, RequestBody};
 use crate::outbound::response::{self, Answer};
 use crate::outbound::upload;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
-use crate::secret::stored::StoredSecret;
 use crate::secret::{Secret, SecretError};
 
 /// Bytes of a response that are read; the response to one message is shorter.
@@ -27,8 +28,9 @@ const RESPONSE_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(super) settings: OutgoingInterface,
-    auth: Auth<StoredSecret>,
+    credentials: Credentials,
     client: Client,
+    tls: ClientConfig,
     /// Fetches pictures that are sent as files.
     fetcher: SafeClient,
 }
@@ -39,13 +41,9 @@ impl Provider {
     /// # Errors
     /// When the secret or the certificates cannot be read.
     pub(crate) fn new(settings: OutgoingInterface) -> Result<Self, ProviderError> {
-        let auth = settings.auth.try_map(StoredSecret::new)?;
+        let credentials = Credentials::new(&settings.auth)?;
         let tls = tls::for_url(&settings.host, settings.ca_file.as_deref())?;
-        let client = client::builder(tls)
-            .connect_timeout(settings.connect_timeout)
-            .timeout(settings.timeout)
-            .build()
-            .map_err(ProviderError::Client)?;
+        let client = connections(&settings, &tls).map_err(ProviderError::Client)?;
         let fetcher = match &settings.pictures.upload {
             Some(upload) => SafeClient {
                 permitted: upload.permitted.clone(),
@@ -58,8 +56,9 @@ impl Provider {
         };
         Ok(Self {
             settings,
-            auth,
+            credentials,
             client,
+            tls,
             fetcher,
         })
     }
@@ -85,34 +84,45 @@ impl Provider {
     }
 
     /// Sends the request that `build` makes with the credentials as they are now. One
-    /// that is refused for credentials that have been renewed meanwhile is sent again
-    /// with the new ones: status 401 says that nothing was done.
+    /// that is refused because the provider asks for others, or the secret has been
+    /// renewed meanwhile, is sent again, once: status 401 says that nothing was done.
     async fn exchange(
         &self,
         build: impl Fn(&Auth<Secret>) -> ProviderRequest,
     ) -> Result<Answered, Verdict> {
-        let auth = self.auth.map(StoredSecret::current);
-        let response = self.send_once(build(&auth)).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            let renewed = self.auth.map(StoredSecret::current);
-            if renewed != auth {
-                let response = self.send_once(build(&renewed)).await?;
-                return Ok(Answered {
-                    response,
-                    auth: renewed,
-                });
-            }
+        let auth = self.credentials.current();
+        let answered = self.send_once(build(&auth), auth, &self.client).await?;
+        let Answered { response, sent } = &answered;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answered);
         }
-        Ok(Answered { response, auth })
+        let Some(auth) = self.credentials.renewed(sent, response.headers()) else {
+            return Ok(answered);
+        };
+        // Small servers close a connection after they refused a request, and do not say
+        // so: what is sent on it meanwhile is lost.
+        let fresh = connections(&self.settings, &self.tls);
+        let fresh = fresh.map_err(|error| transport_verdict(&error))?;
+        self.send_once(build(&auth), auth, &fresh).await
     }
 
-    async fn send_once(&self, request: ProviderRequest) -> Result<Response, Verdict> {
-        let sent = self.prepare(request).await?.send().await;
-        sent.map_err(|error| transport_verdict(&error))
+    async fn send_once(
+        &self,
+        request: ProviderRequest,
+        auth: Auth<Secret>,
+        client: &Client,
+    ) -> Result<Answered, Verdict> {
+        let lost = |error| transport_verdict(&error);
+        let mut request = self.prepare(request).await?.build().map_err(lost)?;
+        let nonce = self.credentials.sign(&auth, &mut request);
+        let sent = Sent { auth, nonce };
+        let response = client.execute(request).await.map_err(lost)?;
+        Ok(Answered { response, sent })
     }
 
     async fn verdict(&self, answered: Answered, message: &OutgoingMessage) -> Verdict {
-        let Answered { mut response, auth } = answered;
+        let Answered { mut response, sent } = answered;
+        let auth = &sent.auth;
         let settings = &self.settings;
         let status = response.status().as_u16();
         let retry_after = client::retry_after(response.headers(), SystemTime::now());
@@ -135,7 +145,6 @@ impl Provider {
                     provider_id: provider_id.filter(|_| verdict.outcome == Outcome::Sent),
                     ..verdict
                 };
-                let auth = &auth;
                 Redaction { auth, message }.verdict(verdict, status, body)
             }
             // Without a check the status alone decides, and it has arrived.
@@ -150,8 +159,11 @@ impl Provider {
             }
             Err(error) => transport_verdict(&error),
         };
+        let hint = credentials::hint(auth, response.headers());
+        let hint = hint.filter(|_| verdict.reason == Some(Reason::Credentials));
         Verdict {
             retry_after,
+            detail: verdict.detail + &hint.map(|hint| format!("; {hint}")).unwrap_or_default(),
             ..verdict
         }
     }
@@ -178,14 +190,14 @@ impl Provider {
             request::upload_request(settings, upload, auth, id, message, &picture)
         };
         let sent = self.exchange(request).await;
-        let Answered { mut response, auth } = sent.map_err(response::message_not_sent)?;
+        let Answered { mut response, sent } = sent.map_err(response::message_not_sent)?;
         let lost = |error| response::message_not_sent(transport_verdict(&error));
         let status = response.status().as_u16();
         let body = read(&mut response).await.map_err(lost)?.bytes;
         response::uploaded_id(&upload.id, &settings.errors, status, &body)
             .map(Some)
             .map_err(|verdict| {
-                let auth = &auth;
+                let auth = &sent.auth;
                 Redaction { auth, message }.verdict(verdict, status, &body)
             })
     }
@@ -219,10 +231,18 @@ impl Provider {
     }
 }
 
-/// A response, and the credentials of its request.
+/// A pool of connections to the provider; makes none.
+fn connections(settings: &OutgoingInterface, tls: &ClientConfig) -> Result<Client, reqwest::Error> {
+    client::builder(tls.clone())
+        .connect_timeout(settings.connect_timeout)
+        .timeout(settings.timeout)
+        .build()
+}
+
+/// A response, and what its request was sent with.
 struct Answered {
     response: Response,
-    auth: Auth<Secret>,
+    sent: Sent,
 }
 
 fn form(fields: Vec<(String, String)>) -> Form {

@@ -21,6 +21,7 @@
 //! | `config_access` | one test for each setting that lets in too many |
 //! | `damage` | damaged files of every kind |
 //! | `dedupe` | messages that a provider posts again |
+//! | `digest` | a provider that asks for HTTP Digest, and checks the answer |
 //! | `docs` | shipped configuration, reference and dialplan are correct |
 //! | `presets` | each preset against recorded data of its provider |
 //! | `docs_pages` | pages of the documentation: links, and examples to copy |
@@ -59,6 +60,7 @@ mod connections;
 mod damage;
 mod dedupe;
 mod demo;
+mod digest;
 mod docs;
 mod docs_pages;
 mod fastagi;

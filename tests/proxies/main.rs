@@ -3,6 +3,7 @@
 //!
 //! | module | what belongs there |
 //! | --- | --- |
+//! | `digest` | HTTP Digest, as Apache and lighttpd ask for it |
 //! | `health` | what the proxies' health checks do |
 //! | `page` | reads `docs/proxies.md` |
 //! | `proxy` | runs a proxy; the table of all proxies |
@@ -24,6 +25,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod digest;
 mod health;
 mod page;
 mod proxy;

@@ -57,7 +57,7 @@ fn outgoing(config: &Config, advice: &mut Advice<'_>) {
     for outgoing in &config.outgoing {
         if is_unencrypted(&outgoing.host) {
             let what = match outgoing.auth {
-                Auth::None | Auth::Zadarma { .. } => "texts are",
+                Auth::Digest { .. } | Auth::None | Auth::Zadarma { .. } => "texts are",
                 _ => "texts and password are",
             };
             let message =

@@ -15,6 +15,8 @@ pub enum Auth<S> {
     Basic { user: String, secret: S },
     /// RFC 6750, section 2.1.
     Bearer { secret: S },
+    /// RFC 7616: the provider asks, and gets a digest of the secret.
+    Digest { user: String, secret: S },
     /// In a header that the provider defines.
     Header {
         /// In lower case.
@@ -52,6 +54,7 @@ impl<S> Auth<S> {
             Self::None => None,
             Self::Basic { secret, .. }
             | Self::Bearer { secret }
+            | Self::Digest { secret, .. }
             | Self::Header { secret, .. }
             | Self::Plain { secret, .. }
             | Self::Zadarma { secret, .. } => Some(secret),
@@ -69,6 +72,10 @@ impl<S> Auth<S> {
                 secret: resolve(secret)?,
             },
             Self::Bearer { secret } => Auth::Bearer {
+                secret: resolve(secret)?,
+            },
+            Self::Digest { user, secret } => Auth::Digest {
+                user: user.clone(),
                 secret: resolve(secret)?,
             },
             Self::Header {
@@ -113,18 +120,20 @@ const REQUIRED: &str = "is not set, and auth_method needs it (auth_method = none
 enum AuthMethod {
     Basic,
     Bearer,
+    Digest,
     Header,
     None,
     Plain,
     Zadarma,
 }
 
-const AUTH_METHODS: [(&str, AuthMethod); 6] = [
+const AUTH_METHODS: [(&str, AuthMethod); 7] = [
     ("basic", AuthMethod::Basic),
     ("none", AuthMethod::None),
     ("plain", AuthMethod::Plain),
     ("zadarma", AuthMethod::Zadarma),
     ("bearer", AuthMethod::Bearer),
+    ("digest", AuthMethod::Digest),
     ("header", AuthMethod::Header),
 ];
 
@@ -153,6 +162,10 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
             secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
         },
         AuthMethod::Bearer => Auth::Bearer {
+            secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
+        },
+        AuthMethod::Digest => Auth::Digest {
+            user: reader.required(&keys::AUTH_USER, REQUIRED, user)?,
             secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
         },
         AuthMethod::Header => {

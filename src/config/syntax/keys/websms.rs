@@ -68,10 +68,12 @@ keys! { Section::Websms;
     KEY_SECRET: "key_secret" = "", OptionalText, "parameter for auth_passwd, with plain";
 
     /// How the request authenticates. `basic`: RFC 7617. `bearer`: `Authorization: Bearer` with
-    /// `auth_passwd`. `header`: as `auth_header` says. `zadarma`: a signature over path and
-    /// parameters. `plain`: two more parameters. `none`: not at all.
-    AUTH_METHOD: "auth_method" = "basic", Choice("basic, bearer, header, zadarma, plain or none"),
-        "or bearer, header, zadarma, plain, none";
+    /// `auth_passwd`. `digest`: RFC 7616; the provider refuses the first request with 401 and asks,
+    /// and the request is sent a second time. `header`: as `auth_header` says. `zadarma`: a signature
+    /// over path and parameters. `plain`: two more parameters. `none`: not at all.
+    AUTH_METHOD: "auth_method" = "basic",
+        Choice("basic, bearer, digest, header, zadarma, plain or none"),
+        "or bearer, digest, header, zadarma, plain, none";
 
     /// User name, account or API key.
     AUTH_USER: "auth_user" = "", OptionalText, secret, "";
