@@ -33,7 +33,7 @@ pub(crate) use sections::otp::{
     AccountSource, Identifier, OtpChannel, OtpDraft, OtpSettings, SmsSettings, WhatsappAccount,
     WhatsappCodes, sender,
 };
-pub(crate) use sections::outgoing::auth::Auth;
+pub(crate) use sections::outgoing::auth::{Auth, ClientCredentials};
 #[cfg(test)]
 pub(crate) use sections::outgoing::delivery::IdempotencySettings;
 pub use sections::outgoing::delivery::RetrySettings;

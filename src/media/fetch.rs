@@ -82,7 +82,11 @@ impl Fetcher {
                 let (name, value) = auth::header(&auth, "", "")?;
                 Some((name.parse().ok()?, value))
             }
-            Auth::Digest { .. } | Auth::None | Auth::Plain { .. } | Auth::Zadarma { .. } => None,
+            Auth::ClientCredentials(_)
+            | Auth::Digest { .. }
+            | Auth::None
+            | Auth::Plain { .. }
+            | Auth::Zadarma { .. } => None,
         }
     }
 

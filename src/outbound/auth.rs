@@ -24,6 +24,7 @@ pub(crate) fn parameters(auth: &Auth<Secret>) -> Vec<(String, String)> {
         ],
         Auth::Basic { .. }
         | Auth::Bearer { .. }
+        | Auth::ClientCredentials(_)
         | Auth::Digest { .. }
         | Auth::Header { .. }
         | Auth::None
@@ -55,8 +56,9 @@ pub(crate) fn header(auth: &Auth<Secret>, path: &str, query: &str) -> Option<(St
         Auth::Zadarma { user, secret } => {
             authorization(format!("{user}:{}", zadarma(secret, path, query)))
         }
-        // Digest signs the finished request, once the provider has asked for it.
-        Auth::Digest { .. } | Auth::None | Auth::Plain { .. } => None,
+        // Digest signs the finished request, once the provider has asked for it; client
+        // credentials have been exchanged for a bearer token.
+        Auth::ClientCredentials(_) | Auth::Digest { .. } | Auth::None | Auth::Plain { .. } => None,
     }
 }
 
@@ -74,6 +76,7 @@ pub(crate) fn transmitted_secrets(auth: &Auth<Secret>) -> Vec<String> {
         | Auth::Zadarma { secret, .. } => {
             vec![secret.expose().to_owned()]
         }
+        Auth::ClientCredentials(account) => vec![account.secret.expose().to_owned()],
         Auth::None => Vec::new(),
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! [`request`] decides what is sent: [`values`] are those of the message,
 //! [`parameters`] and [`pictures`] how it is written, [`auth`] signs it;
-//! [`credentials`] has the secret, and answers a provider that asks for it.
+//! [`credentials`] has the secret or a token, and answers a provider that asks for it.
 //! [`provider`] sends it, once; [`upload`] fetches a picture that is sent as a
-//! file. [`response`] makes a [`verdict`] of the response, [`redaction`] removes
+//! file. [`response`] makes a [`verdict`] of the response, [`transport`] of
+//! none, [`redaction`] removes
 //! from it what must not be repeated, [`report`] logs it.
 //!
 //! [`fallback`] decides which provider gets a message: the interface's own, or
@@ -24,6 +25,7 @@ mod redaction;
 pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod response;
+mod transport;
 mod upload;
 mod values;
 pub(crate) mod verdict;

@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 
 use crate::config::{Auth, OutgoingInterface, RequestMethod};
 use crate::http::client::tls::{self, TrustError};
-use crate::http::client::{self, BoundedBody, TransportError};
+use crate::http::client::{self, BoundedBody};
 use crate::http::safe_fetch::SafeClient;
 use crate::model::id::Id;
 use crate::model::outgoing::OutgoingMessage;
@@ -17,8 +17,8 @@ use crate::outbound::credentials::{self, Credentials, Sent};
 use crate::outbound::redaction::Redaction;
 use crate::outbound::request::{self, ProviderRequest, RequestBody};
 use crate::outbound::response::{self, Answer};
-use crate::outbound::upload;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
+use crate::outbound::{transport, upload};
 use crate::secret::{Secret, SecretError};
 
 /// Bytes of a response that are read; the response to one message is shorter.
@@ -42,7 +42,9 @@ impl Provider {
     /// When the secret or the certificates cannot be read.
     pub(crate) fn new(settings: OutgoingInterface) -> Result<Self, ProviderError> {
         let credentials = Credentials::new(&settings.auth)?;
-        let tls = tls::for_url(&settings.host, settings.ca_file.as_deref())?;
+        let encrypted = settings.urls().find(|url| url.scheme() == "https");
+        let url = encrypted.unwrap_or(&settings.host);
+        let tls = tls::for_url(url, settings.ca_file.as_deref())?;
         let client = connections(&settings, &tls).map_err(ProviderError::Client)?;
         let fetcher = match &settings.pictures.upload {
             Some(upload) => SafeClient {
@@ -90,19 +92,22 @@ impl Provider {
         &self,
         build: impl Fn(&Auth<Secret>) -> ProviderRequest,
     ) -> Result<Answered, Verdict> {
-        let auth = self.credentials.current();
+        let auth = self.credentials.current(&self.client).await?;
         let answered = self.send_once(build(&auth), auth, &self.client).await?;
         let Answered { response, sent } = &answered;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(answered);
         }
-        let Some(auth) = self.credentials.renewed(sent, response.headers()) else {
+        let renewed = self
+            .credentials
+            .renewed(sent, response.headers(), &self.client);
+        let Some(auth) = renewed.await? else {
             return Ok(answered);
         };
         // Small servers close a connection after they refused a request, and do not say
         // so: what is sent on it meanwhile is lost.
         let fresh = connections(&self.settings, &self.tls);
-        let fresh = fresh.map_err(|error| transport_verdict(&error))?;
+        let fresh = fresh.map_err(|error| transport::verdict(&error))?;
         self.send_once(build(&auth), auth, &fresh).await
     }
 
@@ -112,7 +117,7 @@ impl Provider {
         auth: Auth<Secret>,
         client: &Client,
     ) -> Result<Answered, Verdict> {
-        let lost = |error| transport_verdict(&error);
+        let lost = |error| transport::verdict(&error);
         let mut request = self.prepare(request).await?.build().map_err(lost)?;
         let nonce = self.credentials.sign(&auth, &mut request);
         let sent = Sent { auth, nonce };
@@ -157,7 +162,7 @@ impl Provider {
                 };
                 response::verdict(None, answer)
             }
-            Err(error) => transport_verdict(&error),
+            Err(error) => transport::verdict(&error),
         };
         let hint = credentials::hint(auth, response.headers());
         let hint = hint.filter(|_| verdict.reason == Some(Reason::Credentials));
@@ -191,7 +196,7 @@ impl Provider {
         };
         let sent = self.exchange(request).await;
         let Answered { mut response, sent } = sent.map_err(response::message_not_sent)?;
-        let lost = |error| response::message_not_sent(transport_verdict(&error));
+        let lost = |error| response::message_not_sent(transport::verdict(&error));
         let status = response.status().as_u16();
         let body = read(&mut response).await.map_err(lost)?.bytes;
         response::uploaded_id(&upload.id, &settings.errors, status, &body)
@@ -258,20 +263,6 @@ async fn read(response: &mut Response) -> Result<BoundedBody, reqwest::Error> {
 fn is_encoded(headers: &HeaderMap) -> bool {
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-/// The verdict on a message that got no response. Without a connection nothing
-/// was sent; after that it is unknown.
-fn transport_verdict(error: &reqwest::Error) -> Verdict {
-    let (outcome, reason) = match TransportError::classify(error) {
-        TransportError::ConnectionLost | TransportError::TimedOut => {
-            (Outcome::Unknown, Reason::NoAnswer)
-        }
-        TransportError::NoConnection => (Outcome::Failed, Reason::NoConnection),
-        TransportError::Untrusted => (Outcome::Failed, Reason::Certificate),
-        TransportError::InvalidRequest => (Outcome::Failed, Reason::BadConfiguration),
-    };
-    Verdict::not_sent(outcome, reason, client::error_chain(error))
 }
 
 /// Why a provider cannot be used. The administrator must act.

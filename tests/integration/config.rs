@@ -44,7 +44,7 @@ fn mistake_is_named_with_line_key_and_remedy() {
     for (line, expected) in [
         (
             "auth_method = basc",
-            ":4: [websms] auth_method = \"basc\": expected basic, bearer, digest, header, zadarma, \
+            ":4: [websms] auth_method = \"basc\": expected basic, bearer, digest, header, oauth2, zadarma, \
              plain or none (did you mean \"basic\"?)",
         ),
         (

@@ -26,6 +26,7 @@
 //! | `presets` | each preset against recorded data of its provider |
 //! | `docs_pages` | pages of the documentation: links, and examples to copy |
 //! | `fastagi` | messages from the dialplan by `FastAGI` |
+//! | `oauth2` | tokens that a server issues for a provider |
 //! | `media` | pictures that come with messages |
 //! | `health` | the health endpoint |
 //! | `request` | requests of every shape, and that no text escapes from its field |
@@ -67,6 +68,7 @@ mod fastagi;
 mod health;
 mod injection;
 mod media;
+mod oauth2;
 mod otp;
 mod otp_agi;
 mod otp_load;

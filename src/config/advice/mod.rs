@@ -65,6 +65,13 @@ fn outgoing(config: &Config, advice: &mut Advice<'_>) {
             let index = outgoing.interface.as_str();
             advice.warn(&keys::websms::HOST, index, &message);
         }
+        if let Auth::ClientCredentials(account) = &outgoing.auth
+            && is_unencrypted(&account.token_url)
+        {
+            let message = "is http, so the secret is sent unencrypted: use https";
+            let index = outgoing.interface.as_str();
+            advice.warn(&keys::websms::TOKEN_URL, index, message);
+        }
     }
 }
 

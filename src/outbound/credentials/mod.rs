@@ -1,21 +1,24 @@
-//! The credentials of an interface: its secret as it is now, and what the provider
-//! has asked for.
+//! The credentials of an interface: its secret as it is now, its [`token`], and what
+//! the provider has asked for.
 //!
 //! A provider that asks first ([`digest`]) answers a request with status 401, which
 //! says that nothing was done, so the request is sent a second time with the answer.
 //! What it asked for is kept for the requests that follow.
 
 use parking_lot::Mutex;
-use reqwest::Request;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{Client, Request};
 
 mod digest;
+mod token;
 
 use crate::config::Auth;
 use crate::logging::excerpt;
+use crate::outbound::verdict::Verdict;
 use crate::secret::stored::StoredSecret;
 use crate::secret::{Secret, SecretError, SecretSource};
 use digest::{Challenge, SignedRequest};
+use token::TokenCache;
 
 /// As much of the names of a provider's methods as the log shows, in characters.
 const SCHEMES_MAX: usize = 60;
@@ -26,6 +29,7 @@ pub(super) struct Credentials {
     auth: Auth<StoredSecret>,
     /// What the provider asked for last.
     digest: Mutex<Option<DigestSession>>,
+    token: TokenCache,
 }
 
 /// A challenge, and the requests that have been signed for it.
@@ -53,12 +57,32 @@ impl Credentials {
         Ok(Self {
             auth: auth.try_map(StoredSecret::new)?,
             digest: Mutex::default(),
+            token: TokenCache::default(),
         })
     }
 
-    /// The credentials as they are now.
-    pub(super) fn current(&self) -> Auth<Secret> {
-        self.auth.map(StoredSecret::current)
+    /// The credentials as they are now. A token is got with `client` if need be.
+    ///
+    /// # Errors
+    /// The verdict on the message when there is no token.
+    pub(super) async fn current(&self, client: &Client) -> Result<Auth<Secret>, Verdict> {
+        self.other_than(None, client).await
+    }
+
+    /// The same, but not with the `refused` token.
+    async fn other_than(
+        &self,
+        refused: Option<&Auth<Secret>>,
+        client: &Client,
+    ) -> Result<Auth<Secret>, Verdict> {
+        match self.auth.map(StoredSecret::current) {
+            Auth::ClientCredentials(account) => {
+                let refused = refused.and_then(Auth::secret);
+                let secret = self.token.get(&account, refused, client).await?;
+                Ok(Auth::Bearer { secret })
+            }
+            auth => Ok(auth),
+        }
     }
 
     /// Answers the last challenge, if the interface does that; returns its nonce.
@@ -85,14 +109,22 @@ impl Credentials {
     }
 
     /// Other credentials than those of a request that was answered with status 401;
-    /// `None` when those were right, or there are no others.
-    pub(super) fn renewed(&self, sent: &Sent, headers: &HeaderMap) -> Option<Auth<Secret>> {
-        let auth = self.current();
+    /// `None` when there are no others.
+    ///
+    /// # Errors
+    /// The verdict on the message when a token was refused and there is no other.
+    pub(super) async fn renewed(
+        &self,
+        sent: &Sent,
+        headers: &HeaderMap,
+        client: &Client,
+    ) -> Result<Option<Auth<Secret>>, Verdict> {
+        let auth = self.other_than(Some(&sent.auth), client).await?;
         let is_other = match &auth {
             Auth::Digest { .. } => self.is_challenged(sent.nonce.as_deref(), headers),
             _ => false,
         };
-        (is_other || auth != sent.auth).then_some(auth)
+        Ok((is_other || auth != sent.auth).then_some(auth))
     }
 
     /// Whether the provider asks for something else than the answer to `answered`;

@@ -245,7 +245,7 @@ fn mistake_in_an_own_preset_is_named_with_preset_and_line() {
         (
             "; mine: Mine\n[websms]\nauth_method = basc\n",
             ": [websms] auth_method = \"basc\" (preset mine, line 3): expected basic, bearer, \
-             digest, header, zadarma, plain or none (did you mean \"basic\"?)",
+             digest, header, oauth2, zadarma, plain or none (did you mean \"basic\"?)",
         ),
         (
             "[websms]\n\nkey_too = to\n",

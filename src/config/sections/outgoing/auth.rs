@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 
+use reqwest::Url;
+
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
 use crate::config::syntax::value;
@@ -15,6 +17,8 @@ pub enum Auth<S> {
     Basic { user: String, secret: S },
     /// RFC 6750, section 2.1.
     Bearer { secret: S },
+    /// OAuth 2.0 (RFC 6749, section 4.4): a token that is got with them.
+    ClientCredentials(ClientCredentials<S>),
     /// RFC 7616: the provider asks, and gets a digest of the secret.
     Digest { user: String, secret: S },
     /// In a header that the provider defines.
@@ -41,6 +45,34 @@ pub enum Auth<S> {
     Zadarma { user: String, secret: S },
 }
 
+/// What a token is got with, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCredentials<S> {
+    pub token_url: Url,
+    /// The id of the client.
+    pub user: String,
+    pub secret: S,
+    /// What the token is for.
+    pub scope: Option<String>,
+    /// Whether id and secret are parameters and not HTTP Basic.
+    pub in_body: bool,
+    /// Other parameters of the request.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl<S> ClientCredentials<S> {
+    fn with<T>(&self, secret: T) -> ClientCredentials<T> {
+        ClientCredentials {
+            token_url: self.token_url.clone(),
+            user: self.user.clone(),
+            secret,
+            scope: self.scope.clone(),
+            in_body: self.in_body,
+            parameters: self.parameters.clone(),
+        }
+    }
+}
+
 impl Auth<SecretSource> {
     /// Whether the file itself contains the secret.
     pub(crate) fn holds_secret(&self) -> bool {
@@ -54,6 +86,7 @@ impl<S> Auth<S> {
             Self::None => None,
             Self::Basic { secret, .. }
             | Self::Bearer { secret }
+            | Self::ClientCredentials(ClientCredentials { secret, .. })
             | Self::Digest { secret, .. }
             | Self::Header { secret, .. }
             | Self::Plain { secret, .. }
@@ -74,6 +107,9 @@ impl<S> Auth<S> {
             Self::Bearer { secret } => Auth::Bearer {
                 secret: resolve(secret)?,
             },
+            Self::ClientCredentials(account) => {
+                Auth::ClientCredentials(account.with(resolve(&account.secret)?))
+            }
             Self::Digest { user, secret } => Auth::Digest {
                 user: user.clone(),
                 secret: resolve(secret)?,
@@ -120,6 +156,7 @@ const REQUIRED: &str = "is not set, and auth_method needs it (auth_method = none
 enum AuthMethod {
     Basic,
     Bearer,
+    ClientCredentials,
     Digest,
     Header,
     None,
@@ -127,15 +164,19 @@ enum AuthMethod {
     Zadarma,
 }
 
-const AUTH_METHODS: [(&str, AuthMethod); 7] = [
+const AUTH_METHODS: [(&str, AuthMethod); 8] = [
     ("basic", AuthMethod::Basic),
     ("none", AuthMethod::None),
     ("plain", AuthMethod::Plain),
     ("zadarma", AuthMethod::Zadarma),
     ("bearer", AuthMethod::Bearer),
     ("digest", AuthMethod::Digest),
+    ("oauth2", AuthMethod::ClientCredentials),
     ("header", AuthMethod::Header),
 ];
+
+/// The words of `token_auth`, and whether user and secret are in the body.
+const TOKEN_METHODS: [(&str, bool); 2] = [("basic", false), ("post", true)];
 
 /// Reads one interface; `None` after a mistake, which has been recorded.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
@@ -145,7 +186,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
     let key_user = reader.read(&keys::KEY_USER);
     let key_secret = reader.read(&keys::KEY_SECRET);
     let header = reader.read_as(&keys::AUTH_HEADER, auth_header);
-    let (user, secret) = (user?, secret?);
+    let token = token(reader);
+    let (user, secret, token) = (user?, secret?, token?);
     Some(match method? {
         AuthMethod::None => Auth::None,
         AuthMethod::Basic => Auth::Basic {
@@ -164,6 +206,22 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
         AuthMethod::Bearer => Auth::Bearer {
             secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
         },
+        AuthMethod::ClientCredentials => {
+            let TokenKeys {
+                url,
+                scope,
+                in_body,
+                parameters,
+            } = token;
+            Auth::ClientCredentials(ClientCredentials {
+                token_url: reader.required(&keys::TOKEN_URL, REQUIRED, url)?,
+                user: reader.required(&keys::AUTH_USER, REQUIRED, user)?,
+                secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
+                scope,
+                in_body,
+                parameters,
+            })
+        }
         AuthMethod::Digest => Auth::Digest {
             user: reader.required(&keys::AUTH_USER, REQUIRED, user)?,
             secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
@@ -182,6 +240,40 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
             secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
         },
     })
+}
+
+/// The keys of `auth_method = oauth2`.
+struct TokenKeys {
+    url: Option<Url>,
+    scope: Option<String>,
+    in_body: bool,
+    parameters: Vec<(String, String)>,
+}
+
+fn token(reader: &mut Reader<'_>) -> Option<TokenKeys> {
+    let url = reader.read_as(&keys::TOKEN_URL, token_url);
+    let scope = reader.read(&keys::TOKEN_SCOPE);
+    let in_body = reader.choose(&keys::TOKEN_AUTH, &TOKEN_METHODS);
+    let parameters = reader.read(&keys::VAL_TOKEN);
+    Some(TokenKeys {
+        url: url?,
+        scope: scope?,
+        in_body: in_body?,
+        parameters: parameters?,
+    })
+}
+
+/// A URL, perhaps with a query; empty is `None`.
+fn token_url(raw: &str) -> Result<Option<Url>, String> {
+    let Some(raw) = value::optional(raw)? else {
+        return Ok(None);
+    };
+    let url = Url::parse(&raw).ok();
+    let url = url.filter(|url| {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        matches!(url.scheme(), "http" | "https") && !has_user && url.fragment().is_none()
+    });
+    url.map(Some).ok_or_else(|| keys::TOKEN_URL.expected())
 }
 
 /// A header line that contains `{secret}`.

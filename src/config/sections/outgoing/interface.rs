@@ -55,6 +55,17 @@ pub struct OutgoingInterface {
     pub delivery: DeliverySettings,
 }
 
+impl OutgoingInterface {
+    /// Where requests go to: the provider, and what issues tokens for it.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &Url> {
+        let token = match &self.auth {
+            Auth::ClientCredentials(account) => Some(&account.token_url),
+            _ => None,
+        };
+        [&self.host].into_iter().chain(token)
+    }
+}
+
 /// Where a response has the provider's id of the message.
 #[derive(Debug, Clone)]
 pub enum ResponseId {

@@ -69,11 +69,12 @@ keys! { Section::Websms;
 
     /// How the request authenticates. `basic`: RFC 7617. `bearer`: `Authorization: Bearer` with
     /// `auth_passwd`. `digest`: RFC 7616; the provider refuses the first request with 401 and asks,
-    /// and the request is sent a second time. `header`: as `auth_header` says. `zadarma`: a signature
-    /// over path and parameters. `plain`: two more parameters. `none`: not at all.
+    /// and the request is sent a second time. `header`: as `auth_header` says. `oauth2`: a token that
+    /// `token_url` issues for `auth_user` (the id of the client) and `auth_passwd`. `zadarma`: a
+    /// signature over path and parameters. `plain`: two more parameters. `none`: not at all.
     AUTH_METHOD: "auth_method" = "basic",
-        Choice("basic, bearer, digest, header, zadarma, plain or none"),
-        "or bearer, digest, header, zadarma, plain, none";
+        Choice("basic, bearer, digest, header, oauth2, zadarma, plain or none"),
+        "or bearer, digest, header, oauth2, zadarma, plain, none";
 
     /// User name, account or API key.
     AUTH_USER: "auth_user" = "", OptionalText, secret, "";
@@ -88,6 +89,22 @@ keys! { Section::Websms;
     /// `Authorization: App {secret}`, `X-Api-Key: {secret}`.
     AUTH_HEADER: "auth_header" = "", Custom("Name: value with {secret}"),
         "a header with {secret}, for auth_method = header";
+
+    /// Where `auth_method = oauth2` gets a token (RFC 6749, client credentials). Each process keeps its
+    /// token until shortly before it expires, and gets another one when the provider answers 401. The
+    /// request has the same `timeout` of its own.
+    TOKEN_URL: "token_url" = "", Custom("a URL, e.g. https://login.example.com/oauth/token"),
+        "where auth_method = oauth2 gets a token";
+
+    /// What the token is for, if the provider wants to know: `scope`.
+    TOKEN_SCOPE: "token_scope" = "", OptionalText, "scope of the token";
+
+    /// How `auth_user` and `auth_passwd` are sent there. `basic`: HTTP Basic. `post`: as `client_id`
+    /// and `client_secret` in the form.
+    TOKEN_AUTH: "token_auth" = "basic", Choice("basic or post"), "or post: id and secret in the form";
+
+    /// Other parameters of that request, e.g. `audience=https://api.example.com`.
+    VAL_TOKEN: "val_token" = "", PairList, secret, "other parameters of that request";
 
     /// What the response must contain, besides a 2xx status, to mean "sent", e.g. `status=success`,
     /// `/^OK/`, `/messages/*/status=0` or `http_status=202`. Not set: the status alone decides.

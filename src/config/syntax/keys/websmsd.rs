@@ -197,6 +197,7 @@ keys! { Section::Websmsd;
 
     /// Hosts that get the credentials of the same interface of `[websms]` when pictures are fetched from
     /// them, e.g. `api.twilio.com`. No other host gets them.
+    /// Only those of `auth_method = basic`, `bearer` and `header` are sent.
     MEDIA_HOSTS: "media_hosts" = "", WordList, "hosts that get credentials for pictures";
 
     /// Addresses that may post. **Not set means anyone**, and you are warned.
