@@ -2,14 +2,18 @@
 //! namespaces.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use tempfile::NamedTempFile;
+
 use crate::dns::{A, AAAA, NXDOMAIN, Reply, Resolver, SERVFAIL};
-use crate::namespace::{Cable, DEAD, FAR, isolated};
+use crate::namespace::{Cable, DEAD, FAR, cover, isolated};
 use crate::support::daemon::list;
 use crate::support::http;
 use crate::support::websms::variables;
@@ -116,19 +120,34 @@ fn unresolved_name_fails_within_the_limit() {
 }
 
 #[test]
-fn resolver_that_answers_one_type_only_fails_within_the_limit() {
+fn resolver_that_answers_one_type_only_is_enough() {
     for silent in [A, AAAA] {
         isolated(move || {
-            // Some servers do not respond to a type without a record. The library
-            // waits for both responses.
+            // Some servers do not respond to a type without a record.
             let _resolver = Resolver::deciding(move |kind| match kind {
                 kind if kind == silent => Reply::Nothing,
                 _ => addresses(&["127.0.0.1", "::1"]),
             });
             let both = ["127.0.0.1", "::1"].map(|there| address(there, 80));
             let _providers = both.map(|there| Provider::listening(there, |_| Answer::ok()));
-            let took = assert_no_connection(&format!("http://{NAME}"));
+            let took = assert_sent(&format!("http://{NAME}"));
             println!("silent about {silent}: {took:?}");
+        });
+    }
+}
+
+#[test]
+fn name_in_the_hosts_file_needs_no_resolver() {
+    for there in ["127.0.0.1", "::1"] {
+        isolated(move || {
+            let resolver = Resolver::deciding(|_| Reply::Nothing);
+            let mut hosts = NamedTempFile::new().unwrap();
+            writeln!(hosts, "{there} gateway.lan {NAME}").unwrap();
+            cover(Path::new("/etc/hosts"), hosts.path());
+            let _provider = Provider::listening(address(there, 80), |_| Answer::ok());
+            let took = assert_sent(&format!("http://{NAME}"));
+            assert_eq!(resolver.queried(), [0; 0]);
+            println!("{there} in the hosts file: {took:?}");
         });
     }
 }

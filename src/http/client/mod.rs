@@ -1,8 +1,10 @@
 //! HTTP requests that go out: one builder for all clients, one bounded read.
 //!
-//! [`tls`] defines who is trusted, [`failure`] why there is no response, and
+//! [`resolver`] finds addresses, [`tls`] defines who is trusted, [`failure`] why there is no response, and
 //! [`mod@redact`] removes secrets from responses. [`json_api`] is a client
 //! for APIs that speak JSON, [`api_error`] explains its errors.
+
+use std::sync::Arc;
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
 use rustls::ClientConfig;
@@ -11,10 +13,12 @@ pub(crate) mod api_error;
 pub(crate) mod failure;
 pub(crate) mod json_api;
 mod redact;
+pub(crate) mod resolver;
 pub(crate) mod tls;
 
 pub(crate) use failure::{TransportError, error_chain, retry_after};
 pub(crate) use redact::redact;
+use resolver::HostResolver;
 
 const USER_AGENT: &str = concat!("asterisk-websms/", env!("CARGO_PKG_VERSION"));
 
@@ -27,6 +31,7 @@ pub(crate) fn builder(tls: ClientConfig) -> ClientBuilder {
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+        .dns_resolver(Arc::new(HostResolver::default()))
 }
 
 /// The body of a response, up to a limit.

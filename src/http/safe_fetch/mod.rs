@@ -12,8 +12,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::LookupIpStrategy;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderName, LOCATION};
@@ -26,6 +24,7 @@ pub(crate) mod failure;
 pub(crate) mod redirects;
 
 use crate::http::client;
+use crate::http::client::resolver::HostResolver;
 use crate::logging::chain;
 use failure::{FetchError, FetchStatus, classify};
 use redirects::RedirectChain;
@@ -126,12 +125,10 @@ async fn resolve(redirects: &RedirectChain) -> Result<Vec<IpAddr>, FetchError> {
     let failed = |error: &dyn Error| {
         FetchError::Temporary(format!("failed to look up {host}: {}", chain(error)))
     };
-    let mut builder = TokioResolver::builder_tokio().map_err(|error| failed(&error))?;
-    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
-    let resolver = builder.build().map_err(|error| failed(&error))?;
-    let found = timeout(CONNECT_TIMEOUT, resolver.lookup_ip(host)).await;
+    let resolver = HostResolver::default();
+    let found = timeout(CONNECT_TIMEOUT, resolver.addresses(host)).await;
     let found = found.map_err(|error| failed(&error))?;
-    Ok(found.map_err(|error| failed(&error))?.iter().collect())
+    found.map_err(|error| failed(&error))
 }
 
 /// The allowed ones of a host's addresses.
