@@ -101,6 +101,18 @@ fn collect<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
+/// Whether a member at any depth has a name like this.
+pub(crate) fn has_member(value: &Value, is_it: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| has_member(item, is_it)),
+        Value::Object(members) => {
+            let mut members = members.iter();
+            members.any(|(name, member)| is_it(name) || has_member(member, is_it))
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 /// A value as text: a string unchanged, a number with all the digits of the
 /// document, `null` as the empty text. `None` for objects and arrays.
 pub(crate) fn as_text(value: &Value) -> Option<String> {

@@ -11,14 +11,15 @@ use crate::config::{BodyEncoding, IncomingInterface, MediaMode};
 use crate::document::condition::Condition;
 use crate::document::cursor::Cursor;
 use crate::document::path::FieldPath;
-use crate::document::{Document, as_text, template};
+use crate::document::{Document, as_text, has_member, template};
 use crate::inbound::decode::{self, DecodeError};
 use crate::inbound::receipt::receipts;
 use crate::inbound::record::{self, RECORDS_MAX, holds};
+use crate::inbound::sender::{self, ReplacedSender};
 use crate::inbound::whatsapp_message::{self, FileReference, Rendered};
 use crate::model::character_set;
 use crate::model::media_type::url_extension;
-use crate::model::message::{InvalidParty, Message, PhoneNumber, Picture, Receipt, Sender, Text};
+use crate::model::message::{InvalidParty, Message, PhoneNumber, Picture, Receipt, Text};
 
 /// Longest text in bytes; it makes at most 200 call files.
 const TEXT_MAX: usize = 65_536;
@@ -33,6 +34,8 @@ const PICTURES_MAX: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Extracted {
     pub messages: Vec<Message>,
+    /// Senders of these that could not be taken as they are.
+    pub replaced: Vec<ReplacedSender>,
     /// Records that should be messages and cannot be read.
     pub rejected: Vec<ExtractError>,
     pub receipts: Vec<Receipt>,
@@ -59,7 +62,10 @@ pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extr
             continue;
         }
         match message(document, &record, incoming) {
-            Ok(message) => extracted.messages.push(message),
+            Ok((message, replaced)) => {
+                extracted.messages.push(message);
+                extracted.replaced.extend(replaced);
+            }
             Err(error) => extracted.rejected.push(error),
         }
     }
@@ -77,40 +83,28 @@ fn message(
     document: &Document,
     record: &Cursor,
     incoming: &IncomingInterface,
-) -> Result<Message, ExtractError> {
+) -> Result<(Message, Option<ReplacedSender>), ExtractError> {
     let keys = &incoming.keys;
-    let get = |paths: &[FieldPath]| {
-        let found = document.text(paths, record);
-        found.ok_or_else(|| ExtractError::Missing(path_list(paths)))
-    };
-    let party = |paths: &[FieldPath]| {
-        let paths = path_list(paths);
-        move |error| ExtractError::Party(paths, error)
-    };
-    let format = |number: &str| incoming.number_format.read(number);
-    let to = PhoneNumber::parse(&format(&get(&keys.to)?))
-        .and_then(|to| PhoneNumber::parse(&format(to.as_str())))
-        .map_err(party(&keys.to))?;
-    let from = match first_number(document, record, incoming) {
-        Some(number) => number,
-        None => get(&keys.from)?,
-    };
-    let from = Sender::parse(&format(&from))
-        .and_then(|from| Sender::parse(&format(from.as_str())))
-        .map_err(party(&keys.from))?;
+    let missing = |paths: &[FieldPath]| ExtractError::Missing(path_list(paths));
+    let to = destination(document, record, incoming)?;
+    let sent = sender::sent(document, record, incoming);
     let mut pictures = pictures(document, record, incoming);
     let text = if incoming.body_encoding == BodyEncoding::WhatsApp {
         let rendered = rendered_whatsapp(document, record, &keys.body);
-        let rendered = rendered.ok_or_else(|| ExtractError::Missing(path_list(&keys.body)))?;
+        let rendered = rendered.ok_or_else(|| missing(&keys.body))?;
         pictures.extend(whatsapp_file(rendered.file, incoming));
         rendered.text
     } else {
-        match get(&keys.body) {
+        match document.text(&keys.body, record) {
+            Some(text) => decode_text(document, record, incoming, text)?,
             // A picture needs no text.
-            Err(_) if !pictures.is_empty() => String::new(),
-            text => decode_text(document, record, incoming, text?)?,
+            None if !pictures.is_empty() => String::new(),
+            None if sent.is_none() => return Err(missing(&keys.from)),
+            None if is_about_a_message(document, incoming) => return Err(missing(&keys.body)),
+            None => String::new(),
         }
     };
+    let (from, replaced) = sender::read(sent.as_deref(), incoming);
     let (text, pictures) = match incoming.media.mode {
         MediaMode::Link => (with_links(text, &links(&pictures)), Vec::new()),
         MediaMode::None => (text, Vec::new()),
@@ -119,7 +113,7 @@ fn message(
     if text.len() > TEXT_MAX {
         return Err(ExtractError::TooLong(text.len()));
     }
-    Ok(Message {
+    let message = Message {
         to,
         from,
         text: Text::new(&text),
@@ -127,25 +121,34 @@ fn message(
         // An empty id would make all messages duplicates of one.
         provider_id: document.text(&keys.id, record).filter(|id| !id.is_empty()),
         pictures,
-    })
+    };
+    Ok((message, replaced))
 }
 
-/// The first identity of a sender that is a number, where a sender has several, as in
-/// WhatsApp.
-fn first_number(
+fn destination(
     document: &Document,
     record: &Cursor,
     incoming: &IncomingInterface,
-) -> Option<String> {
-    let format = incoming.number_format;
-    let paths = incoming
-        .keys
-        .from
-        .iter()
-        .filter(|_| format.has_identities());
-    paths
-        .filter_map(|path| document.text(std::slice::from_ref(path), record))
-        .find(|text| PhoneNumber::parse(&format.read(text)).is_ok())
+) -> Result<PhoneNumber, ExtractError> {
+    let paths = &incoming.keys.to;
+    let Some(to) = document.text(paths, record) else {
+        return Err(ExtractError::Missing(path_list(paths)));
+    };
+    let format = |number: &str| PhoneNumber::parse(&incoming.number_format.read(number));
+    let to = format(&to).and_then(|to| format(to.as_str()));
+    to.map_err(|error| ExtractError::Destination(path_list(paths), error))
+}
+
+/// Whether a document without a text is about the state of a message that we have
+/// sent, rather than a message whose text is empty. `match` knows better.
+fn is_about_a_message(document: &Document, incoming: &IncomingInterface) -> bool {
+    let of_states = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        ["status", "receipt", "dlr"]
+            .iter()
+            .any(|word| name.contains(word))
+    };
+    incoming.matching.is_empty() && has_member(document.value(), &of_states)
 }
 
 /// Appends links to a text, a line each.
@@ -259,7 +262,7 @@ pub(crate) enum ExtractError {
     #[error("read the message: field {0:?} is missing")]
     Missing(String),
     #[error("read field {0:?}")]
-    Party(String, #[source] InvalidParty),
+    Destination(String, #[source] InvalidParty),
     #[error("read the message: the text has {0} bytes (the limit is {TEXT_MAX})")]
     TooLong(usize),
     #[error("read the messages: the request holds {0} (the limit is {RECORDS_MAX})")]
@@ -347,21 +350,21 @@ mod tests {
                 "read the message: field \"To\" is missing",
             ),
             (
-                form(&[("To", "+1"), ("Body", "a")]),
+                form(&[("To", "+1")]),
                 "read the message: field \"From\" is missing",
             ),
             (
-                form(&[("To", "+1"), ("From", "+2")]),
+                form(&[("To", "+1"), ("From", "+2"), ("MessageStatus", "sent")]),
+                "read the message: field \"Body\" is missing",
+            ),
+            (
+                json(r#"{"To":"+1","From":"+2","data":[{"deliveryReceipt":true}]}"#),
                 "read the message: field \"Body\" is missing",
             ),
             (form(&[]), "read the message: field \"To\" is missing"),
             (
                 form(&[("To", "h"), ("From", "+2"), ("Body", "a")]),
                 "read field \"To\": \"h\" is not a phone number",
-            ),
-            (
-                form(&[("To", "+1"), ("From", "a\nb"), ("Body", "a")]),
-                "read field \"From\": \"a\\nb\" is not a number or sender name",
             ),
             (json("{}"), "read the message: field \"To\" is missing"),
             (json("[]"), "read the message: field \"To\" is missing"),
@@ -397,11 +400,12 @@ mod tests {
             // Nor does a text stand in for keys that are missing.
             for missing in [
                 form(&[("From", "+2"), ("Body", text)]),
-                form(&[("To", "+1"), ("Body", text)]),
                 form(&[("Body", text)]),
             ] {
                 assert!(texts(&missing).is_err());
             }
+            let nameless = form(&[("To", "+1"), ("Body", text)]);
+            assert_eq!(texts(&nameless).unwrap(), one("+1", "unknown", text));
         }
     }
 
@@ -426,6 +430,37 @@ mod tests {
         ] {
             assert_eq!(texts(&json(&document)).unwrap(), both, "{document}");
         }
+    }
+
+    #[test]
+    fn message_without_sender_or_text_is_one() {
+        let unknown = |text: &str| one("+1", "unknown", text);
+        for (document, expected) in [
+            (r#"{"To":"+1","Body":"a"}"#, unknown("a")),
+            (r#"{"To":"+1","From":null,"Body":"a"}"#, unknown("a")),
+            (r#"{"To":"+1","From":"","Body":"a"}"#, unknown("a")),
+            (r#"{"To":"+1","From":{"n":1},"Body":"a"}"#, unknown("a")),
+            (r#"{"To":"+1","From":"+2"}"#, one("+1", "+2", "")),
+            (r#"{"To":"+1","From":"+2","Body":[]}"#, one("+1", "+2", "")),
+            (
+                r#"{"x":[{"To":"+1","Body":"a"},{"To":"+1","Body":"b"}]}"#,
+                [unknown("a"), unknown("b")].concat(),
+            ),
+            // One that lacks its sender does not get the next one's.
+            (
+                r#"[{"To":"+1","Body":"a"},{"To":"+1","From":"+2","Body":"b"}]"#,
+                [unknown("a"), one("+1", "+2", "b")].concat(),
+            ),
+            (
+                r#"{"From":"+2","x":[{"To":"+1","Body":"a"}]}"#,
+                one("+1", "+2", "a"),
+            ),
+        ] {
+            assert_eq!(texts(&json(document)).unwrap(), expected, "{document}");
+        }
+        let status = form(&[("To", "+1"), ("From", "+2"), ("SmsStatus", "received")]);
+        let matched = extracted(&status, "match = /SmsStatus=received");
+        assert_eq!((matched.messages.len(), matched.rejected.len()), (1, 0));
     }
 
     #[test]
@@ -515,6 +550,7 @@ mod tests {
         let json = r#"[{"type":"message-received","from":"1","to":"2","text":"a"},
                        {"type":"message-delivered","from":"1","to":"2","text":"b"},
                        {"type":"message-received","from":"1","to":"2","text":"c","test":true},
+                       {"type":"message-received","from":"1","text":"d"},
                        {"type":"message-received","from":"1","to":"2"}]"#;
         let Extracted {
             messages,
@@ -522,8 +558,9 @@ mod tests {
             ignored: passed_over,
             ..
         } = extracted(&serde_json::from_str(json).unwrap(), lines);
-        assert_eq!((messages.len(), refused.len(), passed_over), (1, 1, 2));
+        assert_eq!((messages.len(), refused.len(), passed_over), (2, 1, 2));
         assert_eq!(messages[0].text.as_str(), "a");
+        assert_eq!(messages[1].text.as_str(), "");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hyper::{Method, Request};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::config::{AllowedMethod, AuthScheme, IncomingInterface};
 use crate::document::Document;
@@ -27,6 +27,7 @@ use crate::inbound::observer::ReceiptObserver;
 use crate::inbound::path_template;
 use crate::inbound::reply::{self, Refusal};
 use crate::inbound::request::WebhookRequest;
+use crate::inbound::sender::ReplacedSender;
 use crate::inbound::store::MessageStore;
 use crate::logging::{chain, failed};
 use crate::model::interface::InterfaceName;
@@ -132,6 +133,7 @@ impl WebhookHandler {
     ) -> Result<(), Refusal> {
         let Extracted {
             messages,
+            replaced,
             rejected,
             receipts,
             ignored,
@@ -143,6 +145,10 @@ impl WebhookHandler {
                 info!(%client, %interface, ignored, suppressed, "event ignored by match/ignore rules");
             }
             return Ok(());
+        }
+        for ReplacedSender { sent, used } in replaced {
+            let interface = &interface.interface;
+            debug!(%client, %interface, ?sent, %used, "sender name replaced");
         }
         self.record_receipts(receipts).await?;
         self.store_messages(client, messages, interface.dedupe_lifetime)

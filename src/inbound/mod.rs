@@ -7,7 +7,7 @@
 //! 2. the interface, by address and path ([`endpoint`], [`path_template`]),
 //! 3. method, size and body, read once ([`request`], [`decode`]),
 //! 4. signature or token ([`auth`]),
-//! 5. messages and receipts ([`extract`], [`record`], [`receipt`],
+//! 5. messages and receipts ([`extract`], [`record`], [`sender`], [`receipt`],
 //!    [`whatsapp_message`]),
 //! 6. ids that were stored before ([`dedupe`]), pictures, spool ([`store`]).
 //!
@@ -30,6 +30,7 @@ pub(crate) mod receipt;
 pub(crate) mod record;
 pub(crate) mod reply;
 pub(crate) mod request;
+pub(crate) mod sender;
 pub(crate) mod store;
 pub(crate) mod whatsapp_message;
 

@@ -1,7 +1,7 @@
 //! Finds the records of a document: each could be a message or a receipt.
 //!
-//! Where all keys are names, a record is each innermost object that has them all.
-//! JSON inside a form's value is read only when the form itself has none of them,
+//! Where all keys are names, a record is each innermost object that has them all, and
+//! beside such ones, or without any, each that lacks the sender alone. JSON inside a form's value is read only when the form itself has none of them,
 //! and then all must be in that one document. Where keys are pointers, a record is
 //! one choice of what their wildcards stand for.
 
@@ -45,10 +45,7 @@ fn names(incoming: &IncomingInterface) -> Option<[&str; 3]> {
 /// of its values. When there are none, the whole document: reading it reports the
 /// missing key.
 fn named(value: &Value, names: &[&str; 3]) -> Vec<Cursor> {
-    let mut objects: Vec<_> = whole_objects(value, names)
-        .into_iter()
-        .map(Cursor::at)
-        .collect();
+    let mut objects = objects(value, names);
     if objects.is_empty() && names.iter().all(|name| value.get(name).is_none()) {
         objects = inside(value, names);
     }
@@ -66,38 +63,60 @@ fn inside(form: &Value, names: &[&str; 3]) -> Vec<Cursor> {
         .filter_map(Value::as_str)
         .filter(|text| text.trim_start().starts_with(['{', '[']))
         .filter_map(|text| lenient_json::parse(text.as_bytes()).ok())
-        .map(|document: Value| {
-            let objects = whole_objects(&document, names).into_iter();
-            objects.map(Cursor::at).collect::<Vec<_>>()
-        })
+        .map(|document: Value| objects(&document, names))
         .find(|objects| !objects.is_empty())
         .unwrap_or_default()
 }
 
-/// The innermost objects that have all keys, at any depth inside.
-fn whole_objects<'a>(value: &'a Value, keys: &[&str; 3]) -> Vec<&'a Value> {
+/// The innermost objects that have all keys, and in a list with such ones those
+/// without a sender; when no object has all keys, those without a sender.
+fn objects(value: &Value, names: &[&str; 3]) -> Vec<Cursor> {
+    let [to, _, body] = *names;
+    let mut found = innermost(value, &|value| has_all(value, names), &[to, body]);
+    if found.is_empty() {
+        found = innermost(value, &|value| has_all(value, &[to, body]), &[]);
+    }
+    found.into_iter().map(Cursor::at).collect()
+}
+
+/// The innermost objects that are `whole`, at any depth inside. Of a list that has
+/// some, those of its other objects as well that have the keys `enough`.
+fn innermost<'a>(
+    value: &'a Value,
+    whole: &impl Fn(&Value) -> bool,
+    enough: &[&str],
+) -> Vec<&'a Value> {
     match value {
-        Value::Array(records) => records
-            .iter()
-            .flat_map(|record| whole_objects(record, keys))
-            .collect(),
-        Value::Object(inner) => {
-            let inner: Vec<_> = inner
-                .values()
-                .flat_map(|member| whole_objects(member, keys))
-                .collect();
-            let has = |key: &&str| {
-                members(value, key)
-                    .into_iter()
-                    .any(|v| as_text(v).is_some())
-            };
-            if inner.is_empty() && keys.iter().all(has) {
+        Value::Array(elements) => {
+            let inside = |element| innermost(element, whole, enough);
+            let found: Vec<_> = elements.iter().map(inside).collect();
+            let some = !enough.is_empty() && found.iter().any(|found| !found.is_empty());
+            let pairs = elements.iter().zip(found);
+            let also = |element| some && has_all(element, enough);
+            pairs
+                .flat_map(|(element, found)| match found.as_slice() {
+                    [] if also(element) => vec![element],
+                    _ => found,
+                })
+                .collect()
+        }
+        Value::Object(members) => {
+            let inside = |member| innermost(member, whole, enough);
+            let found: Vec<_> = members.values().flat_map(inside).collect();
+            if found.is_empty() && whole(value) {
                 return vec![value];
             }
-            inner
+            found
         }
         Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => Vec::new(),
     }
+}
+
+/// Whether an object has texts with these names, at any depth.
+fn has_all(value: &Value, names: &[&str]) -> bool {
+    let is_text = |found: &Value| as_text(found).is_some();
+    let has = |name: &&str| members(value, name).into_iter().any(is_text);
+    value.is_object() && names.iter().all(has)
 }
 
 /// The records that the wildcards of these keys stand for together.

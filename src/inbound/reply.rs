@@ -118,7 +118,9 @@ impl From<ExtractError> for Refusal {
     fn from(error: ExtractError) -> Self {
         match error {
             ExtractError::CharacterSet(error) => error.into(),
-            ExtractError::Missing(_) | ExtractError::Party(..) => Self::BadRequest(failed(&error)),
+            ExtractError::Missing(_) | ExtractError::Destination(..) => {
+                Self::BadRequest(failed(&error))
+            }
             ExtractError::TooLong(_) | ExtractError::TooMany(_) => Self::TooLarge(failed(&error)),
         }
     }

@@ -18,7 +18,7 @@ const NUMBER_MAX: usize = 20;
 /// Most bytes of an alphanumeric sender. GSM has 11 characters (3GPP TS 23.040,
 /// 9.1.2.5), some providers pass on a few more, and a LID of WhatsApp has 18 or
 /// 23.
-const SENDER_MAX: usize = 24;
+pub(super) const SENDER_MAX: usize = 24;
 
 /// A phone number: up to 20 digits, with or without a leading `+`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

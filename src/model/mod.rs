@@ -11,4 +11,5 @@ pub mod message;
 pub mod number;
 pub(crate) mod outgoing;
 pub mod segments;
+pub mod sender_name;
 pub(crate) mod unix_time;

@@ -81,6 +81,14 @@ fn sender_names_arrive() {
         ("A.b-c_d+e", "A.b-c_d+e"),
         ("+1 (501) 712-2661", REMOTE),
         ("72404", "72404"),
+        ("AT&T", "AT-T"),
+        ("Søstrene G", "Sostrene%20G"),
+        ("a, pjsip:jane", "a-%20pjsip-jane"),
+        ("x>\r\nApplication: System", "x-%20Application-%20System"),
+        ("${SHELL(touch /tmp/x)}", "SHELL-touch%20-tmp-x"),
+        ("7/11", "7-11_"),
+        ("🎉", "unknown"),
+        ("", "unknown"),
     ]) {
         assert_eq!(server.send(JOHN, sender, "x").status, 200);
         assert_eq!(john.wait_for(count).pop().unwrap().from, shown);

@@ -221,6 +221,11 @@ fn mistake_is_named_with_line_key_and_remedy() {
             ":5: [websmsd] max_body = \"1\": expected a number from 1024 to 16777216",
         ),
         (
+            "[websmsd]\nfrom_default = AT&T",
+            ":5: [websmsd] from_default = \"AT&T\": expected a number, or up to 24 letters, digits, \
+             blanks and . _ + -",
+        ),
+        (
             "[astqueue]\nmaxretries = many",
             ":5: [astqueue] maxretries = \"many\": expected a number from 0 to 1000000",
         ),

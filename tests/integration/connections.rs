@@ -57,7 +57,7 @@ fn refusal_ends_the_connection() {
     let long = ("X-Long", "x".repeat(20_000));
     for (raw, status) in [
         (post("/plain", &[JSON], b"{"), 400),
-        (post("/plain", &[FORM], b"To=1&From=2"), 400),
+        (post("/plain", &[FORM], b"To=1"), 400),
         (post("/basic", &[FORM], &message), 401),
         (post("/token?k=wrong", &[FORM], &message), 403),
         (post("/other", &[FORM], &message), 404),

@@ -81,6 +81,7 @@ mod queue;
 mod receipts;
 mod renewal;
 mod request;
+mod senders;
 mod shutdown;
 mod spool;
 mod vectors;

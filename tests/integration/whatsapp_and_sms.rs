@@ -879,14 +879,17 @@ fn whatsapp_identities_become_numbers_or_names() {
             };
             assert_eq!(parameters["To"], to);
         }
-        for other in [
-            "120363041234567890@g.us",
-            "status@broadcast",
-            "@lid",
-            "x@c.us",
-        ] {
+        // What is neither becomes a name: nobody else is answered.
+        for (count, (other, name)) in (7..).zip([
+            ("120363041234567890@g.us", "120363041234567890-g.us"),
+            ("status@broadcast", "status-broadcast"),
+            ("@lid", "lid"),
+            ("x@c.us", "x-c.us"),
+        ]) {
             let form = http::message("12025550160@c.us", other, "hello");
-            assert_eq!(daemon.post("/chat", &[FORM], &form).status, 400, "{other}");
+            assert_eq!(daemon.post("/chat", &[FORM], &form).status, 200, "{other}");
+            let received = callfile::read(&daemon.spool.wait_for(count)[count - 1]);
+            assert_eq!(received.1, name);
         }
         assert!(setup.sms.requests().is_empty());
     }

@@ -11,6 +11,7 @@ use crate::config::sections::incoming::receipts::ReceiptPaths;
 use crate::document::condition::Condition;
 use crate::document::path::FieldPath;
 use crate::model::interface::InterfaceName;
+use crate::model::message::Sender;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
 
@@ -29,6 +30,8 @@ pub struct IncomingInterface {
     /// How requests authenticate; `None` accepts all.
     pub auth: Option<WebhookAuth<SecretSource>>,
     pub keys: FieldPaths,
+    /// The sender of a message that names none.
+    pub from_default: Sender,
     /// What a message must fulfil: all of these.
     pub matching: Vec<Condition>,
     /// What makes a request no message: any of these.

@@ -38,6 +38,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
     let methods = reader.read_as(&keys::METHOD, methods);
     let auth = auth::read::read(reader);
     let fields = read_fields(reader);
+    let from_default = reader.read(&keys::FROM_DEFAULT);
     let matching = reader.read_each(&keys::MATCH);
     let ignored = reader.read_each(&keys::IGNORE);
     let encoding = reader.choose(&keys::DECODE, &ENCODINGS);
@@ -60,6 +61,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         methods: methods?,
         auth: auth?,
         keys: fields?,
+        from_default: from_default?,
         matching: matching?,
         ignored: ignored?,
         body: body?,

@@ -5,7 +5,7 @@ use crate::config::syntax::section::Section;
 use crate::config::syntax::value::{
     Choice, Custom, ExtensionList, HeaderName, Limit, ListenAddress, NetworkList, Number,
     NumberForm, OptionalCondition, OptionalPath, OptionalText, Places, RequiredPlaces, Seconds,
-    SecretText, UrlPaths, WordList,
+    SecretText, SenderText, UrlPaths, WordList,
 };
 
 keys! { Section::Websmsd;
@@ -23,7 +23,13 @@ keys! { Section::Websmsd;
     /// Where the number or name of the sender is.
     KEY_FROM: "key_from" = "From", RequiredPlaces, "where the sender's number is";
 
-    /// Where the text is.
+    /// Sender of a message that names none, or one without a letter or digit that can be written. Other
+    /// names are written as near as Asterisk and SIP can carry them: `AT&T` as `AT-T`, `Søstrene G` as
+    /// `Sostrene G`. A name is never the reason to refuse a text.
+    FROM_DEFAULT: "from_default" = "unknown", SenderText, "sender where none is named";
+
+    /// Where the text is. With a destination and a sender, no text is an empty text, unless `match` is not
+    /// set and a field is named `status` or so: then it is rather a receipt, see `receipt_match`.
     KEY_BODY: "key_body" = "Body", RequiredPlaces, "where the text is";
 
     /// Where the provider's id of the message is, e.g. `MessageSid`. A message whose id was seen before,

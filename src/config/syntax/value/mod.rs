@@ -20,6 +20,7 @@ pub(crate) use network::{HeaderName, HostList, ListenAddress, NetworkList, heade
 pub(crate) use number::{Limit, Number, Seconds, YesOrNo};
 pub(crate) use path::{AbsolutePath, ContextName, ExtensionList, OptionalPath};
 pub(crate) use text::{
-    OptionalText, PairList, RequiredText, SecretText, WordList, optional, pair, pairs, words,
+    OptionalText, PairList, RequiredText, SecretText, SenderText, WordList, optional, pair, pairs,
+    words,
 };
 pub(crate) use url::{BaseUrl, UrlPaths};

@@ -1,6 +1,7 @@
 //! Texts, secrets and lists of words.
 
-use crate::config::syntax::value::kind::{Describe, Kind};
+use crate::config::syntax::value::kind::{Describe, Kind, expected};
+use crate::model::message::Sender;
 use crate::secret::SecretSource;
 
 /// Any text; empty is `None`.
@@ -10,6 +11,10 @@ pub(crate) struct OptionalText;
 /// Any text but the empty one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RequiredText;
+
+/// A number or name that a message can be from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SenderText;
 
 /// A secret, or where to find it; empty is `None`.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,6 +53,20 @@ impl Kind for RequiredText {
 
     fn parse(&self, raw: &str) -> Result<String, String> {
         optional(raw)?.ok_or_else(|| "must not be empty".to_owned())
+    }
+}
+
+impl Describe for SenderText {
+    fn describe(&self) -> String {
+        "a number, or up to 24 letters, digits, blanks and . _ + -".to_owned()
+    }
+}
+
+impl Kind for SenderText {
+    type Value = Sender;
+
+    fn parse(&self, raw: &str) -> Result<Sender, String> {
+        Sender::parse(raw).map_err(|_| expected(self))
     }
 }
 
