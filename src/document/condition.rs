@@ -77,6 +77,23 @@ impl Condition {
         self.0.iter().all(|clause| clause.holds(subject))
     }
 
+    /// Whether a clause does not hold for a value that the document has.
+    pub(crate) fn fails_on_a_value(&self, document: &Document) -> bool {
+        self.0
+            .iter()
+            .any(|clause| clause.fails_on_a_value(document))
+    }
+
+    /// The places that clauses compare the value of, and of which the document has
+    /// not even the outermost member.
+    pub(crate) fn missing_places(&self, document: &Document) -> Vec<&FieldPath> {
+        let compared = self.0.iter().filter_map(|clause| match clause {
+            Clause::Value(path, Test::Matches(_) | Test::OneOf(_)) => Some(path),
+            _ => None,
+        });
+        compared.filter(|path| !document.has_start(path)).collect()
+    }
+
     /// Whether all clauses hold, when the body of the subject could not be read to
     /// its end; `None` when what is missing decides.
     pub fn holds_in_part(&self, subject: &Subject<'_>) -> Option<bool> {
@@ -237,6 +254,22 @@ impl Clause {
                     FieldPath::Pointer(_) => !found.is_empty() && passes.all(|passes| passes),
                 }
             }
+        }
+    }
+
+    fn fails_on_a_value(&self, document: &Document) -> bool {
+        let fails = || {
+            !self.holds(&Subject {
+                document,
+                cursor: &Cursor::default(),
+                text: "",
+                status: None,
+            })
+        };
+        match self {
+            Self::Value(_, Test::Present) => false,
+            Self::Value(path, _) => document.has_start(path) && fails(),
+            Self::Not(_) | Self::Pattern(_) | Self::Status(_) => fails(),
         }
     }
 

@@ -87,6 +87,31 @@ impl JsonPointer {
         elements
     }
 
+    /// Whether the first member that this pointer names is in the document.
+    pub(super) fn has_start(&self, document: &Document) -> bool {
+        let member = self.0.iter().position(|step| !step.is_wildcard());
+        let steps = member.map_or(self.0.len(), |member| member + 1);
+        !self.first_values(steps, document).is_empty()
+    }
+
+    /// Whether the lists that one of the wildcards stands for are all empty.
+    pub fn is_in_empty_list(&self, document: &Document) -> bool {
+        let is_empty = |list: &Value| list.as_array().is_some_and(Vec::is_empty);
+        let mut steps = self.0.iter().enumerate();
+        steps.any(|(depth, step)| {
+            let lists = step
+                .is_wildcard()
+                .then(|| self.first_values(depth, document));
+            lists.is_some_and(|lists| !lists.is_empty() && lists.iter().all(is_empty))
+        })
+    }
+
+    /// What the first steps of this pointer lead to.
+    fn first_values(&self, steps: usize, document: &Document) -> Vec<Value> {
+        let start = Self(self.0.iter().take(steps).cloned().collect());
+        start.find(document, &Cursor::default())
+    }
+
     /// Calls `visit` with each value that this pointer leads to, and the cursor of
     /// its element, until `visit` returns `false`.
     fn walk(

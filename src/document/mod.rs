@@ -61,6 +61,14 @@ impl Document {
         }
     }
 
+    /// Whether the outermost member of `path` is there, whatever is inside.
+    pub fn has_start(&self, path: &FieldPath) -> bool {
+        match path {
+            FieldPath::Pointer(pointer) => pointer.has_start(self),
+            _ => !self.find(path, &Cursor::default()).is_empty(),
+        }
+    }
+
     /// The first text at the first of `paths` where it is not empty; if it is
     /// empty at all of them, the empty text. `None` when no path leads to text.
     pub fn text(&self, paths: &[FieldPath], cursor: &Cursor) -> Option<String> {

@@ -16,6 +16,7 @@ use crate::inbound::decode::{self, DecodeError};
 use crate::inbound::receipt::receipts;
 use crate::inbound::record::{self, RECORDS_MAX, holds};
 use crate::inbound::sender::{self, ReplacedSender};
+use crate::inbound::shape;
 use crate::inbound::whatsapp_message::{self, FileReference, Rendered};
 use crate::model::character_set;
 use crate::model::media_type::url_extension;
@@ -43,12 +44,27 @@ pub(crate) struct Extracted {
     pub ignored: usize,
 }
 
+impl Extracted {
+    /// Whether the request holds nothing that is known.
+    fn is_empty(&self) -> bool {
+        let parts = [
+            self.messages.len(),
+            self.rejected.len(),
+            self.receipts.len(),
+        ];
+        self.ignored == 0 && parts == [0; 3]
+    }
+}
+
 /// Reads the messages and receipts of a request.
 pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extracted {
     let mut extracted = Extracted {
         receipts: receipts(document, incoming),
         ..Extracted::default()
     };
+    if shape::has_empty_list(document, incoming) {
+        return extracted;
+    }
     let records = record::find(document, incoming);
     if records.len() > RECORDS_MAX {
         extracted
@@ -56,10 +72,18 @@ pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extr
             .push(ExtractError::TooMany(records.len()));
         return extracted;
     }
+    let mut unmatched = 0;
     for record in records {
-        if !is_message(document, &record, incoming) {
-            extracted.ignored += 1;
-            continue;
+        match judge(document, &record, incoming) {
+            Judgement::Ignored => {
+                extracted.ignored += 1;
+                continue;
+            }
+            Judgement::Unmatched => {
+                unmatched += 1;
+                continue;
+            }
+            Judgement::Message => {}
         }
         match message(document, &record, incoming) {
             Ok((message, replaced)) => {
@@ -69,14 +93,45 @@ pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extr
             Err(error) => extracted.rejected.push(error),
         }
     }
+    if unmatched > 0
+        && extracted.is_empty()
+        && let Some(error) = other_shape(document, incoming)
+    {
+        extracted.rejected.push(error);
+    } else {
+        extracted.ignored += unmatched;
+    }
     extracted
 }
 
-fn is_message(document: &Document, record: &Cursor, incoming: &IncomingInterface) -> bool {
+/// What the conditions say of a record.
+enum Judgement {
+    /// `ignore` or `receipt_match` holds.
+    Ignored,
+    Message,
+    /// `match` does not hold.
+    Unmatched,
+}
+
+fn judge(document: &Document, record: &Cursor, incoming: &IncomingInterface) -> Judgement {
     let holds = |condition: &Condition| holds(condition, document, record);
-    incoming.matching.iter().all(holds)
-        && !incoming.ignored.iter().any(holds)
-        && !incoming.receipts.matching.iter().any(holds)
+    if incoming.ignored.iter().any(holds) || incoming.receipts.matching.iter().any(holds) {
+        Judgement::Ignored
+    } else if incoming.matching.iter().all(holds) {
+        Judgement::Message
+    } else {
+        Judgement::Unmatched
+    }
+}
+
+/// That a document in which nothing matches has not the shape that `match` is for.
+fn other_shape(document: &Document, incoming: &IncomingInterface) -> Option<ExtractError> {
+    let places = shape::missing_places(document, incoming);
+    let first = places.first()?;
+    Some(ExtractError::OtherShape {
+        place: first.to_string(),
+        members: shape::member_names(document.value()),
+    })
 }
 
 fn message(
@@ -263,6 +318,12 @@ pub(crate) enum ExtractError {
     Missing(String),
     #[error("read field {0:?}")]
     Destination(String, #[source] InvalidParty),
+    #[error("find {place:?}, which match names: the request has another shape")]
+    OtherShape {
+        place: String,
+        /// The names that are there.
+        members: String,
+    },
     #[error("read the message: the text has {0} bytes (the limit is {TEXT_MAX})")]
     TooLong(usize),
     #[error("read the messages: the request holds {0} (the limit is {RECORDS_MAX})")]

@@ -36,6 +36,10 @@ use crate::model::unix_time;
 use crate::spool::SpoolError;
 use crate::storage::blocking::blocking;
 
+/// What to do about requests of another shape.
+const OTHER_SHAPE_REMEDY: &str = "if these are messages, set match, key_to, key_from and key_body to \
+     the names that are there; if they are not, set ignore";
+
 /// Answers the providers' webhooks.
 pub(crate) struct WebhookHandler {
     endpoints: Vec<Endpoint>,
@@ -146,6 +150,9 @@ impl WebhookHandler {
             }
             return Ok(());
         }
+        if none && rejected.is_empty() {
+            debug!(%client, interface = %interface.interface, "request without messages");
+        }
         for ReplacedSender { sent, used } in replaced {
             let interface = &interface.interface;
             debug!(%client, %interface, ?sent, %used, "sender name replaced");
@@ -206,10 +213,15 @@ impl WebhookHandler {
             return;
         };
         let status = refusal.status().as_u16();
-        if let Refusal::Unavailable(reason) = refusal {
-            error!(%peer, status, %reason, suppressed, "message not stored");
-        } else {
-            warn!(%peer, status, reason = %refusal, suppressed, "request refused");
+        match refusal {
+            Refusal::Unavailable(reason) => {
+                error!(%peer, status, %reason, suppressed, "message not stored");
+            }
+            Refusal::OtherShape { reason, members } => {
+                let remedy = OTHER_SHAPE_REMEDY;
+                warn!(%peer, status, %reason, members, remedy, suppressed, "request refused");
+            }
+            _ => warn!(%peer, status, reason = %refusal, suppressed, "request refused"),
         }
     }
 }

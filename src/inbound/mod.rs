@@ -7,8 +7,8 @@
 //! 2. the interface, by address and path ([`endpoint`], [`path_template`]),
 //! 3. method, size and body, read once ([`request`], [`decode`]),
 //! 4. signature or token ([`auth`]),
-//! 5. messages and receipts ([`extract`], [`record`], [`sender`], [`receipt`],
-//!    [`whatsapp_message`]),
+//! 5. messages and receipts ([`extract`], [`record`], [`sender`], [`shape`],
+//!    [`receipt`], [`whatsapp_message`]),
 //! 6. ids that were stored before ([`dedupe`]), pictures, spool ([`store`]).
 //!
 //! An [`observer`] is notified of messages and receipts.
@@ -31,6 +31,7 @@ pub(crate) mod record;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod sender;
+pub(crate) mod shape;
 pub(crate) mod store;
 pub(crate) mod whatsapp_message;
 

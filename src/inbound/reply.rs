@@ -38,6 +38,13 @@ pub(crate) enum Refusal {
     /// 404: no interface has this path.
     #[error("{0}")]
     NotFound(String),
+    /// 400: the request is not of the shape that the interface is configured for.
+    #[error("{reason}")]
+    OtherShape {
+        reason: String,
+        /// The names that are there.
+        members: String,
+    },
     /// 408.
     #[error("the body did not arrive in time")]
     TooSlow,
@@ -58,7 +65,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::OtherShape { .. } => StatusCode::BAD_REQUEST,
             Self::Address(_) | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
@@ -116,12 +123,12 @@ impl From<ContentCodingError> for Refusal {
 
 impl From<ExtractError> for Refusal {
     fn from(error: ExtractError) -> Self {
+        let reason = failed(&error);
         match error {
             ExtractError::CharacterSet(error) => error.into(),
-            ExtractError::Missing(_) | ExtractError::Destination(..) => {
-                Self::BadRequest(failed(&error))
-            }
-            ExtractError::TooLong(_) | ExtractError::TooMany(_) => Self::TooLarge(failed(&error)),
+            ExtractError::Destination(..) | ExtractError::Missing(_) => Self::BadRequest(reason),
+            ExtractError::OtherShape { members, .. } => Self::OtherShape { reason, members },
+            ExtractError::TooLong(_) | ExtractError::TooMany(_) => Self::TooLarge(reason),
         }
     }
 }

@@ -82,6 +82,7 @@ mod receipts;
 mod renewal;
 mod request;
 mod senders;
+mod shapes;
 mod shutdown;
 mod spool;
 mod vectors;

@@ -43,7 +43,8 @@ keys! { Section::Websmsd;
 
     /// What a message must fulfil, e.g. `/data/event_type=message.received`. May be given on several
     /// lines, all of which must hold. A request that does not match is answered as if it did, logged,
-    /// and not delivered.
+    /// and not delivered. One that has not even the outermost member of the place has another shape: it
+    /// is refused with 400, and the log has the names that are there.
     MATCH: "match" = "", OptionalCondition, repeated, "what a message must fulfil, may be repeated";
 
     /// What makes a request no message. May be given on several lines, one of which is enough.
