@@ -25,6 +25,7 @@ use crate::inbound::endpoint::{self, Endpoint, NoEndpoint};
 use crate::inbound::extract::{self, Extracted};
 use crate::inbound::observer::ReceiptObserver;
 use crate::inbound::path_template;
+use crate::inbound::probe;
 use crate::inbound::reply::{self, Refusal};
 use crate::inbound::request::WebhookRequest;
 use crate::inbound::sender::ReplacedSender;
@@ -91,8 +92,15 @@ impl WebhookHandler {
             // Anybody may ask for it where no secret is needed.
             return Ok(Answer::Plain(response));
         }
-        check_method(request.method(), &endpoint.settings)?;
         let (head, body) = request.into_parts();
+        let now = unix_time::seconds(SystemTime::now());
+        if probe::is_probe(&head.method) && probe::is_authentic(&head, endpoint, now).await {
+            let interface = &endpoint.settings.interface;
+            debug!(%client, %interface, method = %head.method, "probe answered");
+            let methods = methods(&endpoint.settings);
+            return Ok(Answer::Plain(probe::response(&head, &methods)));
+        }
+        check_method(&head.method, &endpoint.settings)?;
         let body = read_body(body, self.max_body).await?;
         let body = content_coding::decoded(&head.headers, body, self.max_body)?;
         let request = WebhookRequest::read(&head, body, endpoint).await;
@@ -266,17 +274,25 @@ impl Handler for WebhookHandler {
 }
 
 fn check_method(method: &Method, interface: &IncomingInterface) -> Result<(), Refusal> {
-    let name = |allowed: &AllowedMethod| match allowed {
-        AllowedMethod::Get => Method::GET,
-        AllowedMethod::Post => Method::POST,
-        AllowedMethod::Put => Method::PUT,
-    };
-    let allowed: Vec<_> = interface.methods.iter().map(name).collect();
-    if allowed.contains(method) {
+    let is_it = |allowed: &AllowedMethod| method_name(*allowed) == method.as_str();
+    if interface.methods.iter().any(is_it) {
         return Ok(());
     }
-    let allowed: Vec<_> = allowed.iter().map(Method::as_str).collect();
-    Err(Refusal::MethodNotAllowed(allowed.join(", ")))
+    Err(Refusal::MethodNotAllowed(methods(interface)))
+}
+
+/// The methods of messages, as in the header Allow.
+fn methods(interface: &IncomingInterface) -> String {
+    let names = interface.methods.iter().map(|method| method_name(*method));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn method_name(method: AllowedMethod) -> &'static str {
+    match method {
+        AllowedMethod::Get => "GET",
+        AllowedMethod::Post => "POST",
+        AllowedMethod::Put => "PUT",
+    }
 }
 
 /// Authenticates a request, as far as the interface asks for it.

@@ -5,7 +5,8 @@
 //!
 //! 1. the client's address ([`crate::http::server::client_address`]),
 //! 2. the interface, by address and path ([`endpoint`], [`path_template`]),
-//! 3. method, size and body, read once ([`request`], [`decode`]),
+//! 3. method, size and body, read once ([`request`], [`decode`]); a [`probe`] ends
+//!    here,
 //! 4. signature or token ([`auth`]),
 //! 5. messages and receipts ([`extract`], [`record`], [`sender`], [`shape`],
 //!    [`receipt`], [`whatsapp_message`]),
@@ -26,6 +27,7 @@ pub(crate) mod handler;
 pub(crate) mod observer;
 mod pairs;
 pub(crate) mod path_template;
+pub(crate) mod probe;
 pub(crate) mod receipt;
 pub(crate) mod record;
 pub(crate) mod reply;

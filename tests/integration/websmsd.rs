@@ -59,7 +59,9 @@ fn only_stored_messages_and_challenges_get_status_200() {
             request("GET", "/hook/1?To=1&From=2&Body=x", &[], b""),
             405,
         ),
-        ("head", request("HEAD", "/hook/1", &[], b""), 405),
+        ("head", request("HEAD", "/hook/1", &[], b""), 200),
+        ("options", request("OPTIONS", "/hook/1", &[], b""), 204),
+        ("head elsewhere", request("HEAD", "/hook/2", &[], b""), 404),
         ("put", request("PUT", "/hook/1", &[FORM], &message), 405),
         ("delete", request("DELETE", "/hook/1", &[], b""), 405),
         ("no type", post("/hook/1", &[], b"hello"), 415),
@@ -94,6 +96,58 @@ fn only_stored_messages_and_challenges_get_status_200() {
     daemon.spool.wait_for(5);
     assert_eq!(daemon.spool.take().len(), 5);
     assert!(list(&daemon.spool.staging()).is_empty());
+}
+
+/// Who could not post a message gets what he got before.
+#[test]
+fn probe_is_answered_where_a_message_could_be_posted() {
+    let daemon = Daemon::start(
+        "[websmsd]\nproxy_addr = 127.0.0.1\nproxy_header = X-Forwarded-For\npermit_addr = 192.0.2.1\n\
+         request_uri [open] = /open\nmethod [open] = POST,PUT\n\
+         request_uri [path] = /path/{token}\nauth [path] = token\nauth_place [path] = path\n\
+         auth_secret [path] = good\n\
+         request_uri [query] = /query\nauth [query] = token\nauth_place [query] = query:k\n\
+         auth_secret [query] = good\n\
+         request_uri [basic] = /basic\nauth [basic] = basic\nauth_user [basic] = u\n\
+         auth_secret [basic] = p\n\
+         request_uri [hmac] = /hmac\nauth [hmac] = hmac\nauth_place [hmac] = header:X\n\
+         auth_secret [hmac] = good\n",
+    );
+    let probe = |method: &str, target: &str, client: &str, header: (&str, &str)| {
+        let raw = request(method, target, &[("X-Forwarded-For", client), header], b"");
+        daemon.request(&raw)
+    };
+    let none = ("X-None", "1");
+    let basic = ("Authorization", "Basic dTpw");
+    for (target, header, admitted) in [
+        ("/open", none, true),
+        ("/path/good", none, true),
+        ("/path/bad", none, false),
+        ("/query?k=good", none, true),
+        ("/query?k=bad", none, false),
+        ("/query", none, false),
+        ("/basic", basic, true),
+        ("/basic", ("Authorization", "Basic dTpx"), false),
+        ("/basic", none, false),
+        ("/hmac", none, true),
+    ] {
+        for (method, status) in [("HEAD", 200), ("OPTIONS", 204)] {
+            let expected = if admitted { status } else { 405 };
+            let answer = probe(method, target, "192.0.2.1", header);
+            assert_eq!(answer.status, expected, "{method} {target}");
+            assert_eq!(probe(method, target, "192.0.2.2", header).status, 403);
+        }
+    }
+    assert_eq!(probe("HEAD", "/other", "192.0.2.1", none).status, 404);
+    let answer = probe(
+        "OPTIONS",
+        "/open",
+        "192.0.2.1",
+        ("WebHook-Request-Origin", "x.example"),
+    );
+    assert_eq!(answer.headers["allow"], "POST, PUT, HEAD, OPTIONS");
+    assert_eq!(answer.headers["webhook-allowed-origin"], "*");
+    assert!(daemon.spool.is_untouched());
 }
 
 #[test]
