@@ -4,6 +4,7 @@ use crate::config::CallFileSettings;
 use crate::fuzz::Input;
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Message, PhoneNumber, Sender, Text};
+use crate::model::sender_name::harmless;
 use crate::spool::callfile::{CallFileContent, read, render};
 use crate::spool::progress::{Progress, attempts, progress, without_attempts};
 
@@ -16,7 +17,8 @@ pub fn call_file(data: &[u8]) {
     let mut input = Input(data);
     let settings = settings(&mut input);
     let (to, from) = (input.text(), input.text());
-    let (Ok(to), Ok(from)) = (PhoneNumber::parse(&to), Sender::parse(&from)) else {
+    let from = Sender::parse(&from).ok().or_else(|| harmless(&from));
+    let (Ok(to), Some(from)) = (PhoneNumber::parse(&to), from) else {
         return;
     };
     let message = Message {

@@ -55,6 +55,8 @@ pub(crate) struct WebhookHandler {
     challenges: LogLimit,
     ignored: LogLimit,
     guesses: KeyedLogLimit<InterfaceName>,
+    /// Messages without a sender.
+    nameless: LogLimit,
 }
 
 impl WebhookHandler {
@@ -75,6 +77,7 @@ impl WebhookHandler {
             challenges: LogLimit::default(),
             ignored: LogLimit::default(),
             guesses: KeyedLogLimit::hourly(),
+            nameless: LogLimit::default(),
         }
     }
 
@@ -161,10 +164,7 @@ impl WebhookHandler {
         if none && rejected.is_empty() {
             debug!(%client, interface = %interface.interface, "request without messages");
         }
-        for ReplacedSender { sent, used } in replaced {
-            let interface = &interface.interface;
-            debug!(%client, %interface, ?sent, %used, "sender name replaced");
-        }
+        self.log_replaced(client, interface, &replaced);
         self.record_receipts(receipts).await?;
         self.store_messages(client, messages, interface.dedupe_lifetime)
             .await?;
@@ -213,6 +213,23 @@ impl WebhookHandler {
         if let Some(suppressed) = self.guesses.allow(interface.clone()) {
             let remedy = "set charset or key_charset of [websmsd]";
             warn!(%client, %interface, remedy, suppressed, "character set guessed");
+        }
+    }
+
+    fn log_replaced(
+        &self,
+        client: IpAddr,
+        interface: &IncomingInterface,
+        replaced: &[ReplacedSender],
+    ) {
+        let interface = &interface.interface;
+        for ReplacedSender { sent, used } in replaced {
+            if !sent.is_empty() {
+                debug!(%client, %interface, ?sent, %used, "sender name replaced");
+            } else if let Some(suppressed) = self.nameless.allow() {
+                let remedy = "if there is one, set key_from to its place";
+                info!(%client, %interface, %used, remedy, suppressed, "message without sender");
+            }
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) fn has_empty_list(document: &Document, incoming: &IncomingInterface) 
     };
     let keys = &incoming.keys;
     let finds = |paths: &[FieldPath]| document.text(paths, &Cursor::default()).is_some();
-    keys.to.iter().any(is_in_empty_list) && !finds(&keys.to) && !finds(&keys.body)
+    !finds(&keys.to) && !finds(&keys.body) && keys.to.iter().any(is_in_empty_list)
 }
 
 fn is_empty(value: &Value) -> bool {

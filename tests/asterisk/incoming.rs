@@ -96,6 +96,23 @@ fn sender_names_arrive() {
 }
 
 #[test]
+fn answer_to_a_name_is_refused() {
+    let (pbx, server) = Pbx::with_websmsd(&Changes::default());
+    let john = pbx.phone("john");
+    for (count, sender) in (1..).zip(["My Bank", "AT&T", "lid & 5", ""]) {
+        assert_eq!(server.send(JOHN, sender, "x").status, 200);
+        let name = john.wait_for(count).pop().unwrap().from;
+        assert_eq!(john.send(&name, b"answer"), 404, "{name}");
+    }
+    // What starts with a digit gets as far as the dialplan.
+    assert_eq!(server.send(JOHN, "7/11", "x").status, 200);
+    let name = john.wait_for(5).pop().unwrap().from;
+    assert_eq!(john.send(&name, b"answer"), 202);
+    let notice = john.wait_for(6).pop().unwrap().text();
+    assert_eq!(notice, "Not delivered: this is not a number");
+}
+
+#[test]
 fn call_files_belong_to_asterisk() {
     let (pbx, server) = Pbx::with_websmsd(&Changes::default());
     // No phone has this number, so Asterisk keeps the file and retries.
@@ -201,7 +218,9 @@ fn attack_reaches_no_other_context() {
         (JOHN, system),
         ("+1\r\nSetvar: FILE(/tmp/websms-was-here)=x", REMOTE),
     ] {
-        assert_eq!(server.send(to, from, "x").status, 400);
+        // As a sender it is only a strange name.
+        let expected = if to == JOHN { 200 } else { 400 };
+        assert_eq!(server.send(to, from, "x").status, expected);
         let encoded = http::form(&[
             (
                 "Body",
@@ -209,10 +228,13 @@ fn attack_reaches_no_other_context() {
             ),
             ("To", to.as_bytes()),
         ]);
-        assert_eq!(server.post("/", &[FORM], &encoded).status, 400);
+        assert_eq!(server.post("/", &[FORM], &encoded).status, expected);
     }
+    let mut senders: Vec<_> = john.wait_for(2).into_iter().map(|text| text.from).collect();
+    senders.sort();
+    assert_eq!(senders, ["unknown", "x-%20Application-%20System%20D"]);
     assert_eq!(server.send(JOHN, REMOTE, "the last one").status, 200);
-    assert_eq!(john.wait_for(1)[0].text(), "the last one");
+    assert_eq!(john.wait_for(3)[2].text(), "the last one");
     let log = pbx.log();
     let executed: Vec<_> = log
         .lines()

@@ -96,6 +96,11 @@ fn missing_sender_is_the_configured_one() {
             assert_eq!(delivered(&daemon, count).0, expected, "{body}");
         }
     }
+    let line = daemon.wait_for_log("message without sender");
+    assert!(
+        line.contains(" INFO ") && line.contains("key_from"),
+        "{line}"
+    );
     let refused = http::form(&[("Body", b"code 1234")]);
     assert_eq!(daemon.post("/a", &[FORM], &refused).status, 400);
 }
