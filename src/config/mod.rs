@@ -39,11 +39,10 @@ pub(crate) use sections::outgoing::delivery::IdempotencySettings;
 pub use sections::outgoing::delivery::RetrySettings;
 pub(crate) use sections::outgoing::delivery::{DeliveryMode, DeliverySettings};
 pub(crate) use sections::outgoing::error_codes::ErrorCodes;
-pub(crate) use sections::outgoing::interface::{
-    Charset, OutgoingInterface, RequestMethod, ResponseId,
-};
+pub(crate) use sections::outgoing::interface::{Charset, OutgoingInterface, RequestMethod};
 pub(crate) use sections::outgoing::parameters::{BodyType, pointer};
 pub(crate) use sections::outgoing::pictures::{PictureSettings, PrecedingUpload};
+pub(crate) use sections::outgoing::response_place::ResponsePlace;
 pub(crate) use sections::sak::{SakSettings, SessionId};
 pub(crate) use sections::server::HttpSettings;
 pub use sections::spool::CallFileSettings;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 use serde_json::Value;
 
-use crate::config::{self, ErrorCodes, IncomingInterface, ResponseId};
+use crate::config::{self, ErrorCodes, IncomingInterface, ResponsePlace};
 use crate::document::condition::{Condition, Subject};
 use crate::document::cursor::Cursor;
 use crate::document::lenient_json;
@@ -73,7 +73,7 @@ pub fn response_check(data: &[u8]) {
     assert_eq!(verdict(None, answer).outcome, expected);
     assert!(is_short_line(&judged.detail, 2100), "{:?}", judged.detail);
     ids(&own, status, body);
-    explained(&judged, body);
+    explained(&judged, answer);
 }
 
 fn holds(check: &Condition, status: u16, body: &[u8]) -> bool {
@@ -113,9 +113,9 @@ fn negated(raw: &str, status: u16, body: &[u8], expected: bool) {
 }
 
 fn ids(own: &str, status: u16, body: &[u8]) {
-    static MATCHED: LazyLock<ResponseId> = LazyLock::new(|| {
+    static MATCHED: LazyLock<ResponsePlace> = LazyLock::new(|| {
         let pattern = Regex::new("(?:id|ID)[\":= ]*([0-9A-Za-z-]+)");
-        pattern.map_or(ResponseId::At(Vec::new()), ResponseId::Matched)
+        pattern.map_or(ResponsePlace::At(Vec::new()), ResponsePlace::Matched)
     });
     let paths = [own, "/id", "/messages/*/id", "id"];
     let paths: Vec<_> = paths
@@ -123,7 +123,7 @@ fn ids(own: &str, status: u16, body: &[u8]) {
         .filter_map(|path| FieldPath::parse(path).ok())
         .collect();
     let uploaded = uploaded_id(&paths, &ErrorCodes::default(), status, body);
-    let at = provider_id(&ResponseId::At(paths), body);
+    let at = provider_id(&ResponsePlace::At(paths), body);
     let matched = provider_id(&MATCHED, body);
     for id in [&at, &matched].into_iter().flatten() {
         assert!((1..=256).contains(&id.len()));
@@ -135,23 +135,20 @@ fn ids(own: &str, status: u16, body: &[u8]) {
     }
 }
 
-fn explained(judged: &Verdict, body: &[u8]) {
-    let path = |raw: &str| FieldPath::parse(raw).ok();
+fn explained(judged: &Verdict, answer: Answer<'_>) {
+    let at = |paths: &[&str]| {
+        let paths = paths.iter().filter_map(|path| FieldPath::parse(path).ok());
+        Some(ResponsePlace::At(paths.collect()))
+    };
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let errors = ErrorCodes {
-        code: ["/errors/*/code", "code"]
-            .into_iter()
-            .filter_map(path)
-            .collect(),
-        reason: ["/errors/*/title", "message"]
-            .into_iter()
-            .filter_map(path)
-            .collect(),
+        code: at(&["/errors/*/code", "code"]),
+        reason: at(&["/errors/*/title", "message"]),
         explanations: vec![("30007".to_owned(), "filtered".to_owned())],
         retry: words(&["429", "30022"]),
         fallback: words(&["21408"]),
     };
-    let explained = with_explanation(judged.clone(), &errors, body);
+    let explained = with_explanation(judged.clone(), &errors, answer);
     if judged.reason.is_none() {
         assert_eq!(
             explained, *judged,

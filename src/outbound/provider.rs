@@ -142,7 +142,7 @@ impl Provider {
                     is_complete: is_complete && !is_encoded,
                 };
                 let verdict = response::verdict(check, answer);
-                let verdict = response::with_explanation(verdict, &settings.errors, body);
+                let verdict = response::with_explanation(verdict, &settings.errors, answer);
                 let location = settings.response_id.as_ref();
                 let provider_id =
                     location.and_then(|location| response::provider_id(location, body));
@@ -160,7 +160,8 @@ impl Provider {
                     body,
                     is_complete,
                 };
-                response::verdict(None, answer)
+                let verdict = response::verdict(None, answer);
+                response::with_explanation(verdict, &settings.errors, answer)
             }
             Err(error) => transport::verdict(&error),
         };

@@ -1,9 +1,11 @@
 //! Response of a provider to verdict. Pure.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::config::{ErrorCodes, ResponseId};
+use crate::config::{ErrorCodes, ResponsePlace};
 use crate::document::Document;
 use crate::document::condition::{Condition, Subject};
 use crate::document::cursor::Cursor;
@@ -59,23 +61,25 @@ pub(crate) fn verdict(check: Option<&Condition>, answer: Answer<'_>) -> Verdict 
 
 /// The verdict with the provider's code and words for its refusal, which the
 /// configuration finds in the response and interprets.
-pub(crate) fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8]) -> Verdict {
+pub(crate) fn with_explanation(
+    verdict: Verdict,
+    errors: &ErrorCodes,
+    answer: Answer<'_>,
+) -> Verdict {
     if verdict.reason.is_none() {
         return verdict;
     }
-    let document = document(body);
-    let text = |paths: &[FieldPath]| {
-        let texts = paths
-            .iter()
-            .filter_map(|path| document.text(std::slice::from_ref(path), &Cursor::default()));
-        texts
-            .map(|text| excerpt(&text, EXPLANATION_MAX))
-            .find(|text| !text.is_empty())
+    let body = Body::new(answer.body);
+    let words = |place| {
+        let text = body.words(place)?;
+        Some(excerpt(&text, EXPLANATION_MAX)).filter(|text| !text.is_empty())
     };
-    let code = text(&errors.code).unwrap_or_default();
-    let configured = errors.explanation(&code).map(str::to_owned);
-    let use_fallback = errors.fallback.contains(&code);
-    let (outcome, reason) = if errors.retry.contains(&code) {
+    let codes = errors.of_response(errors.code.as_ref().and_then(words), answer.status);
+    let mut known = codes.iter().filter_map(|code| errors.explanation(code));
+    let configured = known.next().map(str::to_owned);
+    let is_in = |list: &[String]| codes.iter().any(|code| list.contains(code));
+    let use_fallback = is_in(&errors.fallback);
+    let (outcome, reason) = if is_in(&errors.retry) {
         (Outcome::Failed, Some(Reason::Busy))
     } else if use_fallback {
         // A listed code means that nothing was sent.
@@ -87,7 +91,7 @@ pub(crate) fn with_explanation(verdict: Verdict, errors: &ErrorCodes, body: &[u8
         outcome,
         reason,
         use_fallback,
-        explanation: configured.or_else(|| text(&errors.reason)),
+        explanation: configured.or_else(|| errors.reason.as_ref().and_then(words)),
         ..verdict
     }
 }
@@ -103,14 +107,12 @@ pub(crate) fn uploaded_id(
     body: &[u8],
 ) -> Result<String, Verdict> {
     let is_complete = true;
-    let verdict = verdict(
-        None,
-        Answer {
-            status,
-            body,
-            is_complete,
-        },
-    );
+    let answer = Answer {
+        status,
+        body,
+        is_complete,
+    };
+    let verdict = verdict(None, answer);
     let refused = match (verdict.outcome, id_at(paths, body)) {
         (Outcome::Sent, Some(id)) => return Ok(id),
         (Outcome::Sent, None) => {
@@ -119,7 +121,7 @@ pub(crate) fn uploaded_id(
         }
         _ => verdict,
     };
-    Err(message_not_sent(with_explanation(refused, errors, body)))
+    Err(message_not_sent(with_explanation(refused, errors, answer)))
 }
 
 /// The verdict on a message whose picture may or may not have been uploaded: the
@@ -133,13 +135,42 @@ pub(crate) fn message_not_sent(verdict: Verdict) -> Verdict {
 }
 
 /// The provider's id of the message that it accepted.
-pub(crate) fn provider_id(location: &ResponseId, body: &[u8]) -> Option<String> {
-    match location {
-        ResponseId::At(paths) => id_at(paths, body),
-        ResponseId::Matched(pattern) => pattern
-            .captures(&String::from_utf8_lossy(body))
-            .and_then(|captures| captures.get(1))
-            .and_then(|id| checked_id(id.as_str().to_owned())),
+pub(crate) fn provider_id(place: &ResponsePlace, body: &[u8]) -> Option<String> {
+    match place {
+        ResponsePlace::At(paths) => id_at(paths, body),
+        ResponsePlace::Matched(_) => Body::new(body).words(place).and_then(checked_id),
+    }
+}
+
+/// The body of a response, as text and as a document.
+struct Body<'a> {
+    document: Document,
+    text: Cow<'a, str>,
+}
+
+impl<'a> Body<'a> {
+    fn new(body: &'a [u8]) -> Self {
+        Self {
+            document: document(body),
+            text: String::from_utf8_lossy(body),
+        }
+    }
+
+    /// The first text at a place that is not empty.
+    fn words(&self, place: &ResponsePlace) -> Option<String> {
+        let at = |path| {
+            let text = self
+                .document
+                .text(std::slice::from_ref(path), &Cursor::default());
+            text.filter(|text| !text.trim().is_empty())
+        };
+        match place {
+            ResponsePlace::At(paths) => paths.iter().find_map(at),
+            ResponsePlace::Matched(pattern) => {
+                let captures = pattern.captures(&self.text)?;
+                captures.get(1).map(|group| group.as_str().to_owned())
+            }
+        }
     }
 }
 
@@ -201,6 +232,7 @@ fn document(body: &[u8]) -> Document {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use regex_lite::Regex;
 
     fn verdict(check: Option<&Condition>, status: u16, body: &[u8]) -> Verdict {
@@ -329,10 +361,116 @@ mod tests {
         assert_eq!(refused.outcome, Outcome::Rejected, "the status decides");
     }
 
+    /// The verdict on a response by these lines of `[websms]`.
+    fn explained(lines: &str, status: u16, body: &str) -> Verdict {
+        let text = format!("[websms]\nhost = https://h\nauth_method = none\n{lines}\n");
+        let parsed = config::parse("websms.conf".as_ref(), &text, &|_, _| Ok(None));
+        let (config, _) = parsed.unwrap();
+        let outgoing = config.outgoing.first().unwrap();
+        let answer = Answer {
+            status,
+            body: body.as_bytes(),
+            is_complete: true,
+        };
+        let verdict = super::verdict(outgoing.response_check.as_ref(), answer);
+        with_explanation(verdict, &outgoing.errors, answer)
+    }
+
+    #[test]
+    fn code_and_reason_are_found_in_plain_text() {
+        let lines = "response_check = /^ID:/\nresp_error = /^ERR: (\\d+)/\n\
+                     resp_reason = /^ERR: \\d+, (.*)/\nreason = 114: this network cannot be \
+                     reached\nretry_on = 901\nfallback_on = 301";
+        for (body, outcome, explanation, use_fallback) in [
+            (
+                "ERR: 114, Cannot route message",
+                Outcome::Rejected,
+                Some("this network cannot be reached"),
+                false,
+            ),
+            (
+                "ERR: 113, Max message parts exceeded",
+                Outcome::Rejected,
+                Some("Max message parts exceeded"),
+                false,
+            ),
+            (
+                "ERR: 901, Internal error",
+                Outcome::Failed,
+                Some("Internal error"),
+                false,
+            ),
+            (
+                "ERR: 301, No credit left",
+                Outcome::Rejected,
+                Some("No credit left"),
+                true,
+            ),
+            ("ERR", Outcome::Rejected, None, false),
+            ("ID: 7", Outcome::Sent, None, false),
+        ] {
+            let verdict = explained(lines, 200, body);
+            assert_eq!(verdict.outcome, outcome, "{body}");
+            assert_eq!(verdict.explanation.as_deref(), explanation, "{body}");
+            assert_eq!(verdict.use_fallback, use_fallback, "{body}");
+        }
+    }
+
+    #[test]
+    fn status_is_a_code_among_the_others() {
+        use Outcome::{Failed, Rejected, Unknown};
+        for (lines, status, body, outcome, use_fallback) in [
+            ("retry_on = 402", 402, "", Failed, false),
+            ("retry_on = 402", 403, "", Rejected, false),
+            ("retry_on = http_status=402", 402, "", Failed, false),
+            ("fallback_on = 404", 404, "<html>", Rejected, true),
+            ("fallback_on = http_status=500", 500, "", Rejected, true),
+            // Where responses have codes of their own, 402 may be one of them.
+            (
+                "resp_error = /code\nretry_on = 402",
+                402,
+                "{}",
+                Rejected,
+                false,
+            ),
+            (
+                "resp_error = /code\nretry_on = http_status=402",
+                402,
+                r#"{"code":7}"#,
+                Failed,
+                false,
+            ),
+            (
+                "resp_error = /code\nretry_on = 402",
+                500,
+                r#"{"code":402}"#,
+                Failed,
+                false,
+            ),
+            (
+                "resp_error = /code\nretry_on = 500",
+                500,
+                "{}",
+                Unknown,
+                false,
+            ),
+        ] {
+            let verdict = explained(lines, status, body);
+            assert_eq!(verdict.outcome, outcome, "{lines}, {status} {body}");
+            assert_eq!(
+                verdict.use_fallback, use_fallback,
+                "{lines}, {status} {body}"
+            );
+        }
+        let lines = "reason = http_status=402: too many in a short time\nresp_error = /code";
+        let explanation = explained(lines, 402, "").explanation;
+        assert_eq!(explanation.as_deref(), Some("too many in a short time"));
+    }
+
     #[test]
     fn provider_id_is_found_in_json_and_in_text() {
-        let at = |path: &str| ResponseId::At(vec![FieldPath::parse(path).unwrap()]);
-        let matched = |pattern: &str| ResponseId::Matched(Regex::new(pattern).unwrap());
+        let at = |path: &str| ResponsePlace::At(vec![FieldPath::parse(path).unwrap()]);
+        let matched = |pattern: &str| ResponsePlace::Matched(Regex::new(pattern).unwrap());
         for (location, body, expected) in [
             (at("/sid"), r#"{"sid":"SM1"}"#, Some("SM1")),
             (

@@ -87,9 +87,29 @@ fn mistake_is_named_with_line_key_and_remedy() {
              remove one",
         ),
         (
-            "key_to = \"\"",
-            ":4: [websms] key_to = \"\": must not be empty, unless path or header \
-             contains {to}",
+            "key_body = \"\"",
+            ":4: [websms] key_body = \"\": must not be empty, unless path or header \
+             contains {body}",
+        ),
+        (
+            "resp_error = /^ERR: (\\d+/",
+            ":4: [websms] resp_error = \"/^ERR: (\\\\d+/\": not a pattern: found open group without \
+             closing ')'",
+        ),
+        (
+            "resp_error = /^ERR: \\d+/",
+            ":4: [websms] resp_error = \"/^ERR: \\\\d+/\": the pattern has no (group): put what is \
+             wanted in one",
+        ),
+        (
+            "resp_reason = /^ERR: (.*)",
+            ":4: [websms] resp_reason = \"/^ERR: (.*)\": the pattern is not closed (expected \
+             /pattern/ with a / at its end)",
+        ),
+        (
+            "retry_on = http_status=4xx",
+            ":4: [websms] retry_on = \"http_status=4xx\": \"http_status=4xx\" names no status \
+             (expected e.g. http_status=402)",
         ),
         (
             "key_to = Body",
@@ -431,6 +451,23 @@ fn unsafe_default_is_a_warning_and_works() {
             .lines()
             .any(|line| line.starts_with("warning: ") && line.contains(warning));
         assert!(found, "{warning:?} is not in\n{output}");
+    }
+}
+
+#[test]
+fn interface_without_a_destination_is_a_warning() {
+    let warning = "[websms] key_to = \"\": is empty, and neither path nor header contains {to}, so \
+                   the provider does not learn whom a text is for: set it, or name in to_match";
+    for (lines, warned) in [
+        ("key_to = \"\"", true),
+        ("key_to = \"\"\nto_match = /^12025550183$/", false),
+        ("key_to = \"\"\npath = /sms/{to}", false),
+        ("key_to = \"\"\nheader = X-To: {to}", false),
+        ("", false),
+    ] {
+        let (status, output, _directory) = check(&format!("{SOUND}{lines}\n"));
+        assert_eq!(status, Some(0), "{output}");
+        assert_eq!(output.contains(warning), warned, "{lines}: {output}");
     }
 }
 

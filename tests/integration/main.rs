@@ -6,6 +6,7 @@
 //! | `websms` | arguments, statuses, channel variables |
 //! | `provider` | providers that are slow, broken or not trusted |
 //! | `outbox` | queued messages to providers, and notices to their senders |
+//! | `answers` | answers of providers of every form, and the notices that they become |
 //! | `otp` | one-time passwords by HTTP |
 //! | `otp_agi` | one-time passwords from the dialplan |
 //! | `otp_load` | one-time passwords for many phones, while the daemon is killed |
@@ -53,6 +54,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod charsets;
 mod clients;
 mod config;

@@ -11,6 +11,7 @@ use crate::config::secrets::PlacedSecret;
 use crate::config::sections::incoming::interface::IncomingInterface;
 use crate::config::sections::otp::OtpChannel;
 use crate::config::sections::outgoing::auth::Auth;
+use crate::config::sections::outgoing::interface::OutgoingInterface;
 use crate::config::syntax::entry::Entry;
 use crate::config::syntax::keys::{self, Key};
 use crate::config::syntax::problem::Problem;
@@ -55,6 +56,7 @@ impl Advice<'_> {
 
 fn outgoing(config: &Config, advice: &mut Advice<'_>) {
     for outgoing in &config.outgoing {
+        let index = outgoing.interface.as_str();
         if is_unencrypted(&outgoing.host) {
             let what = match outgoing.auth {
                 Auth::Digest { .. } | Auth::None | Auth::Zadarma { .. } => "texts are",
@@ -62,17 +64,27 @@ fn outgoing(config: &Config, advice: &mut Advice<'_>) {
             };
             let message =
                 format!("is http, so {what} sent unencrypted: write https:// before the host");
-            let index = outgoing.interface.as_str();
             advice.warn(&keys::websms::HOST, index, &message);
         }
         if let Auth::ClientCredentials(account) = &outgoing.auth
             && is_unencrypted(&account.token_url)
         {
             let message = "is http, so the secret is sent unencrypted: use https";
-            let index = outgoing.interface.as_str();
             advice.warn(&keys::websms::TOKEN_URL, index, message);
         }
+        if names_no_destination(outgoing) {
+            let message = "is empty, and neither path nor header contains {to}, so the provider \
+                           does not learn whom a text is for: set it, or name in to_match the only \
+                           number that the account writes to";
+            advice.warn(&keys::websms::KEY_TO, index, message);
+        }
     }
+}
+
+/// Whether texts to anybody go where the account's texts go.
+fn names_no_destination(outgoing: &OutgoingInterface) -> bool {
+    let is_sent = outgoing.parameters.key_to.is_some() || outgoing.fills_in("{to}");
+    !is_sent && outgoing.to_match.is_none()
 }
 
 /// Whether others on the network can read what is sent there.

@@ -47,28 +47,12 @@ pub(crate) fn check(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Op
     }
 }
 
-/// A destination or text that neither a parameter nor the URL nor a header contains.
-/// The sender may be missing: some accounts have only one number.
+/// A text that neither a parameter nor the URL nor a header contains. The other two
+/// may be missing: some accounts have only one number, or write to only one.
 fn missing(outgoing: &OutgoingInterface) -> Option<(&'static Key, String)> {
-    let elsewhere = |word: &str| {
-        let word = format!("{{{word}}}");
-        outgoing.path.contains(&word)
-            || outgoing
-                .headers
-                .iter()
-                .any(|(_, value)| value.contains(&word))
-    };
-    let parameters = &outgoing.parameters;
-    [
-        (&keys::KEY_TO.key, parameters.key_to.is_some(), "to"),
-        (&keys::KEY_BODY.key, !parameters.key_body.is_empty(), "body"),
-    ]
-    .into_iter()
-    .find(|(_, is_parameter, word)| !is_parameter && !elsewhere(word))
-    .map(|(key, _, word)| {
-        let message = format!("must not be empty, unless path or header contains {{{word}}}");
-        (key, message)
-    })
+    let is_sent = !outgoing.parameters.key_body.is_empty() || outgoing.fills_in("{body}");
+    let message = "must not be empty, unless path or header contains {body}";
+    (!is_sent).then(|| (&keys::KEY_BODY.key, message.to_owned()))
 }
 
 /// Parameters that only some messages have.

@@ -12,8 +12,8 @@ use crate::config::sections::outgoing::delivery::DeliverySettings;
 use crate::config::sections::outgoing::error_codes::ErrorCodes;
 use crate::config::sections::outgoing::parameters::Parameters;
 use crate::config::sections::outgoing::pictures::PictureSettings;
+use crate::config::sections::outgoing::response_place::ResponsePlace;
 use crate::document::condition::Condition;
-use crate::document::path::FieldPath;
 use crate::model::interface::InterfaceName;
 use crate::model::number::NumberFormat;
 use crate::secret::SecretSource;
@@ -34,7 +34,7 @@ pub struct OutgoingInterface {
     /// What a response must contain, besides a 2xx status, to mean "sent".
     pub response_check: Option<Condition>,
     /// Where a response has the provider's id of the message.
-    pub response_id: Option<ResponseId>,
+    pub response_id: Option<ResponsePlace>,
     pub errors: ErrorCodes,
     pub number_format: NumberFormat,
     /// What the destination must match in that format.
@@ -64,15 +64,12 @@ impl OutgoingInterface {
         };
         [&self.host].into_iter().chain(token)
     }
-}
 
-/// Where a response has the provider's id of the message.
-#[derive(Debug, Clone)]
-pub enum ResponseId {
-    /// In its JSON, at the first of these places that exists.
-    At(Vec<FieldPath>),
-    /// In the first group of a pattern that matches the text of the response.
-    Matched(Regex),
+    /// Whether path or headers contain this word, e.g. `{to}`.
+    pub(crate) fn fills_in(&self, word: &str) -> bool {
+        let mut headers = self.headers.iter();
+        self.path.contains(word) || headers.any(|(_, value)| value.contains(word))
+    }
 }
 
 /// The HTTP method of a request.

@@ -13,15 +13,16 @@ pub(crate) mod fallbacks;
 pub(crate) mod interface;
 pub(crate) mod parameters;
 pub(crate) mod pictures;
+pub(crate) mod response_place;
 mod target;
 
 use crate::config::syntax::keys::websms as keys;
 use crate::config::syntax::reader::Reader;
-use crate::config::syntax::value::{self, Kind as _, Places};
+use crate::config::syntax::value;
 use crate::document::condition;
 use crate::model::interface::InterfaceName;
 use auth::Auth;
-use interface::{Charset, OutgoingInterface, RequestMethod, ResponseId};
+use interface::{Charset, OutgoingInterface, RequestMethod};
 use parameters::BodyType;
 
 const METHODS: [(&str, RequestMethod); 3] = [
@@ -45,7 +46,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, interface: InterfaceName) -> Option<
         .and_then(|account| parameters::read(reader, |raw| account.fill(raw)));
     let auth = auth::read(reader);
     let response_check = reader.read(&keys::RESPONSE_CHECK);
-    let response_id = reader.read_as(&keys::RESP_ID, response_id);
+    let response_id = reader.read_as(&keys::RESP_ID, response_place::parse);
     let errors = error_codes::read(reader);
     let number_format = reader.read(&keys::NUMBER_FORMAT);
     let to_match = reader.read_as(&keys::TO_MATCH, to_match);
@@ -118,22 +119,6 @@ fn check_body_type(reader: &mut Reader<'_>, outgoing: &OutgoingInterface) -> Opt
     Some(())
 }
 
-fn response_id(raw: &str) -> Result<Option<ResponseId>, String> {
-    let Some(raw) = value::optional(raw)? else {
-        return Ok(None);
-    };
-    // `/sms,/mms` and `/data/x` look like patterns with flags, but are places.
-    let closed = raw.contains('(') || raw.ends_with('/');
-    if !closed || !condition::is_pattern(&raw) {
-        return Places.parse(&raw).map(ResponseId::At).map(Some);
-    }
-    let pattern = condition::pattern(&raw)?;
-    if pattern.captures_len() < 2 {
-        return Err("the pattern has no (group): put the id in one".to_owned());
-    }
-    Ok(Some(ResponseId::Matched(pattern)))
-}
-
 fn to_match(raw: &str) -> Result<Option<Regex>, String> {
     value::optional(raw)?
         .map(|raw| condition::pattern(&raw))
@@ -158,28 +143,4 @@ fn max_segments(raw: &str) -> Result<Option<NonZeroU8>, String> {
     }
     let number = raw.parse().map_err(|_| keys::MAX_SEGMENTS.expected())?;
     Ok(NonZeroU8::new(number))
-}
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn response_id_is_a_pattern_or_places() {
-        for (raw, paths) in [
-            ("/sid", Some(1)),
-            ("/sms,/mms", Some(2)),
-            ("/data/x", Some(1)),
-            ("id,/messages/*/id", Some(2)),
-            ("/^Success \"(.*)\"/", None),
-            ("/id: ([0-9]+)/im", None),
-        ] {
-            let found = match response_id(raw).unwrap().unwrap() {
-                ResponseId::At(paths) => Some(paths.len()),
-                ResponseId::Matched(_) => None,
-            };
-            assert_eq!(found, paths, "{raw}");
-        }
-        assert!(response_id("/no group/").is_err());
-        assert!(response_id("").unwrap().is_none());
-    }
 }

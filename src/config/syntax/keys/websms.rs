@@ -5,7 +5,7 @@ use crate::config::syntax::section::Section;
 use crate::config::syntax::value::{
     AbsolutePath, Choice, Custom, ExtensionList, Limit, NetworkList, Number, NumberForm,
     OptionalCondition, OptionalPath, OptionalText, PairList, Places, RequiredText, Seconds,
-    SecretText, WordList, YesOrNo,
+    SecretText, YesOrNo,
 };
 
 keys! { Section::Websms;
@@ -50,7 +50,8 @@ keys! { Section::Websms;
     HEADER: "header" = "", Custom("Name: value"), secret, repeated, "Name: value, may be repeated";
 
     /// Parameter for the destination number; with `body_type = json` it may be a JSON Pointer. Leave
-    /// it empty if `path` or `header` contains `{to}`.
+    /// it empty if `path` or `header` contains `{to}`, or if the account writes to one number alone:
+    /// `to_match` then names that.
     KEY_TO: "key_to" = "To", OptionalText, "parameter for the destination number";
 
     /// Parameter for the sender's number. Leave it empty if the account has only one number and the
@@ -116,13 +117,17 @@ keys! { Section::Websms;
     RESP_ID: "resp_id" = "", Custom("places, or a pattern"),
         "where the response has the message's id";
 
-    /// Where the response has the code of an error, e.g. `/error/code`, when it does not mean "sent".
-    /// The code is looked up in `reason`, `retry_on` and `fallback_on`.
-    RESP_ERROR: "resp_error" = "", Places, "where the response has the code of an error";
+    /// Where the response has the code of an error, e.g. `/error/code`, when it does not mean "sent";
+    /// or a `/pattern/` over its text, whose first group is the code, e.g. `/^ERR: (\d+)/`. The code is
+    /// looked up in `reason`, `retry_on` and `fallback_on`. There `http_status=402` stands for the
+    /// status of the response; without `resp_error` the status is the code, `402`.
+    RESP_ERROR: "resp_error" = "", Custom("places, or a pattern"),
+        "where the response has the code of an error";
 
-    /// Where the response has the reason in words. The sender gets it if `reason` does not know the
-    /// code.
-    RESP_REASON: "resp_reason" = "", Places, "where the response has the reason";
+    /// Where the response has the reason in words; or a `/pattern/`, as in `resp_error`. The sender
+    /// gets it if `reason` does not know the code.
+    RESP_REASON: "resp_reason" = "", Custom("places, or a pattern"),
+        "where the response has the reason";
 
     /// What the code of an error means, for the sender, the log and `queue show`. May be given on
     /// several lines.
@@ -131,12 +136,12 @@ keys! { Section::Websms;
 
     /// Codes of errors after which the message is tried again, as after 429: not sent, but perhaps
     /// later.
-    RETRY_ON: "retry_on" = "", WordList, "codes: try again later";
+    RETRY_ON: "retry_on" = "", Custom("codes, separated by commas"), "codes: try again later";
 
     /// Codes of errors after which the `fallback` is used although the provider refused the message,
     /// in a response or later in a receipt. If this is set, the fallback is used for nothing else,
     /// unless the word `failed` is in the list: that is every failure that is safe to repeat.
-    FALLBACK_ON: "fallback_on" = "", WordList, "codes: use the fallback";
+    FALLBACK_ON: "fallback_on" = "", Custom("codes, separated by commas"), "codes: use the fallback";
 
     /// How numbers are written. `omit+`: without `+`. `no+` or `E164`: without a leading `+` and
     /// without the prefix `00`. `E123`: unchanged. `plus`: with `+`, and without `00`. `nanp10`: North
