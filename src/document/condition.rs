@@ -55,6 +55,15 @@ pub struct Subject<'a> {
     pub status: Option<u16>,
 }
 
+/// What there is of a body that is not a whole document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its start.
+    Start,
+    /// All of its text.
+    Text,
+}
+
 impl Condition {
     /// Parses a condition; `None` for the empty text.
     ///
@@ -94,12 +103,12 @@ impl Condition {
         compared.filter(|path| !document.has_start(path)).collect()
     }
 
-    /// Whether all clauses hold, when the body of the subject could not be read to
-    /// its end; `None` when what is missing decides.
-    pub fn holds_in_part(&self, subject: &Subject<'_>) -> Option<bool> {
+    /// Whether all clauses hold, when the body of the subject is no document, or could
+    /// not be read to its end; `None` when what is missing decides.
+    pub fn holds_in_part(&self, subject: &Subject<'_>, part: Part) -> Option<bool> {
         let mut all = Some(true);
         for clause in &self.0 {
-            match clause.holds_in_part(subject) {
+            match clause.holds_in_part(subject, part) {
                 Some(false) => return Some(false),
                 Some(true) => {}
                 None => all = None,
@@ -273,12 +282,14 @@ impl Clause {
         }
     }
 
-    fn holds_in_part(&self, subject: &Subject<'_>) -> Option<bool> {
-        match self {
-            Self::Not(clause) => clause.holds_in_part(subject).map(|holds| !holds),
-            Self::Pattern(pattern) => stays_found(pattern, subject.text).then_some(true),
-            Self::Status(_) => Some(self.holds(subject)),
-            Self::Value(..) => None,
+    fn holds_in_part(&self, subject: &Subject<'_>, part: Part) -> Option<bool> {
+        match (self, part) {
+            (Self::Not(clause), _) => clause.holds_in_part(subject, part).map(|holds| !holds),
+            (Self::Pattern(pattern), Part::Start) => {
+                stays_found(pattern, subject.text).then_some(true)
+            }
+            (Self::Pattern(_), Part::Text) | (Self::Status(_), _) => Some(self.holds(subject)),
+            (Self::Value(..), _) => None,
         }
     }
 }
@@ -348,13 +359,18 @@ mod tests {
             ("status=ok & http_status=200", Some(false)),
         ] {
             let parsed = Condition::parse(condition).unwrap().unwrap();
-            let holds = parsed.holds_in_part(&Subject {
+            let subject = Subject {
                 document: &Document::default(),
                 cursor: &Cursor::default(),
                 text: "Succ",
                 status: Some(202),
-            });
+            };
+            let holds = parsed.holds_in_part(&subject, Part::Start);
             assert_eq!(holds, expected, "{condition}");
+            // Of the whole text, a pattern decides; the fields of no document do not.
+            let holds = parsed.holds_in_part(&subject, Part::Text);
+            let needs_document = expected.is_none() && !condition.contains("/^");
+            assert_eq!(holds.is_none(), needs_document, "{condition}");
         }
     }
 

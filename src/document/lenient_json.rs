@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::str::Chars;
 
-use serde_json::Value;
+use serde::Deserialize as _;
+use serde_json::{Deserializer, Value};
 
 /// Reads a document.
 ///
@@ -18,6 +19,16 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let text = text(bytes);
     // Most documents need no repair.
     serde_json::from_str(&text).or_else(|_| serde_json::from_str(&repaired(&text)))
+}
+
+/// Reads the first of several documents, or one that other text follows.
+///
+/// # Errors
+/// When the bytes do not start with a document.
+pub(crate) fn parse_first(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let first = |text: &str| Value::deserialize(&mut Deserializer::from_str(text));
+    let text = text(bytes);
+    first(&text).or_else(|_| first(&repaired(&text)))
 }
 
 fn text(bytes: &[u8]) -> Cow<'_, str> {
@@ -93,6 +104,22 @@ mod tests {
             assert_eq!(parse(written.as_bytes()).unwrap(), meant, "{written}");
         }
         assert_eq!(parse(b"\"\xff\"").unwrap(), "\u{fffd}");
+    }
+
+    #[test]
+    fn first_of_several_documents_is_read() {
+        for (written, first) in [
+            ("{} {\"a\":1}", "{}"),
+            ("\u{feff}[1]\n[2]", "[1]"),
+            ("[\"\\ud83d\"]<br>", "[\"\u{fffd}\"]"),
+            ("[1]", "[1]"),
+        ] {
+            let parsed = parse_first(written.as_bytes()).unwrap();
+            assert_eq!(parsed.to_string(), first, "{written}");
+        }
+        for broken in ["", "<br>{}", "{\"a\":1", "[1,]"] {
+            assert!(parse_first(broken.as_bytes()).is_err(), "{broken:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::fuzz::{Input, is_short_line};
 use crate::inbound::receipt::receipts as read_receipts;
 use crate::inbound::record::{self, RECORDS_MAX};
 use crate::model::message::{Receipt, ReceiptState};
-use crate::outbound::response::{Answer, provider_id, uploaded_id, verdict, with_explanation};
+use crate::outbound::response::{self, Answer, provider_id, uploaded_id, verdict, with_explanation};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// Checks as presets and users write them; the empty one is taken from the input.
@@ -77,11 +77,11 @@ pub fn response_check(data: &[u8]) {
 }
 
 fn holds(check: &Condition, status: u16, body: &[u8]) -> bool {
-    let value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let value = response::json(body).unwrap_or_default();
     check.holds(&Subject {
         document: &Document::new(value, Vec::new()),
         cursor: &Cursor::default(),
-        text: &String::from_utf8_lossy(body),
+        text: &String::from_utf8_lossy(response::without_mark(body)),
         status: Some(status),
     })
 }

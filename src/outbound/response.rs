@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::config::{ErrorCodes, ResponsePlace};
 use crate::document::Document;
-use crate::document::condition::{Condition, Subject};
+use crate::document::condition::{Condition, Part, Subject};
 use crate::document::cursor::Cursor;
+use crate::document::lenient_json;
 use crate::document::path::FieldPath;
 use crate::logging::excerpt;
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
@@ -116,7 +116,11 @@ pub(crate) fn uploaded_id(
     let refused = match (verdict.outcome, id_at(paths, body)) {
         (Outcome::Sent, Some(id)) => return Ok(id),
         (Outcome::Sent, None) => {
-            let (outcome, reason) = (Outcome::Rejected, Reason::UnexpectedAnswer);
+            let (outcome, reason) = if json(body).is_some() {
+                (Outcome::Rejected, Reason::UnexpectedAnswer)
+            } else {
+                (Outcome::Unknown, Reason::UnreadableAnswer)
+            };
             Verdict::not_sent(outcome, reason, verdict.detail)
         }
         _ => verdict,
@@ -144,24 +148,41 @@ pub(crate) fn provider_id(place: &ResponsePlace, body: &[u8]) -> Option<String> 
 
 /// The body of a response, as text and as a document.
 struct Body<'a> {
+    /// `null` when it is none.
     document: Document,
+    is_document: bool,
+    is_compressed: bool,
     text: Cow<'a, str>,
 }
 
 impl<'a> Body<'a> {
     fn new(body: &'a [u8]) -> Self {
+        let value = json(body);
         Self {
-            document: document(body),
-            text: String::from_utf8_lossy(body),
+            is_document: value.is_some(),
+            is_compressed: body.starts_with(GZIP),
+            document: Document::new(value.unwrap_or_default(), Vec::new()),
+            text: String::from_utf8_lossy(without_mark(body)),
         }
+    }
+
+    /// What there is of it; `None` when that is all. A `Content-Length` that is too
+    /// small cuts a body off without an error: one that is empty, or starts as JSON
+    /// and is none, is taken for cut off.
+    fn part(&self, is_complete: bool) -> Option<Part> {
+        let text = self.text.trim_ascii_start();
+        let is_broken = text.is_empty() || text.starts_with(['{', '[']);
+        if !is_complete || self.is_compressed || (is_broken && !self.is_document) {
+            return Some(Part::Start);
+        }
+        (!self.is_document).then_some(Part::Text)
     }
 
     /// The first text at a place that is not empty.
     fn words(&self, place: &ResponsePlace) -> Option<String> {
         let at = |path| {
-            let text = self
-                .document
-                .text(std::slice::from_ref(path), &Cursor::default());
+            let paths = std::slice::from_ref(path);
+            let text = self.document.text(paths, &Cursor::default());
             text.filter(|text| !text.trim().is_empty())
         };
         match place {
@@ -174,8 +195,13 @@ impl<'a> Body<'a> {
     }
 }
 
+/// A body without its byte order mark.
+pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
+}
+
 fn id_at(paths: &[FieldPath], body: &[u8]) -> Option<String> {
-    let id = document(body).text(paths, &Cursor::default());
+    let id = Body::new(body).document.text(paths, &Cursor::default());
     id.and_then(checked_id)
 }
 
@@ -191,42 +217,27 @@ pub(crate) fn detail(status: u16, text: &str) -> String {
 
 /// Whether the check holds; `None` when that cannot be seen.
 fn passes(check: &Condition, answer: Answer<'_>) -> Option<bool> {
+    let body = Body::new(answer.body);
     let subject = Subject {
-        document: &document(answer.body),
+        document: &body.document,
         cursor: &Cursor::default(),
-        text: &String::from_utf8_lossy(answer.body),
+        text: &body.text,
         status: Some(answer.status),
     };
-    if is_readable(answer) {
-        Some(check.holds(&subject))
-    } else {
-        check.holds_in_part(&subject)
+    match body.part(answer.is_complete) {
+        None => Some(check.holds(&subject)),
+        Some(part) => check.holds_in_part(&subject, part),
     }
 }
 
-/// Whether a body is all that the provider had to say. A `Content-Length` that is
-/// too small cuts a body off without an error: one that is empty or ends inside of
-/// its JSON is taken for cut off.
-fn is_readable(answer: Answer<'_>) -> bool {
-    let Answer {
-        body, is_complete, ..
-    } = answer;
-    let start = body.trim_ascii_start().first();
-    let is_cut_off = match start {
-        None => true,
-        Some(b'{' | b'[') => {
-            let parsed = serde_json::from_slice::<IgnoredAny>(body);
-            parsed.is_err_and(|error| error.is_eof())
-        }
-        Some(_) => false,
-    };
-    is_complete && !is_cut_off && !body.starts_with(GZIP)
-}
-
-/// A body as JSON; one that is not JSON has no fields.
-fn document(body: &[u8]) -> Document {
-    let value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    Document::new(value, Vec::new())
+/// A body as JSON. Some gateways write a second document behind the first, or a
+/// warning.
+pub(crate) fn json(body: &[u8]) -> Option<Value> {
+    let first = || lenient_json::parse_first(body).ok();
+    // Plain text may start with a number.
+    let structured = |value: &Value| value.is_array() || value.is_object();
+    let whole = lenient_json::parse(body).ok();
+    whole.or_else(|| first().filter(structured))
 }
 
 #[cfg(test)]
@@ -282,6 +293,12 @@ mod tests {
         assert_eq!(id(200, r#"{"id":"M1"}"#), Ok("M1".to_owned()));
         for (status, body, outcome, reason) in [
             (200, "{}", Outcome::Rejected, Reason::UnexpectedAnswer),
+            (
+                200,
+                r#"{"id":"M"#,
+                Outcome::Failed,
+                Reason::UnreadableAnswer,
+            ),
             (400, r#"{"id":"M1"}"#, Outcome::Rejected, Reason::Refused),
             (
                 500,
@@ -315,13 +332,57 @@ mod tests {
                 Outcome::Sent,
             ),
             ("/^Success/", "Error \"x\"", Outcome::Rejected),
-            ("status=success", "no JSON", Outcome::Rejected),
+            ("status=success", "no JSON", Outcome::Unknown),
+            (
+                "status=success & http_status=202",
+                "no JSON",
+                Outcome::Rejected,
+            ),
+            ("!/error", "<html>", Outcome::Unknown),
+            ("status=success", "{'status':'success'}", Outcome::Unknown),
+            ("/^Success/", "Error {", Outcome::Rejected),
+            ("/^[03]:/", "3: Queued", Outcome::Sent),
             ("http_status=200", "", Outcome::Sent),
             ("http_status=202", "", Outcome::Rejected),
         ] {
             let verdict = verdict(Some(&check(raw)), 200, body.as_bytes());
             assert_eq!(verdict.outcome, outcome, "{raw} {body}");
         }
+    }
+
+    #[test]
+    fn answer_is_read_as_programs_write_it() {
+        let success = check("status=success");
+        for body in [
+            "\u{feff}{\"status\":\"success\",\"id\":7}",
+            "{\"status\":\"success\",\"id\":7,\"name\":\"half \\ud83d of it\"}",
+            "{\"status\":\"success\",\"id\":7,\"text\":\"a\tb\nc\"}",
+            "{\"status\":\"success\",\"id\":7}{\"status\":\"error\"}",
+            "{\"status\":\"success\",\"id\":7}\r\n<br />Warning",
+        ] {
+            assert_eq!(
+                verdict(Some(&success), 200, body.as_bytes()).outcome,
+                Outcome::Sent,
+                "{body}"
+            );
+            let at = ResponsePlace::At(vec![FieldPath::parse("/id").unwrap()]);
+            assert_eq!(
+                provider_id(&at, body.as_bytes()).as_deref(),
+                Some("7"),
+                "{body}"
+            );
+        }
+        let text = check("/^OK/");
+        assert_eq!(
+            verdict(Some(&text), 200, "\u{feff}OK".as_bytes()).outcome,
+            Outcome::Sent
+        );
+        let half = explained(
+            "resp_error = /c\nreason = 7: so",
+            400,
+            "{\"c\":\"7\",\"n\":\"\\ud83d\"}",
+        );
+        assert_eq!(half.explanation.as_deref(), Some("so"));
     }
 
     #[test]

@@ -98,3 +98,37 @@ fn status_chooses_the_fallback() {
     installation.outbox().wait_until_empty();
     assert_eq!(daemon.spool.take(), [], "no notice");
 }
+
+#[test]
+fn accepted_text_is_not_reported_as_refused() {
+    let accepted = r#"{"status":"success","id":7}"#;
+    for body in [
+        format!("\u{feff}{accepted}"),
+        accepted.replace('7', "7,\"name\":\"half \\ud83d\""),
+        accepted.replace('7', "7,\"text\":\"a\tb\""),
+        format!("{accepted}{{\"status\":\"error\"}}"),
+    ] {
+        let provider = Provider::answering(Answer::Http(200, "application/json", body.clone()));
+        let lines = "response_check = status=success\nresp_id = /id";
+        let mut installation = Installation::new(|spool| config(spool, &provider, lines));
+        let daemon = installation.start();
+        installation.send(&[REMOTE, JOHN, "hello"]);
+        installation.outbox().wait_until_empty();
+        assert_eq!(installation.outbox().files("sent").len(), 1, "{body}");
+        assert_eq!(daemon.spool.take(), [], "{body}");
+    }
+}
+
+#[test]
+fn unreadable_success_is_perhaps_delivered() {
+    for body in [
+        "<html><body>Accepted</body></html>",
+        "{\"status\":\"succ",
+        "OK",
+    ] {
+        let text = notice("response_check = status=success", plain(200, body));
+        let expected =
+            format!("Perhaps not delivered to {REMOTE}: unreadable answer from provider");
+        assert_eq!(text, expected, "{body}");
+    }
+}
