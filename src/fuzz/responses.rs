@@ -15,7 +15,9 @@ use crate::fuzz::{Input, is_short_line};
 use crate::inbound::receipt::receipts as read_receipts;
 use crate::inbound::record::{self, RECORDS_MAX};
 use crate::model::message::{Receipt, ReceiptState};
-use crate::outbound::response::{self, Answer, provider_id, uploaded_id, verdict, with_explanation};
+use crate::outbound::response::{
+    self, Answer, provider_id, uploaded_id, verdict, with_explanation,
+};
 use crate::outbound::verdict::{Outcome, Reason, Verdict};
 
 /// Checks as presets and users write them; the empty one is taken from the input.

@@ -180,7 +180,7 @@ impl Tracker {
                 ReceiptState::Pending => RecordedState::Pending,
             },
             status: receipt.status.clone(),
-            reason: receipt.reason.is_some().then(|| reason.clone()),
+            reason: says_why(receipt).then(|| reason.clone()),
         });
         sent.next = next.as_ref().map(|(next, _)| next.clone());
         self.sent.write(key, &sent)?;
@@ -232,13 +232,12 @@ impl Tracker {
         Ok(())
     }
 
-    /// The configured words for the code of a receipt, else the receipt's own.
+    /// Why a message has the state that a receipt reports.
     fn reason(&self, sent: &SentMessage, receipt: &Receipt) -> String {
         let interface = self.interfaces.get(&sent.interface);
         let configured =
             interface.and_then(|interface| interface.errors.explanation(receipt.code.as_deref()?));
-        let own = receipt.reason.as_deref().or(receipt.code.as_deref());
-        configured.or(own).unwrap_or(&receipt.status).to_owned()
+        reason_in_words(configured, receipt)
     }
 
     /// The interface that the message goes to now, if `fallback_on` lists the code.
@@ -273,6 +272,27 @@ impl Tracker {
     }
 }
 
+/// Whether a receipt says more than the status. Of a message that was delivered the
+/// code says nothing.
+fn says_why(receipt: &Receipt) -> bool {
+    let failed = receipt.state == ReceiptState::Failed;
+    receipt.reason.is_some() || (failed && receipt.code.is_some())
+}
+
+/// The configured words for the code of a receipt, else the receipt's own. A code
+/// alone tells the sender nothing, so it stands behind the status.
+fn reason_in_words(configured: Option<&str>, receipt: &Receipt) -> String {
+    let status = receipt.status.as_str();
+    if let Some(words) = configured.or(receipt.reason.as_deref()) {
+        return words.to_owned();
+    }
+    match receipt.code.as_deref() {
+        Some(code) if status.is_empty() => code.to_owned(),
+        Some(code) if status != code => format!("{status} ({code})"),
+        _ => status.to_owned(),
+    }
+}
+
 fn log(sent: &SentMessage, receipt: &Receipt, reason: &str) {
     let SentMessage { id, interface, .. } = sent;
     let to = masked(&sent.message.to);
@@ -288,6 +308,40 @@ fn log(sent: &SentMessage, receipt: &Receipt, reason: &str) {
         }
         (ReceiptState::Failed, _) => {
             error!(id, %interface, to, status, reason, "message not delivered");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_in_words_where_there_are_any() {
+        for (configured, reason, code, status, expected) in [
+            (
+                Some("no credit"),
+                Some("balance 0"),
+                Some("7"),
+                "failed",
+                "no credit",
+            ),
+            (None, Some("balance 0"), Some("7"), "failed", "balance 0"),
+            (None, None, Some("7"), "failed", "failed (7)"),
+            (None, None, Some("7"), "", "7"),
+            (None, None, Some("EXPIRED"), "EXPIRED", "EXPIRED"),
+            (None, None, None, "failed", "failed"),
+        ] {
+            let receipt = Receipt {
+                interface: InterfaceName::parse("api").unwrap(),
+                provider_id: "1".to_owned(),
+                state: ReceiptState::Failed,
+                status: status.to_owned(),
+                reason: reason.map(str::to_owned),
+                code: code.map(str::to_owned),
+            };
+            assert_eq!(reason_in_words(configured, &receipt), expected);
+            assert_eq!(says_why(&receipt), reason.or(code).is_some());
         }
     }
 }

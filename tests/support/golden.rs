@@ -64,6 +64,8 @@ pub(crate) struct ProviderResponse {
     pub(crate) body: String,
     /// `WEBSMS_STATUS`.
     pub(crate) outcome: String,
+    /// Why it was refused, in the words that its sender reads.
+    pub(crate) reason: Option<String>,
     pub(crate) provider_id: Option<String>,
 }
 

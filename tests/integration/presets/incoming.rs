@@ -146,6 +146,8 @@ fn assert_receipt_is_recorded(
         .as_deref()
         .or_else(|| record["status"].as_str())
         .unwrap();
+    let is_code = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    assert!(!is_code(reason), "{case}: nobody knows what {reason} means");
     let text = format!("Not delivered to {}: {reason}", message.to);
     assert_eq!(
         notices,

@@ -13,7 +13,7 @@ use crate::support::golden::{Golden, ProviderResponse, Request, Send};
 use crate::support::outbox::Outbox;
 use crate::support::provider::Recorded;
 use crate::support::websms::variables;
-use crate::support::{Answer, Daemon, Provider, Spool, Websms};
+use crate::support::{Answer, Daemon, Provider, Spool, Websms, callfile};
 
 /// Headers that the HTTP client sends to every provider.
 const CLIENT_HEADERS: [&str; 4] = ["accept", "content-length", "host", "user-agent"];
@@ -146,6 +146,30 @@ fn response_decides_the_status() {
             assert_eq!(output.status.code(), Some(status), "{case}");
             assert_eq!(provider.requests().len(), 1, "{case}");
         }
+    });
+}
+
+#[test]
+fn refusal_is_explained_to_the_sender() {
+    for_each_preset(|name, golden| {
+        let queue = Queue::new(name, golden);
+        let send = &golden.send[0];
+        let mut explained = 0;
+        for (number, answer) in golden.answers.iter().enumerate() {
+            let Some(reason) = &answer.reason else {
+                continue;
+            };
+            let case = format!("{name}, answer {number}");
+            let http = http_answer(answer, answer.body.clone());
+            assert!(queue.send(send, http, &case).is_none(), "{case}");
+            explained += 1;
+            let files = queue.daemon.spool.wait_for(explained);
+            let (to, from, text) = callfile::read(&files[explained - 1]);
+            assert_eq!((to, from), (send.from.clone(), send.to.clone()), "{case}");
+            let expected = format!("Not delivered to {}: {reason}", send.to);
+            assert_eq!(text, expected, "{case}");
+        }
+        assert!(explained > 0, "{name}: no refusal is explained");
     });
 }
 

@@ -188,7 +188,8 @@ keys! { Section::Websmsd;
     /// Where it has the reason.
     RECEIPT_REASON: "receipt_reason" = "", Places, "where it has the reason";
 
-    /// Where it has the code of an error, for `reason` and `fallback_on` of `[websms]`.
+    /// Where it has the code of an error, for `reason` and `fallback_on` of `[websms]`. Without words
+    /// for it the sender gets the status with the code behind it.
     RECEIPT_ERROR: "receipt_error" = "", Places, "where it has the code of an error";
 
     /// What is done with pictures. `link`: their URLs are put behind the text, one on each line. `store`:
