@@ -82,7 +82,7 @@ fn file_is_sent_by_its_type() {
 fn number_without_country_code_is_rejected_unsent() {
     let sak = Sak::start();
     let session = sak.session("First");
-    for to in ["9876543210", "+987654321", "12345", "Company"] {
+    for to in ["9876543210", "+1234567890", "12345", "Company"] {
         let (commands, _) = send(interface(&sak, &session.key, ""), to, "x");
         assert!(
             commands.contains("WEBSMS_STATUS \"REJECTED\""),
@@ -94,6 +94,22 @@ fn number_without_country_code_is_rejected_unsent() {
         );
     }
     assert!(sak.provider.requests().is_empty());
+}
+
+#[test]
+fn number_of_a_small_country_is_reached() {
+    let sak = Sak::start();
+    let session = sak.session("First");
+    for to in ["+298212345", "+29052345", "+123456789012345"] {
+        let (commands, _) = send(interface(&sak, &session.key, ""), to, "x");
+        assert!(
+            commands.contains("WEBSMS_STATUS \"SENT\""),
+            "{to}: {commands}"
+        );
+    }
+    let sent = sak.with(|state| state.messages.clone());
+    let sent: Vec<_> = sent.into_iter().map(|(to, _)| to).collect();
+    assert_eq!(sent, ["298212345", "29052345", "123456789012345"]);
 }
 
 #[test]
