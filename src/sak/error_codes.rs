@@ -22,6 +22,16 @@ const LOGINS_LIMITED: ErrorClass = ErrorClass::rate_limited(
     "too many logins at the gateway",
     "it allows few attempts a minute",
 );
+const AUTH_FAILED: ErrorClass = ErrorClass::new(
+    Exit::Rejected,
+    "the gateway does not accept this user or password",
+    "check email and password, which are those of the gateway, not of WhatsApp",
+);
+const CREDENTIALS: ErrorClass = ErrorClass::new(
+    Exit::Rejected,
+    "the gateway does not accept the credentials",
+    "check token, user_key and session_key in [whatsapp]",
+);
 /// Something is missing in a response.
 pub(crate) const INCOMPLETE: ErrorClass = ErrorClass::new(
     Exit::Unknown,
@@ -49,14 +59,7 @@ const CODES: [(&str, ErrorClass); 16] = [
              token",
         ),
     ),
-    (
-        "AUTH_FAILED",
-        ErrorClass::new(
-            Exit::Rejected,
-            "the gateway does not accept this user or password",
-            "check email and password, which are those of the gateway, not of WhatsApp",
-        ),
-    ),
+    ("AUTH_FAILED", AUTH_FAILED),
     ("AUTH_RATE_LIMIT", LOGINS_LIMITED),
     (
         "INVALID_API_KEY",
@@ -153,6 +156,16 @@ pub(crate) fn classify(code: Option<&str>, status: u16) -> ErrorClass {
     known.map_or_else(|| classify_status(status), |(_, class)| *class)
 }
 
+/// The same error in the response to a login, which has no credentials but the user
+/// and the password.
+pub(crate) fn of_login(class: ErrorClass) -> ErrorClass {
+    if class == CREDENTIALS {
+        AUTH_FAILED
+    } else {
+        class
+    }
+}
+
 /// Classifies a response without a known code.
 pub(crate) fn classify_status(status: u16) -> ErrorClass {
     match status {
@@ -161,11 +174,7 @@ pub(crate) fn classify_status(status: u16) -> ErrorClass {
             "the server redirects, and keys are not sent elsewhere",
             "set url in [whatsapp] to the new address; often that is https:// in place of http://",
         ),
-        401 | 403 => ErrorClass::new(
-            Exit::Rejected,
-            "the gateway does not accept the credentials",
-            "check token, user_key and session_key in [whatsapp]",
-        ),
+        401 | 403 => CREDENTIALS,
         404 | 405 => ErrorClass::new(
             Exit::Configuration,
             "the gateway does not know this path",

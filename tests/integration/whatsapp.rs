@@ -210,6 +210,11 @@ fn password_is_never_shown() {
         ],
     );
     assert!(!account.login(wrong).stderr.contains("not it"));
+    // Without a code as well it is not about the keys of the section.
+    let refusing = Provider::answering(Answer::Http(401, "application/json", "{}".to_owned()));
+    let done = Account::at(&refusing.url(), &[]).login(wrong);
+    assert!(!done.stderr.contains("user_key"), "{done:?}");
+    done.fails(Exit::Rejected, &["does not accept this user or password"]);
     for empty in ["", "\n"] {
         account
             .login(empty)

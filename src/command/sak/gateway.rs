@@ -7,10 +7,11 @@ use serde_json::Value;
 use crate::command::sak::print;
 use crate::command::terminal::{CommandError, hint};
 use crate::config::{SakSettings, SessionId};
+use crate::http::client::api_error::ApiError;
 use crate::http::client::json_api::ApiClient;
 use crate::logging::failed;
 use crate::sak::request::{self, Credentials, MissingCredential, SakRequest};
-use crate::sak::{client, response};
+use crate::sak::{client, error_codes, response};
 use crate::secret::{Secret, SecretError, SecretSource};
 
 pub(super) struct Gateway {
@@ -41,10 +42,15 @@ impl Gateway {
     pub(super) async fn send(&self, sak_request: &SakRequest<'_>) -> Result<Value, CommandError> {
         let request = request::build(sak_request, &self.credentials)?;
         let mut secrets: Vec<_> = self.credentials.secrets().collect();
-        if let SakRequest::Login { password, .. } = sak_request {
-            secrets.push(password);
-        }
-        Ok(self.client.send(&request, &secrets).await?)
+        let SakRequest::Login { password, .. } = sak_request else {
+            return Ok(self.client.send(&request, &secrets).await?);
+        };
+        secrets.push(password);
+        let sent = self.client.send(&request, &secrets).await;
+        Ok(sent.map_err(|error| ApiError {
+            class: error_codes::of_login(error.class),
+            ..error
+        })?)
     }
 
     /// The named session, else the configured one, else the only one.
