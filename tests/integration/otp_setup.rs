@@ -236,13 +236,23 @@ fn number_is_chosen_from_several() {
         "codes are sent from +1 202-555-0161",
         &format!("phone_number_id = {OTHER_NUMBER}"),
     ]);
+    let meant = [OTHER_NUMBER, "+1 202-555-0161", "12025550161"];
+    for (place, typed) in meant.into_iter().enumerate() {
+        let setup = Setup::at(&graph, &[("waba_id", WABA), ("access_token", "env:TOKEN")]);
+        let line = format!("--wait 0 --template t{place}");
+        let done = setup.run_with_input(&line, &format!("{typed}\n"));
+        done.prints(&["codes are sent from +1 202-555-0161"]);
+    }
     let before = graph.provider.requests().len();
     for (lines, problem) in [
         (
             "",
             "there is no number of the sender: type it, or give its id with --phone-number-id",
         ),
-        ("3\n", "number of the sender: expected 1 to 2"),
+        (
+            "3\n",
+            "number of the sender: expected 1 to 2, an id or a number of the list",
+        ),
         ("0\n", "expected 1 to 2"),
         ("x\n", "expected 1 to 2"),
     ] {
@@ -660,9 +670,20 @@ fn wait_for_approval_is_limited() {
         (
             "REJECTED",
             Exit::Rejected,
-            "is REJECTED, so it cannot send codes",
+            "is REJECTED, so it cannot send codes: Meta's reason is INVALID_FORMAT; \
+             `asterisk-websms otp setup --new-template",
         ),
-        ("PAUSED", Exit::Rejected, "is PAUSED"),
+        (
+            "PAUSED",
+            Exit::Rejected,
+            "is PAUSED, so it cannot send codes now: Meta pauses a template that people report, \
+             and resumes it by itself",
+        ),
+        (
+            "DISABLED",
+            Exit::Rejected,
+            "is DISABLED, so it cannot send codes: the WhatsApp Manager has the reason",
+        ),
         ("APPROVED", Exit::Success, ""),
     ] {
         graph.with(|state| {

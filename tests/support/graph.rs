@@ -360,6 +360,7 @@ impl Template {
         json!({
             "id": self.id, "name": self.name, "language": self.language, "status": self.status,
             "category": self.category, "parameter_format": "POSITIONAL", "components": [],
+            "rejected_reason": if self.status == "REJECTED" { "INVALID_FORMAT" } else { "NONE" },
         })
     }
 }

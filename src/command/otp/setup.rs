@@ -176,12 +176,11 @@ fn choose_number<'a>(
                 what: "number of the sender",
                 otherwise: "give its id with --phone-number-id",
             };
-            let position = question.ask(|typed| {
-                let position = typed.parse().ok();
-                let position = position.filter(|position| (1..=count).contains(position));
-                position.ok_or_else(|| format!("expected 1 to {count}"))
-            })?;
-            numbers.get(position - 1)
+            let parse = |typed: &str| {
+                let problem = || format!("expected 1 to {count}, an id or a number of the list");
+                chosen(numbers, typed).ok_or_else(problem)
+            };
+            Some(question.ask(parse)?)
         }
     };
     let Some(number) = number else {
@@ -195,6 +194,18 @@ fn choose_number<'a>(
         describe_number(number)
     ));
     Ok(number)
+}
+
+/// The number that is meant by its place in the list, its id or its digits.
+fn chosen<'a>(numbers: &'a [BusinessNumber], typed: &str) -> Option<&'a BusinessNumber> {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let is_meant = |number: &&BusinessNumber| {
+        let same_digits = digits(&number.display) == digits(typed);
+        number.id.as_str() == typed || (same_digits && !digits(typed).is_empty())
+    };
+    let position = typed.parse::<usize>().ok();
+    let placed = position.and_then(|position| numbers.get(position.checked_sub(1)?));
+    placed.or_else(|| numbers.iter().find(is_meant))
 }
 
 fn list(numbers: &[BusinessNumber]) {
@@ -234,6 +245,7 @@ fn as_listed(created: &CreatedTemplate, new: &NewTemplate) -> Template {
         language: new.language.clone(),
         status: created.status.clone(),
         category: response::AUTHENTICATION.to_owned(),
+        rejected_reason: String::new(),
     }
 }
 
@@ -244,6 +256,7 @@ fn describe(template: &Template) -> String {
         language,
         status,
         category,
+        ..
     } = template;
     let category = if category == response::AUTHENTICATION {
         String::new()
@@ -288,14 +301,7 @@ async fn wait_for_approval(
              checks it by itself, and this command shows its status\n"
         ));
     } else {
-        return Err(CommandError::new(
-            Exit::Rejected,
-            format!(
-                "template {name} is {status}, so it cannot send codes: the WhatsApp Manager has \
-                 the reason; `asterisk-websms otp setup --new-template --template NAME` \
-                 creates another one"
-            ),
-        ));
+        return Err(CommandError::new(Exit::Rejected, template.why_unusable()));
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ pub(crate) fn phone_numbers(waba: &Identifier, token: &Secret, after: Option<&st
 
 /// The templates of an account; the page after the cursor `after`.
 pub(crate) fn templates(waba: &Identifier, token: &Secret, after: Option<&str>) -> ApiRequest {
-    let fields = "id,name,language,status,category";
+    let fields = "id,name,language,status,category,rejected_reason";
     list(&format!("/{waba}/message_templates"), fields, token, after)
 }
 
@@ -128,7 +128,7 @@ mod tests {
         let second = templates(&waba(), &token, Some("QVFI=&access_token=x/.."));
         assert_eq!(
             second.path,
-            "/102290129340398/message_templates?fields=id,name,language,status,category&limit=100\
+            "/102290129340398/message_templates?fields=id,name,language,status,category,rejected_reason&limit=100\
              &after=QVFI%3D%26access_token%3Dx%2F.."
         );
         for request in [first, second] {

@@ -21,6 +21,9 @@ const APPROVED: &str = "APPROVED";
 /// The status of a template that Meta has not reviewed.
 const PENDING: &str = "PENDING";
 
+/// The status of a template that people reported.
+const PAUSED: &str = "PAUSED";
+
 const INCOMPLETE: ErrorClass = ErrorClass::new(
     Exit::Unknown,
     "the response is not as Meta documents it",
@@ -172,12 +175,35 @@ pub(crate) struct Template {
     pub status: String,
     /// For example `AUTHENTICATION`.
     pub category: String,
+    /// Why it was rejected, for example `INVALID_FORMAT`; else empty or `NONE`.
+    pub rejected_reason: String,
 }
 
 impl Template {
     /// Whether messages can be sent in it.
     pub(crate) fn is_approved(&self) -> bool {
         self.status == APPROVED
+    }
+
+    /// Why no message can be sent in it now, and what to do. Meta resumes a paused
+    /// template by itself, after three or six hours (its guide on template pausing).
+    pub(crate) fn why_unusable(&self) -> String {
+        let Self { name, status, .. } = self;
+        if status == PAUSED {
+            return format!(
+                "template {name} is {status}, so it cannot send codes now: Meta pauses a template \
+                 that people report, and resumes it by itself after some hours; websmsd looks \
+                 again until then"
+            );
+        }
+        let reason = match self.rejected_reason.as_str() {
+            "" | "NONE" => "the WhatsApp Manager has the reason".to_owned(),
+            reason => format!("Meta's reason is {reason}"),
+        };
+        format!(
+            "template {name} is {status}, so it cannot send codes: {reason}; `asterisk-websms otp \
+             setup --new-template --template NAME` creates another one"
+        )
     }
 
     /// Whether Meta has not decided yet.
@@ -198,6 +224,7 @@ pub(crate) fn templates(data: &Value) -> Result<Vec<Template>, ApiError> {
             language: text(row, "language"),
             status: text(row, "status"),
             category: text(row, "category"),
+            rejected_reason: text(row, "rejected_reason"),
         })
     };
     let rows = rows(data).ok_or_else(|| incomplete("list of templates"))?;
