@@ -30,7 +30,8 @@ keys! { Section::Otp;
     CLIENT_TOKEN: "client_token" = "", SecretText, secret, "what clients must show, or file:/path";
 
     /// How a code is sent, in this order. The second channel takes what the first refuses, and what a
-    /// receipt later reports as not delivered (the webhook of the same account in `[websmsd]`).
+    /// receipt later reports as not delivered (the webhook of the same account in `[websmsd]`), unless
+    /// `websmsd` was started again in between: codes are not stored in the clear.
     CHANNEL: "channel" = "whatsapp", Custom("whatsapp, sms, whatsapp,sms or sms,whatsapp"),
         "or sms, or whatsapp,sms";
 
