@@ -235,8 +235,10 @@ impl Tracker {
     /// Why a message has the state that a receipt reports.
     fn reason(&self, sent: &SentMessage, receipt: &Receipt) -> String {
         let interface = self.interfaces.get(&sent.interface);
-        let configured =
-            interface.and_then(|interface| interface.errors.explanation(receipt.code.as_deref()?));
+        let code = receipt.code.as_deref();
+        // Of a message that was delivered, some report the code "no error".
+        let code = code.filter(|_| receipt.state == ReceiptState::Failed);
+        let configured = interface.and_then(|interface| interface.errors.explanation(code?));
         reason_in_words(configured, receipt)
     }
 
