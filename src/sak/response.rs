@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use crate::config::SessionId;
+use crate::document::lenient_json;
 use crate::http::client::api_error::ApiError;
 use crate::logging::excerpt;
 use crate::sak::error_codes;
@@ -39,7 +40,7 @@ pub(crate) fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
 
 /// Only objects count: a number or a word may come from any server.
 fn document(body: &[u8]) -> Option<Value> {
-    let document: Option<Value> = serde_json::from_slice(body).ok();
+    let document = lenient_json::parse(body).ok();
     document.filter(Value::is_object)
 }
 
@@ -344,6 +345,9 @@ mod tests {
         assert!(parsed(500, good).is_err());
         assert!(parsed(302, good).is_err());
         assert!(parsed(200, r#"{"success":false}"#).is_err());
+        let marked = "\u{feff}{\"data\":{\"name\":\"half \\ud83d\"}}";
+        let half = json!({"name": "half \u{fffd}"});
+        assert_eq!(parsed(200, marked), Ok(half));
         for nonsense in ["", "<html>", "1", "\"ok\"", "[]", "{\"success\":true"] {
             let text = parsed(200, nonsense).unwrap_err();
             assert!(text.contains("is not JSON"), "{nonsense}: {text}");

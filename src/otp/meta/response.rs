@@ -4,6 +4,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use crate::config::Identifier;
+use crate::document::lenient_json;
 use crate::exit::Exit;
 use crate::http::client::api_error::{ApiError, ErrorClass};
 use crate::logging::excerpt;
@@ -58,7 +59,7 @@ const ENDLESS: ErrorClass = ErrorClass::new(
 /// object.
 pub(crate) fn parse(status: u16, body: &[u8]) -> Result<Value, ApiError> {
     let is_success = (200..=299).contains(&status);
-    let document: Option<Value> = serde_json::from_slice(body).ok();
+    let document = lenient_json::parse(body).ok();
     let Some(document) = document.filter(Value::is_object) else {
         let class = if is_success {
             NO_JSON
@@ -309,6 +310,11 @@ mod tests {
     #[test]
     fn success_is_an_object_without_an_error() {
         assert_eq!(parsed(200, r#"{"data":[]}"#), Ok(json!({"data": []})));
+        let named = "{\"data\":[\"half \\ud83d\",\"a\tb\"]}";
+        assert_eq!(
+            parsed(200, named),
+            Ok(json!({"data": ["half \u{fffd}", "a\tb"]}))
+        );
         for body in ["", "<html>", "1", "[]", "{\"data\":["] {
             let text = parsed(200, body).unwrap_err();
             assert!(text.contains("is not JSON"), "{body}: {text}");
