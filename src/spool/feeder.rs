@@ -89,6 +89,8 @@ pub(crate) struct Feeder {
     queue: ConversationQueue<CallFileName>,
     /// Read by the spool, to refuse messages, and by the health check.
     gauges: Arc<Gauges>,
+    /// Stored files that it has learned of and not yet counted as waiting.
+    learned: usize,
     /// How long an attempt may take.
     attempt_max: Duration,
     /// Whether the last move failed; logged when it changes.
@@ -128,6 +130,7 @@ impl Feeder {
             queue,
             gauges,
             attempt_max: Duration::from_secs(seconds) + ATTEMPT_TIMEOUT,
+            learned: 0,
             stuck: false,
             outgoing_replaced: false,
         }
@@ -157,7 +160,10 @@ impl Feeder {
             // All events that have arrived, before anything is moved.
             for event in std::iter::once(first).chain(events.try_iter()) {
                 match event {
-                    SpoolEvent::Stored(name) => self.queue.push(name),
+                    SpoolEvent::Stored(name) => {
+                        self.queue.push(name);
+                        self.learned += 1;
+                    }
                     SpoolEvent::Left(name) => self.file_left(&name),
                     SpoolEvent::Written(name) => self.file_written(&name),
                     SpoolEvent::Retry => self.requeue_retries(),
@@ -196,9 +202,9 @@ impl Feeder {
                 info!("hand-over to Asterisk works again");
             }
         }
-        let Gauges { waiting, stuck, .. } = &*self.gauges;
-        waiting.store(self.queue.waiting(), Ordering::Relaxed);
-        stuck.store(self.stuck, Ordering::Relaxed);
+        let learned = std::mem::take(&mut self.learned);
+        self.gauges.set_waiting(learned, self.queue.waiting());
+        self.gauges.stuck.store(self.stuck, Ordering::Relaxed);
     }
 
     /// Moves a file to outgoing without overwriting another one: Asterisk would

@@ -19,8 +19,10 @@ pub(super) const OUTGOING_REPLACED: &str = "outgoing was replaced by another dir
 /// Numbers that the feeder keeps up to date.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
-    /// Files that wait in staging.
-    pub waiting: AtomicUsize,
+    /// Files that wait in staging, of those that the feeder knows.
+    known: AtomicUsize,
+    /// Files that are stored and that the feeder does not know yet.
+    unknown: AtomicUsize,
     /// Whether the last move to Asterisk failed.
     pub stuck: AtomicBool,
     snapshot: Mutex<Snapshot>,
@@ -38,6 +40,24 @@ pub(crate) struct Snapshot {
 }
 
 impl Gauges {
+    /// Files that wait in staging.
+    pub(super) fn waiting(&self) -> usize {
+        let unknown = self.unknown.load(Ordering::SeqCst);
+        self.known.load(Ordering::SeqCst).saturating_add(unknown)
+    }
+
+    /// Counts files that are about to be acknowledged.
+    pub(super) fn add_stored(&self, files: usize) {
+        self.unknown.fetch_add(files, Ordering::SeqCst);
+    }
+
+    /// The feeder has learned of so many stored files, and now so many wait.
+    pub(super) fn set_waiting(&self, learned: usize, waiting: usize) {
+        // For a moment these files count twice, never not at all.
+        self.known.store(waiting, Ordering::SeqCst);
+        self.unknown.fetch_sub(learned, Ordering::SeqCst);
+    }
+
     pub(super) fn update(&self, snapshot: Snapshot) {
         *self.snapshot.lock() = snapshot;
     }
@@ -70,7 +90,7 @@ impl SpoolHealth {
             })
             .map_err(|problem| problems.push(problem))
             .ok();
-        let waiting = gauges.waiting.load(Ordering::Relaxed);
+        let waiting = gauges.waiting();
         let max = settings.max_waiting;
         if waiting >= max {
             problems.push(format!("{waiting} call files wait (max_waiting is {max})"));

@@ -19,7 +19,6 @@
 //! directories and file names. `inventory` serves the administrator, `probe` checks
 //! the directories before the start and `health` during operation.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -107,9 +106,10 @@ impl Spool {
         watch::watch(&watched, events.clone(), SpoolEvent::from)
             .map_err(|error| ProbeError::step("watch", &settings.outgoing, error))?;
         let gauges = Arc::new(Gauges::default());
-        gauges.waiting.store(recovered.len(), Ordering::Relaxed);
+        gauges.set_waiting(0, recovered.len());
         let last = recovered.last().map(name::CallFileName::id);
-        let writer = Writer::new(staging.clone(), settings.min_free, last, events);
+        let counted = Arc::clone(&gauges);
+        let writer = Writer::new(staging.clone(), settings.min_free, last, counted, events);
         let feeder = Feeder::new(settings, staging, recovered, Arc::clone(&gauges));
         let (jobs, received_jobs) = tokio::sync::mpsc::channel(JOBS_MAX);
         let threads = SpoolThreads {
@@ -132,7 +132,7 @@ impl Spool {
     /// nothing is stored then.
     pub(crate) async fn store(&self, messages: &[Message]) -> Result<Vec<Id>, SpoolError> {
         let max_waiting = self.settings.max_waiting;
-        if self.gauges.waiting.load(Ordering::Relaxed) >= max_waiting {
+        if self.gauges.waiting() >= max_waiting {
             return Err(SpoolError::Full(max_waiting));
         }
         let messages = messages

@@ -3,7 +3,7 @@
 //! One thread writes. The requests that have arrived while it was busy are
 //! written side by side and share the next sync of the directory.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use tempfile::TempPath;
 use tokio::sync::oneshot;
@@ -11,7 +11,7 @@ use tracing::error;
 
 use super::error::SpoolError;
 use super::feeder::SpoolEvent;
-use super::health::free_space;
+use super::health::{Gauges, free_space};
 use super::layout::{DirectoryId, is_mounted};
 use super::name::CallFileName;
 use crate::logging::chain;
@@ -55,6 +55,7 @@ pub(crate) struct Writer {
     /// Bytes of the disk to leave free.
     min_free: u64,
     last: Option<Id>,
+    gauges: Arc<Gauges>,
     events: mpsc::Sender<SpoolEvent>,
 }
 
@@ -72,6 +73,7 @@ impl Writer {
         staging: Directory,
         min_free: u64,
         last: Option<Id>,
+        gauges: Arc<Gauges>,
         events: mpsc::Sender<SpoolEvent>,
     ) -> Self {
         Self {
@@ -79,6 +81,7 @@ impl Writer {
             staging,
             min_free,
             last,
+            gauges,
             events,
         }
     }
@@ -185,6 +188,8 @@ impl Writer {
             }
             return;
         }
+        let files = named.iter().map(|job| job.names.len()).sum();
+        self.gauges.add_stored(files);
         let mut stored = Vec::new();
         for NamedJob { ids, names, done } in named {
             reply(done, Ok(ids));
