@@ -207,20 +207,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Auth<SecretSource>> {
             secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
         },
         AuthMethod::ClientCredentials => {
-            let TokenKeys {
-                url,
-                scope,
-                in_body,
-                parameters,
-            } = token;
-            Auth::ClientCredentials(ClientCredentials {
-                token_url: reader.required(&keys::TOKEN_URL, REQUIRED, url)?,
-                user: reader.required(&keys::AUTH_USER, REQUIRED, user)?,
-                secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
-                scope,
-                in_body,
-                parameters,
-            })
+            Auth::ClientCredentials(token.credentials(reader, user, secret)?)
         }
         AuthMethod::Digest => Auth::Digest {
             user: reader.required(&keys::AUTH_USER, REQUIRED, user)?,
@@ -248,6 +235,30 @@ struct TokenKeys {
     scope: Option<String>,
     in_body: bool,
     parameters: Vec<(String, String)>,
+}
+
+impl TokenKeys {
+    fn credentials(
+        self,
+        reader: &mut Reader<'_>,
+        user: Option<String>,
+        secret: Option<SecretSource>,
+    ) -> Option<ClientCredentials<SecretSource>> {
+        let Self {
+            url,
+            scope,
+            in_body,
+            parameters,
+        } = self;
+        Some(ClientCredentials {
+            token_url: reader.required(&keys::TOKEN_URL, REQUIRED, url)?,
+            user: reader.required(&keys::AUTH_USER, REQUIRED, user)?,
+            secret: reader.required(&keys::AUTH_PASSWD, REQUIRED, secret)?,
+            scope,
+            in_body,
+            parameters,
+        })
+    }
 }
 
 fn token(reader: &mut Reader<'_>) -> Option<TokenKeys> {
