@@ -1,7 +1,7 @@
 //! `websms` without a process for each message: `AGI(agi://127.0.0.1/websms,…)`,
 //! and `websms-otp` in the same way.
 //!
-//! Asterisk connects, sends the [`environment`](crate::agi::environment), and
+//! Asterisk connects, sends the [`environment`], and
 //! executes the commands that it gets (`res/res_agi.c`, `launch_netscript`).
 
 use std::collections::HashMap;
