@@ -1,5 +1,7 @@
 //! Addresses of outgoing messages, as Asterisk writes them.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 /// Most bytes of an address that is passed to a provider.
@@ -46,19 +48,41 @@ fn without_display_name(raw: &str) -> &str {
 
 /// The user part of a URI; text without a scheme up to its `@`.
 fn user_part(raw: &str) -> String {
-    let uri = ["sip:", "sips:", "tel:"].iter().find_map(|scheme| {
+    uri_user(raw, &["sip:", "sips:", "tel:"]).unwrap_or_else(|| {
+        let user = raw.split_once('@').map_or(raw, |(user, _)| user);
+        user.to_owned()
+    })
+}
+
+/// An address as providers write it, without the scheme of a URI and what belongs to
+/// that: `whatsapp:+1…`, `tel:+1-202-555-0160` (RFC 3966), `sip:+1…@host`. Others stay
+/// as they are.
+pub(crate) fn without_scheme(raw: &str) -> Cow<'_, str> {
+    const SCHEMES: [&str; 6] = ["sip:", "sips:", "tel:", "sms:", "whatsapp:", "messenger:"];
+    let raw_address = raw.trim_start();
+    let Some(user) = uri_user(raw_address, &SCHEMES) else {
+        return Cow::Borrowed(raw);
+    };
+    let is_number = |text: &str| text.bytes().all(|byte| b"+0123456789-.() ".contains(&byte));
+    if is_number(&user) {
+        // Visual separators (RFC 3966, 5.1.1).
+        return Cow::Owned(user.replace(['-', '.', '(', ')', ' '], ""));
+    }
+    Cow::Owned(user)
+}
+
+/// The user part of a URI with one of these schemes.
+fn uri_user(raw: &str, schemes: &[&str]) -> Option<String> {
+    let uri = schemes.iter().find_map(|scheme| {
         let (start, rest) = raw.split_at_checked(scheme.len())?;
         start.eq_ignore_ascii_case(scheme).then_some(rest)
-    });
-    let Some(uri) = uri else {
-        return raw.split_once('@').map_or(raw, |(user, _)| user).to_owned();
-    };
+    })?;
     let user = match uri.split_once('@') {
         Some((user, _)) => user.split_once(':').map_or(user, |(user, _)| user),
         None => uri,
     };
     let user = user.split_once(';').map_or(user, |(user, _)| user);
-    percent_decode_str(user).decode_utf8_lossy().into_owned()
+    Some(percent_decode_str(user).decode_utf8_lossy().into_owned())
 }
 
 /// The start of a text without a number or name. The author of the dialplan or of
@@ -70,6 +94,32 @@ pub struct InvalidAddress(String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scheme_of_a_provider_is_taken_off() {
+        for (raw, expected) in [
+            ("whatsapp:+12025550160", "+12025550160"),
+            ("WhatsApp:12025550160", "12025550160"),
+            ("tel:+1-202-555-0160", "+12025550160"),
+            ("tel:+1(202)555.0160;phone-context=x", "+12025550160"),
+            ("tel:%2B12025550160", "+12025550160"),
+            ("sip:+12025550160@example.com;user=phone", "+12025550160"),
+            ("sips:john.doe@example.com", "john.doe"),
+            (
+                "whatsapp:US.13491208655302741918",
+                "US.13491208655302741918",
+            ),
+            ("messenger:1234", "1234"),
+            ("+12025550160", "+12025550160"),
+            ("+1 202-555-0160", "+1 202-555-0160"),
+            ("12025550160@s.whatsapp.net", "12025550160@s.whatsapp.net"),
+            ("Telco: offers", "Telco: offers"),
+            ("whatsapp:", ""),
+            ("", ""),
+        ] {
+            assert_eq!(without_scheme(raw), expected, "{raw}");
+        }
+    }
 
     #[test]
     fn address_is_the_user_part() {

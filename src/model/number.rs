@@ -1,5 +1,7 @@
 //! Number formats: providers differ, and the dialplan expects one form.
 
+use crate::model::address::without_scheme;
+
 /// Most digits of a short code. Short codes have no international form.
 const SHORT_CODE_MAX: usize = 6;
 
@@ -75,11 +77,13 @@ impl NumberFormat {
         matches!(self, Self::Jid | Self::JidDigits)
     }
 
-    /// Converts a number from a provider for the dialplan. A WhatsApp identity
+    /// Converts a number from a provider for the dialplan, without the scheme of a
+    /// URI (`whatsapp:`, `tel:`, `sip:`). A WhatsApp identity
     /// (`user:device@server`) becomes its phone number, or `lid` and its digits
     /// when it has none: never an invented number.
     #[must_use]
     pub fn read(self, raw: &str) -> String {
+        let raw: &str = &without_scheme(raw);
         if !self.has_identities() {
             return self.apply(raw);
         }

@@ -104,3 +104,22 @@ fn missing_sender_is_the_configured_one() {
     let refused = http::form(&[("Body", b"code 1234")]);
     assert_eq!(daemon.post("/a", &[FORM], &refused).status, 400);
 }
+
+#[test]
+fn scheme_of_an_address_is_taken_off() {
+    let daemon = Daemon::start("");
+    for (from, to) in [
+        ("whatsapp:+12025550183", "whatsapp:+12025550160"),
+        ("tel:+1-202-555-0183", "tel:+1-202-555-0160"),
+        (
+            "sip:+12025550183@example.com",
+            "sip:+12025550160@example.net;user=phone",
+        ),
+    ] {
+        assert_eq!(daemon.send(to, from, "x").status, 200, "{from}");
+    }
+    for file in daemon.spool.wait_for(3) {
+        let (to, from, _) = callfile::message(file.as_bytes()).unwrap();
+        assert_eq!((to.as_str(), from.as_str()), (TO, "+12025550183"));
+    }
+}
