@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{error, info, warn};
 
 use crate::http::server::admission::{Admission, PeerClass};
@@ -47,13 +47,19 @@ const ASKING_TIMEOUT: Duration = Duration::from_millis(500);
 /// Bytes that are read from it.
 const FAREWELL_READ: usize = 2 * 1024 * 1024;
 
-/// Connections that are established and not accepted when the shutdown starts; more
-/// than the system keeps by default (`net.core.somaxconn`).
-const BACKLOG_MAX: usize = 8192;
+/// A packet filter (`linux/filter.h`) that drops the first packet of a connection, SYN
+/// without ACK: whoever wants to connect tries again after a second.
+const DROP_NEW: [SockFilter; 5] = [
+    // The flags of TCP; of these SYN and ACK.
+    SockFilter::new(0x30, 0, 0, 13),
+    SockFilter::new(0x54, 0, 0, 0x12),
+    SockFilter::new(0x15, 0, 1, 0x02),
+    SockFilter::new(0x06, 0, 0, 0),
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+];
 
-/// A packet filter (`BPF_RET | BPF_K`, `linux/filter.h`) that drops every packet:
-/// whoever wants to connect tries again after a second.
-const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
+/// For the end of handshakes that have begun: a round trip.
+const HANDSHAKE_TIME: Duration = Duration::from_millis(250);
 
 /// Who gets a place, and what the others are told.
 #[derive(Debug)]
@@ -117,9 +123,8 @@ pub(crate) async fn accept<S>(
             }
         }
     };
-    if let Err(error) = connections.begin_established(listener) {
-        connections.reception.log_failure(&error);
-    }
+    connections.begin_established(&listener, deadline).await;
+    drop(listener);
     drop(connections.refused);
     finish(connections.served, deadline).await;
 }
@@ -160,28 +165,27 @@ where
         }
     }
 
-    /// Closes the listener. Closing resets what is established and not accepted, and
-    /// with it requests under way; so nothing more is let in, and what is there is
-    /// begun.
-    fn begin_established(&mut self, listener: TcpListener) -> io::Result<()> {
-        let listener = listener.into_std()?;
-        SockRef::from(&listener).attach_filter(&[DROP_ALL])?;
-        for _ in 0..BACKLOG_MAX {
-            match listener.accept() {
-                Ok((stream, peer)) => {
-                    stream.set_nonblocking(true)?;
-                    self.begin(TcpStream::from_std(stream)?, peer);
+    /// Begins what is established or about to be, and lets nothing else in: closing the
+    /// listener resets what it has not accepted, and with it requests under way.
+    async fn begin_established(&mut self, listener: &TcpListener, deadline: Instant) {
+        if let Err(error) = SockRef::from(listener).attach_filter(&DROP_NEW) {
+            self.reception.log_failure(&error);
+        }
+        let end = deadline.min(Instant::now() + HANDSHAKE_TIME);
+        while let Ok(accepted) = timeout_at(end, listener.accept()).await {
+            match accepted {
+                Ok((stream, peer)) => self.begin(stream, peer),
+                Err(error) => {
+                    self.reception.log_failure(&error);
+                    sleep(ACCEPT_RETRY).await;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 }
 
 /// Waits for the connections until shortly after the deadline.
-async fn finish(mut connections: JoinSet<()>, deadline: tokio::time::Instant) {
+async fn finish(mut connections: JoinSet<()>, deadline: Instant) {
     let open = connections.len();
     let finished = timeout_at(deadline + ABORT_DELAY, async {
         while connections.join_next().await.is_some() {}
