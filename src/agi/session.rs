@@ -14,6 +14,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of all answers, and of what forged the end of an environment.
 const ANSWERS_MAX: u64 = 64 * 1024;
 
+/// What Asterisk sends when the channel is hung up (`res/res_agi.c`, `run_agi`).
+const HANGUP: &[u8] = b"HANGUP";
+
 /// A session whose environment seems to have ended.
 pub(crate) struct AgiSession<R, W> {
     answers: Take<R>,
@@ -53,7 +56,7 @@ where
                 if line == expected.as_bytes() {
                     return Ok(whole);
                 }
-                whole &= line == b"HANGUP";
+                whole &= line == HANGUP;
             }
         };
         timeout(ANSWER_TIMEOUT, answered).await?
@@ -67,7 +70,7 @@ where
     pub(crate) async fn execute(mut self, commands: &str) -> io::Result<()> {
         for command in commands.lines() {
             self.send(command).await?;
-            timeout(ANSWER_TIMEOUT, self.line()).await??;
+            timeout(ANSWER_TIMEOUT, self.answer()).await??;
         }
         Ok(())
     }
@@ -75,6 +78,12 @@ where
     async fn send(&mut self, command: &str) -> io::Result<()> {
         let command = format!("{command}\n");
         timeout(ANSWER_TIMEOUT, self.writer.write_all(command.as_bytes())).await?
+    }
+
+    /// The answer to a command. A hangup is announced at any time, and is none.
+    async fn answer(&mut self) -> io::Result<()> {
+        while self.line().await? == HANGUP {}
+        Ok(())
     }
 
     async fn line(&mut self) -> io::Result<Vec<u8>> {
