@@ -74,7 +74,9 @@ pub(crate) fn with_explanation(
         let text = body.words(place)?;
         Some(excerpt(&text, EXPLANATION_MAX)).filter(|text| !text.is_empty())
     };
-    let codes = errors.of_response(errors.code.as_ref().and_then(words), answer.status);
+    let is_refused = verdict.outcome != Outcome::Unknown;
+    let code = errors.code.as_ref().and_then(words);
+    let codes = errors.of_response(code, answer.status, is_refused);
     let mut known = codes.iter().filter_map(|code| errors.explanation(code));
     let configured = known.next().map(str::to_owned);
     let is_in = |list: &[String]| codes.iter().any(|code| list.contains(code));

@@ -30,9 +30,16 @@ impl ErrorCodes {
         found.map(|(_, words)| words.as_str())
     }
 
-    /// The codes that a response is looked up by: its own, and its status.
-    pub(crate) fn of_response(&self, code: Option<String>, status: u16) -> Vec<String> {
-        let is_code = self.code.is_none();
+    /// The codes that a response is looked up by: its own, and its status. Without
+    /// `resp_error` the bare status of a refusal is one; that of a failure, after which
+    /// the message may have been sent, must be named as such.
+    pub(crate) fn of_response(
+        &self,
+        code: Option<String>,
+        status: u16,
+        is_refused: bool,
+    ) -> Vec<String> {
+        let is_code = self.code.is_none() && is_refused;
         let own = code.or_else(|| is_code.then(|| status.to_string()));
         own.into_iter()
             .chain([format!("{STATUS}={status}")])
@@ -117,10 +124,13 @@ mod tests {
     #[test]
     fn status_is_the_code_where_no_place_has_one() {
         let mut errors = ErrorCodes::default();
-        assert_eq!(errors.of_response(None, 402), ["402", "http_status=402"]);
+        assert_eq!(
+            errors.of_response(None, 402, true),
+            ["402", "http_status=402"]
+        );
         errors.code = response_place::parse("/code").unwrap();
-        assert_eq!(errors.of_response(None, 402), ["http_status=402"]);
+        assert_eq!(errors.of_response(None, 402, true), ["http_status=402"]);
         let own = Some("7".to_owned());
-        assert_eq!(errors.of_response(own, 402), ["7", "http_status=402"]);
+        assert_eq!(errors.of_response(own, 402, true), ["7", "http_status=402"]);
     }
 }
