@@ -68,20 +68,20 @@ pub(crate) async fn decode(
     let mut texts = Texts {
         headers: if signed { &[] } else { headers },
         settings,
-        declared: settings.character_set,
+        declared: None,
         signed,
         guessed: false,
     };
     if let Some(name) = parameter(content_type, "charset") {
-        texts.declared = texts.unsigned(name)?.or(texts.declared);
+        texts.declared = texts.unsigned(name)?;
     }
-    let content = match format(settings.format, content_type, body)? {
+    let content = match format(settings, content_type, body, signed)? {
         BodyFormat::Form => Content::Form(texts.fields(form(body))?),
         BodyFormat::Multipart => {
             let parts = multipart(content_type, body.clone()).await?;
             Content::Parts(texts.fields(parts)?)
         }
-        BodyFormat::Text => Content::Text(texts.message(body)?),
+        BodyFormat::Text => Content::Text(texts.message(body)),
         BodyFormat::Auto | BodyFormat::Json => Content::Json(texts.json(body)?),
     };
     Ok(Decoded {
@@ -102,7 +102,7 @@ pub(crate) fn decode_query(
     let mut texts = Texts {
         headers,
         settings,
-        declared: settings.character_set,
+        declared: None,
         signed: false,
         guessed: false,
     };
@@ -115,28 +115,34 @@ pub(crate) fn decode_query(
 
 /// What a body is: never [`BodyFormat::Auto`].
 fn format(
-    configured: BodyFormat,
+    settings: &BodySettings,
     content_type: &str,
     body: &[u8],
+    signed: bool,
 ) -> Result<BodyFormat, DecodeError> {
-    if configured != BodyFormat::Auto {
-        return Ok(configured);
+    if settings.format != BodyFormat::Auto {
+        return Ok(settings.format);
     }
     if is_json(content_type) {
         return Ok(BodyFormat::Json);
     }
+    let is_whole_body = settings.text_fields.iter().any(|it| it == WHOLE_BODY);
     match essence(content_type).as_str() {
         // Some say this of everything, and no field of a form is a JSON document.
-        FORM if looks_like_json(body) && lenient_json::parse(body).is_ok() => Ok(BodyFormat::Json),
+        FORM if !signed && holds_json(body) => Ok(BodyFormat::Json),
         FORM => Ok(BodyFormat::Form),
         "multipart/form-data" => Ok(BodyFormat::Multipart),
-        "" | "application/octet-stream" | "text/plain" if looks_like_json(body) => {
-            Ok(BodyFormat::Json)
-        }
-        "text/plain" => Ok(BodyFormat::Text),
+        "" | "application/octet-stream" if looks_like_json(body) => Ok(BodyFormat::Json),
+        // A text may start as a list: "[My bank] Your code is 123456".
+        "text/plain" if is_whole_body || !holds_json(body) => Ok(BodyFormat::Text),
+        "text/plain" => Ok(BodyFormat::Json),
         "" | "application/octet-stream" if looks_like_form(body) => Ok(BodyFormat::Form),
         other => Err(DecodeError::Type(other.chars().take(60).collect())),
     }
+}
+
+fn holds_json(body: &[u8]) -> bool {
+    looks_like_json(body) && lenient_json::parse(body).is_ok()
 }
 
 /// Whether a body starts as an object or a list, behind a byte order mark or blanks.
@@ -169,7 +175,7 @@ struct RawField {
 struct Texts<'a> {
     headers: &'a [(String, String)],
     settings: &'a BodySettings,
-    /// Of the whole body.
+    /// Of the whole body, as the request says.
     declared: Option<CharacterSet>,
     /// Whether the body is signed.
     signed: bool,
@@ -184,8 +190,12 @@ impl Texts<'_> {
         };
         let of_form = field(CHARSET_FIELD).filter(|name| !name.is_empty());
         let of_form = of_form.map(|name| self.unsigned(&name)).transpose()?;
-        let declared = of_form.flatten().or(self.declared);
-        let of_text = self.of_text(|name| field(name))?;
+        let configured = self.settings.character_set;
+        let declared = of_form.flatten().or(self.declared).or(configured);
+        // A form and its numbers are ASCII, whatever the text is.
+        let of_form = [declared, configured].into_iter().flatten();
+        let of_form = of_form.clone().find(|set| set.is_ascii_compatible());
+        let of_text = self.of_text(|name| field(name));
         let mut fields = Vec::with_capacity(raw.len());
         for RawField {
             name,
@@ -193,38 +203,42 @@ impl Texts<'_> {
             charset,
         } in raw
         {
-            let name = self.decoded(&name, declared);
+            let name = self.decoded(&name, of_form);
             let of_part = charset.map(|name| self.unsigned(&name)).transpose()?;
             let of_part = of_part.flatten();
             let is_text = self.settings.text_fields.contains(&name);
-            let of_text = of_text.filter(|_| is_text);
-            let value = self.decoded(&value, of_text.or(of_part).or(declared));
+            let of_field = if is_text {
+                of_text.or(of_part).or(declared)
+            } else {
+                of_part.or(of_form)
+            };
+            let value = self.decoded(&value, of_field);
             fields.push((name, value));
         }
         Ok(fields)
     }
 
     /// A body that is the text of a message.
-    fn message(&mut self, body: &[u8]) -> Result<String, DecodeError> {
-        let of_text = self.of_text(|_| None)?;
-        let text = self.decoded(body, of_text.or(self.declared));
+    fn message(&mut self, body: &[u8]) -> String {
+        let of_text = self.of_text(|_| None);
+        let declared = of_text.or(self.declared).or(self.settings.character_set);
+        let text = self.decoded(body, declared);
         // A byte order mark belongs to the file, not to the text.
-        Ok(text
-            .strip_prefix('\u{feff}')
-            .map_or(text.clone(), str::to_owned))
+        text.strip_prefix('\u{feff}')
+            .map_or(text.clone(), str::to_owned)
     }
 
     fn json(&mut self, body: &[u8]) -> Result<Value, DecodeError> {
-        let text = self.decoded(body, self.declared.or_else(|| wide(body)));
+        let configured = self.settings.character_set;
+        let configured = configured.filter(|set| set.is_ascii_compatible());
+        let declared = self.declared.or_else(|| wide(body)).or(configured);
+        let text = self.decoded(body, declared);
         lenient_json::parse(text.as_bytes())
             .map_err(|error| DecodeError::Malformed(format!("not JSON: {error}")))
     }
 
     /// What the request says of the character set of its message's text.
-    fn of_text(
-        &self,
-        field: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<CharacterSet>, DecodeError> {
+    fn of_text(&self, field: impl Fn(&str) -> Option<String>) -> Option<CharacterSet> {
         let value = |path: &FieldPath| match path {
             FieldPath::Header(name) => once(self.headers, name).map(str::to_owned),
             FieldPath::Name(name) => field(name),
@@ -249,21 +263,17 @@ impl Texts<'_> {
     }
 }
 
-/// The character set that the first of these values means that is not empty.
-///
-/// # Errors
-/// When there is no such character set.
+/// The character set that the first of these values means that is not empty; `None`
+/// also when there is no such set: a strange text is better than none.
 pub(crate) fn meant(
     settings: &BodySettings,
     mut values: impl Iterator<Item = String>,
-) -> Result<Option<CharacterSet>, DecodeError> {
-    let Some(value) = values.find(|value| !value.trim().is_empty()) else {
-        return Ok(None);
-    };
+) -> Option<CharacterSet> {
+    let value = values.find(|value| !value.trim().is_empty())?;
     let mut known = settings.character_set_values.iter();
     match known.find(|(known, _)| known == value.trim()) {
-        Some((_, set)) => Ok(Some(*set)),
-        None => named(&value).map(Some),
+        Some((_, set)) => Some(*set),
+        None => CharacterSet::named(&value),
     }
 }
 
@@ -604,8 +614,45 @@ mod tests {
             assert_eq!(value["text"], text, "{body}");
             assert_eq!(value["from"], "a@b");
         }
-        let unknown = decoded_by(&settings("coding"), FORM, b"text=x&coding=4");
-        assert_eq!(unknown, Err(DecodeError::CharacterSet("4".to_owned())));
+        let unknown = decoded_by(&settings("coding"), FORM, b"text=tr%E8s&coding=4");
+        let (value, guessed) = unknown.unwrap();
+        assert_eq!((&value["text"], guessed), (&Value::from("très"), true));
+    }
+
+    #[test]
+    fn configured_set_that_is_not_ascii_counts_for_the_text_alone() {
+        for (name, body, text) in [
+            ("UTF-16BE", &b"from_no=%2B1&text=%00a%26%3A"[..], "a☺"),
+            ("GSM", b"from_no=%2B1&text=caf%05", "café"),
+        ] {
+            let settings = BodySettings {
+                character_set: CharacterSet::named(name),
+                text_fields: vec!["text".to_owned()],
+                ..BodySettings::default()
+            };
+            let (value, _) = decoded_by(&settings, FORM, body).unwrap();
+            assert_eq!(
+                (&value["from_no"], &value["text"]),
+                (&"+1".into(), &text.into())
+            );
+            let json = b"{\"from_no\":\"+1\"}";
+            let (value, _) = decoded_by(&settings, "application/json", json).unwrap();
+            assert_eq!(value["from_no"], "+1");
+        }
+    }
+
+    #[test]
+    fn bare_text_may_start_as_a_list() {
+        for text in ["[My bank] Your code is 123456", "{name}, hello", "[x"] {
+            let value = decoded("text/plain", text.as_bytes()).unwrap();
+            assert_eq!(value["body"], text);
+        }
+        let settings = BodySettings {
+            text_fields: vec![WHOLE_BODY.to_owned()],
+            ..BodySettings::default()
+        };
+        let (value, _) = decoded_by(&settings, "text/plain", b"[1]").unwrap();
+        assert_eq!(value["body"], "[1]");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Document to messages and receipts, by the interface's keys. The text of a message
 //! is never interpreted.
 
+use std::cell::LazyCell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -12,7 +14,7 @@ use crate::document::condition::Condition;
 use crate::document::cursor::Cursor;
 use crate::document::path::FieldPath;
 use crate::document::{Document, as_text, has_member, template};
-use crate::inbound::decode::{self, DecodeError};
+use crate::inbound::decode;
 use crate::inbound::receipt::receipts;
 use crate::inbound::record::{self, RECORDS_MAX, holds};
 use crate::inbound::sender::{self, ReplacedSender};
@@ -72,6 +74,8 @@ pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extr
             .push(ExtractError::TooMany(records.len()));
         return extracted;
     }
+    // Once for all records: it walks through the document.
+    let about = LazyCell::new(|| is_about_a_message(document, incoming));
     let mut unmatched = 0;
     for record in records {
         match judge(document, &record, incoming) {
@@ -85,7 +89,7 @@ pub(crate) fn extract(document: &Document, incoming: &IncomingInterface) -> Extr
             }
             Judgement::Message => {}
         }
-        match message(document, &record, incoming) {
+        match message(document, &record, incoming, &|| *about) {
             Ok((message, replaced)) => {
                 extracted.messages.push(message);
                 extracted.replaced.extend(replaced);
@@ -138,6 +142,7 @@ fn message(
     document: &Document,
     record: &Cursor,
     incoming: &IncomingInterface,
+    is_about_a_message: &dyn Fn() -> bool,
 ) -> Result<(Message, Option<ReplacedSender>), ExtractError> {
     let keys = &incoming.keys;
     let missing = |paths: &[FieldPath]| ExtractError::Missing(path_list(paths));
@@ -151,11 +156,11 @@ fn message(
         rendered.text
     } else {
         match document.text(&keys.body, record) {
-            Some(text) => decode_text(document, record, incoming, text)?,
+            Some(text) => decode_text(document, record, incoming, text),
             // A picture needs no text.
             None if !pictures.is_empty() => String::new(),
             None if sent.is_none() => return Err(missing(&keys.from)),
-            None if is_about_a_message(document, incoming) => return Err(missing(&keys.body)),
+            None if is_about_a_message() => return Err(missing(&keys.body)),
             None => String::new(),
         }
     };
@@ -286,21 +291,21 @@ fn decode_text(
     record: &Cursor,
     incoming: &IncomingInterface,
     text: String,
-) -> Result<String, ExtractError> {
+) -> String {
     let bytes = match incoming.body_encoding {
-        BodyEncoding::None | BodyEncoding::WhatsApp => return Ok(text),
+        BodyEncoding::None | BodyEncoding::WhatsApp => return text,
         // Form encoding writes a blank as `+`, and all others encode a `+`.
         BodyEncoding::Percent => Some(percent_decode_str(&text.replace('+', " ")).collect()),
         BodyEncoding::Base64 => STANDARD.decode(text.trim()).ok(),
         BodyEncoding::Hex => hex::decode(text.trim()).ok(),
     };
     let Some(bytes) = bytes else {
-        return Ok(text);
+        return text;
     };
     let paths = incoming.body.character_set_paths.chunks(1);
     let values = paths.filter_map(|path| document.text(path, record));
-    let declared = decode::meant(&incoming.body, values)?.or(incoming.body.character_set);
-    Ok(character_set::decode(&bytes, declared).text)
+    let declared = decode::meant(&incoming.body, values).or(incoming.body.character_set);
+    character_set::decode(&bytes, declared).text
 }
 
 fn path_list(paths: &[FieldPath]) -> String {
@@ -312,8 +317,6 @@ fn path_list(paths: &[FieldPath]) -> String {
 /// wrongly, or the provider has sent something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ExtractError {
-    #[error(transparent)]
-    CharacterSet(#[from] DecodeError),
     #[error("read the message: field {0:?} is missing")]
     Missing(String),
     #[error("read field {0:?}")]

@@ -30,7 +30,7 @@ use crate::inbound::reply::{self, Refusal};
 use crate::inbound::request::WebhookRequest;
 use crate::inbound::sender::ReplacedSender;
 use crate::inbound::store::MessageStore;
-use crate::logging::{chain, failed};
+use crate::logging::{chain, failed, masked};
 use crate::model::interface::InterfaceName;
 use crate::model::message::{Message, Receipt};
 use crate::model::unix_time;
@@ -225,6 +225,7 @@ impl WebhookHandler {
         let interface = &interface.interface;
         for ReplacedSender { sent, used } in replaced {
             if !sent.is_empty() {
+                let (sent, used) = (hidden(sent), hidden(used.as_str()));
                 debug!(%client, %interface, ?sent, %used, "sender name replaced");
             } else if let Some(suppressed) = self.nameless.allow() {
                 let remedy = "if there is one, set key_from to its place";
@@ -288,6 +289,15 @@ impl Handler for WebhookHandler {
             }
         }
     }
+}
+
+/// A sender for the log: a name as it is, a number masked.
+fn hidden(sender: &str) -> String {
+    let digits = sender.chars().filter(char::is_ascii_digit).count();
+    if digits < 5 {
+        return sender.to_owned();
+    }
+    masked(sender)
 }
 
 fn check_method(method: &Method, interface: &IncomingInterface) -> Result<(), Refusal> {

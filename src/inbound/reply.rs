@@ -125,7 +125,6 @@ impl From<ExtractError> for Refusal {
     fn from(error: ExtractError) -> Self {
         let reason = failed(&error);
         match error {
-            ExtractError::CharacterSet(error) => error.into(),
             ExtractError::Destination(..) | ExtractError::Missing(_) => Self::BadRequest(reason),
             ExtractError::OtherShape { members, .. } => Self::OtherShape { reason, members },
             ExtractError::TooLong(_) | ExtractError::TooMany(_) => Self::TooLarge(reason),

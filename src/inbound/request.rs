@@ -6,6 +6,7 @@ use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
+use crate::config::BodyFormat;
 use crate::inbound::decode::{self, Content, DecodeError};
 use crate::inbound::endpoint::Endpoint;
 use crate::inbound::pairs::once;
@@ -32,6 +33,8 @@ pub(crate) struct WebhookRequest {
     pub content: Result<Content, DecodeError>,
     /// Whether a text has a character set that nobody has declared.
     pub guessed: bool,
+    /// Whether the interface, not the request, says what the body is.
+    pub typed: bool,
 }
 
 impl WebhookRequest {
@@ -70,6 +73,7 @@ impl WebhookRequest {
             parameters: decode::query(encoded),
             content: decoded.map(|decoded| decoded.content),
             guessed,
+            typed: settings.format != BodyFormat::Auto,
         }
     }
 

@@ -87,7 +87,9 @@ fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
 
 fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:@$[]#".contains(&byte);
-    (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain)
+    // What has many digits is rather a number of somebody.
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) && digits < 5
 }
 
 #[cfg(test)]

@@ -56,6 +56,12 @@ impl CharacterSet {
         is_real.then_some(Self::Encoding(encoding))
     }
 
+    /// Whether a text of ASCII characters has the same bytes in this set.
+    #[must_use]
+    pub fn is_ascii_compatible(self) -> bool {
+        matches!(self, Self::Encoding(encoding) if encoding.is_ascii_compatible())
+    }
+
     /// Whether each ASCII character is one byte and each byte below 128 that character,
     /// whatever is before it: in such sets a text has the same structure.
     #[must_use]

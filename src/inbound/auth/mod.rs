@@ -198,6 +198,7 @@ impl WebhookRequest {
         }
         let start = self.body.first().copied().unwrap_or_default();
         let resembles = match &self.content {
+            Ok(_) if self.typed => true,
             Ok(Content::Form(_)) => start.is_ascii_alphanumeric() || b"%_".contains(&start),
             Ok(Content::Parts(_)) => start == b'-',
             Ok(Content::Query(_) | Content::Text(_)) => false,
