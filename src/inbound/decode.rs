@@ -126,17 +126,19 @@ fn format(
     if is_json(content_type) {
         return Ok(BodyFormat::Json);
     }
+    // The type of a signed body is not signed, and must not be unclear.
+    let guesses = !signed;
     let is_whole_body = settings.text_fields.iter().any(|it| it == WHOLE_BODY);
     match essence(content_type).as_str() {
         // Some say this of everything, and no field of a form is a JSON document.
-        FORM if !signed && holds_json(body) => Ok(BodyFormat::Json),
+        FORM if guesses && holds_json(body) => Ok(BodyFormat::Json),
         FORM => Ok(BodyFormat::Form),
         "multipart/form-data" => Ok(BodyFormat::Multipart),
-        "" | "application/octet-stream" if looks_like_json(body) => Ok(BodyFormat::Json),
+        "" | "application/octet-stream" if guesses && looks_like_json(body) => Ok(BodyFormat::Json),
         // A text may start as a list: "[My bank] Your code is 123456".
-        "text/plain" if is_whole_body || !holds_json(body) => Ok(BodyFormat::Text),
-        "text/plain" => Ok(BodyFormat::Json),
-        "" | "application/octet-stream" if looks_like_form(body) => Ok(BodyFormat::Form),
+        "text/plain" if guesses && !is_whole_body && holds_json(body) => Ok(BodyFormat::Json),
+        "text/plain" => Ok(BodyFormat::Text),
+        "" | "application/octet-stream" if guesses && looks_like_form(body) => Ok(BodyFormat::Form),
         other => Err(DecodeError::Type(other.chars().take(60).collect())),
     }
 }
