@@ -190,14 +190,16 @@ impl Texts<'_> {
             let found = raw.iter().rfind(|field| field.name == wanted.as_bytes())?;
             Some(String::from_utf8_lossy(&found.value).into_owned())
         };
-        let of_form = field(CHARSET_FIELD).filter(|name| !name.is_empty());
-        let of_form = of_form.map(|name| self.unsigned(&name)).transpose()?;
+        let named = field(CHARSET_FIELD).filter(|name| !name.is_empty());
+        let named = named.map(|name| self.unsigned(&name)).transpose()?;
         let configured = self.settings.character_set;
-        let declared = of_form.flatten().or(self.declared).or(configured);
+        let declared = named.flatten().or(self.declared).or(configured);
         // A form and its numbers are ASCII, whatever the text is.
-        let of_form = [declared, configured].into_iter().flatten();
-        let of_form = of_form.clone().find(|set| set.is_ascii_compatible());
-        let of_text = self.of_text(|name| field(name));
+        let of_form = [declared, configured]
+            .into_iter()
+            .flatten()
+            .find(|set| set.is_ascii_compatible());
+        let of_text = self.of_text(field);
         let mut fields = Vec::with_capacity(raw.len());
         for RawField {
             name,
@@ -226,8 +228,10 @@ impl Texts<'_> {
         let declared = of_text.or(self.declared).or(self.settings.character_set);
         let text = self.decoded(body, declared);
         // A byte order mark belongs to the file, not to the text.
-        text.strip_prefix('\u{feff}')
-            .map_or(text.clone(), str::to_owned)
+        match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        }
     }
 
     fn json(&mut self, body: &[u8]) -> Result<Value, DecodeError> {

@@ -26,6 +26,10 @@ use crate::secret::Secret;
 /// their lifetime.
 const RENEWAL_MAX: Duration = Duration::from_secs(30);
 
+/// After a renewal that failed, until the next one is tried: with a server that does
+/// not answer, each message would wait for it although the token is still good.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
+
 /// Bytes of a response that are read.
 const RESPONSE_MAX: usize = 64 * 1024;
 
@@ -136,11 +140,19 @@ impl CacheState {
         now: Instant,
     ) -> Result<Secret, Verdict> {
         if let Some(token) = self.unless(refused, |(_, expires)| now < expires) {
+            self.postpone_renewal(now);
             return Ok(token);
         }
         self.token = None;
         self.failure = Some((now, verdict.clone()));
         Err(verdict)
+    }
+
+    fn postpone_renewal(&mut self, now: Instant) {
+        let lifetime = self.token.as_mut().and_then(|it| it.lifetime.as_mut());
+        if let Some((renewal, expires)) = lifetime {
+            *renewal = now.checked_add(RENEWAL_PAUSE).unwrap_or(now).min(*expires);
+        }
     }
 }
 
@@ -309,6 +321,9 @@ mod tests {
         // It still holds while it was to be renewed.
         assert_eq!(state.fail(None, failed(), at(95)), Ok(secret("a")));
         assert_eq!(state.failure_since(start), None);
+        // For a while nobody asks again.
+        assert_eq!(state.fresh(None, at(99)), Some(secret("a")));
+        assert_eq!(state.fresh(None, at(100)), None);
         assert!(state.fail(Some(&secret("a")), failed(), at(95)).is_err());
         assert_eq!(state.failure_since(at(94)), Some(failed()));
         assert_eq!(state.failure_since(at(96)), None);

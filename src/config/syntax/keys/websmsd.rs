@@ -59,8 +59,8 @@ keys! { Section::Websmsd;
 
     /// Character set of texts that come without a word about it, e.g. `ISO-8859-1`, `windows-1251`,
     /// `UTF-16BE` or `GSM` (3GPP TS 23.038, a character in each byte). What `key_charset`, the
-    /// Content-Type, a part of a multipart form or a field `_charset_` says counts first. Not set: UTF-8, and windows-1252 for what
-    /// is not UTF-8.
+    /// Content-Type, a part of a multipart form or a field `_charset_` says counts first. UTF-16 and GSM
+    /// count for the field of the text alone. Not set: UTF-8, and windows-1252 for what is not UTF-8.
     CHARSET: "charset" = "", Custom("a character set, e.g. ISO-8859-1, UTF-16BE or GSM"),
         "of texts that come without one";
 
